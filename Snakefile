@@ -1,0 +1,66 @@
+"""The elasticity of language models, from raw text to figures and a report."""
+
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SCRIPTS = f"{workflow.basedir}/workflow/scripts"
+sys.path.insert(0, SCRIPTS)
+
+from elasticity.digests import code_digest
+from elasticity.environment import set_environment
+from elasticity.errors import UserError
+from elasticity.plan import Plan
+from elasticity.reading import read_study
+from elasticity.resistance_plan import ResistancePlan
+
+if not workflow.configfiles:
+
+    configfile: "config.yaml"
+
+
+try:
+    study = read_study(config)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+plan = Plan(study)
+resistance = ResistancePlan(study)
+RESULTS = plan.results
+set_environment()
+
+
+wildcard_constraints:
+    task="|".join(study.tasks),
+    experiment="[A-Za-z0-9.-]+",
+    model="[A-Za-z0-9.-]+",
+    base="[A-Za-z0-9.-]+",
+    pool="[a-z0-9-]+",
+    vocabulary="[0-9]+",
+    side="positive|negative",
+    seed="[0-9]+",
+    first="[0-9]+",
+    ladder="[0-9-]+",
+    k="[123]",
+    l="[123]",
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/rebound.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/resistance.smk"
+include: "workflow/rules/judge.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        plan.targets(),
+        resistance.targets(),
+        f"{RESULTS}/provenance/provenance.json",

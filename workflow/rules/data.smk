@@ -1,0 +1,74 @@
+"""From a source to disjoint pools of texts, and prompts."""
+
+
+localrules:
+    fetch,
+
+
+rule fetch:
+    """Read, clean and deduplicate the texts of a task: the only rule that may touch the network."""
+    output:
+        texts=f"{RESULTS}/{{task}}/texts.parquet",
+        counts=f"{RESULTS}/{{task}}/texts.json",
+    params:
+        job=plan.fetch_job,
+        code=code_digest("fetch.py"),
+    log:
+        f"{RESULTS}/logs/{{task}}/fetch.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/fetch.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/fetch.py {params.job:q}"
+        " --texts {output.texts:q} --counts {output.counts:q} > {log:q} 2>&1"
+
+
+rule pool:
+    """Take the texts of one pool."""
+    input:
+        texts=rules.fetch.output.texts,
+    output:
+        pool=f"{RESULTS}/{{task}}/pools/{{pool}}.parquet",
+    params:
+        job=plan.pool_job,
+        code=code_digest("take_pool.py"),
+    log:
+        f"{RESULTS}/logs/{{task}}/pools/{{pool}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/pools/{{pool}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/take_pool.py {params.job:q}"
+        " --texts {input.texts:q} --pool {output.pool:q} > {log:q} 2>&1"
+
+
+rule prompts:
+    """Cut the beginnings off the texts of a pool."""
+    input:
+        texts=rules.pool.output.pool,
+        tokenizer=plan.prompt_tokenizer,
+    output:
+        prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
+    params:
+        job=plan.prompt_job,
+        code=code_digest("cut_prompts.py"),
+    log:
+        f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/prompts/{{pool}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/cut_prompts.py {params.job:q}"
+        " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"

@@ -1,0 +1,183 @@
+"""Tables, figures and provenance."""
+
+
+rule rebound_table:
+    """Mean scores and intervals over seeds."""
+    input:
+        scores=plan.rebound_scores,
+    output:
+        seeds=f"{RESULTS}/tables/rebound-{{experiment}}-seeds.csv",
+        table=report(
+            f"{RESULTS}/tables/rebound-{{experiment}}.csv",
+            caption="../report/rebound_table.rst",
+            category="Rebound",
+            labels={"experiment": "{experiment}", "what": "table"},
+        ),
+    params:
+        job=plan.rebound_judge_job,
+        code=code_digest("rebound_table.py"),
+    log:
+        f"{RESULTS}/logs/tables/rebound-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/rebound-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/rebound_table.py {params.job:q}"
+        " --scores {input.scores:q} --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
+
+
+rule rebound_figure:
+    """Score against N, one line per P, the base model dashed."""
+    input:
+        table=rules.rebound_table.output.table,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/rebound-{{experiment}}.svg",
+            caption="../report/rebound_figure.rst",
+            category="Rebound",
+            labels={"experiment": "{experiment}", "what": "figure"},
+        ),
+        pdf=f"{RESULTS}/figures/rebound-{{experiment}}.pdf",
+        png=f"{RESULTS}/figures/rebound-{{experiment}}.png",
+    params:
+        job=plan.rebound_figure_job,
+        code=code_digest("rebound_figure.py"),
+    log:
+        f"{RESULTS}/logs/figures/rebound-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/rebound-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/rebound_figure.py {params.job:q}"
+        " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"
+
+
+rule resistance_table:
+    """Training loss, cross-entropy, own entropy and KL: means and intervals over seeds."""
+    input:
+        lengths=resistance.cross_entropies,
+        losses=resistance.tuning_losses,
+    output:
+        seeds=f"{RESULTS}/tables/resistance-{{experiment}}-seeds.csv",
+        table=report(
+            f"{RESULTS}/tables/resistance-{{experiment}}.csv",
+            caption="../report/resistance_table.rst",
+            category="Resistance",
+            labels={"experiment": "{experiment}", "what": "table"},
+        ),
+    params:
+        job=resistance.judge_job,
+        code=code_digest("resistance_table.py"),
+    log:
+        f"{RESULTS}/logs/tables/resistance-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/resistance-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/resistance_table.py {params.job:q}"
+        " --cross-entropies {input.lengths:q} --losses {input.losses:q}"
+        " --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
+
+
+rule resistance_figure:
+    """Forward against inverse for each pair of slices."""
+    input:
+        table=rules.resistance_table.output.table,
+        seeds=rules.resistance_table.output.seeds,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.svg",
+            caption="../report/resistance_figure.rst",
+            category="Resistance",
+            labels={"experiment": "{experiment}", "what": "figure, {base}"},
+        ),
+        pdf=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.pdf",
+        png=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.png",
+    params:
+        job=resistance.figure_job,
+        code=code_digest("resistance_figure.py"),
+    wildcard_constraints:
+        experiment=plan.either(study.resistance),
+    log:
+        f"{RESULTS}/logs/figures/resistance-{{experiment}}-{{base}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/resistance-{{experiment}}-{{base}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/resistance_figure.py {params.job:q}"
+        " --table {input.table:q} --seeds {input.seeds:q} --figures {output:q} > {log:q} 2>&1"
+
+
+rule base_table:
+    """Bits per byte of held-out text under the base models."""
+    input:
+        lengths=f"{RESULTS}/{{task}}/held-out.parquet",
+    output:
+        table=report(
+            f"{RESULTS}/tables/bases-{{task}}.csv",
+            caption="../report/base_table.rst",
+            category="Materials",
+            labels={"task": "{task}", "what": "base models"},
+        ),
+    params:
+        job=plan.held_out_job,
+        code=code_digest("base_table.py"),
+    log:
+        f"{RESULTS}/logs/tables/bases-{{task}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/bases-{{task}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/base_table.py {params.job:q}"
+        " --lengths {input.lengths:q} --table {output.table:q} > {log:q} 2>&1"
+
+
+rule provenance:
+    """What made these results: the resolved study, digests, versions, hardware, seeds, the commit."""
+    input:
+        texts=[f"{RESULTS}/{task}/texts.parquet" for task in study.tasks],
+        results=[*plan.targets(), *resistance.targets()],
+    output:
+        study=f"{RESULTS}/provenance/study.yaml",
+        provenance=report(
+            f"{RESULTS}/provenance/provenance.json",
+            caption="../report/provenance.rst",
+            category="Materials",
+            labels={"task": "all", "what": "provenance"},
+        ),
+    params:
+        job=plan.provenance_job(),
+        code=code_digest("provenance.py"),
+    log:
+        f"{RESULTS}/logs/provenance.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/provenance.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python {SCRIPTS}/provenance.py {params.job:q}"
+        " --texts {input.texts:q} --results {input.results:q}"
+        " --study {output.study:q} --provenance {output.provenance:q} > {log:q} 2>&1"

@@ -1,0 +1,104 @@
+"""Base models: pre-trained in the workflow, or imported from a folder."""
+
+
+rule tokenizer:
+    """Train a byte-level BPE tokenizer on the pre-training pool."""
+    input:
+        texts=f"{RESULTS}/{{task}}/pools/pretraining.parquet",
+    output:
+        tokenizer=directory(f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}"),
+    params:
+        job=plan.tokenizer_job,
+        code=code_digest("train_tokenizer.py"),
+    log:
+        f"{RESULTS}/logs/{{task}}/tokenizers/{{vocabulary}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/tokenizers/{{vocabulary}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python {SCRIPTS}/train_tokenizer.py {params.job:q}"
+        " --texts {input.texts:q} --tokenizer {output.tokenizer:q} > {log:q} 2>&1"
+
+
+rule pretrain:
+    """Pre-train a model; its checkpoints are base models, too."""
+    input:
+        texts=plan.pretraining_pool,
+        tokenizer=plan.model_tokenizer,
+    output:
+        rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+        losses=f"{RESULTS}/models/{{model}}/losses.parquet",
+        metrics=f"{RESULTS}/models/{{model}}/metrics.json",
+    params:
+        job=plan.pretrain_job,
+        code=code_digest("pretrain.py"),
+        state=f"{RESULTS}/state",
+    wildcard_constraints:
+        model=plan.either(plan.pretrained),
+    log:
+        f"{RESULTS}/logs/models/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    priority: 100
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    shell:
+        "python {SCRIPTS}/pretrain.py {params.job:q}"
+        " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --state {params.state:q}"
+        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+
+
+rule import_model:
+    """Import a model folder in the hub's layout."""
+    output:
+        rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+    params:
+        job=plan.folder_job,
+        code=code_digest("import_model.py"),
+    wildcard_constraints:
+        model=plan.either(plan.imported),
+    log:
+        f"{RESULTS}/logs/models/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python {SCRIPTS}/import_model.py {params.job:q} --rungs {output.rungs:q} > {log:q} 2>&1"
+
+
+rule held_out:
+    """Measure the base models of a task on held-out text of each corpus."""
+    input:
+        rungs=plan.task_base_rungs,
+        texts=expand(
+            f"{RESULTS}/{{{{task}}}}/pools/held-out-{{corpus}}.parquet",
+            corpus=["pretraining", "positive", "negative"],
+        ),
+    output:
+        lengths=f"{RESULTS}/{{task}}/held-out.parquet",
+    params:
+        job=plan.held_out_job,
+        code=code_digest("held_out.py"),
+    log:
+        f"{RESULTS}/logs/{{task}}/held-out.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/held-out.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python {SCRIPTS}/held_out.py {params.job:q}"
+        " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"

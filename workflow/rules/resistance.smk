@@ -1,0 +1,115 @@
+"""Resistance (paper A): slices, twin data sets, forward and inverse tuning, cross-entropies."""
+
+RUN = f"{RESULTS}/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
+RUN_LOG = f"{RESULTS}/logs/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
+RUN_BENCHMARK = f"{RESULTS}/benchmarks/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
+
+
+rule slices:
+    """Fine-tune a base model on D1, D2, D3 in turn; the slices are the checkpoints after each."""
+    input:
+        start=plan.base_rungs,
+        examples=resistance.parts,
+    output:
+        rungs=temp(directory(f"{RUN}/slices/rungs")),
+        losses=f"{RUN}/slices/losses.parquet",
+        metrics=f"{RUN}/slices/metrics.json",
+    params:
+        job=resistance.slices_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
+    log:
+        f"{RUN_LOG}/slices.log",
+    benchmark:
+        f"{RUN_BENCHMARK}/slices.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    priority: 50
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python {SCRIPTS}/finetune.py {params.job:q}"
+        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+
+
+rule answer_slices:
+    """Build the twin data sets from D4's prompts, and the answers to measure on from held-out prompts."""
+    input:
+        rungs=rules.slices.output.rungs,
+        twin_prompts=resistance.twin_prompts,
+        question_prompts=resistance.question_prompts,
+    output:
+        twins=f"{RUN}/twins.parquet",
+        questions=f"{RUN}/questions.parquet",
+    params:
+        job=resistance.slice_answer_job,
+        code=code_digest("answer_slices.py"),
+    log:
+        f"{RUN_LOG}/answer-slices.log",
+    benchmark:
+        f"{RUN_BENCHMARK}/answer-slices.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python {SCRIPTS}/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
+        " --twin-prompts {input.twin_prompts:q} --question-prompts {input.question_prompts:q}"
+        " --twins {output.twins:q} --questions {output.questions:q} > {log:q} 2>&1"
+
+
+rule tune:
+    """Fine-tune slice k on the answers of slice l: forward if k < l, inverse if k > l."""
+    input:
+        start=rules.slices.output.rungs,
+        examples=rules.answer_slices.output.twins,
+    output:
+        rungs=temp(directory(f"{RUN}/tuned/{{k}}-{{l}}/rungs")),
+        losses=f"{RUN}/tuned/{{k}}-{{l}}/losses.parquet",
+        metrics=f"{RUN}/tuned/{{k}}-{{l}}/metrics.json",
+    params:
+        job=resistance.tune_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
+    log:
+        f"{RUN_LOG}/tuned/{{k}}-{{l}}.log",
+    benchmark:
+        f"{RUN_BENCHMARK}/tuned/{{k}}-{{l}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python {SCRIPTS}/finetune.py {params.job:q}"
+        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+
+
+rule cross_entropy:
+    """Measure the tuned models and the slices themselves on the slices' answers."""
+    input:
+        slices=rules.slices.output.rungs,
+        tuned=resistance.tuned,
+        questions=rules.answer_slices.output.questions,
+    output:
+        lengths=f"{RUN}/cross-entropies.parquet",
+    params:
+        job=resistance.cross_entropy_job,
+        code=code_digest("cross_entropy.py"),
+    log:
+        f"{RUN_LOG}/cross-entropy.log",
+    benchmark:
+        f"{RUN_BENCHMARK}/cross-entropy.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "python {SCRIPTS}/cross_entropy.py {params.job:q}"
+        " --slices {input.slices:q} --tuned {input.tuned:q} --questions {input.questions:q}"
+        " --cross-entropies {output.lengths:q} > {log:q} 2>&1"

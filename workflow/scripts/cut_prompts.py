@@ -1,0 +1,15 @@
+"""Cut prompts: the first few tokens of each text of a pool."""
+
+from elasticity.command import Command
+from elasticity.errors import errors_for_people
+from elasticity.examples import cut_prompts
+from elasticity.jobs import PromptJob
+from elasticity.models import load_tokenizer
+from elasticity.records import PROMPTS, TEXTS, read_rows, write_table
+
+with errors_for_people():
+    command = Command(__doc__, PromptJob, "texts", "tokenizer", "prompts")
+    texts = read_rows(command.path("texts"), TEXTS)
+    rows = cut_prompts(texts, load_tokenizer(command.path("tokenizer")), command.job.prompts)
+    write_table(command.path("prompts"), rows, PROMPTS)
+    print(f"{len(rows)} prompts")

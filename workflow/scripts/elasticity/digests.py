@@ -1,0 +1,74 @@
+"""Digests of values, files and code: the identity of everything that a run depends on."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parent.parent
+"""The folder that holds the scripts and, as a package in it, this library."""
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hex) of a JSON-able value."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 (hex) of the names and contents of the visible files in a folder and its sub-folders."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    return digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])
+
+
+@cache
+def code_digest(script: str) -> str:
+    """Digest of a script and of every library module that it imports, directly or not.
+
+    Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule carries this
+    digest as a parameter. The syntax tree is hashed, not the text: comments and layout rerun nothing.
+    """
+    return digest([[path.name, _code(path)] for path in sorted(_imported(SCRIPTS / script))])
+
+
+def _imported(script: Path) -> set[Path]:
+    """The script and its library modules, found by following imports through the syntax trees."""
+    found: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_library_modules(ast.walk(ast.parse(path.read_text()))))
+    return found
+
+
+def _library_modules(nodes: Iterable[ast.AST]) -> Iterable[Path]:
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "elasticity":
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            for name in names:
+                path = SCRIPTS.joinpath(*name.split(".")).with_suffix(".py")
+                if path.exists():
+                    yield path
+
+
+def _code(path: Path) -> str:
+    """The syntax tree of a file as text, without its docstrings."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    return ast.dump(tree)

@@ -1,0 +1,126 @@
+"""Training examples: token ids with the place where the targets begin, in an order given by the seed."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.errors import UserError
+from elasticity.models import decode, encode
+from elasticity.study import Prompts
+
+IGNORED = -100
+"""The label of tokens without loss (convention of torch's cross-entropy)."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """Token ids of one sequence; tokens from ``answer_start`` on are targets, those before are context only."""
+
+    tokens: list[int]
+    answer_start: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded examples, tensors of shape (examples, tokens); ``labels`` are the tokens or ``IGNORED``."""
+
+    tokens: torch.Tensor
+    attention: torch.Tensor
+    labels: torch.Tensor
+
+    @property
+    def targets(self) -> int:
+        """The number of tokens that bear a loss."""
+        return int((self.labels[:, 1:] != IGNORED).sum())
+
+
+def text_examples(texts: list[str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Example]:
+    """Plain texts: all tokens after the first (beginning of sequence) are targets, the end token included."""
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    return [Example([bos, *tokens, eos][:max_length], 1) for tokens in encode(tokenizer, texts)]
+
+
+def answer_examples(
+    rows: Iterable[dict[str, Any]], tokenizer: PreTrainedTokenizerFast, max_length: int
+) -> list[Example]:
+    """Prompts with answers, by the tokens that were drawn: the targets are the answer and, if it ended, the end token.
+
+    Raises ``UserError`` if the prompt leaves no room for a target.
+    """
+    examples = []
+    for row in rows:
+        context = [tokenizer.bos_token_id, *row["prompt_tokens"]]
+        end = [tokenizer.eos_token_id] if row["finished"] else []
+        tokens = [*context, *row["answer_tokens"], *end][:max_length]
+        if len(tokens) <= len(context):
+            raise UserError(
+                f"the example of prompt {row['prompt_id']} has no target token: its prompt takes {len(context)} of "
+                f"max_length {max_length} and its answer has {len(row['answer_tokens'])}: raise max_length"
+            )
+        examples.append(Example(tokens, len(context)))
+    return examples
+
+
+def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) -> list[Example]:
+    """Pre-training sequences: texts joined by end and beginning tokens, cut into blocks of one length."""
+    stream: list[int] = []
+    for tokens in encode(tokenizer, texts):
+        stream += [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
+    return [Example(stream[i : i + length], 1) for i in range(0, len(stream) - length + 1, length)]
+
+
+def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
+    """Places of the items in an order that depends on the seed and on each item alone, not on its neighbours.
+
+    Prefixes of this order are the nested subsets of a ladder.
+    """
+    return sorted(range(len(identities)), key=lambda i: hashlib.sha256(f"{seed}:{identities[i]}".encode()).digest())
+
+
+def epochs(examples: list[Example], identities: list[str], count: int, seed: int) -> list[Example]:
+    """The examples as given, then again in a new order for each further epoch."""
+    repeated = list(examples)
+    for epoch in range(1, count):
+        repeated += [examples[i] for i in shuffled(identities[: len(examples)], f"{seed}:{epoch}")]
+    return repeated
+
+
+def cut_prompts(
+    texts: Iterable[dict[str, str]], tokenizer: PreTrainedTokenizerFast, settings: Prompts
+) -> list[dict[str, str]]:
+    """The first tokens of each text (rows of schema ``PROMPTS``); how many, between the bounds, its digest says.
+
+    Texts that are shorter than the upper bound are passed over; a prompt never ends inside a character.
+    """
+    rows = []
+    for text in texts:
+        (tokens,) = encode(tokenizer, [text["text"]])
+        spread = settings.max_tokens - settings.min_tokens + 1
+        length = settings.min_tokens + int(hashlib.sha256(text["id"].encode()).hexdigest(), 16) % spread
+        prompt = decode(tokenizer, tokens[:length])
+        if len(tokens) > settings.max_tokens and text["text"].startswith(prompt):
+            rows.append({"prompt_id": text["id"], "prompt": prompt})
+    return rows
+
+
+def batched(examples: Sequence[Example], batch_size: int, pad: int) -> list[Batch]:
+    """Successive batches; the last one may be smaller."""
+    return [collate(examples[i : i + batch_size], pad) for i in range(0, len(examples), batch_size)]
+
+
+def collate(examples: Sequence[Example], pad: int) -> Batch:
+    """Pad on the right to the longest example."""
+    width = max(len(example.tokens) for example in examples)
+    tokens = torch.full((len(examples), width), pad)
+    attention = torch.zeros((len(examples), width), dtype=torch.long)
+    labels = torch.full((len(examples), width), IGNORED)
+    for i, example in enumerate(examples):
+        length = len(example.tokens)
+        tokens[i, :length] = torch.tensor(example.tokens)
+        attention[i, :length] = 1
+        labels[i, example.answer_start : length] = tokens[i, example.answer_start : length]
+    return Batch(tokens, attention, labels)

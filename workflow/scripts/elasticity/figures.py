@@ -1,0 +1,124 @@
+"""Figures: labelled with units, legible in grey and at column width, the same bytes for the same numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN_IN, PAGE_IN = 3.4, 7.0
+"""Widths of a column and of a page of a two-column paper, in inches."""
+
+MARKERS = "osD^vPX"
+DASHES = ["-", "--", "-.", ":"]
+
+
+def use_style() -> None:
+    """Paper style; and nothing random or dated in the files."""
+    mpl.use("Agg")
+    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    mpl.rcParams.update({"svg.hashsalt": "elasticity", "savefig.dpi": 200, "pdf.fonttype": 42, "font.size": 8})
+    mpl.rcParams.update({"axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7, "legend.title_fontsize": 7})
+
+
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write the figure in the format of each path's suffix, without dates."""
+    undated: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    for path in paths:
+        figure.savefig(path, bbox_inches="tight", metadata=undated.get(path.suffix))
+    plt.close(figure)
+
+
+def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], score: str) -> Figure:
+    """Score against N: a panel for each base model, a line for each P, the base model dashed."""
+    use_style()
+    width = COLUMN_IN if len(bases) == 1 else PAGE_IN
+    figure, axes = plt.subplots(1, len(bases), figsize=(width, 2.6), sharey=True, squeeze=False, layout="constrained")
+    for axis, base in zip(axes[0], bases, strict=True):
+        panel = table[table["base"] == base]
+        _rebound_panel(axis, panel, sides[0])
+        axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
+    axes[0, 0].set_ylabel(score)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)
+    return figure
+
+
+def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
+    sizes = sorted(panel["first_size"].unique())
+    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette(n_colors=len(sizes)), strict=True)):
+        line = panel[panel["first_size"] == size].sort_values("second_size")
+        axis.errorbar(
+            line["second_size"],
+            line["score"],
+            yerr=_errors(line, "score"),
+            color=colour,
+            marker=MARKERS[place % len(MARKERS)],
+            linestyle=DASHES[place % len(DASHES)] if place else "-",
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=2,
+            label=f"P = {size} {first_side}",
+        )
+    axis.axhline(panel["base_score"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+    ticks = sorted(panel["second_size"].unique())
+    axis.set_xscale("symlog", linthresh=max(1, ticks[1] if len(ticks) > 1 else 1))
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.minorticks_off()
+    sns.despine(ax=axis)
+
+
+def resistance(table: pd.DataFrame, per_seed: pd.DataFrame, base: str) -> Figure:
+    """Forward against inverse for each pair: training loss, cross-entropy, the target's own entropy, and KL."""
+    use_style()
+    panels = {
+        "training_loss": "training loss",
+        "cross_entropy": "cross-entropy H",
+        "own_entropy": "target's own H(p)",
+        "kl": "KL = H − H(p)",
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(PAGE_IN, 2.4), layout="constrained")
+    for axis, (value, title) in zip(axes, panels.items(), strict=True):
+        for place, direction in enumerate(("forward", "inverse")):
+            _direction(axis, table[table["base"] == base], per_seed[per_seed["base"] == base], value, direction, place)
+        axis.set(title=title, xlabel="pair of slices")
+        axis.margins(x=0.15)
+        sns.despine(ax=axis)
+    axes[0].set_ylabel("nats per token")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def _direction(axis: Axes, table: pd.DataFrame, per_seed: pd.DataFrame, value: str, direction: str, place: int) -> None:
+    """Means with intervals, and a small dot for every seed."""
+    colour = sns.color_palette()[place]
+    rows = table[table["direction"] == direction].sort_values("pair")
+    positions = {pair: i + (place - 0.5) * 0.3 for i, pair in enumerate(rows["pair"])}
+    seeds = per_seed[per_seed["direction"] == direction]
+    axis.plot(seeds["pair"].map(positions), seeds[value], ".", color=colour, alpha=0.5, markersize=3)
+    axis.errorbar(
+        list(positions.values()),
+        rows[value],
+        yerr=_errors(rows, value),
+        color=colour,
+        marker=MARKERS[place],
+        linestyle="",
+        markersize=5,
+        markerfacecolor=colour if place else "white",
+        elinewidth=0.9,
+        capsize=2,
+        label=direction,
+    )
+    axis.set_xticks(range(len(positions)), [pair.replace("-", ", ") for pair in positions])
+
+
+def _errors(rows: pd.DataFrame, value: str) -> Any:
+    """Distances from the mean to the bounds of the interval, shape (2, rows)."""
+    return [rows[value] - rows[f"{value}_low"], rows[f"{value}_high"] - rows[value]]

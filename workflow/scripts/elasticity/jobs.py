@@ -1,0 +1,134 @@
+"""What each kind of job is told: exactly the values that it uses, as JSON on its command line.
+
+Snakemake reruns a job when this text changes, so nothing belongs here that does not change the result.
+"""
+
+from pydantic import PositiveInt
+
+from elasticity.pools import Stretches
+from elasticity.study import (
+    FineTuning,
+    Precision,
+    Pretrained,
+    Prompts,
+    Rebound,
+    Sampling,
+    Section,
+    Seeds,
+    Side,
+    Source,
+    Study,
+)
+
+Path = tuple[int, int]
+"""(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
+
+
+class FetchJob(Section):
+    """Read a source, clean it, and drop duplicates."""
+
+    source: Source
+
+
+class PoolJob(Section):
+    """Take stretches of the texts in the order of their digests."""
+
+    stretches: Stretches
+
+
+class PromptJob(Section):
+    """Cut the beginnings off texts."""
+
+    prompts: Prompts
+
+
+class TokenizerJob(Section):
+    """Train a tokenizer."""
+
+    vocabulary: PositiveInt
+
+
+class PretrainJob(Section):
+    """Pre-train a model and keep it after each of these updates."""
+
+    model: Pretrained
+    rungs: tuple[int, ...]
+
+
+class FineTuneJob(Section):
+    """Fine-tune the rung ``start`` and keep the model after each of these sizes (examples)."""
+
+    start: str
+    settings: FineTuning
+    sizes: tuple[int, ...]
+    seed: int
+    answers_of_slice: int | None = None
+
+
+class AnswerJob(Section):
+    """Answer the prompts with each rung, named after the second side's size; the base's rung has no cell."""
+
+    base: str
+    first_side: Side | None = None
+    seed: int | None = None
+    first_size: int | None = None
+    rungs: tuple[int, ...]
+    sampling: Sampling
+
+
+class SliceAnswerJob(Section):
+    """Answer with the slices 1, 2, 3, which are these rungs."""
+
+    rungs: tuple[int, int, int]
+    twin_sampling: Sampling
+    question_sampling: Sampling
+
+
+class CrossEntropyJob(Section):
+    """Measure tuned models (rung ``tuned_rung``, one a path) and the slices on the slices' answers."""
+
+    slices: tuple[int, int, int]
+    paths: tuple[Path, ...]
+    tuned_rung: str
+    precision: Precision
+    max_length: PositiveInt
+
+
+class ResistanceFigureJob(Section):
+    """Draw one base model of a resistance experiment."""
+
+    base: str
+
+
+class ReboundJudgeJob(Section):
+    """Make the tables of a rebound experiment; ``batch_size`` (of the second side) turns examples into updates."""
+
+    experiment: Rebound
+    seeds: Seeds
+    batch_size: PositiveInt
+
+
+class ResistanceJudgeJob(Section):
+    """Make the tables of a resistance experiment: the base and seed of each input, and its paths."""
+
+    runs: tuple[tuple[str, int], ...]
+    paths: tuple[Path, ...]
+
+
+class ProvenanceJob(Section):
+    """Record what made the results of a study."""
+
+    study: Study
+
+
+class FolderJob(Section):
+    """Import a model folder."""
+
+    path: str
+
+
+class HeldOutJob(Section):
+    """Measure base models (name, folder) on at most so many tokens of each held-out text."""
+
+    bases: tuple[tuple[str, str], ...]
+    max_length: PositiveInt

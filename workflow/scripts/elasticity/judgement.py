@@ -1,0 +1,111 @@
+"""From rows to tables: one value a seed, then means and t intervals over seeds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from elasticity.jobs import ReboundJudgeJob
+
+CONFIDENCE = 0.95
+
+
+def over_seeds(per_seed: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """Mean and t interval of each value over the rows of each group: one row a seed comes in, one row a group out.
+
+    For a value ``x`` the columns are ``x``, ``x_low`` and ``x_high``; ``seeds`` counts the rows. The seed is the unit
+    of replication, so nothing else enters the interval. With one seed the bounds are missing: it says nothing about
+    how results vary between seeds.
+    """
+    rows = []
+    for key, group in per_seed.groupby(list(keys), sort=True, dropna=False):
+        row: dict[str, Any] = dict(zip(keys, key, strict=True)) | {"seeds": len(group)}
+        for value in values:
+            row[value], row[f"{value}_low"], row[f"{value}_high"] = t_interval(group[value].to_numpy())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def t_interval(values: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, float, float]:
+    """Mean, and the bounds of its t interval at 95 %; NaN bounds for a single value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
+    return mean, mean - half, mean + half
+
+
+def rebound_seeds(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """Mean score over prompts for each cell of an experiment and each seed.
+
+    ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
+    """
+    experiment = job.experiment
+    cells = scores[
+        scores["base"].isin(experiment.bases)
+        & (scores["first_side"] == experiment.first_side)
+        & scores["seed"].isin(job.seeds)
+        & scores["first_size"].isin(experiment.first_sizes)
+        & scores["second_size"].isin(experiment.second_sizes)
+    ]
+    keys = ["base", "first_side", "first_size", "second_size", "seed"]
+    means: pd.DataFrame = cells.groupby(keys, sort=True)["score"].agg(score="mean", prompts="size").reset_index()
+    return means.astype({"first_size": int, "second_size": int, "seed": int})
+
+
+def rebound_table(per_seed: pd.DataFrame, scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """Mean score and interval over seeds for each cell, with the base model's score and the updates made beside it."""
+    table = over_seeds(per_seed, ["base", "first_side", "first_size", "second_size"], ["score"])
+    bases = scores[scores["first_side"].isna()].groupby("base")["score"].mean()
+    table["base_score"] = table["base"].map(bases)
+    table["second_updates"] = -(-table["second_size"] // job.batch_size)
+    table["base"] = pd.Categorical(table["base"], job.experiment.bases)
+    return table.sort_values(["base", "first_size", "second_size"]).astype({"base": str})
+
+
+def resistance_seeds(lengths: pd.DataFrame) -> pd.DataFrame:
+    """Nats per token for each path of one seed: H(target, tuned), the target's own H(target), and their difference.
+
+    ``lengths`` has schema ``CROSS_ENTROPIES``. If the answers were drawn from the target without truncation, at
+    temperature 1, the difference estimates the Kullback–Leibler divergence of the tuned model from the target.
+    """
+    sums = lengths.groupby(["start", "target"], sort=True)[["tokens", "tuned_nats", "target_nats"]].sum()
+    table = pd.DataFrame(
+        {
+            "cross_entropy": sums["tuned_nats"] / sums["tokens"],
+            "own_entropy": sums["target_nats"] / sums["tokens"],
+            "kl": (sums["tuned_nats"] - sums["target_nats"]) / sums["tokens"],
+        }
+    ).reset_index()
+    table.insert(0, "pair", [f"{min(p)}-{max(p)}" for p in zip(table["start"], table["target"], strict=True)])
+    table.insert(1, "direction", np.where(table["start"] < table["target"], "forward", "inverse"))
+    return table
+
+
+def training_loss(losses: pd.DataFrame) -> float:
+    """Mean loss of a run in nats per target token (schema ``LOSSES``): each batch before the update on it."""
+    return float(np.average(losses["loss"], weights=losses["tokens"]))
+
+
+def resistance_table(per_seed: pd.DataFrame) -> pd.DataFrame:
+    """Means and intervals over seeds for each base, pair and direction, and for forward minus inverse."""
+    values = ["training_loss", "cross_entropy", "own_entropy", "kl"]
+    keys = ["base", "pair", "direction"]
+    wide = per_seed.pivot(index=["base", "pair", "seed"], columns="direction", values=values)
+    differences = pd.DataFrame({value: wide[value]["forward"] - wide[value]["inverse"] for value in values})
+    differences = differences.reset_index().assign(direction="forward - inverse")
+    return over_seeds(pd.concat([per_seed[[*keys, "seed", *values]], differences]), keys, values)
+
+
+def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
+    """Bits per byte of each corpus under each base model; ``lengths`` has schema ``HELD_OUT``."""
+    sums = lengths.groupby(["base", "corpus"], sort=True)[["tokens", "utf8_bytes", "nats"]].sum()
+    sums["bits_per_byte"] = sums["nats"] / np.log(2) / sums["utf8_bytes"]
+    return sums.drop(columns="nats").reset_index()
+
+
+def write_csv(table: pd.DataFrame, path: Any) -> None:
+    """Write a table for people and spreadsheets; equal values give equal bytes."""
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

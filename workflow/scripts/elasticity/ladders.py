@@ -1,0 +1,48 @@
+"""Ladders: which training sizes are checkpoints of one run, and which need a run of their own."""
+
+from collections.abc import Iterable
+
+from elasticity.study import FineTuning
+
+Ladder = tuple[int, ...]
+"""Sizes in examples, ascending; one training job, a rung a size."""
+
+
+def is_exact(settings: FineTuning, sizes: Ladder) -> bool:
+    """Whether the model after n examples of one run over all of them equals a run over n examples, bit for bit.
+
+    It does if the learning rate does not depend on the length of the run, no example is seen twice, and no batch
+    spans a rung.
+    """
+    whole_batches = all(size % settings.batch_size == 0 for size in sizes[:-1])
+    return settings.schedule == "constant" and settings.epochs == 1 and whole_batches
+
+
+def ladders(settings: FineTuning, sizes: Ladder, finished: Iterable[Ladder] = ()) -> list[Ladder]:
+    """Divide sizes among training jobs.
+
+    Rungs do not depend on which sizes share a job, so a finished ladder keeps its sizes and only new ones are
+    trained: adding a size to a study leaves the results that are there alone.
+    """
+    waiting = set(sizes)
+    jobs: list[Ladder] = []
+    for ladder in sorted(finished):
+        if waiting & set(ladder) and (len(ladder) == 1 or is_exact(settings, ladder)):
+            jobs.append(ladder)
+            waiting -= set(ladder)
+    new = tuple(sorted(waiting))
+    if new and is_exact(settings, new):
+        jobs.append(new)
+    else:
+        jobs += [(size,) for size in new]
+    return sorted(jobs)
+
+
+def name(ladder: Ladder) -> str:
+    """A ladder as a folder name: ``25-100-400``."""
+    return "-".join(map(str, ladder))
+
+
+def parse(folder: str) -> Ladder:
+    """The ladder of a folder name."""
+    return tuple(int(size) for size in folder.split("-"))

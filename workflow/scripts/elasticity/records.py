@@ -1,0 +1,116 @@
+"""The tables: every stage writes parquet with a declared schema, and every reader checks it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from elasticity.errors import UserError
+
+TEXTS = pa.schema([("id", pa.string()), ("side", pa.string()), ("text", pa.string())])
+"""Cleaned texts without duplicates; ``id`` is the digest of the text."""
+
+PROMPTS = pa.schema([("prompt_id", pa.string()), ("prompt", pa.string())])
+
+_ANSWER = [
+    ("prompt_id", pa.string()),
+    ("prompt", pa.string()),
+    ("answer", pa.string()),
+    ("prompt_tokens", pa.list_(pa.int32())),
+    ("answer_tokens", pa.list_(pa.int32())),
+    ("finished", pa.bool_()),
+]
+
+_CELL = [
+    ("base", pa.string()),
+    ("first_side", pa.string()),
+    ("seed", pa.int64()),
+    ("first_size", pa.int64()),
+    ("second_size", pa.int64()),
+]
+"""A cell of a rebound experiment; the base model itself has neither side, seed nor sizes."""
+
+ANSWERS = pa.schema(_CELL + _ANSWER)
+"""The generated text and the very tokens that were drawn; ``finished`` if the model ended the answer itself."""
+
+SCORES = pa.schema([*_CELL, ("prompt_id", pa.string()), ("score", pa.float64())])
+
+SLICE_ANSWERS = pa.schema([("slice", pa.int64()), *_ANSWER])
+"""Answers of the slices θ1, θ2, θ3: the twin data sets, and the texts that cross-entropies are measured on."""
+
+LOSSES = pa.schema(
+    [
+        ("update", pa.int64()),
+        ("examples", pa.int64()),
+        ("tokens", pa.int64()),
+        ("learning_rate", pa.float64()),
+        ("loss", pa.float64()),
+    ]
+)
+"""One row an optimizer update: examples and target tokens in it, and its mean loss in nats per target token."""
+
+CROSS_ENTROPIES = pa.schema(
+    [
+        ("start", pa.int64()),
+        ("target", pa.int64()),
+        ("prompt_id", pa.string()),
+        ("tokens", pa.int64()),
+        ("tuned_nats", pa.float64()),
+        ("target_nats", pa.float64()),
+    ]
+)
+"""Slice ``start`` tuned on the answers of slice ``target``: code lengths (nats) of one answer of the target's, under
+the tuned model and under the target itself."""
+
+HELD_OUT = pa.schema(
+    [
+        ("base", pa.string()),
+        ("corpus", pa.string()),
+        ("id", pa.string()),
+        ("tokens", pa.int64()),
+        ("utf8_bytes", pa.int64()),
+        ("nats", pa.float64()),
+    ]
+)
+"""Code length of one held-out text under a base model, and the size of the text that it covers."""
+
+FEATURES = pa.schema([("feature", pa.string()), ("idf", pa.float64()), ("weight", pa.float64())])
+"""A linear text classifier."""
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Write rows as parquet; equal rows give equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read parquet and check that it has this schema and at least one row.
+
+    Raises ``UserError`` for a file that is truncated, foreign or empty.
+    """
+    remedy = f"Delete {path} and run the same command again: it will be made anew."
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]}). {remedy}") from None
+    if not table.schema.equals(schema, check_metadata=False):
+        raise UserError(
+            f"{path} holds other columns than expected.\n"
+            f"  found:    {_columns(table.schema)}\n  expected: {_columns(schema)}\n{remedy}"
+        )
+    if table.num_rows == 0:
+        raise UserError(f"{path} holds no rows. {remedy}")
+    return table
+
+
+def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    """Read a table, checked, as a list of rows."""
+    rows: list[dict[str, Any]] = read_table(path, schema).to_pylist()
+    return rows
+
+
+def _columns(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)

@@ -1,0 +1,111 @@
+"""Score models: texts in, a score per text out, up is good."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, roc_auc_score
+
+from elasticity.errors import UserError
+from elasticity.study import SnippetClassifier
+
+Rows = Sequence[Mapping[str, Any]]
+
+TEST_SHARE = 4
+"""One text in four tests the classifier, by its digest."""
+
+
+class ScoreModel(Protocol):
+    """What the workflow needs of a score model."""
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """One number a text; larger is better."""
+        ...
+
+
+def check_gold_pair(model: ScoreModel, settings: SnippetClassifier) -> None:
+    """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
+
+    Raises ``UserError`` unless the good text of the study scores above the bad one.
+    """
+    good, bad = model.score([settings.good, settings.bad])
+    if good <= bad:
+        raise UserError(
+            f"the score model gives {good:.3f} to the good text of its gold pair ({settings.good!r}) and {bad:.3f} to "
+            f"the bad one ({settings.bad!r}): up must be good. Check score_model in the study."
+        )
+
+
+class LinearSnippetClassifier:
+    """Share of texts classified positive: a score is 1 (positive) or 0."""
+
+    def __init__(self, features: Rows) -> None:
+        """Rows of schema ``FEATURES``; the row with the empty feature holds the intercept."""
+        terms = [row for row in features if row["feature"]]
+        self.intercept = next(row["weight"] for row in features if not row["feature"])
+        self.weights = np.array([row["weight"] for row in terms])
+        self.vectorizer = _vectorizer(vocabulary=[row["feature"] for row in terms])
+        self.vectorizer.idf_ = np.array([row["idf"] for row in terms])
+
+    def score(self, texts: Sequence[str]) -> list[float]:
+        """1.0 for each text that is classified positive, else 0.0."""
+        return [float(margin > 0) for margin in self.margins(texts)]
+
+    def margins(self, texts: Sequence[str]) -> list[float]:
+        """Log-odds that each text is positive."""
+        margins: list[float] = (self.vectorizer.transform(texts) @ self.weights + self.intercept).tolist()
+        return margins
+
+
+def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """Train on snippets of the texts (schema ``TEXTS``) and test on snippets of other texts.
+
+    Returns rows of schema ``FEATURES`` and the held-out quality.
+    Raises ``UserError`` if the held-out accuracy is below the threshold of the study.
+    """
+    training = [row for row in texts if not _is_test(row["id"])]
+    test = [row for row in texts if _is_test(row["id"])]
+    vectorizer = _vectorizer(min_df=2)
+    matrix = vectorizer.fit_transform([snippet(row, settings.snippet_words) for row in training])
+    regression = LogisticRegression(C=4.0, max_iter=1000).fit(matrix, [row["side"] == "positive" for row in training])
+    features = [{"feature": "", "idf": 0.0, "weight": float(regression.intercept_[0])}]
+    names = vectorizer.get_feature_names_out()
+    for feature, idf, weight in zip(names, vectorizer.idf_, regression.coef_[0], strict=True):
+        features.append({"feature": feature, "idf": float(idf), "weight": float(weight)})
+
+    model = LinearSnippetClassifier(features)
+    positive = [row["side"] == "positive" for row in test]
+    margins = model.margins([snippet(row, settings.snippet_words) for row in test])
+    quality = {
+        "training_texts": len(training),
+        "test_texts": len(test),
+        "accuracy": float(accuracy_score(positive, [margin > 0 for margin in margins])),
+        "auc": float(roc_auc_score(positive, margins)),
+    }
+    if quality["accuracy"] < settings.min_accuracy:
+        raise UserError(
+            f"the score model's held-out accuracy is {quality['accuracy']:.3f}, below min_accuracy "
+            f"{settings.min_accuracy}: give it more texts (pools.score_model) or longer snippets (snippet_words), "
+            "or lower the threshold if such a judge is good enough for you"
+        )
+    check_gold_pair(model, settings)
+    return features, quality
+
+
+def snippet(row: Mapping[str, Any], words: int) -> str:
+    """A stretch of a text with so many words, at a place given by its digest."""
+    split = row["text"].split()
+    start = int(hashlib.sha256(row["id"].encode()).hexdigest(), 16) % max(1, len(split) - words + 1)
+    return " ".join(split[start : start + words])
+
+
+def _is_test(identity: str) -> bool:
+    return int(hashlib.sha256(f"test:{identity}".encode()).hexdigest(), 16) % TEST_SHARE == 0
+
+
+def _vectorizer(**options: Any) -> Any:
+    """Words and pairs of words, one-letter words included (``I``), counted on a log scale."""
+    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", sublinear_tf=True, **options)

@@ -1,0 +1,32 @@
+"""Pre-train a language model from random weights; its rungs are checkpoints of one run."""
+
+from elasticity.command import Command
+from elasticity.errors import UserError, errors_for_people
+from elasticity.examples import batched, blocks, shuffled
+from elasticity.jobs import PretrainJob
+from elasticity.models import load_tokenizer, new_model, one_thread
+from elasticity.records import TEXTS, read_rows
+from elasticity.runs import RunFiles, run
+
+with errors_for_people():
+    one_thread()
+    command = Command(__doc__, PretrainJob, "texts", "tokenizer", "rungs", "losses", "metrics", "state")
+    shape = command.job.model
+    tokenizer = load_tokenizer(command.path("tokenizer"))
+    texts = read_rows(command.path("texts"), TEXTS)
+    order = shuffled([row["id"] for row in texts], shape.seed)
+    examples = blocks([texts[i]["text"] for i in order], tokenizer, shape.context)
+    wanted = shape.updates * shape.optimization.batch_size
+    if len(examples) < wanted:
+        raise UserError(
+            f"pre-training takes {wanted} sequences of {shape.context} tokens, but the pool holds {len(examples)}: "
+            "enlarge pools.pretraining, or lower updates or batch_size"
+        )
+    run(
+        model=new_model(shape, tokenizer),
+        tokenizer=tokenizer,
+        batches=batched(examples[:wanted], shape.optimization.batch_size, tokenizer.pad_token_id),
+        rungs={update: str(update) for update in command.job.rungs},
+        settings=shape.optimization,
+        files=RunFiles.of(command, "pretrain.py", [command.path("texts"), command.path("tokenizer")]),
+    )

@@ -1,0 +1,22 @@
+"""The tables of a resistance experiment: one row a seed, pair and direction, and one row a pair and direction."""
+
+import pandas as pd
+
+from elasticity.command import Command
+from elasticity.errors import errors_for_people
+from elasticity.jobs import ResistanceJudgeJob
+from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv
+from elasticity.records import CROSS_ENTROPIES, LOSSES, read_table
+
+with errors_for_people():
+    command = Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "table")
+    losses = iter(command.paths("losses"))
+    parts = []
+    for (base, seed), path in zip(command.job.runs, command.paths("cross_entropies"), strict=True):
+        part = resistance_seeds(read_table(path, CROSS_ENTROPIES).to_pandas())
+        trained = {pair: training_loss(read_table(next(losses), LOSSES).to_pandas()) for pair in command.job.paths}
+        part["training_loss"] = [trained[pair] for pair in zip(part["start"], part["target"], strict=True)]
+        parts.append(part.assign(base=base, seed=seed))
+    per_seed = pd.concat(parts)
+    write_csv(per_seed, command.path("seeds"))
+    write_csv(resistance_table(per_seed), command.path("table"))

@@ -1,0 +1,21 @@
+"""Score all answers of a task with one loading of the score model."""
+
+from elasticity.command import Command
+from elasticity.errors import errors_for_people
+from elasticity.records import ANSWERS, FEATURES, SCORES, read_rows, read_table, write_table
+from elasticity.scoring import LinearSnippetClassifier, check_gold_pair
+from elasticity.study import SnippetClassifier
+
+with errors_for_people():
+    command = Command(__doc__, SnippetClassifier, "features", "answers", "scores")
+    model = LinearSnippetClassifier(read_rows(command.path("features"), FEATURES))
+    check_gold_pair(model, command.job)
+    columns = SCORES.names[:-1]
+    rows = []
+    for path in command.paths("answers"):
+        answers = read_table(path, ANSWERS)
+        scores = model.score(answers["answer"].to_pylist())
+        cells = answers.select(columns).to_pylist()
+        rows += [cell | {"score": score} for cell, score in zip(cells, scores, strict=True)]
+    write_table(command.path("scores"), rows, SCORES)
+    print(f"{len(rows)} scores")

@@ -1,0 +1,14 @@
+"""Train a byte-level BPE tokenizer."""
+
+from elasticity.command import Command
+from elasticity.errors import errors_for_people
+from elasticity.jobs import TokenizerJob
+from elasticity.models import train_tokenizer
+from elasticity.records import TEXTS, read_rows
+
+with errors_for_people():
+    command = Command(__doc__, TokenizerJob, "texts", "tokenizer")
+    texts = [row["text"] for row in read_rows(command.path("texts"), TEXTS)]
+    tokenizer = train_tokenizer(texts, command.job.vocabulary)
+    tokenizer.save_pretrained(command.path("tokenizer"))
+    print(f"{len(tokenizer)} tokens")
