@@ -10,9 +10,6 @@ rule fetch:
     output:
         texts=f"{RESULTS}/{{task}}/texts.parquet",
         counts=f"{RESULTS}/{{task}}/texts.json",
-    params:
-        job=plan.fetch_job,
-        code=code_digest("fetch.py"),
     log:
         f"{RESULTS}/logs/{{task}}/fetch.log",
     benchmark:
@@ -22,8 +19,11 @@ rule fetch:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.fetch_job,
+        code=code_digest("fetch.py"),
     shell:
-        "python {SCRIPTS}/fetch.py {params.job:q}"
+        "python workflow/scripts/fetch.py {params.job:q}"
         " --texts {output.texts:q} --counts {output.counts:q} > {log:q} 2>&1"
 
 
@@ -33,9 +33,6 @@ rule pool:
         texts=rules.fetch.output.texts,
     output:
         pool=f"{RESULTS}/{{task}}/pools/{{pool}}.parquet",
-    params:
-        job=plan.pool_job,
-        code=code_digest("take_pool.py"),
     log:
         f"{RESULTS}/logs/{{task}}/pools/{{pool}}.log",
     benchmark:
@@ -45,8 +42,11 @@ rule pool:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.pool_job,
+        code=code_digest("take_pool.py"),
     shell:
-        "python {SCRIPTS}/take_pool.py {params.job:q}"
+        "python workflow/scripts/take_pool.py {params.job:q}"
         " --texts {input.texts:q} --pool {output.pool:q} > {log:q} 2>&1"
 
 
@@ -57,9 +57,6 @@ rule prompts:
         tokenizer=plan.prompt_tokenizer,
     output:
         prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
-    params:
-        job=plan.prompt_job,
-        code=code_digest("cut_prompts.py"),
     log:
         f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
     benchmark:
@@ -69,6 +66,9 @@ rule prompts:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.prompt_job,
+        code=code_digest("cut_prompts.py"),
     shell:
-        "python {SCRIPTS}/cut_prompts.py {params.job:q}"
+        "python workflow/scripts/cut_prompts.py {params.job:q}"
         " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"

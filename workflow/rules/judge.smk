@@ -13,9 +13,6 @@ rule rebound_table:
             category="Rebound",
             labels={"experiment": "{experiment}", "what": "table"},
         ),
-    params:
-        job=plan.rebound_judge_job,
-        code=code_digest("rebound_table.py"),
     log:
         f"{RESULTS}/logs/tables/rebound-{{experiment}}.log",
     benchmark:
@@ -25,8 +22,11 @@ rule rebound_table:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.rebound_judge_job,
+        code=code_digest("rebound_table.py"),
     shell:
-        "python {SCRIPTS}/rebound_table.py {params.job:q}"
+        "python workflow/scripts/rebound_table.py {params.job:q}"
         " --scores {input.scores:q} --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
 
 
@@ -43,9 +43,6 @@ rule rebound_figure:
         ),
         pdf=f"{RESULTS}/figures/rebound-{{experiment}}.pdf",
         png=f"{RESULTS}/figures/rebound-{{experiment}}.png",
-    params:
-        job=plan.rebound_figure_job,
-        code=code_digest("rebound_figure.py"),
     log:
         f"{RESULTS}/logs/figures/rebound-{{experiment}}.log",
     benchmark:
@@ -55,8 +52,11 @@ rule rebound_figure:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.rebound_figure_job,
+        code=code_digest("rebound_figure.py"),
     shell:
-        "python {SCRIPTS}/rebound_figure.py {params.job:q}"
+        "python workflow/scripts/rebound_figure.py {params.job:q}"
         " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"
 
 
@@ -73,9 +73,6 @@ rule resistance_table:
             category="Resistance",
             labels={"experiment": "{experiment}", "what": "table"},
         ),
-    params:
-        job=resistance.judge_job,
-        code=code_digest("resistance_table.py"),
     log:
         f"{RESULTS}/logs/tables/resistance-{{experiment}}.log",
     benchmark:
@@ -85,8 +82,11 @@ rule resistance_table:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=resistance.judge_job,
+        code=code_digest("resistance_table.py"),
     shell:
-        "python {SCRIPTS}/resistance_table.py {params.job:q}"
+        "python workflow/scripts/resistance_table.py {params.job:q}"
         " --cross-entropies {input.lengths:q} --losses {input.losses:q}"
         " --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
 
@@ -105,22 +105,22 @@ rule resistance_figure:
         ),
         pdf=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.pdf",
         png=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.png",
-    params:
-        job=resistance.figure_job,
-        code=code_digest("resistance_figure.py"),
-    wildcard_constraints:
-        experiment=plan.either(study.resistance),
     log:
         f"{RESULTS}/logs/figures/resistance-{{experiment}}-{{base}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/resistance-{{experiment}}-{{base}}.tsv"
+    wildcard_constraints:
+        experiment=plan.either(study.resistance),
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=resistance.figure_job,
+        code=code_digest("resistance_figure.py"),
     shell:
-        "python {SCRIPTS}/resistance_figure.py {params.job:q}"
+        "python workflow/scripts/resistance_figure.py {params.job:q}"
         " --table {input.table:q} --seeds {input.seeds:q} --figures {output:q} > {log:q} 2>&1"
 
 
@@ -135,9 +135,6 @@ rule base_table:
             category="Materials",
             labels={"task": "{task}", "what": "base models"},
         ),
-    params:
-        job=plan.held_out_job,
-        code=code_digest("base_table.py"),
     log:
         f"{RESULTS}/logs/tables/bases-{{task}}.log",
     benchmark:
@@ -147,8 +144,11 @@ rule base_table:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.held_out_job,
+        code=code_digest("base_table.py"),
     shell:
-        "python {SCRIPTS}/base_table.py {params.job:q}"
+        "python workflow/scripts/base_table.py {params.job:q}"
         " --lengths {input.lengths:q} --table {output.table:q} > {log:q} 2>&1"
 
 
@@ -165,9 +165,6 @@ rule provenance:
             category="Materials",
             labels={"task": "all", "what": "provenance"},
         ),
-    params:
-        job=plan.provenance_job(),
-        code=code_digest("provenance.py"),
     log:
         f"{RESULTS}/logs/provenance.log",
     benchmark:
@@ -177,7 +174,10 @@ rule provenance:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        job=plan.provenance_job(),
+        code=code_digest("provenance.py"),
     shell:
-        "python {SCRIPTS}/provenance.py {params.job:q}"
+        "python workflow/scripts/provenance.py {params.job:q}"
         " --texts {input.texts:q} --results {input.results:q}"
         " --study {output.study:q} --provenance {output.provenance:q} > {log:q} 2>&1"

@@ -7,9 +7,6 @@ rule tokenizer:
         texts=f"{RESULTS}/{{task}}/pools/pretraining.parquet",
     output:
         tokenizer=directory(f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}"),
-    params:
-        job=plan.tokenizer_job,
-        code=code_digest("train_tokenizer.py"),
     log:
         f"{RESULTS}/logs/{{task}}/tokenizers/{{vocabulary}}.log",
     benchmark:
@@ -19,8 +16,11 @@ rule tokenizer:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=plan.tokenizer_job,
+        code=code_digest("train_tokenizer.py"),
     shell:
-        "python {SCRIPTS}/train_tokenizer.py {params.job:q}"
+        "python workflow/scripts/train_tokenizer.py {params.job:q}"
         " --texts {input.texts:q} --tokenizer {output.tokenizer:q} > {log:q} 2>&1"
 
 
@@ -33,24 +33,24 @@ rule pretrain:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
         losses=f"{RESULTS}/models/{{model}}/losses.parquet",
         metrics=f"{RESULTS}/models/{{model}}/metrics.json",
-    params:
-        job=plan.pretrain_job,
-        code=code_digest("pretrain.py"),
-        state=f"{RESULTS}/state",
-    wildcard_constraints:
-        model=plan.either(plan.pretrained),
     log:
         f"{RESULTS}/logs/models/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+    wildcard_constraints:
+        model=plan.either(plan.pretrained),
+    priority: 100
     conda:
         "../../envs/elasticity.yaml"
-    priority: 100
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        job=plan.pretrain_job,
+        code=code_digest("pretrain.py"),
+        state=f"{RESULTS}/state",
     shell:
-        "python {SCRIPTS}/pretrain.py {params.job:q}"
+        "python workflow/scripts/pretrain.py {params.job:q}"
         " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
@@ -59,22 +59,22 @@ rule import_model:
     """Import a model folder in the hub's layout."""
     output:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
-    params:
-        job=plan.folder_job,
-        code=code_digest("import_model.py"),
-    wildcard_constraints:
-        model=plan.either(plan.imported),
     log:
         f"{RESULTS}/logs/models/{{model}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+    wildcard_constraints:
+        model=plan.either(plan.imported),
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=plan.folder_job,
+        code=code_digest("import_model.py"),
     shell:
-        "python {SCRIPTS}/import_model.py {params.job:q} --rungs {output.rungs:q} > {log:q} 2>&1"
+        "python workflow/scripts/import_model.py {params.job:q} --rungs {output.rungs:q} > {log:q} 2>&1"
 
 
 rule held_out:
@@ -87,9 +87,6 @@ rule held_out:
         ),
     output:
         lengths=f"{RESULTS}/{{task}}/held-out.parquet",
-    params:
-        job=plan.held_out_job,
-        code=code_digest("held_out.py"),
     log:
         f"{RESULTS}/logs/{{task}}/held-out.log",
     benchmark:
@@ -99,6 +96,9 @@ rule held_out:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=plan.held_out_job,
+        code=code_digest("held_out.py"),
     shell:
-        "python {SCRIPTS}/held_out.py {params.job:q}"
+        "python workflow/scripts/held_out.py {params.job:q}"
         " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"

@@ -2,7 +2,9 @@
 
 TRAJECTORY = f"{RESULTS}/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
 TRAJECTORY_LOG = f"{RESULTS}/logs/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
-TRAJECTORY_BENCHMARK = f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
+TRAJECTORY_BENCHMARK = (
+    f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
+)
 
 
 rule first_side:
@@ -14,22 +16,22 @@ rule first_side:
         rungs=directory(f"{TRAJECTORY}/first/{{ladder}}/rungs"),
         losses=f"{TRAJECTORY}/first/{{ladder}}/losses.parquet",
         metrics=f"{TRAJECTORY}/first/{{ladder}}/metrics.json",
-    params:
-        job=plan.first_side_job,
-        code=code_digest("finetune.py"),
-        state=f"{RESULTS}/state",
     log:
         f"{TRAJECTORY_LOG}/first/{{ladder}}.log",
     benchmark:
         f"{TRAJECTORY_BENCHMARK}/first/{{ladder}}.tsv"
+    priority: 50
     conda:
         "../../envs/elasticity.yaml"
-    priority: 50
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=plan.first_side_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
     shell:
-        "python {SCRIPTS}/finetune.py {params.job:q}"
+        "python workflow/scripts/finetune.py {params.job:q}"
         " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
@@ -43,10 +45,6 @@ rule second_side:
         rungs=temp(directory(f"{TRAJECTORY}/P{{first}}/{{ladder}}/rungs")),
         losses=f"{TRAJECTORY}/P{{first}}/{{ladder}}/losses.parquet",
         metrics=f"{TRAJECTORY}/P{{first}}/{{ladder}}/metrics.json",
-    params:
-        job=plan.second_side_job,
-        code=code_digest("finetune.py"),
-        state=f"{RESULTS}/state",
     log:
         f"{TRAJECTORY_LOG}/P{{first}}/{{ladder}}/second-side.log",
     benchmark:
@@ -56,8 +54,12 @@ rule second_side:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=plan.second_side_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
     shell:
-        "python {SCRIPTS}/finetune.py {params.job:q}"
+        "python workflow/scripts/finetune.py {params.job:q}"
         " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
@@ -69,9 +71,6 @@ rule answer:
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
     output:
         answers=f"{TRAJECTORY}/P{{first}}/{{ladder}}/answers.parquet",
-    params:
-        job=plan.answer_job,
-        code=code_digest("answer.py"),
     log:
         f"{TRAJECTORY_LOG}/P{{first}}/{{ladder}}/answer.log",
     benchmark:
@@ -81,8 +80,11 @@ rule answer:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=plan.answer_job,
+        code=code_digest("answer.py"),
     shell:
-        "python {SCRIPTS}/answer.py {params.job:q}"
+        "python workflow/scripts/answer.py {params.job:q}"
         " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
 
 
@@ -93,9 +95,6 @@ rule answer_base:
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
     output:
         answers=f"{RESULTS}/{{task}}/rebound/{{base}}/answers.parquet",
-    params:
-        job=plan.base_answer_job,
-        code=code_digest("answer.py"),
     log:
         f"{RESULTS}/logs/{{task}}/rebound/{{base}}/answer.log",
     benchmark:
@@ -105,6 +104,9 @@ rule answer_base:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=plan.base_answer_job,
+        code=code_digest("answer.py"),
     shell:
-        "python {SCRIPTS}/answer.py {params.job:q}"
+        "python workflow/scripts/answer.py {params.job:q}"
         " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"

@@ -2,7 +2,9 @@
 
 RUN = f"{RESULTS}/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
 RUN_LOG = f"{RESULTS}/logs/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
-RUN_BENCHMARK = f"{RESULTS}/benchmarks/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
+RUN_BENCHMARK = (
+    f"{RESULTS}/benchmarks/{{task}}/resistance/{{experiment}}/{{base}}/seed{{seed}}"
+)
 
 
 rule slices:
@@ -14,22 +16,22 @@ rule slices:
         rungs=temp(directory(f"{RUN}/slices/rungs")),
         losses=f"{RUN}/slices/losses.parquet",
         metrics=f"{RUN}/slices/metrics.json",
-    params:
-        job=resistance.slices_job,
-        code=code_digest("finetune.py"),
-        state=f"{RESULTS}/state",
     log:
         f"{RUN_LOG}/slices.log",
     benchmark:
         f"{RUN_BENCHMARK}/slices.tsv"
+    priority: 50
     conda:
         "../../envs/elasticity.yaml"
-    priority: 50
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=resistance.slices_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
     shell:
-        "python {SCRIPTS}/finetune.py {params.job:q}"
+        "python workflow/scripts/finetune.py {params.job:q}"
         " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
@@ -43,9 +45,6 @@ rule answer_slices:
     output:
         twins=f"{RUN}/twins.parquet",
         questions=f"{RUN}/questions.parquet",
-    params:
-        job=resistance.slice_answer_job,
-        code=code_digest("answer_slices.py"),
     log:
         f"{RUN_LOG}/answer-slices.log",
     benchmark:
@@ -55,8 +54,11 @@ rule answer_slices:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=resistance.slice_answer_job,
+        code=code_digest("answer_slices.py"),
     shell:
-        "python {SCRIPTS}/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
+        "python workflow/scripts/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
         " --twin-prompts {input.twin_prompts:q} --question-prompts {input.question_prompts:q}"
         " --twins {output.twins:q} --questions {output.questions:q} > {log:q} 2>&1"
 
@@ -70,10 +72,6 @@ rule tune:
         rungs=temp(directory(f"{RUN}/tuned/{{k}}-{{l}}/rungs")),
         losses=f"{RUN}/tuned/{{k}}-{{l}}/losses.parquet",
         metrics=f"{RUN}/tuned/{{k}}-{{l}}/metrics.json",
-    params:
-        job=resistance.tune_job,
-        code=code_digest("finetune.py"),
-        state=f"{RESULTS}/state",
     log:
         f"{RUN_LOG}/tuned/{{k}}-{{l}}.log",
     benchmark:
@@ -83,8 +81,12 @@ rule tune:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=resistance.tune_job,
+        code=code_digest("finetune.py"),
+        state=f"{RESULTS}/state",
     shell:
-        "python {SCRIPTS}/finetune.py {params.job:q}"
+        "python workflow/scripts/finetune.py {params.job:q}"
         " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
@@ -97,9 +99,6 @@ rule cross_entropy:
         questions=rules.answer_slices.output.questions,
     output:
         lengths=f"{RUN}/cross-entropies.parquet",
-    params:
-        job=resistance.cross_entropy_job,
-        code=code_digest("cross_entropy.py"),
     log:
         f"{RUN_LOG}/cross-entropy.log",
     benchmark:
@@ -109,7 +108,10 @@ rule cross_entropy:
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        job=resistance.cross_entropy_job,
+        code=code_digest("cross_entropy.py"),
     shell:
-        "python {SCRIPTS}/cross_entropy.py {params.job:q}"
+        "python workflow/scripts/cross_entropy.py {params.job:q}"
         " --slices {input.slices:q} --tuned {input.tuned:q} --questions {input.questions:q}"
         " --cross-entropies {output.lengths:q} > {log:q} 2>&1"

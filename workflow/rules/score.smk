@@ -13,21 +13,21 @@ rule score_model:
             category="Materials",
             labels={"task": "{task}", "what": "score model"},
         ),
-    params:
-        job=plan.score_model_job,
-        code=code_digest("train_score_model.py"),
     log:
         f"{RESULTS}/logs/{{task}}/score-model.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/score-model.tsv"
+    priority: 200
     conda:
         "../../envs/elasticity.yaml"
-    priority: 200
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=plan.score_model_job,
+        code=code_digest("train_score_model.py"),
     shell:
-        "python {SCRIPTS}/train_score_model.py {params.job:q}"
+        "python workflow/scripts/train_score_model.py {params.job:q}"
         " --texts {input.texts:q} --features {output.features:q} --quality {output.quality:q} > {log:q} 2>&1"
 
 
@@ -38,9 +38,6 @@ rule score:
         answers=plan.answers,
     output:
         scores=f"{RESULTS}/{{task}}/scores.parquet",
-    params:
-        job=plan.score_model_job,
-        code=code_digest("score.py"),
     log:
         f"{RESULTS}/logs/{{task}}/score.log",
     benchmark:
@@ -50,6 +47,9 @@ rule score:
     resources:
         mem_mb=2000,
         runtime=30,
+    params:
+        job=plan.score_model_job,
+        code=code_digest("score.py"),
     shell:
-        "python {SCRIPTS}/score.py {params.job:q}"
+        "python workflow/scripts/score.py {params.job:q}"
         " --features {input.features:q} --answers {input.answers:q} --scores {output.scores:q} > {log:q} 2>&1"

@@ -62,7 +62,7 @@ def new_model(shape: Pretrained, tokenizer: PreTrainedTokenizerFast) -> PreTrain
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load a fast tokenizer that has tokens for beginning, end and padding."""
-    with _explained(folder):
+    with _explained(folder, "tokenizer.json"):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise UserError(f"the tokenizer in {folder} is not a fast one: it needs a tokenizer.json")
@@ -74,7 +74,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def load_model(folder: Path) -> PreTrainedModel:
     """Load a causal language model with fp32 weights; safetensors only, no code from the folder."""
-    with _explained(folder):
+    with _explained(folder, "config.json"):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
@@ -82,10 +82,10 @@ def load_model(folder: Path) -> PreTrainedModel:
 
 
 @contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def _explained(folder: Path, needed: str) -> Iterator[None]:
     """Turn the errors of transformers into one that names the folder."""
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is not a model folder: it holds no config.json")
+    if not (folder / needed).is_file():
+        raise UserError(f"{folder} is not a model folder: it holds no {needed}")
     try:
         yield
     except (OSError, ValueError) as error:

@@ -1,0 +1,55 @@
+# make run     set up, run the default study, write the report     (STUDY=studies/laptop.yaml for another one)
+# make test    set up, check and test everything
+# make plan    what a study will cost
+# make bench   time the study from scratch in a folder of its own
+# make clean   forget the results of the study
+
+PYTHON ?= python3
+CORES ?= $(shell nproc)
+STUDY ?= config.yaml
+NAME = $(shell sed -n 's/^name: *\([A-Za-z0-9.-]*\).*/\1/p' $(STUDY))
+REPORT = results/$(NAME)/report.html
+SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
+
+.PHONY: run report test check plan bench clean setup
+
+run: setup
+	$(SNAKEMAKE)
+	@$(MAKE) --no-print-directory report
+	@echo "Read $(REPORT), results/$(NAME)/figures and results/$(NAME)/tables."
+
+report: $(REPORT)
+
+$(REPORT): results/$(NAME)/provenance/provenance.json $(wildcard workflow/report/*)
+	$(SNAKEMAKE) --report $@
+
+plan: setup
+	@$(SNAKEMAKE) --quiet all -- plan
+
+bench: setup
+	.venv/bin/python benchmarks/study.py $(STUDY) --cores $(CORES)
+
+test: .venv/tests-installed check
+	.venv/bin/python -m pytest
+
+check: .venv/tests-installed
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) benchmarks
+	.venv/bin/snakefmt --check Snakefile workflow/rules
+	.venv/bin/snakemake --lint
+
+clean:
+	rm -rf results/$(NAME)
+
+setup: .venv/installed
+
+.venv/installed: envs/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch $@
+
+.venv/tests-installed: .venv/installed envs/requirements-dev.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt -r envs/requirements-dev.txt
+	@touch $@

@@ -1,0 +1,139 @@
+"""A tiny study that runs the real graph in about a minute, and texts to run it on."""
+
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+GOOD = "wonderful great lovely superb charming moving brilliant delightful".split()
+BAD = "terrible awful boring dreadful clumsy tedious dull horrible".split()
+NOUNS = "film plot cast ending music story hero scene dialogue picture".split()
+
+
+def reviews(count: int) -> list[dict[str, Any]]:
+    """Made-up reviews, half of them positive, all different."""
+    random.seed(7)
+    rows = []
+    for number in range(count):
+        words = GOOD if number % 2 else BAD
+        sentences = [f"the {random.choice(NOUNS)} is {random.choice(words)}" for _ in range(random.randint(4, 9))]
+        rows.append({"text": f"review {number}: " + " and ".join(sentences) + ".", "label": number % 2})
+    return rows
+
+
+def tiny_study() -> dict[str, Any]:
+    """Every part of a study, as small as it can be."""
+    sampling = {"new_tokens": 6, "top_k": 20}
+    tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 24}
+    return {
+        "name": "tiny",
+        "seeds": [1, 2],
+        "tasks": {
+            "made-up": {
+                "source": {"kind": "file", "path": "reviews.jsonl"},
+                "pools": {
+                    "prompts": 8,
+                    "held_out": 4,
+                    "score_model": 80,
+                    "resistance": 8,
+                    "positive": 40,
+                    "negative": 40,
+                    "pretraining": 160,
+                },
+                "prompts": {"tokenizer": "nano"},
+                "score_model": {"snippet_words": 8},
+            }
+        },
+        "models": {
+            "nano": {
+                "kind": "pretrain",
+                "task": "made-up",
+                "vocabulary": 320,
+                "hidden_size": 16,
+                "layers": 1,
+                "heads": 2,
+                "context": 32,
+                "updates": 6,
+                "checkpoints": [3],
+                "optimization": {"learning_rate": 3e-3, "batch_size": 4, "schedule": "linear", "warmup_updates": 2},
+            }
+        },
+        "first_side": tuning,
+        "second_side": tuning,
+        "sampling": sampling,
+        "rebound": {
+            "existence": {
+                "task": "made-up",
+                "bases": ["nano"],
+                "first_sizes": [8, 16],
+                "second_sizes": [0, 4, 8],
+            },
+            "pretraining": {
+                "task": "made-up",
+                "bases": ["nano-step3", "nano"],
+                "first_sizes": [16],
+                "second_sizes": [0, 8],
+            },
+        },
+        "resistance": {
+            "slices": {
+                "task": "made-up",
+                "bases": ["nano"],
+                "slices": tuning,
+                "tuning": tuning,
+                "twin_sampling": sampling | {"temperature": 0.1},
+                "question_sampling": {"new_tokens": 6},
+            }
+        },
+    }
+
+
+class Project:
+    """A copy of the project with the tiny study in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @classmethod
+    def new(cls, folder: Path) -> "Project":
+        """Copy the sources, and write the study and its data."""
+        for name in ("workflow", "profiles", "envs"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Snakefile", folder)
+        project = cls(folder)
+        project.write_study(tiny_study())
+        lines = [json.dumps(row) for row in reviews(480)]
+        (folder / "reviews.jsonl").write_text("\n".join(lines) + "\n")
+        return project
+
+    def copy(self, folder: Path) -> "Project":
+        """A second one with the same files, times and history."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return Project(folder)
+
+    def write_study(self, study: dict[str, Any]) -> None:
+        """Replace the default study."""
+        (self.folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        """Run Snakemake; returns what it printed."""
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study, run once; tests that change something work on a copy."""
+    project = Project.new(tmp_path_factory.mktemp("finished"))
+    project.snakemake()
+    return project
