@@ -1,13 +1,10 @@
 """The elasticity of language models, from raw text to figures and a report."""
 
-import os
 import sys
-from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-SCRIPTS = f"{workflow.basedir}/workflow/scripts"
-sys.path.insert(0, SCRIPTS)
+sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
 
 from elasticity.digests import code_digest
 from elasticity.environment import set_environment
@@ -56,6 +53,23 @@ include: "workflow/rules/rebound.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/resistance.smk"
 include: "workflow/rules/judge.smk"
+
+
+localrules:
+    all,
+    plan,
+
+
+rule plan:
+    """Print what the study resolves to and what it will cost: `snakemake --quiet all -- plan`."""
+    params:
+        job=plan.provenance_job(),
+    log:
+        f"{RESULTS}/logs/plan.log",
+    conda:
+        "envs/elasticity.yaml"
+    shell:
+        "python workflow/scripts/show_plan.py {params.job:q} | tee {log:q}"
 
 
 rule all:

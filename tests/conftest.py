@@ -13,9 +13,9 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 
-GOOD = "wonderful great lovely superb charming moving brilliant delightful".split()
-BAD = "terrible awful boring dreadful clumsy tedious dull horrible".split()
-NOUNS = "film plot cast ending music story hero scene dialogue picture".split()
+GOOD = ["wonderful", "great", "lovely", "superb", "charming", "moving", "brilliant", "delightful"]
+BAD = ["terrible", "awful", "boring", "dreadful", "clumsy", "tedious", "dull", "horrible"]
+NOUNS = ["film", "plot", "cast", "ending", "music", "story", "hero", "scene", "dialogue", "picture"]
 
 
 def reviews(count: int) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.generation import answer
 from elasticity.jobs import AnswerJob
-from elasticity.models import load_model, load_tokenizer, one_thread
+from elasticity.models import load_model, one_thread
 from elasticity.progress import progress
 from elasticity.records import ANSWERS, PROMPTS, read_rows, write_table
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     one_thread()

@@ -4,8 +4,9 @@ from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.generation import answer
 from elasticity.jobs import SliceAnswerJob
-from elasticity.models import load_model, load_tokenizer, one_thread
+from elasticity.models import load_model, one_thread
 from elasticity.records import PROMPTS, SLICE_ANSWERS, read_rows, write_table
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     one_thread()

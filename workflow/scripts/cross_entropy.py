@@ -5,8 +5,9 @@ from elasticity.crossentropy import code_lengths
 from elasticity.errors import errors_for_people
 from elasticity.examples import answer_examples
 from elasticity.jobs import CrossEntropyJob
-from elasticity.models import load_model, load_tokenizer, one_thread
+from elasticity.models import load_model, one_thread
 from elasticity.records import CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     one_thread()

@@ -2,10 +2,10 @@
 
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
-from elasticity.examples import cut_prompts
 from elasticity.jobs import PromptJob
-from elasticity.models import load_tokenizer
+from elasticity.prompts import cut_prompts
 from elasticity.records import PROMPTS, TEXTS, read_rows, write_table
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     command = Command(__doc__, PromptJob, "texts", "tokenizer", "prompts")

@@ -4,9 +4,10 @@ from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.examples import answer_examples, batched, epochs, shuffled, text_examples
 from elasticity.jobs import FineTuneJob
-from elasticity.models import load_model, load_tokenizer, one_thread
+from elasticity.models import load_model, one_thread
 from elasticity.records import SLICE_ANSWERS, TEXTS, read_rows
 from elasticity.runs import RunFiles, run
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     one_thread()

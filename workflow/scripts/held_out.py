@@ -7,8 +7,9 @@ from elasticity.crossentropy import code_lengths
 from elasticity.errors import errors_for_people
 from elasticity.examples import text_examples
 from elasticity.jobs import HeldOutJob
-from elasticity.models import decode, load_model, load_tokenizer, one_thread
+from elasticity.models import load_model, one_thread
 from elasticity.records import HELD_OUT, TEXTS, read_rows, write_table
+from elasticity.tokenization import decode, load_tokenizer
 
 with errors_for_people():
     one_thread()

@@ -5,7 +5,8 @@ from pathlib import Path
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.jobs import FolderJob
-from elasticity.models import load_model, load_tokenizer, save
+from elasticity.models import load_model, save
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     command = Command(__doc__, FolderJob, "rungs")

@@ -4,9 +4,10 @@ from elasticity.command import Command
 from elasticity.errors import UserError, errors_for_people
 from elasticity.examples import batched, blocks, shuffled
 from elasticity.jobs import PretrainJob
-from elasticity.models import load_tokenizer, new_model, one_thread
+from elasticity.models import new_model, one_thread
 from elasticity.records import TEXTS, read_rows
 from elasticity.runs import RunFiles, run
+from elasticity.tokenization import load_tokenizer
 
 with errors_for_people():
     one_thread()

@@ -3,8 +3,8 @@
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.jobs import TokenizerJob
-from elasticity.models import train_tokenizer
 from elasticity.records import TEXTS, read_rows
+from elasticity.tokenization import train_tokenizer
 
 with errors_for_people():
     command = Command(__doc__, TokenizerJob, "texts", "tokenizer")

@@ -9,8 +9,7 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.errors import UserError
-from elasticity.models import decode, encode
-from elasticity.study import Prompts
+from elasticity.tokenization import encode
 
 IGNORED = -100
 """The label of tokens without loss (convention of torch's cross-entropy)."""
@@ -87,24 +86,6 @@ def epochs(examples: list[Example], identities: list[str], count: int, seed: int
     for epoch in range(1, count):
         repeated += [examples[i] for i in shuffled(identities[: len(examples)], f"{seed}:{epoch}")]
     return repeated
-
-
-def cut_prompts(
-    texts: Iterable[dict[str, str]], tokenizer: PreTrainedTokenizerFast, settings: Prompts
-) -> list[dict[str, str]]:
-    """The first tokens of each text (rows of schema ``PROMPTS``); how many, between the bounds, its digest says.
-
-    Texts that are shorter than the upper bound are passed over; a prompt never ends inside a character.
-    """
-    rows = []
-    for text in texts:
-        (tokens,) = encode(tokenizer, [text["text"]])
-        spread = settings.max_tokens - settings.min_tokens + 1
-        length = settings.min_tokens + int(hashlib.sha256(text["id"].encode()).hexdigest(), 16) % spread
-        prompt = decode(tokenizer, tokens[:length])
-        if len(tokens) > settings.max_tokens and text["text"].startswith(prompt):
-            rows.append({"prompt_id": text["id"], "prompt": prompt})
-    return rows
 
 
 def batched(examples: Sequence[Example], batch_size: int, pad: int) -> list[Batch]:

@@ -16,8 +16,8 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from elasticity.models import decode, encode
 from elasticity.study import Sampling
+from elasticity.tokenization import decode, encode
 
 
 def answer(

@@ -137,6 +137,11 @@ class Pretrained(Section):
     optimization: Optimization
     seed: NonNegativeInt = 0
 
+    @property
+    def intermediate_size(self) -> int:
+        """Width of the feed-forward layers: 8/3 of the hidden size, a multiple of 8."""
+        return -(-self.hidden_size * 8 // 24) * 8
+
     @model_validator(mode="after")
     def _consistent(self) -> "Pretrained":
         if self.checkpoints and self.checkpoints[-1] >= self.updates:

@@ -1,0 +1,95 @@
+"""The tiny study from start to finish: what comes out, and that it comes out the same again."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from elasticity.digests import file_digest
+from elasticity.records import ANSWERS, TEXTS, read_rows
+from tests.conftest import Project, tiny_study
+
+pytestmark = pytest.mark.slow
+
+
+REPRODUCIBLE = {".csv", ".parquet", ".safetensors", ".svg", ".pdf", ".png"}
+"""Everything but metrics and benchmarks, which hold times."""
+
+
+def digests(project: Project, *folders: str) -> dict[str, str]:
+    """Digests of the reproducible files in some folders of the results."""
+    results = project.folder / "results/tiny"
+    files = [path for folder in folders for path in (results / folder).rglob("*") if path.suffix in REPRODUCIBLE]
+    assert files
+    return {path.relative_to(results).as_posix(): file_digest(path) for path in files}
+
+
+def test_every_promised_result_is_there(finished: Project) -> None:
+    results = finished.folder / "results/tiny"
+    for experiment in ("rebound-existence", "rebound-pretraining", "resistance-slices-nano"):
+        for suffix in ("svg", "pdf", "png"):
+            assert (results / f"figures/{experiment}.{suffix}").stat().st_size > 1000
+    with (results / "tables/rebound-existence.csv").open() as file:
+        cells = {(int(row["first_size"]), int(row["second_size"])) for row in csv.DictReader(file)}
+    assert cells == {(p, n) for p in (8, 16) for n in (0, 4, 8)}
+
+
+def test_no_text_is_in_two_pools(finished: Project) -> None:
+    pools = (finished.folder / "results/tiny/made-up/pools").glob("*.parquet")
+    identities = [row["id"] for pool in pools for row in read_rows(pool, TEXTS)]
+    assert len(identities) == len(set(identities)) > 300
+
+
+def test_second_side_weights_are_gone_and_no_state_is_left(finished: Project) -> None:
+    results = finished.folder / "results/tiny"
+    assert not list(results.glob("made-up/rebound/*/*/*/P*/*/rungs"))
+    assert not list(results.glob("state/*"))
+
+
+def test_provenance_names_what_made_the_results(finished: Project) -> None:
+    results = finished.folder / "results/tiny"
+    record = json.loads((results / "provenance/provenance.json").read_text())
+    assert record["seeds"] == [1, 2]
+    assert record["packages"]["torch"].startswith("2.")
+    table = "results/tiny/tables/rebound-existence.csv"
+    assert record["results"][table] == file_digest(finished.folder / table)
+
+
+def test_a_grid_that_grew_equals_one_that_was_there_from_the_start(finished: Project, tmp_path: Path) -> None:
+    """Rung = independent run, added = from scratch, and twice = the same bytes, all on the real graph."""
+    study = tiny_study()
+    study["rebound"]["existence"] |= {"first_sizes": [8, 12, 16], "second_sizes": [0, 4, 8, 12]}
+    grown = finished.copy(tmp_path / "grown")
+    grown.write_study(study)
+    grown.snakemake()
+    fresh = Project.new(tmp_path / "fresh")
+    fresh.write_study(study)
+    fresh.snakemake()
+    assert digests(grown, "tables", "figures") == digests(fresh, "tables", "figures")
+    shared = "made-up/pools", "made-up/rebound/nano-step3", "made-up/resistance"
+    assert digests(finished, *shared) == digests(fresh, *shared)
+
+
+def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path) -> None:
+    """What the workflow pre-trained is an ordinary model folder, and such a folder gives the same answers."""
+    project = finished.copy(tmp_path / "folder")
+    study = tiny_study()
+    study["models"]["imported"] = {"kind": "folder", "path": "results/tiny/models/nano/rungs/6"}
+    study["rebound"]["pretraining"]["bases"].append("imported")
+    project.write_study(study)
+    rebound = "results/tiny/made-up/rebound"
+    project.snakemake(f"{rebound}/imported/answers.parquet")
+    own, imported = (
+        [row["answer_tokens"] for row in read_rows(project.folder / rebound / base / "answers.parquet", ANSWERS)]
+        for base in ("nano", "imported")
+    )
+    assert own == imported
+
+
+def test_the_report_holds_every_figure_and_caption(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "report")
+    project.snakemake("--report", "report.html")
+    report = (project.folder / "report.html").read_text()
+    for name in ("rebound-existence.svg", "rebound-pretraining.svg", "resistance-slices-nano.svg", "quality.json"):
+        assert name in report

@@ -1,0 +1,84 @@
+"""Bad input through the real command: a message that names it, no traceback, nothing lost."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Project, tiny_study
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    return finished.copy(tmp_path / "copy")
+
+
+def complaint(project: Project, *arguments: str) -> str:
+    output = project.snakemake(*arguments, ok=False)
+    assert "Traceback" not in output
+    return output
+
+
+MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
+    "misspelt key": (lambda s: s["sampling"].update(temprature=1.0), ["sampling.temprature", "'temperature'"]),
+    "number read as text": (lambda s: s["first_side"].update(learning_rate="1e-5"), ["first_side", "1.0e-5"]),
+    "more texts than the pool": (lambda s: s["rebound"]["existence"]["first_sizes"].append(48), ["48", "40"]),
+    "unknown model": (lambda s: s["rebound"]["existence"]["bases"].append("nan0"), ["'nan0'", "nano-step3"]),
+    "name with a space": (lambda s: s.update(name="my study"), ["my study", "letters, digits, dots and hyphens"]),
+    "duplicate seeds": (lambda s: s.update(seeds=[1, 1]), ["seeds", "[1, 1]"]),
+    "no sizes": (lambda s: s["rebound"]["existence"].update(first_sizes=[]), ["first_sizes", "at least 1"]),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_in_the_study(project: Project, change: Callable[[dict[str, Any]], object], words: list[str]) -> None:
+    study = tiny_study()
+    change(study)
+    project.write_study(study)
+    output = complaint(project)
+    assert [word for word in words if word not in output] == []
+
+
+def test_too_few_texts_for_the_pools(project: Project) -> None:
+    study = tiny_study()
+    study["tasks"]["made-up"]["pools"]["pretraining"] = 10_000
+    project.write_study(study)
+    output = complaint(project)
+    assert "the data hold 240" in output
+    assert "make the pools smaller" in output
+
+
+def test_data_with_another_checksum(project: Project) -> None:
+    study = tiny_study()
+    study["tasks"]["made-up"]["source"]["sha256"] = "0" * 64
+    project.write_study(study)
+    output = complaint(project)
+    assert "reviews.jsonl has another checksum" in output
+
+
+def test_a_truncated_table(project: Project) -> None:
+    scores = project.folder / "results/tiny/made-up/scores.parquet"
+    scores.write_bytes(scores.read_bytes()[:-20])
+    output = complaint(project)
+    assert "scores.parquet cannot be read as parquet" in output
+    assert "Delete" in output
+    scores.unlink()
+    project.snakemake()
+
+
+def test_a_score_model_that_is_not_good_enough(project: Project) -> None:
+    study = tiny_study()
+    study["tasks"]["made-up"]["score_model"] |= {"min_accuracy": 1.0, "snippet_words": 1}
+    project.write_study(study)
+    assert "below min_accuracy 1.0" in complaint(project)
+
+
+def test_a_folder_that_is_no_model(project: Project) -> None:
+    study = tiny_study()
+    study["models"]["empty"] = {"kind": "folder", "path": "envs"}
+    study["rebound"]["pretraining"]["bases"].append("empty")
+    project.write_study(study)
+    assert "envs is not a model folder: it holds no config.json" in complaint(project)

@@ -1,0 +1,140 @@
+"""Real parts, as small as they can be: a tokenizer, a Llama with one layer, and a study."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.models import new_model, one_thread
+from elasticity.study import Optimization, Pretrained
+from elasticity.tokenization import train_tokenizer
+
+settings.register_profile("unit", max_examples=60, deadline=None, derandomize=True)
+settings.load_profile("unit")
+
+SENTENCES = [
+    "The film opens on a quiet harbour and never leaves it.",
+    "I wanted to like the second half, but the story stops there.",
+    "A warm, funny picture with a cast that is clearly enjoying itself.",
+    "Nothing in the plot makes sense; the ending least of all.",
+    "The music was lovely, the camera calm, the children a delight.",
+    "My sister fell asleep, and I envied her for two hours.",
+    "Naïve, très lent — and yet 日本 looks wonderful in it.",
+    "It is the kind of comedy that you forget on the way home.",
+]
+
+SHAPE = Pretrained(
+    kind="pretrain",
+    task="reviews",
+    vocabulary=320,
+    hidden_size=16,
+    layers=1,
+    heads=2,
+    context=64,
+    updates=1,
+    optimization=Optimization(learning_rate=1e-3, batch_size=2),
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    one_thread()
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[str]:
+    return SENTENCES
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return train_tokenizer(SENTENCES, SHAPE.vocabulary)
+
+
+@pytest.fixture(scope="session")
+def fresh_model(tokenizer: PreTrainedTokenizerFast) -> Callable[[], PreTrainedModel]:
+    """Make the same random model again and again."""
+    return lambda: new_model(SHAPE, tokenizer)
+
+
+@pytest.fixture
+def model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
+    """Embeddings are enlarged, so that some tokens are much more likely than others."""
+    model = fresh_model()
+    model.get_input_embeddings().weight.data *= 40
+    return model
+
+
+@pytest.fixture
+def uniform_model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
+    """Every token is as likely as any other."""
+    model = fresh_model()
+    model.get_output_embeddings().weight.data.zero_()
+    return model
+
+
+@pytest.fixture
+def values() -> dict[str, Any]:
+    """A study as YAML gives it."""
+
+    def tuning() -> dict[str, Any]:
+        return {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16}
+
+    return {
+        "name": "tiny",
+        "seeds": [1, 2],
+        "tasks": {
+            "reviews": {
+                "source": {"kind": "file", "path": "reviews.jsonl"},
+                "pools": {
+                    "prompts": 6,
+                    "held_out": 4,
+                    "score_model": 8,
+                    "resistance": 8,
+                    "positive": 40,
+                    "negative": 32,
+                    "pretraining": 20,
+                },
+                "prompts": {"tokenizer": "nano"},
+            }
+        },
+        "models": {
+            "nano": {
+                "kind": "pretrain",
+                "task": "reviews",
+                "vocabulary": 320,
+                "hidden_size": 16,
+                "layers": 1,
+                "heads": 2,
+                "context": 32,
+                "updates": 6,
+                "checkpoints": [3],
+                "optimization": {"learning_rate": 1e-3, "batch_size": 4},
+            },
+            "given": {"kind": "folder", "path": "models/given"},
+        },
+        "first_side": tuning(),
+        "second_side": tuning(),
+        "sampling": {"new_tokens": 8},
+        "rebound": {
+            "existence": {"task": "reviews", "bases": ["nano"], "first_sizes": [8, 16], "second_sizes": [0, 4, 8]},
+            "pretraining": {
+                "task": "reviews",
+                "bases": ["nano-step3", "nano"],
+                "first_sizes": [16],
+                "second_sizes": [0, 8, 12],
+            },
+        },
+        "resistance": {
+            "slices": {
+                "task": "reviews",
+                "bases": ["nano", "given"],
+                "slices": tuning(),
+                "tuning": tuning() | {"learning_rate": 2e-3, "max_length": 24},
+                "twin_sampling": {"new_tokens": 8, "temperature": 0.1},
+                "question_sampling": {"new_tokens": 4},
+            }
+        },
+    }

@@ -1,0 +1,76 @@
+"""The project agrees with itself: schema, environments, studies, captions, layers, lint."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from elasticity.budget import report
+from elasticity.reading import read_study_file
+from elasticity.schema import schema
+from tests.conftest import ROOT, Project, tiny_study
+
+LIBRARY = ROOT / "workflow/scripts/elasticity"
+STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
+
+
+def test_the_schema_is_that_of_the_types() -> None:
+    assert (ROOT / "workflow/schemas/study.schema.json").read_text() == schema()
+    assert json.loads(schema())["additionalProperties"] is False
+
+
+def test_conda_and_pip_install_the_same_packages() -> None:
+    lock = [line for line in (ROOT / "envs/requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    environment = yaml.safe_load((ROOT / "envs/elasticity.yaml").read_text())
+    assert environment["dependencies"][-1]["pip"] == lock
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line) for line in lock)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_every_study_is_valid_and_can_be_planned(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    study = read_study_file(path)
+    words = report(study)
+    assert words.startswith(f"study {study.name}: {len(study.seeds)} seeds")
+    assert "checkpoints of one run" in words
+
+
+def test_the_slurm_profile_is_found_from_the_root() -> None:
+    assert (ROOT / "slurm").is_symlink()
+    profile = yaml.safe_load((ROOT / "slurm/config.yaml").read_text())
+    assert profile["executor"] == "slurm"
+
+
+@pytest.mark.parametrize("module", ["plan", "budget", "sources", "prompts", "judgement", "figures", "scoring"])
+def test_torch_is_not_imported_where_nothing_needs_it(module: str) -> None:
+    code = f"import sys, elasticity.{module}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, check=True)
+
+
+def test_the_library_does_not_know_snakemake() -> None:
+    importing = [path.name for path in LIBRARY.glob("*.py") if re.search(r"(from|import) snakemake", path.read_text())]
+    assert importing == []
+
+
+@pytest.mark.slow
+def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
+    project = Project.new(tmp_path)
+    (tmp_path / "slurm").symlink_to("profiles/slurm")
+    assert "good condition" in project.snakemake("--lint")
+    assert "pretrain" in project.snakemake("--dry-run", "--profile", "slurm")
+
+
+@pytest.mark.slow
+def test_plan_says_what_a_study_costs_and_how_sizes_share_runs(tmp_path: Path) -> None:
+    project = Project.new(tmp_path)
+    assert "the sizes of a trajectory are checkpoints of one run" in project.snakemake("plan")
+    study = tiny_study()
+    study["second_side"] = study["second_side"] | {"schedule": "cosine"}
+    project.write_study(study)
+    output = project.snakemake("plan")
+    assert "second side: each size is a run of its own" in output
+    assert re.search(r"second side +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)
