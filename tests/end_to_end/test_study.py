@@ -1,9 +1,13 @@
 """The tiny study from start to finish: what comes out, and that it comes out the same again."""
 
+import contextlib
 import csv
 import json
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from elasticity.digests import file_digest
@@ -56,8 +60,8 @@ def test_provenance_names_what_made_the_results(finished: Project) -> None:
     assert record["results"][table] == file_digest(finished.folder / table)
 
 
-def test_a_grid_that_grew_equals_one_that_was_there_from_the_start(finished: Project, tmp_path: Path) -> None:
-    """Rung = independent run, added = from scratch, and twice = the same bytes, all on the real graph."""
+def test_a_study_that_grew_equals_one_that_was_killed_and_run_again(finished: Project, tmp_path: Path) -> None:
+    """On the real graph: a rung is an independent run, adding is as starting anew, and twice gives the same bytes."""
     study = tiny_study()
     study["rebound"]["existence"] |= {"first_sizes": [8, 12, 16], "second_sizes": [0, 4, 8, 12]}
     grown = finished.copy(tmp_path / "grown")
@@ -65,10 +69,27 @@ def test_a_grid_that_grew_equals_one_that_was_there_from_the_start(finished: Pro
     grown.snakemake()
     fresh = Project.new(tmp_path / "fresh")
     fresh.write_study(study)
+    kill_in_the_middle(fresh)
+    fresh.snakemake("--unlock")
     fresh.snakemake()
     assert digests(grown, "tables", "figures") == digests(fresh, "tables", "figures")
     shared = "made-up/pools", "made-up/rebound/nano-step3", "made-up/resistance"
     assert digests(finished, *shared) == digests(fresh, *shared)
+
+
+def kill_in_the_middle(project: Project) -> None:
+    """Start the study and kill Snakemake and its jobs once some second sides have answered."""
+    log = (project.folder / "killed.log").open("w")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    process = psutil.Popen(command, cwd=project.folder, stdout=log, stderr=log)
+    while len(list(project.folder.rglob("P*/*/answers.parquet"))) < 2:
+        assert process.poll() is None, (project.folder / "killed.log").read_text()
+        time.sleep(0.1)
+    family = [process, *process.children(recursive=True)]
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    psutil.wait_procs(family)
 
 
 def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path) -> None:

@@ -68,14 +68,15 @@ def test_a_draw_inverts_the_cumulative_distribution(logits: list[float], seed: i
     draw = InverseCdf(["p"], width=3, sampling=Sampling(new_tokens=4, seed=seed))
     for step in range(4):
         scores = draw(torch.zeros(1, 3 + step), torch.tensor([logits]))
-        expected = inverse_cdf(torch.tensor(logits).double().softmax(0).numpy(), float(draw.uniforms[0, step]))
+        probabilities = torch.tensor(logits).double().softmax(0).numpy()
+        expected = inverse_cdf(probabilities, float(draw.uniforms[0, step]))
         assert scores.argmax().item() == expected
         assert logits[expected] > -np.inf
         assert torch.isinf(scores).sum() == len(logits) - 1
 
 
 def test_draws_follow_the_distribution() -> None:
-    logits = torch.tensor([0.0, 1.0, -1.0, 2.0, -torch.inf])
+    logits = torch.tensor([0.0, 1.0, -1.0, 2.0, -torch.inf]).double()
     draw = InverseCdf([f"p{i}" for i in range(5000)], width=1, sampling=Sampling(new_tokens=1))
     tokens = draw(torch.zeros(5000, 1), logits.expand(5000, -1)).argmax(1)
     counts = np.bincount(tokens.numpy(), minlength=5)

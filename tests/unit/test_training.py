@@ -24,7 +24,7 @@ SETTINGS = Optimization(learning_rate=1e-2, batch_size=2, weight_decay=0.1, prec
 NEVER = math.inf
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a signal."""
 
 
@@ -35,7 +35,7 @@ class DyingBatches(list[Batch]):
 
     def __getitem__(self, place: Any) -> Any:
         if place == self.death:
-            raise Killed
+            raise KilledError
         return super().__getitem__(place)
 
 
@@ -195,7 +195,7 @@ def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
     rungs = {1: "1", 2: "2", 4: "4"}
     dying = DyingBatches(batches)
     dying.death = death
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(dying, rungs, "killed", save_every_s=save_every_s)
     losses, resumed = run(batches, rungs, "killed", save_every_s=save_every_s)
     expected_losses, expected = run(batches, rungs, "whole")
@@ -207,7 +207,7 @@ def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
 def test_a_resumed_run_does_not_repeat_updates(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
     dying = DyingBatches(batches)
     dying.death = 3
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run(dying, {}, save_every_s=0)
     dying.death = 2  # update 3 is done: this batch is not asked for again
     losses, _ = run(dying, {}, save_every_s=0)
@@ -235,7 +235,7 @@ def test_the_newest_state_wins(run: Callable[..., Any], batches: list[Batch], tm
     for folder, death in (("run", 1), ("later", 3)):
         dying = DyingBatches(batches)
         dying.death = death
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             run(dying, {}, folder, save_every_s=0)
     (tmp_path / "later" / "update-00000003").rename(tmp_path / "run" / "update-00000003")
     dying.death = 1

@@ -15,7 +15,9 @@ COLUMN_IN, PAGE_IN = 3.4, 7.0
 """Widths of a column and of a page of a two-column paper, in inches."""
 
 MARKERS = "osD^vPX"
-DASHES = ["-", "--", "-.", ":"]
+
+LINE_SHIFT = 0.08
+"""Horizontal distance of the lines of a panel, in steps of N."""
 
 
 def use_style() -> None:
@@ -50,16 +52,18 @@ def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], s
 
 
 def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
+    """N evenly spaced, lines set a little apart so that their intervals can be told from one another."""
     sizes = sorted(panel["first_size"].unique())
-    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette(n_colors=len(sizes)), strict=True)):
+    ticks = sorted(panel["second_size"].unique())
+    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
         line = panel[panel["first_size"] == size].sort_values("second_size")
+        shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
         axis.errorbar(
-            line["second_size"],
+            [ticks.index(n) + shift for n in line["second_size"]],
             line["score"],
             yerr=_errors(line, "score"),
             color=colour,
             marker=MARKERS[place % len(MARKERS)],
-            linestyle=DASHES[place % len(DASHES)] if place else "-",
             markersize=4,
             linewidth=1.2,
             elinewidth=0.8,
@@ -67,10 +71,7 @@ def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
             label=f"P = {size} {first_side}",
         )
     axis.axhline(panel["base_score"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
-    ticks = sorted(panel["second_size"].unique())
-    axis.set_xscale("symlog", linthresh=max(1, ticks[1] if len(ticks) > 1 else 1))
-    axis.set_xticks(ticks, [str(tick) for tick in ticks])
-    axis.minorticks_off()
+    axis.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
     sns.despine(ax=axis)
 
 

@@ -1,0 +1,50 @@
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.prompts import cut_prompts
+from elasticity.study import Prompts
+from elasticity.tokenization import decode, encode
+
+SETTINGS = Prompts(tokenizer="nano", min_tokens=2, max_tokens=5)
+
+
+def texts(sentences: list[str]) -> list[dict[str, str]]:
+    """Every end of every sentence."""
+    ends = [sentence[start:] for sentence in sentences for start in range(len(sentence))]
+    return [{"id": str(i), "side": "positive", "text": end} for i, end in enumerate(ends)]
+
+
+def test_a_prompt_is_the_first_few_tokens_of_its_text(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
+    by_id = {row["id"]: row["text"] for row in texts(sentences)}
+    lengths = set()
+    for row in cut_prompts(texts(sentences), tokenizer, SETTINGS):
+        text = by_id[row["prompt_id"]]
+        assert row["prompt"]
+        assert text.startswith(row["prompt"])
+        (tokens,) = encode(tokenizer, [text])
+        starts = {decode(tokenizer, tokens[:length]): length for length in range(1, len(tokens))}
+        lengths.add(starts[row["prompt"]])
+    assert lengths == {2, 3, 4, 5}
+
+
+def test_only_texts_longer_than_the_bound_give_a_prompt(
+    tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    rows = [row for row in texts(sentences) if row["text"].isascii()]
+    encoded = encode(tokenizer, [row["text"] for row in rows])
+    longer = [row["id"] for row, tokens in zip(rows, encoded, strict=True) if len(tokens) > 5]
+    assert len(longer) < len(rows)
+    assert [row["prompt_id"] for row in cut_prompts(rows, tokenizer, SETTINGS)] == longer
+
+
+def test_no_prompt_ends_inside_a_character(tokenizer: PreTrainedTokenizerFast) -> None:
+    rows = [{"id": str(i), "side": "positive", "text": "日本語の映画はとても良い"} for i in range(40)]
+    prompts = {row["prompt"] for row in cut_prompts(rows, tokenizer, SETTINGS)}
+    assert prompts
+    assert not [prompt for prompt in prompts if "\ufffd" in prompt]
+
+
+def test_a_prompt_does_not_depend_on_the_other_texts(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
+    rows = texts(sentences)
+    prompts = {row["prompt_id"]: row["prompt"] for row in cut_prompts(rows, tokenizer, SETTINGS)}
+    for row in cut_prompts(rows[::-7], tokenizer, SETTINGS):
+        assert row["prompt"] == prompts[row["prompt_id"]]

