@@ -31,7 +31,7 @@ def digests(project: Project, *folders: str) -> dict[str, str]:
 
 def test_every_promised_result_is_there(finished: Project) -> None:
     results = finished.folder / "results/tiny"
-    for experiment in ("rebound-existence", "rebound-pretraining", "resistance-slices-nano"):
+    for experiment in ("rebound-existence", "rebound-pretraining", "resistance-slices/nano"):
         for suffix in ("svg", "pdf", "png"):
             assert (results / f"figures/{experiment}.{suffix}").stat().st_size > 1000
     with (results / "tables/rebound-existence.csv").open() as file:
@@ -112,5 +112,5 @@ def test_the_report_holds_every_figure_and_caption(finished: Project, tmp_path: 
     project = finished.copy(tmp_path / "report")
     project.snakemake("--report", "report.html")
     report = (project.folder / "report.html").read_text()
-    for name in ("rebound-existence.svg", "rebound-pretraining.svg", "resistance-slices-nano.svg", "quality.json"):
+    for name in ("rebound-existence.svg", "rebound-pretraining.svg", "nano.svg", "quality.json"):
         assert name in report

@@ -124,7 +124,7 @@ def test_each_seed_has_its_order() -> None:
 
 def test_further_epochs_hold_the_same_examples_in_new_orders() -> None:
     examples = [Example([1, i], 1) for i in range(10, 18)]
-    run = epochs(examples, [*"abcdefgh", "not chosen"], 3, seed=1)
+    run = epochs(examples, list("abcdefgh"), 3, seed=1)
     parts = [run[:8], run[8:16], run[16:]]
     assert parts[0] == examples
     assert all(sorted(part, key=str) == examples for part in parts)

@@ -84,6 +84,12 @@ def test_draws_follow_the_distribution() -> None:
     assert stats.chisquare(counts[:4], 5000 * logits.softmax(0)[:4].numpy()).pvalue > 0.001
 
 
+def test_an_impossible_first_token_is_not_drawn_at_zero() -> None:
+    draw = InverseCdf(["p"], width=1, sampling=Sampling(new_tokens=1))
+    draw.uniforms.zero_()
+    assert draw(torch.zeros(1, 1), torch.tensor([[-torch.inf, 0.0, 0.0]])).argmax().item() == 1
+
+
 def test_each_seed_prompt_and_step_has_its_own_number() -> None:
     numbers = [InverseCdf(["p", "q"], 1, Sampling(new_tokens=50, seed=seed)).uniforms for seed in (0, 1)]
     assert torch.stack(numbers).unique().numel() == 200

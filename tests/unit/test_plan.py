@@ -210,8 +210,8 @@ def test_targets_are_a_table_and_a_figure_an_experiment(plan: Plan, slices: Resi
         for file in (
             "figures/rebound-existence.svg",
             "figures/rebound-pretraining.svg",
-            "figures/resistance-slices-given.svg",
-            "figures/resistance-slices-nano.svg",
+            "figures/resistance-slices/given.svg",
+            "figures/resistance-slices/nano.svg",
             "tables/bases-reviews.csv",
             "tables/rebound-existence.csv",
             "tables/rebound-pretraining.csv",

@@ -1,5 +1,6 @@
 import hashlib
 from itertools import combinations
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,7 +53,7 @@ def test_pools_hold_one_side_or_half_of_each(pools: Pools) -> None:
 
 
 @given(POOLS, st.randoms(use_true_random=False))
-def test_the_order_of_the_source_does_not_matter(pools: Pools, random: object) -> None:
+def test_the_order_of_the_source_does_not_matter(pools: Pools, random: Any) -> None:
     source = [(f"review {i}", ("negative", "positive")[i % 2]) for i in range(240)]
     mixed = source.copy()
     random.shuffle(mixed)

@@ -6,7 +6,7 @@ rule rebound_table:
     input:
         scores=plan.rebound_scores,
     output:
-        seeds=f"{RESULTS}/tables/rebound-{{experiment}}-seeds.csv",
+        seeds=f"{RESULTS}/tables/seeds/rebound-{{experiment}}.csv",
         table=report(
             f"{RESULTS}/tables/rebound-{{experiment}}.csv",
             caption="../report/rebound_table.rst",
@@ -66,7 +66,7 @@ rule resistance_table:
         lengths=resistance.cross_entropies,
         losses=resistance.tuning_losses,
     output:
-        seeds=f"{RESULTS}/tables/resistance-{{experiment}}-seeds.csv",
+        seeds=f"{RESULTS}/tables/seeds/resistance-{{experiment}}.csv",
         table=report(
             f"{RESULTS}/tables/resistance-{{experiment}}.csv",
             caption="../report/resistance_table.rst",
@@ -98,19 +98,17 @@ rule resistance_figure:
         seeds=rules.resistance_table.output.seeds,
     output:
         svg=report(
-            f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.svg",
+            f"{RESULTS}/figures/resistance-{{experiment}}/{{base}}.svg",
             caption="../report/resistance_figure.rst",
             category="Resistance",
             labels={"experiment": "{experiment}", "what": "figure, {base}"},
         ),
-        pdf=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.pdf",
-        png=f"{RESULTS}/figures/resistance-{{experiment}}-{{base}}.png",
+        pdf=f"{RESULTS}/figures/resistance-{{experiment}}/{{base}}.pdf",
+        png=f"{RESULTS}/figures/resistance-{{experiment}}/{{base}}.png",
     log:
-        f"{RESULTS}/logs/figures/resistance-{{experiment}}-{{base}}.log",
+        f"{RESULTS}/logs/figures/resistance-{{experiment}}/{{base}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figures/resistance-{{experiment}}-{{base}}.tsv"
-    wildcard_constraints:
-        experiment=plan.either(study.resistance),
+        f"{RESULTS}/benchmarks/figures/resistance-{{experiment}}/{{base}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:

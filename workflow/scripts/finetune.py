@@ -15,25 +15,21 @@ with errors_for_people():
     job, settings = command.job, command.job.settings
     start = command.path("start") / job.start
     tokenizer = load_tokenizer(start)
-    examples, identities = [], []
-    for path in command.paths("examples"):
-        if job.answers_of_slice is None:
-            rows = read_rows(path, TEXTS)
-            identity = [row["id"] for row in rows]
-            made = text_examples([row["text"] for row in rows], tokenizer, settings.max_length)
-        else:
-            rows = [row for row in read_rows(path, SLICE_ANSWERS) if row["slice"] == job.answers_of_slice]
-            identity = [row["prompt_id"] for row in rows]
-            made = answer_examples(rows, tokenizer, settings.max_length)
-        order = shuffled(identity, job.seed)
-        examples += [made[i] for i in order]
-        identities += [identity[i] for i in order]
-    chosen = epochs(examples[: job.sizes[-1]], identities, settings.epochs, job.seed)
-    batches = batched(chosen, settings.batch_size, tokenizer.pad_token_id)
+    schema, identity = (TEXTS, "id") if job.answers_of_slice is None else (SLICE_ANSWERS, "prompt_id")
+    rows = []
+    for path in command.paths("examples"):  # each part in an order of its own: the slices' parts follow one another
+        part = [row for row in read_rows(path, schema) if row.get("slice") == job.answers_of_slice]
+        rows += [part[i] for i in shuffled([row[identity] for row in part], job.seed)]
+    rows = rows[: job.sizes[-1]]
+    if job.answers_of_slice is None:
+        examples = text_examples([row["text"] for row in rows], tokenizer, settings.max_length)
+    else:
+        examples = answer_examples(rows, tokenizer, settings.max_length)
+    repeated = epochs(examples, [row[identity] for row in rows], settings.epochs, job.seed)
     run(
         model=load_model(start),
         tokenizer=tokenizer,
-        batches=batches,
+        batches=batched(repeated, settings.batch_size, tokenizer.pad_token_id),
         rungs={-(-size * settings.epochs // settings.batch_size): str(size) for size in job.sizes},
         settings=settings,
         files=RunFiles.of(command, "finetune.py", [start, *command.paths("examples")]),

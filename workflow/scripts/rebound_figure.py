@@ -1,14 +1,13 @@
 """The figure of a rebound experiment."""
 
-import pandas as pd
-
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.figures import rebound, save
+from elasticity.judgement import read_csv
 from elasticity.study import Rebound, opposite
 
 with errors_for_people():
     command = Command(__doc__, Rebound, "table", "figures")
     sides = command.job.first_side, opposite(command.job.first_side)
-    figure = rebound(pd.read_csv(command.path("table")), command.job.bases, sides, "share classified positive")
+    figure = rebound(read_csv(command.path("table")), command.job.bases, sides, "share classified positive")
     save(figure, command.paths("figures"))

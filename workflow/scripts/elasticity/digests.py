@@ -57,18 +57,25 @@ def _imported(script: Path) -> set[Path]:
 
 def _library_modules(nodes: Iterable[ast.AST]) -> Iterable[Path]:
     for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "elasticity":
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-            for name in names:
-                path = SCRIPTS.joinpath(*name.split(".")).with_suffix(".py")
-                if path.exists():
-                    yield path
+        for name in names:
+            path = SCRIPTS.joinpath(*name.split("."))
+            if name.split(".")[0] == "elasticity":
+                yield from (p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists())
 
 
 def _code(path: Path) -> str:
-    """The syntax tree of a file as text, without its docstrings."""
+    """The syntax tree of a file as text, without docstrings, those of constants included."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = [statement for statement in node.body if not _is_docstring(statement)]
     return ast.dump(tree)
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

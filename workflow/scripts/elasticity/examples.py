@@ -84,7 +84,7 @@ def epochs(examples: list[Example], identities: list[str], count: int, seed: int
     """The examples as given, then again in a new order for each further epoch."""
     repeated = list(examples)
     for epoch in range(1, count):
-        repeated += [examples[i] for i in shuffled(identities[: len(examples)], f"{seed}:{epoch}")]
+        repeated += [examples[i] for i in shuffled(identities, f"{seed}:{epoch}")]
     return repeated
 
 

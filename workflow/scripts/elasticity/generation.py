@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from transformers import (
+    GenerationConfig,
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedModel,
@@ -35,6 +36,7 @@ def answer(
     order = sorted(range(len(prompts)), key=lambda i: (len(tokens[i]), prompts[i]["prompt_id"]))
     answers: dict[int, dict[str, Any]] = {}
     model.eval()
+    model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
     for first in range(0, len(order), sampling.batch_size):
         places = order[first : first + sampling.batch_size]
         drawn = _draw(
@@ -73,7 +75,7 @@ def _draw(
         output: torch.Tensor = model.generate(  # type: ignore[operator]
             input_ids=tokens,
             attention_mask=attention,
-            logits_processor=_processors(prompt_ids, width, sampling, banned=[bos, pad] if pad != eos else [bos]),
+            logits_processor=_processors(prompt_ids, width, sampling, banned=sorted({bos, pad} - {eos})),
             max_new_tokens=sampling.new_tokens,
             do_sample=False,
             pad_token_id=pad,
@@ -106,7 +108,7 @@ class _Ban(LogitsProcessor):
         self.tokens = tokens
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores.index_fill(1, torch.tensor(self.tokens), -torch.inf)
+        return scores.index_fill(1, torch.tensor(self.tokens, dtype=torch.long), -torch.inf)
 
 
 class InverseCdf(LogitsProcessor):

@@ -20,7 +20,7 @@ from elasticity.study import (
     Study,
 )
 
-Path = tuple[int, int]
+TuningPath = tuple[int, int]
 """(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
 
 
@@ -88,7 +88,7 @@ class CrossEntropyJob(Section):
     """Measure tuned models (rung ``tuned_rung``, one a path) and the slices on the slices' answers."""
 
     slices: tuple[int, int, int]
-    paths: tuple[Path, ...]
+    paths: tuple[TuningPath, ...]
     tuned_rung: str
     precision: Precision
     max_length: PositiveInt
@@ -112,7 +112,7 @@ class ResistanceJudgeJob(Section):
     """Make the tables of a resistance experiment: the base and seed of each input, and its paths."""
 
     runs: tuple[tuple[str, int], ...]
-    paths: tuple[Path, ...]
+    paths: tuple[TuningPath, ...]
 
 
 class ProvenanceJob(Section):

@@ -109,3 +109,8 @@ def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
 def write_csv(table: pd.DataFrame, path: Any) -> None:
     """Write a table for people and spreadsheets; equal values give equal bytes."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def read_csv(path: Any) -> pd.DataFrame:
+    """Read a table that ``write_csv`` wrote; a base model called ``NA`` or ``1.0`` keeps its name."""
+    return pd.read_csv(path, dtype={"base": str}, keep_default_na=False, na_values=[""])

@@ -24,13 +24,14 @@ def ladders(settings: FineTuning, sizes: Ladder, finished: Iterable[Ladder] = ()
     Rungs do not depend on which sizes share a job, so a finished ladder keeps its sizes and only new ones are
     trained: adding a size to a study leaves the results that are there alone.
     """
-    waiting = set(sizes)
     jobs: list[Ladder] = []
+    taken: set[int] = set()
     for ladder in sorted(finished):
-        if waiting & set(ladder) and (len(ladder) == 1 or is_exact(settings, ladder)):
+        wanted, known = set(ladder) & set(sizes), set(ladder) & taken
+        if wanted and not known and (len(ladder) == 1 or is_exact(settings, ladder)):
             jobs.append(ladder)
-            waiting -= set(ladder)
-    new = tuple(sorted(waiting))
+            taken |= set(ladder)
+    new = tuple(sorted(set(sizes) - taken))
     if new and is_exact(settings, new):
         jobs.append(new)
     else:

@@ -24,7 +24,7 @@ def read_study(values: dict[str, Any], where: str = "the study") -> Study:
     Raises ``UserError`` with one line for each mistake.
     """
     try:
-        return Study.model_validate_json(json.dumps(_extended(values)))
+        return Study.model_validate_json(json.dumps(_extended(values), default=str))
     except ValidationError as error:
         lines = "\n".join(f"  - {_line(details)}" for details in error.errors())
         raise UserError(f"{where} cannot be run:\n{lines}\nCorrect it and run the same command again.") from None
@@ -39,6 +39,8 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
     values = dict(values)
     seen: set[str] = set()
     while (base := values.pop("extends", None)) is not None:
+        if not isinstance(base, str):
+            raise UserError(f"extends: {base!r} is not the path of a study file")
         if base in seen:
             raise UserError(f"extends: {base} extends itself")
         seen.add(base)
@@ -61,10 +63,11 @@ def _mapping(path: Path) -> dict[str, Any]:
 def _line(details: ErrorDetails) -> str:
     """One mistake in words: where, what is wrong, the value, what is allowed."""
     loc = details["loc"]
-    place = ".".join(str(part) for part in loc if part not in _KINDS) or "study"
+    place = ".".join(_walk(loc)[1]) or "study"
     match details["type"]:
         case "extra_forbidden":
-            allowed = _allowed_keys(loc[:-1])
+            section = _walk(loc[:-1])[0]
+            allowed = [*section.model_fields, *(["extends"] if section is Study else [])]
             close = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
             hint = f"did you mean '{close[0]}'? " if close else ""
             return f"{place}: unknown key; {hint}allowed here: {', '.join(allowed)}"
@@ -87,29 +90,31 @@ def _number_hint(value: object) -> str:
     return ""
 
 
-_KINDS = {"pretrain", "folder", "file", "movie-reviews"}
-"""Values of ``kind``: pydantic puts them into the place of an error, where a reader does not expect them."""
+def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
+    """The type at a place, and the place as a reader knows it.
 
-
-def _allowed_keys(loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section at ``loc``."""
+    Where a type is one of several, pydantic puts the name of the chosen one into the place; a reader of the YAML file
+    does not see it there.
+    """
     annotation: Any = Study
+    shown: list[str] = []
     for part in loc:
-        annotation = _step(annotation, part)
-    return list(annotation.model_fields) + (["extends"] if annotation is Study else [])
+        annotation = _unwrapped(annotation)
+        if get_origin(annotation) in (Union, UnionType):
+            annotation = next((member for member in get_args(annotation) if _is_chosen(member, part)), annotation)
+            continue
+        shown.append(str(part))
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:
+            annotation = annotation.model_fields[str(part)].annotation
+    return _unwrapped(annotation), shown
 
 
-def _step(annotation: Any, part: int | str) -> Any:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _step(get_args(annotation)[0], part)
-    if origin in (Union, UnionType):
-        return next(m for m in get_args(annotation) if part in get_args(m.model_fields["kind"].annotation))
-    if origin is dict:
-        return _unwrapped(get_args(annotation)[1])
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return _unwrapped(annotation.model_fields[str(part)].annotation)
-    return annotation
+def _is_chosen(member: Any, part: int | str) -> bool:
+    """Whether a member of a union is the section with this value of ``kind``."""
+    is_section = isinstance(member, type) and issubclass(member, BaseModel)
+    return is_section and part in get_args(member.model_fields["kind"].annotation)
 
 
 def _unwrapped(annotation: Any) -> Any:

@@ -4,7 +4,7 @@ from elasticity import jobs, pools
 from elasticity.plan import Wildcards, fine_tune_job, to_json
 from elasticity.study import Resistance, Study
 
-PATHS: tuple[jobs.Path, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
+PATHS: tuple[jobs.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
 """Forward and inverse for the pairs (1, 2), (2, 3), (1, 3)."""
 
 
@@ -20,7 +20,7 @@ class ResistancePlan:
         found = []
         for name, experiment in self.study.resistance.items():
             found.append(f"{self.results}/tables/resistance-{name}.csv")
-            found += [f"{self.results}/figures/resistance-{name}-{base}.svg" for base in experiment.bases]
+            found += [f"{self.results}/figures/resistance-{name}/{base}.svg" for base in experiment.bases]
         return found
 
     def _experiment(self, wildcards: Wildcards) -> Resistance:
@@ -116,5 +116,5 @@ class ResistancePlan:
         return to_json(jobs.ResistanceFigureJob(base=wildcards.base))
 
 
-def _name(path: jobs.Path) -> str:
+def _name(path: jobs.TuningPath) -> str:
     return f"{path[0]}-{path[1]}"

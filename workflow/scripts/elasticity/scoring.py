@@ -68,6 +68,11 @@ def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dic
     """
     training = [row for row in texts if not _is_test(row["id"])]
     test = [row for row in texts if _is_test(row["id"])]
+    if any(len({row["side"] for row in part}) < 2 for part in (training, test)):
+        raise UserError(
+            f"{len(texts)} texts are too few for a score model: training and test part need texts of both sides; "
+            "enlarge pools.score_model"
+        )
     vectorizer = _vectorizer(min_df=2)
     matrix = vectorizer.fit_transform([snippet(row, settings.snippet_words) for row in training])
     regression = LogisticRegression(C=4.0, max_iter=1000).fit(matrix, [row["side"] == "positive" for row in training])

@@ -33,6 +33,8 @@ def labelled_texts(source: MovieReviews | LabelledFile) -> Iterator[Text]:
     _check(Path(source.path), source.sha256)
     sides = {str(source.positive): "positive", str(source.negative): "negative"}
     for number, row in enumerate(_rows(Path(source.path)), start=1):
+        if not isinstance(row, dict):
+            raise UserError(f"{source.path}, row {number}: holds {row!r}, not an object with fields")
         missing = [field for field in (source.text, source.label) if field not in row]
         if missing:
             raise UserError(
@@ -41,7 +43,7 @@ def labelled_texts(source: MovieReviews | LabelledFile) -> Iterator[Text]:
             )
         side = sides.get(str(row[source.label]))
         if side and only in (None, row.get("source")):
-            yield str(row[source.text]), side
+            yield _text(row[source.text], f"{source.path}, row {number}"), side
 
 
 def clean(texts: Iterable[Text]) -> tuple[list[dict[str, str]], dict[str, int]]:
@@ -72,6 +74,17 @@ def clean(texts: Iterable[Text]) -> tuple[list[dict[str, str]], dict[str, int]]:
     return sorted(rows, key=lambda row: row["id"]), counts
 
 
+def _text(value: object, where: str) -> str:
+    """A text that can be written as UTF-8."""
+    try:
+        if isinstance(value, str):
+            value.encode()
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise UserError(f"{where}: the text is {value!r}, not valid Unicode text: correct the row or leave it out")
+
+
 def _package_file(package: str, name: str) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
@@ -88,9 +101,9 @@ def _check(path: Path, sha256: str | None) -> None:
         )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[Any]:
     """Rows of a .csv or .jsonl file, compressed or not."""
-    stream = io.TextIOWrapper(pa.input_stream(str(path), compression="detect"), encoding="utf-8", newline="")
+    stream = io.TextIOWrapper(pa.input_stream(str(path), compression="detect"), encoding="utf-8-sig", newline="")
     kind = next((suffix for suffix in reversed(path.suffixes) if suffix not in (".zst", ".gz")), "")
     try:
         if kind == ".csv":
@@ -100,5 +113,5 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield from (json.loads(line) for line in stream if line.strip())
         else:
             raise UserError(f"data file {path}: only .csv and .jsonl are read (also as .gz or .zst)")
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, pa.ArrowException) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, pa.ArrowException, OSError) as error:
         raise UserError(f"data file {path} cannot be read: {error}") from None

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
 Side = Literal["positive", "negative"]
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -36,7 +36,7 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
 class Section(BaseModel):
     """A part of the study: unknown keys and wrong types are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class MovieReviews(Section):
@@ -55,6 +55,12 @@ class LabelledFile(Section):
     positive: str | int = Field(1, description="The label of the positive side")
     negative: str | int = Field(0, description="The label of the negative side")
     sha256: str | None = Field(None, description="If given, the file must have this checksum")
+
+    @model_validator(mode="after")
+    def _two_sides(self) -> "LabelledFile":
+        if str(self.positive) == str(self.negative):
+            raise ValueError(f"positive and negative are the same label ({self.positive})")
+        return self
 
 
 Source = Annotated[MovieReviews | LabelledFile, Field(discriminator="kind")]
@@ -117,7 +123,7 @@ class FineTuning(Optimization):
     """Supervised fine-tuning of all weights, with the loss on the answer only."""
 
     epochs: PositiveInt = 1
-    max_length: PositiveInt = Field(description="Tokens; the rest of an example is cut off")
+    max_length: int = Field(ge=2, description="Tokens; the rest of an example is cut off")
 
 
 class Pretrained(Section):
@@ -129,7 +135,7 @@ class Pretrained(Section):
     hidden_size: PositiveInt
     layers: PositiveInt
     heads: PositiveInt
-    context: PositiveInt = Field(description="Tokens in one pre-training sequence")
+    context: int = Field(ge=2, description="Tokens in one pre-training sequence")
     updates: PositiveInt = Field(description="Optimizer updates of the whole run")
     checkpoints: Annotated[tuple[PositiveInt, ...], Ascending] = Field(
         (), description="Earlier updates kept as models of their own, named MODEL-stepN"
@@ -215,7 +221,7 @@ class Study(Section):
         found: dict[str, tuple[str, int]] = {}
         for name, model in self.models.items():
             if isinstance(model, Pretrained):
-                found.update({f"{name}-step{updates}": (name, updates) for updates in model.checkpoints})
+                found.update(_checkpoints(name, model))
                 found[name] = (name, model.updates)
             else:
                 found[name] = (name, 0)
@@ -229,6 +235,8 @@ class Study(Section):
                 raise ValueError(f"tasks.{name}.prompts: min_tokens is larger than max_tokens")
         for name, model in self.models.items():
             if isinstance(model, Pretrained):
+                if taken := [other for other in self.models if other in _checkpoints(name, model)]:
+                    raise ValueError(f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another")
                 _known(f"models.{name}.task", model.task, self.tasks)
                 if self.tasks[model.task].pools.pretraining == 0:
                     raise ValueError(f"models.{name} needs texts in tasks.{model.task}.pools.pretraining, which is 0")
@@ -262,6 +270,11 @@ class Study(Section):
             _known(f"{where}.bases", base, self.bases)
         if len(set(experiment.bases)) < len(experiment.bases):
             raise ValueError(f"{where}.bases names a model twice")
+
+
+def _checkpoints(name: str, model: Pretrained) -> dict[str, tuple[str, int]]:
+    """The bases that are earlier checkpoints of a model."""
+    return {f"{name}-step{updates}": (name, updates) for updates in model.checkpoints}
 
 
 def opposite(side: Side) -> Side:
