@@ -7,7 +7,8 @@
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 STUDY ?= config.yaml
-NAME = $(shell sed -n 's/^name: *\([A-Za-z0-9.-]*\).*/\1/p' $(STUDY))
+NAME := $(shell sed -n "s/^name: *[\"']*\([A-Za-z0-9][A-Za-z0-9.-]*\).*/\1/p" $(STUDY))
+$(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a folder results/NAME))
 REPORT = results/$(NAME)/report.html
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 

@@ -30,7 +30,7 @@ set_environment()
 
 
 wildcard_constraints:
-    task="|".join(study.tasks),
+    task=plan.either(study.tasks),
     experiment="[A-Za-z0-9.-]+",
     model="[A-Za-z0-9.-]+",
     base="[A-Za-z0-9.-]+",
@@ -61,13 +61,13 @@ localrules:
 
 
 rule plan:
-    """Print what the study resolves to and what it will cost: `snakemake --quiet all -- plan`."""
-    params:
-        job=plan.provenance_job(),
     log:
         f"{RESULTS}/logs/plan.log",
     conda:
         "envs/elasticity.yaml"
+    """Print what the study resolves to and what it will cost: `snakemake --quiet all -- plan`."""
+    params:
+        job=plan.provenance_job(),
     shell:
         "python workflow/scripts/show_plan.py {params.job:q} | tee {log:q}"
 

@@ -1,5 +1,4 @@
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -29,30 +28,27 @@ def by_hand(model: PreTrainedModel, example: Example) -> float:
 def test_a_code_length_is_the_sum_over_the_target_tokens(model: PreTrainedModel, examples: list[Example]) -> None:
     model.eval()
     expected = [by_hand(model, example) for example in examples]
-    assert code_lengths(model, examples, 2, "fp32") == pytest.approx(expected, rel=1e-5)
+    assert code_lengths(model, examples, 2) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
 def test_code_lengths_do_not_depend_on_the_batch_size(
     model: PreTrainedModel, examples: list[Example], batch_size: int
 ) -> None:
-    together = code_lengths(model, examples, 2, "fp32")
-    assert code_lengths(model, examples, 2, "fp32", batch_size) == pytest.approx(together, rel=1e-6)
+    together = code_lengths(model, examples, 2)
+    assert code_lengths(model, examples, 2, batch_size) == pytest.approx(together, rel=1e-6)
 
 
 def test_code_lengths_come_in_the_order_of_the_examples(model: PreTrainedModel, examples: list[Example]) -> None:
-    lengths = code_lengths(model, examples, 2, "fp32", 3)
-    assert code_lengths(model, examples[::-1], 2, "fp32", 3)[::-1] == pytest.approx(lengths, rel=1e-6)
+    lengths = code_lengths(model, examples, 2, 3)
+    assert code_lengths(model, examples[::-1], 2, 3)[::-1] == pytest.approx(lengths, rel=1e-6)
 
 
 def test_the_padding_token_does_not_matter(model: PreTrainedModel, examples: list[Example]) -> None:
-    assert code_lengths(model, examples, 2, "fp32") == code_lengths(model, examples, 77, "fp32")
+    assert code_lengths(model, examples, 2) == code_lengths(model, examples, 77)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_uniform_model_needs_log_v_nats_a_token(
-    uniform_model: PreTrainedModel, examples: list[Example], precision: Any
-) -> None:
+def test_a_uniform_model_needs_log_v_nats_a_token(uniform_model: PreTrainedModel, examples: list[Example]) -> None:
     targets = [len(example.tokens) - example.answer_start for example in examples]
     expected = [count * math.log(320) for count in targets]
-    assert code_lengths(uniform_model, examples, 2, precision) == pytest.approx(expected, rel=1e-6)
+    assert code_lengths(uniform_model, examples, 2) == pytest.approx(expected, rel=1e-6)

@@ -152,3 +152,7 @@ def test_batches_hold_the_examples_in_order(examples: list[Example], batch_size:
     rows = [tokens[kept.bool()].tolist() for b in batches for tokens, kept in zip(b.tokens, b.attention, strict=True)]
     assert rows == [example.tokens for example in examples]
     assert [len(batch.tokens) for batch in batches[:-1]] == [batch_size] * (len(batches) - 1)
+
+
+def test_no_texts_give_no_examples(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert text_examples([], tokenizer, 8) == []

@@ -20,7 +20,7 @@ from elasticity.judgement import (
     training_loss,
     write_csv,
 )
-from elasticity.study import Rebound
+from elasticity.study import FineTuning, Rebound
 
 NUMBERS = st.floats(-100, 100)
 
@@ -65,7 +65,7 @@ def test_groups_have_their_own_means_and_count_their_seeds() -> None:
 JOB = ReboundJudgeJob(
     experiment=Rebound(task="reviews", bases=("nano", "big"), first_sizes=(8, 16), second_sizes=(0, 6)),
     seeds=(1, 2),
-    batch_size=4,
+    second_side=FineTuning(learning_rate=1e-3, batch_size=4, epochs=2, max_length=8),
 )
 
 
@@ -111,7 +111,7 @@ def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.Dat
     assert table["score"].tolist() == [0.75] * 8
     assert table["seeds"].tolist() == [2] * 8
     assert table["base_score"].tolist() == [0.5] * 4 + [1.0] * 4
-    assert table["second_updates"].tolist() == [0, 2] * 4
+    assert table["second_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
 
 
 # Resistance

@@ -21,25 +21,23 @@ def test_a_prompt_is_the_first_few_tokens_of_its_text(tokenizer: PreTrainedToken
         assert row["prompt"]
         assert text.startswith(row["prompt"])
         (tokens,) = encode(tokenizer, [text])
+        if len(tokens) <= 5 or not text.isascii():
+            continue
         starts = {decode(tokenizer, tokens[:length]): length for length in range(1, len(tokens))}
         lengths.add(starts[row["prompt"]])
     assert lengths == {2, 3, 4, 5}
 
 
-def test_only_texts_longer_than_the_bound_give_a_prompt(
-    tokenizer: PreTrainedTokenizerFast, sentences: list[str]
-) -> None:
-    rows = [row for row in texts(sentences) if row["text"].isascii()]
-    encoded = encode(tokenizer, [row["text"] for row in rows])
-    longer = [row["id"] for row, tokens in zip(rows, encoded, strict=True) if len(tokens) > 5]
-    assert len(longer) < len(rows)
-    assert [row["prompt_id"] for row in cut_prompts(rows, tokenizer, SETTINGS)] == longer
+def test_a_short_text_gives_all_but_its_last_token(tokenizer: PreTrainedTokenizerFast) -> None:
+    (row,) = cut_prompts([{"id": "short", "side": "positive", "text": "ab"}], tokenizer, SETTINGS)
+    (tokens,) = encode(tokenizer, ["ab"])
+    assert row["prompt"] == (decode(tokenizer, tokens[:-1]) if len(tokens) > 1 else "ab")
 
 
 def test_no_prompt_ends_inside_a_character(tokenizer: PreTrainedTokenizerFast) -> None:
     rows = [{"id": str(i), "side": "positive", "text": "日本語の映画はとても良い"} for i in range(40)]
     prompts = {row["prompt"] for row in cut_prompts(rows, tokenizer, SETTINGS)}
-    assert prompts
+    assert len(prompts) > 1
     assert not [prompt for prompt in prompts if "\ufffd" in prompt]
 
 

@@ -172,9 +172,9 @@ def test_a_study_takes_the_sections_that_it_does_not_give(folder: Path, values: 
 
 
 def test_a_section_is_replaced_whole(folder: Path) -> None:
-    message = complaint({"extends": "base.yaml", "first_side": {"learning_rate": 1.0}})
+    message = complaint({"extends": "base.yaml", "name": "mine", "first_side": {"learning_rate": 1.0}})
     assert "first_side.batch_size: is missing" in message
-    study = read_study({"extends": "base.yaml", "rebound": {}})
+    study = read_study({"extends": "base.yaml", "name": "mine", "rebound": {}})
     assert study.rebound == {}
 
 
@@ -212,3 +212,8 @@ def test_a_file_to_extend_that_is_none_is_an_error(folder: Path, content: str | 
 def test_extends_takes_one_path(folder: Path, base: object) -> None:
     with pytest.raises(UserError, match="extends"):
         read_study({"extends": base})
+
+
+def test_a_study_that_extends_another_needs_its_own_name(folder: Path) -> None:
+    with pytest.raises(UserError, match="needs a name of its own"):
+        read_study({"extends": "base.yaml", "seeds": [7]})

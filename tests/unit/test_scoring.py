@@ -78,7 +78,7 @@ def test_a_gold_pair_that_is_not_in_order_is_refused(
 ) -> None:
     settings = SETTINGS.model_copy(update=dict(zip(("good", "bad"), pair, strict=True)))
     with pytest.raises(UserError, match=f"'{pair[0]}'.*'{pair[1]}'.*up must be good"):
-        check_gold_pair(LinearSnippetClassifier(trained[0]), settings)
+        check_gold_pair(LinearSnippetClassifier(trained[0]), settings.good, settings.bad)
 
 
 def test_training_checks_the_gold_pair() -> None:

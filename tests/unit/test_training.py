@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.command import Command
 from elasticity.errors import UserError
 from elasticity.examples import Batch, batched, text_examples
+from elasticity.jobs import FineTuneJob
 from elasticity.models import load_model
+from elasticity.runs import RunFiles
 from elasticity.state import StateFolder
 from elasticity.study import Optimization
 from elasticity.tokenization import load_tokenizer
@@ -255,3 +258,16 @@ def test_rungs_are_handed_over_before_the_state_goes(
     state.remove()
     assert not (tmp_path / "run").exists()
     assert load_model(target / "4").config.hidden_size == 16
+
+
+def test_two_outputs_never_share_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two experiments may hold the same run, and their jobs run side by side."""
+    job = '{"start":"0","settings":{"learning_rate":0.1,"batch_size":2,"max_length":8},"sizes":[2],"seed":1}'
+
+    def state(rungs: str) -> Path:
+        files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s"]
+        monkeypatch.setattr("sys.argv", ["finetune.py", job, *files])
+        command = Command(None, FineTuneJob, "rungs", "losses", "metrics", "state")
+        return RunFiles.of(command, "finetune.py", [tmp_path]).state
+
+    assert state("a/rungs") == state("a/rungs") != state("b/rungs")

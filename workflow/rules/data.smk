@@ -7,6 +7,8 @@ localrules:
 
 rule fetch:
     """Read, clean and deduplicate the texts of a task: the only rule that may touch the network."""
+    input:
+        source=plan.source_files,
     output:
         texts=f"{RESULTS}/{{task}}/texts.parquet",
         counts=f"{RESULTS}/{{task}}/texts.json",

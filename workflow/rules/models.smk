@@ -57,6 +57,8 @@ rule pretrain:
 
 rule import_model:
     """Import a model folder in the hub's layout."""
+    input:
+        files=plan.folder_files,
     output:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
     log:

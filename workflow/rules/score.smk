@@ -48,7 +48,7 @@ rule score:
         mem_mb=2000,
         runtime=30,
     params:
-        job=plan.score_model_job,
+        job=plan.score_job,
         code=code_digest("score.py"),
     shell:
         "python workflow/scripts/score.py {params.job:q}"

@@ -20,12 +20,12 @@ with errors_for_people():
     answers = {target: [row for row in questions if row["slice"] == target] for target in (1, 2, 3)}
     examples = {target: answer_examples(rows, tokenizer, job.max_length) for target, rows in answers.items()}
     own = {
-        target: code_lengths(load_model(folder), examples[target], pad, job.precision)
+        target: code_lengths(load_model(folder), examples[target], pad)
         for target, folder in enumerate(folders, start=1)
     }
     rows = []
     for (start, target), tuned in zip(job.paths, command.paths("tuned"), strict=True):
-        lengths = code_lengths(load_model(tuned / job.tuned_rung), examples[target], pad, job.precision)
+        lengths = code_lengths(load_model(tuned / job.tuned_rung), examples[target], pad)
         for i, question in enumerate(answers[target]):
             rows.append(
                 {

@@ -1,7 +1,7 @@
 """Fine-tune a rung on texts, or on the answers of a slice; one run, a rung for each size."""
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
+from elasticity.errors import UserError, errors_for_people
 from elasticity.examples import answer_examples, batched, epochs, shuffled, text_examples
 from elasticity.jobs import FineTuneJob
 from elasticity.models import load_model, one_thread
@@ -20,6 +20,10 @@ with errors_for_people():
     for path in command.paths("examples"):  # each part in an order of its own: the slices' parts follow one another
         part = [row for row in read_rows(path, schema) if row.get("slice") == job.answers_of_slice]
         rows += [part[i] for i in shuffled([row[identity] for row in part], job.seed)]
+    if len(rows) < job.sizes[-1]:
+        raise UserError(
+            f"{job.sizes[-1]} examples are needed, but {command.paths('examples')[0].parent} holds {len(rows)}"
+        )
     rows = rows[: job.sizes[-1]]
     if job.answers_of_slice is None:
         examples = text_examples([row["text"] for row in rows], tokenizer, settings.max_length)
@@ -30,7 +34,7 @@ with errors_for_people():
         model=load_model(start),
         tokenizer=tokenizer,
         batches=batched(repeated, settings.batch_size, tokenizer.pad_token_id),
-        rungs={-(-size * settings.epochs // settings.batch_size): str(size) for size in job.sizes},
+        rungs={settings.updates(size): str(size) for size in job.sizes},
         settings=settings,
         files=RunFiles.of(command, "finetune.py", [start, *command.paths("examples")]),
     )

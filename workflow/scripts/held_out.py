@@ -20,7 +20,7 @@ with errors_for_people():
         for path in command.paths("texts"):
             texts = read_rows(path, TEXTS)
             examples = text_examples([row["text"] for row in texts], tokenizer, command.job.max_length)
-            lengths = code_lengths(model, examples, tokenizer.pad_token_id, "fp32")
+            lengths = code_lengths(model, examples, tokenizer.pad_token_id)
             for text, example, nats in zip(texts, examples, lengths, strict=True):
                 covered = decode(tokenizer, example.tokens)
                 rows.append(

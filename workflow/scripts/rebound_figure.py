@@ -3,11 +3,12 @@
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.figures import rebound, save
+from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
-from elasticity.study import Rebound, opposite
+from elasticity.study import opposite
 
 with errors_for_people():
-    command = Command(__doc__, Rebound, "table", "figures")
-    sides = command.job.first_side, opposite(command.job.first_side)
-    figure = rebound(read_csv(command.path("table")), command.job.bases, sides, "share classified positive")
+    command = Command(__doc__, ReboundFigureJob, "table", "figures")
+    sides = command.job.experiment.first_side, opposite(command.job.experiment.first_side)
+    figure = rebound(read_csv(command.path("table")), command.job.experiment.bases, sides, command.job.score)
     save(figure, command.paths("figures"))

@@ -2,14 +2,14 @@
 
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
+from elasticity.jobs import ScoreJob
 from elasticity.records import ANSWERS, FEATURES, SCORES, read_rows, read_table, write_table
 from elasticity.scoring import LinearSnippetClassifier, check_gold_pair
-from elasticity.study import SnippetClassifier
 
 with errors_for_people():
-    command = Command(__doc__, SnippetClassifier, "features", "answers", "scores")
+    command = Command(__doc__, ScoreJob, "features", "answers", "scores")
     model = LinearSnippetClassifier(read_rows(command.path("features"), FEATURES))
-    check_gold_pair(model, command.job)
+    check_gold_pair(model, command.job.good, command.job.bad)
     columns = SCORES.names[:-1]
     rows = []
     for path in command.paths("answers"):

@@ -90,7 +90,7 @@ def _rebound(study: Study, plan: Plan, sizes: dict[str, int]) -> Iterator[Stage]
 
 def _trained(name: str, settings: FineTuning, jobs: Sequence[Ladder], disk_bytes: int) -> Stage:
     examples = [ladder[-1] * settings.epochs for ladder in jobs]
-    updates = sum(-(-count // settings.batch_size) for count in examples)
+    updates = sum(settings.updates(ladder[-1]) for ladder in jobs)
     return Stage(name, jobs=len(jobs), examples=sum(examples), updates=updates, disk_bytes=disk_bytes)
 
 

@@ -2,8 +2,9 @@
 
 import ast
 import hashlib
+import importlib.metadata
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -35,12 +36,13 @@ def folder_digest(folder: Path) -> str:
 
 @cache
 def code_digest(script: str) -> str:
-    """Digest of a script and of every library module that it imports, directly or not.
+    """Digest of a script, of every library module that it imports, directly or not, and of the packages' versions.
 
     Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule carries this
     digest as a parameter. The syntax tree is hashed, not the text: comments and layout rerun nothing.
     """
-    return digest([[path.name, _code(path)] for path in sorted(_imported(SCRIPTS / script))])
+    files = sorted(_imported(SCRIPTS / script))
+    return digest([[[path.name, _code(path)] for path in files], _versions(files)])
 
 
 def _imported(script: Path) -> set[Path]:
@@ -55,14 +57,32 @@ def _imported(script: Path) -> set[Path]:
     return found
 
 
+def _versions(files: Iterable[Path]) -> dict[str, str]:
+    """Versions of the installed packages that these files import themselves."""
+    modules = {
+        name.split(".")[0] for path in files for node in ast.walk(ast.parse(path.read_text())) for name in _names(node)
+    }
+    packages = {package for module in modules for package in _installed().get(module, ())}
+    return {package: importlib.metadata.version(package) for package in packages}
+
+
+@cache
+def _installed() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
+
+
+def _names(node: ast.AST) -> list[str]:
+    """The modules that an import statement may name."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
 def _library_modules(nodes: Iterable[ast.AST]) -> Iterable[Path]:
     for node in nodes:
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
+        for name in _names(node):
             path = SCRIPTS.joinpath(*name.split("."))
             if name.split(".")[0] == "elasticity":
                 yield from (p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists())

@@ -5,10 +5,8 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 
 from pydantic import PositiveInt
 
-from elasticity.pools import Stretches
 from elasticity.study import (
     FineTuning,
-    Precision,
     Pretrained,
     Prompts,
     Rebound,
@@ -17,6 +15,7 @@ from elasticity.study import (
     Seeds,
     Side,
     Source,
+    Stretches,
     Study,
 )
 
@@ -90,7 +89,6 @@ class CrossEntropyJob(Section):
     slices: tuple[int, int, int]
     paths: tuple[TuningPath, ...]
     tuned_rung: str
-    precision: Precision
     max_length: PositiveInt
 
 
@@ -101,11 +99,18 @@ class ResistanceFigureJob(Section):
 
 
 class ReboundJudgeJob(Section):
-    """Make the tables of a rebound experiment; ``batch_size`` (of the second side) turns examples into updates."""
+    """Make the tables of a rebound experiment; ``second_side`` says how many updates examples make."""
 
     experiment: Rebound
     seeds: Seeds
-    batch_size: PositiveInt
+    second_side: FineTuning
+
+
+class ReboundFigureJob(Section):
+    """Draw a rebound experiment; ``score`` is the name of the vertical axis."""
+
+    experiment: Rebound
+    score: str
 
 
 class ResistanceJudgeJob(Section):
@@ -113,6 +118,13 @@ class ResistanceJudgeJob(Section):
 
     runs: tuple[tuple[str, int], ...]
     paths: tuple[TuningPath, ...]
+
+
+class ScoreJob(Section):
+    """Score answers, after a check that the good text of a gold pair scores above the bad one."""
+
+    good: str
+    bad: str
 
 
 class ProvenanceJob(Section):

@@ -60,7 +60,7 @@ def rebound_table(per_seed: pd.DataFrame, scores: pd.DataFrame, job: ReboundJudg
     table = over_seeds(per_seed, ["base", "first_side", "first_size", "second_size"], ["score"])
     bases = scores[scores["first_side"].isna()].groupby("base")["score"].mean()
     table["base_score"] = table["base"].map(bases)
-    table["second_updates"] = -(-table["second_size"] // job.batch_size)
+    table["second_updates"] = table["second_size"].map(job.second_side.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
     return table.sort_values(["base", "first_size", "second_size"]).astype({"base": str})
 

@@ -12,7 +12,7 @@ from typing import Any
 from elasticity import jobs, ladders, pools
 from elasticity.digests import canonical_json
 from elasticity.ladders import Ladder
-from elasticity.study import FineTuning, ModelFolder, Pretrained, Rebound, Section, Side, Study, opposite
+from elasticity.study import FineTuning, LabelledFile, ModelFolder, Pretrained, Rebound, Section, Side, Study, opposite
 
 Wildcards = Any
 """Snakemake's wildcards: an object with a text attribute for each wildcard of the rule."""
@@ -76,6 +76,11 @@ class Plan:
         """Of a task."""
         return to_json(jobs.FetchJob(source=self.study.tasks[wildcards.task].source))
 
+    def source_files(self, wildcards: Wildcards) -> list[str]:
+        """The user's own data file, if the task has one."""
+        source = self.study.tasks[wildcards.task].source
+        return [source.path] if isinstance(source, LabelledFile) else []
+
     def pool_job(self, wildcards: Wildcards) -> str:
         """Of a pool of a task."""
         stretches = pools.layout(self.study.tasks[wildcards.task].pools)[wildcards.pool]
@@ -94,6 +99,11 @@ class Plan:
     def score_model_job(self, wildcards: Wildcards) -> str:
         """The score model of a task."""
         return to_json(self.study.tasks[wildcards.task].score_model)
+
+    def score_job(self, wildcards: Wildcards) -> str:
+        """What a score model must get right before it judges."""
+        score_model = self.study.tasks[wildcards.task].score_model
+        return to_json(jobs.ScoreJob(good=score_model.good, bad=score_model.bad))
 
     # Models
 
@@ -131,6 +141,11 @@ class Plan:
         """Of a model that comes from a folder."""
         return to_json(jobs.FolderJob(path=self.imported[wildcards.model].path))
 
+    def folder_files(self, wildcards: Wildcards) -> list[str]:
+        """The files of a model that comes from a folder."""
+        folder = Path(self.imported[wildcards.model].path)
+        return [f"{folder}/config.json", f"{folder}/tokenizer.json", *map(str, sorted(folder.glob("*.safetensors")))]
+
     def _base_rungs(self, base: str) -> str:
         return f"{self.results}/models/{self.study.bases[base][0]}/rungs"
 
@@ -152,7 +167,7 @@ class Plan:
     def held_out_job(self, wildcards: Wildcards) -> str:
         """Of the base models of a task."""
         bases = tuple((base, self._base_folder(base)) for base in self.task_bases(wildcards.task))
-        return to_json(jobs.HeldOutJob(bases=bases, max_length=self.study.first_side.max_length))
+        return to_json(jobs.HeldOutJob(bases=bases, max_length=self.study.tasks[wildcards.task].held_out_tokens))
 
     # Rebound
 
@@ -236,21 +251,27 @@ class Plan:
 
     def rebound_figure_job(self, wildcards: Wildcards) -> str:
         """What the panels and lines of an experiment are."""
-        return to_json(self.rebound(wildcards))
+        rebound = self.rebound(wildcards)
+        score = self.study.tasks[rebound.task].score_model.score_name
+        return to_json(jobs.ReboundFigureJob(experiment=rebound, score=score))
 
     def rebound_judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         job = jobs.ReboundJudgeJob(
             experiment=self.rebound(wildcards),
             seeds=self.study.seeds,
-            batch_size=self.study.second_side.batch_size,
+            second_side=self.study.second_side,
         )
         return to_json(job)
 
 
 def _finished(folder: str) -> list[Ladder]:
-    """The ladders that were trained already: their metrics are there."""
-    return [ladders.parse(path.parent.name) for path in Path(folder).glob("*/metrics.json")]
+    """The ladders that were trained, or are being trained: a folder of theirs is there.
+
+    Not their outputs: Snakemake removes those when a job starts, and a process that reads the study then (each SLURM
+    job does) must see the same ladders.
+    """
+    return [ladders.parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]
 
 
 def fine_tune_job(start: int | str, settings: FineTuning, sizes: Ladder, seed: int) -> str:

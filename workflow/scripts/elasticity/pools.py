@@ -3,10 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from elasticity.errors import UserError
-from elasticity.study import Pools
-
-Stretches = dict[str, tuple[int, int]]
-"""For each side, first (included) and last (excluded) place in the order of digests."""
+from elasticity.study import Pools, Stretches
 
 PARTS = ("resistance-1", "resistance-2", "resistance-3", "resistance-4")
 

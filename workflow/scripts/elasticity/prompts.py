@@ -14,14 +14,16 @@ def cut_prompts(
 ) -> list[dict[str, str]]:
     """The first tokens of each text (rows of schema ``PROMPTS``); how many, between the bounds, its digest says.
 
-    Texts that are not longer than the upper bound are passed over; a prompt never ends inside a character.
+    A text gives one prompt. One that is too short gives all but its last token, and a prompt that would end inside a
+    character goes on to its end.
     """
     rows = []
     spread = settings.max_tokens - settings.min_tokens + 1
     for text in texts:
         (tokens,) = encode(tokenizer, [text["text"]])
         length = settings.min_tokens + int(hashlib.sha256(text["id"].encode()).hexdigest(), 16) % spread
-        prompt = decode(tokenizer, tokens[:length])
-        if len(tokens) > settings.max_tokens and text["text"].startswith(prompt):
-            rows.append({"prompt_id": text["id"], "prompt": prompt})
+        length = max(1, min(length, len(tokens) - 1))
+        while not text["text"].startswith(prompt := decode(tokenizer, tokens[:length])):
+            length += 1
+        rows.append({"prompt_id": text["id"], "prompt": prompt})
     return rows

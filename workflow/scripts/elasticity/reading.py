@@ -37,6 +37,7 @@ def read_study_file(path: Path) -> Study:
 
 def _extended(values: dict[str, Any]) -> dict[str, Any]:
     values = dict(values)
+    named = "name" in values
     seen: set[str] = set()
     while (base := values.pop("extends", None)) is not None:
         if not isinstance(base, str):
@@ -45,6 +46,8 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
             raise UserError(f"extends: {base} extends itself")
         seen.add(base)
         values = _mapping(Path(base)) | values
+    if seen and not named:
+        raise UserError("a study that extends another needs a name of its own: its results go to results/NAME")
     return values
 
 

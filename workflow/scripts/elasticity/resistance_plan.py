@@ -80,13 +80,12 @@ class ResistancePlan:
 
     def cross_entropy_job(self, wildcards: Wildcards) -> str:
         """All paths of one seed."""
-        slices, tuning = self._slices(wildcards), self._experiment(wildcards).tuning
+        slices = self._slices(wildcards)
         job = jobs.CrossEntropyJob(
             slices=slices,
             paths=PATHS,
             tuned_rung=str(slices[0]),
-            precision=tuning.precision,
-            max_length=tuning.max_length,
+            max_length=self._experiment(wildcards).tuning.max_length,
         )
         return to_json(job)
 

@@ -34,8 +34,9 @@ class RunFiles:
     def of(cls, command: Command[Job], script: str, inputs: Sequence[Path]) -> "RunFiles":
         """The files named on the command line; the state is kept under the digest of all that determines the run."""
         contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
-        key = digest([command.job.model_dump(mode="json"), contents, code_digest(script)])
         rungs, losses, metrics, state = map(command.path, ("rungs", "losses", "metrics", "state"))
+        # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
+        key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, code_digest(script)])
         return cls(rungs, losses, metrics, state / key[:32])
 
 

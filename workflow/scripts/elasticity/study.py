@@ -21,6 +21,10 @@ Side = Literal["positive", "negative"]
 Precision = Literal["auto", "bf16", "fp32"]
 
 
+Stretches = dict[str, tuple[int, int]]
+"""For each side, first (included) and last (excluded) place of a pool in the order of digests."""
+
+
 def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
     if any(a >= b for a, b in itertools.pairwise(values)):
         raise ValueError("must be in ascending order, without repeats")
@@ -95,6 +99,11 @@ class SnippetClassifier(Section):
     good: str = Field("a wonderful film, i loved it", description="Gold pair: must score above `bad`")
     bad: str = Field("a terrible film, i hated it", description="Gold pair: must score below `good`")
 
+    @property
+    def score_name(self) -> str:
+        """What a mean score is, for the axes of figures."""
+        return "share classified positive"
+
 
 class Task(Section):
     """What the models are aligned to: two sides of labelled texts, prompts, and a score (up is good)."""
@@ -103,6 +112,7 @@ class Task(Section):
     pools: Pools
     prompts: Prompts
     score_model: SnippetClassifier = SnippetClassifier()
+    held_out_tokens: int = Field(128, ge=2, description="Tokens of each held-out text that base models are measured on")
 
 
 class Optimization(Section):
@@ -123,6 +133,11 @@ class FineTuning(Optimization):
     """Supervised fine-tuning of all weights, with the loss on the answer only."""
 
     epochs: PositiveInt = 1
+
+    def updates(self, examples: int) -> int:
+        """Optimizer updates that so many examples make, all epochs together; the last batch may be smaller."""
+        return -(-examples * self.epochs // self.batch_size)
+
     max_length: int = Field(ge=2, description="Tokens; the rest of an example is cut off")
 
 
@@ -199,6 +214,10 @@ class Resistance(Section):
     question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
 
 
+RESERVED = ("benchmarks", "figures", "logs", "models", "provenance", "state", "tables")
+"""Folders of the results beside those of the tasks."""
+
+
 class Study(Section):
     """A whole study. Every name in it is made of letters, digits, dots and hyphens."""
 
@@ -230,6 +249,10 @@ class Study(Section):
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
         for name, task in self.tasks.items():
+            if name in RESERVED:
+                raise ValueError(
+                    f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
+                )
             _known(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, self.models)
             if task.prompts.min_tokens > task.prompts.max_tokens:
                 raise ValueError(f"tasks.{name}.prompts: min_tokens is larger than max_tokens")
@@ -256,6 +279,12 @@ class Study(Section):
             part = self.tasks[resistance.task].pools.resistance
             if part == 0:
                 raise ValueError(f"resistance.{name} needs tasks.{resistance.task}.pools.resistance, which is 0")
+            longest = 1 + self.tasks[resistance.task].prompts.max_tokens
+            if resistance.tuning.max_length <= longest:
+                raise ValueError(
+                    f"resistance.{name}.tuning.max_length is {resistance.tuning.max_length}, but a prompt takes up to "
+                    f"{longest} tokens: raise it, so that the answer has room"
+                )
             slices = resistance.slices
             if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
                 raise ValueError(

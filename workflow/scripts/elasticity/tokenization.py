@@ -35,7 +35,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         raise UserError(f"{folder} holds no fast tokenizer: it needs a tokenizer.json")
     try:
         tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises nothing narrower for a broken file
         raise UserError(f"the tokenizer in {folder} cannot be loaded: {error}") from None
     missing = [name for name in SPECIAL_TOKENS if getattr(tokenizer, name) is None]
     if missing:
@@ -45,6 +45,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[int]]:
     """Token ids of each text without special tokens; text that looks like a special token is taken as text."""
+    if not texts:
+        return []
     encoded: list[list[int]] = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return encoded
 

@@ -49,7 +49,7 @@ def train(
     """
     optimizer = _optimizer(model, settings)
     done = state.resume(model, optimizer)
-    model.train()
+    model.eval()  # no dropout: a rung must equal an independent run, and a resumed run an undisturbed one
     _save_rung(model, tokenizer, rungs, done.update, state)
     saved = time.monotonic()
     for update in progress(range(done.update, len(batches)), "train", "updates"):
