@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 
 from elasticity.digests import file_digest
@@ -106,6 +107,22 @@ def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path
         for base in ("nano", "imported")
     )
     assert own == imported
+
+
+def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, tmp_path: Path) -> None:
+    project = finished.copy(tmp_path / "cosine")
+    study = tiny_study()
+    study["second_side"] = study["second_side"] | {"schedule": "cosine", "epochs": 2}
+    project.write_study(study)
+    folder = "results/tiny/made-up/rebound/nano/positive/seed1/P8"
+    project.snakemake(*(f"{folder}/{size}/answers.parquet" for size in (0, 4, 8)))
+    updates = [len(pq.read_table(project.folder / folder / f"{size}/losses.parquet")) for size in (0, 4, 8)]
+    assert updates == [0, 2, 4]
+    unchanged, before = (
+        [row["answer_tokens"] for row in read_rows(project.folder / folder / ladder / "answers.parquet", ANSWERS)]
+        for ladder in ("0", "0-4-8")
+    )
+    assert unchanged == before[: len(unchanged)]  # N = 0 is the rung of the first side, whatever the schedule
 
 
 def test_the_report_holds_every_figure_and_caption(finished: Project, tmp_path: Path) -> None:

@@ -76,9 +76,16 @@ def test_a_score_model_that_is_not_good_enough(project: Project) -> None:
     assert "below min_accuracy 1.0" in complaint(project)
 
 
+def test_labels_that_are_not_in_the_data(project: Project) -> None:
+    study = tiny_study()
+    study["tasks"]["made-up"]["source"]["positive"] = "good"
+    project.write_study(study)
+    assert "no row has label good; found: 0, 1" in complaint(project)
+
+
 def test_a_folder_that_is_no_model(project: Project) -> None:
     study = tiny_study()
     study["models"]["empty"] = {"kind": "folder", "path": "envs"}
     study["rebound"]["pretraining"]["bases"].append("empty")
     project.write_study(study)
-    assert "envs is not a model folder: it holds no config.json" in complaint(project)
+    assert "envs/config.json" in complaint(project)
