@@ -60,12 +60,12 @@ localrules:
     plan,
 
 
+# What the study resolves to and what it will cost: snakemake --quiet all -- plan
 rule plan:
     log:
         f"{RESULTS}/logs/plan.log",
     conda:
         "envs/elasticity.yaml"
-    """Print what the study resolves to and what it will cost: `snakemake --quiet all -- plan`."""
     params:
         job=plan.provenance_job(),
     shell:

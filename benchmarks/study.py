@@ -2,8 +2,8 @@
 
     python benchmarks/study.py config.yaml --cores 2
 
-Prints wall time, that of a second run with nothing to do, the sum of job times and its ratio to wall time (how many jobs
-ran at once), peak memory of a job, and tokens per second of training, and of answering with the start of its jobs
+Prints wall time, that of a second run with nothing to do, the sum of job times and its ratio to wall time (how many
+jobs ran at once), peak memory of a job, and tokens per second of training, and of answering with the start of its jobs
 included.
 """
 

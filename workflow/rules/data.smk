@@ -56,7 +56,7 @@ rule prompts:
     """Cut the beginnings off the texts of a pool."""
     input:
         texts=rules.pool.output.pool,
-        tokenizer=plan.prompt_tokenizer,
+        tokenizer=plan.prompt_tokenizer_made,
     output:
         prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
     log:
@@ -70,7 +70,8 @@ rule prompts:
         runtime=10,
     params:
         job=plan.prompt_job,
+        tokenizer=plan.prompt_tokenizer,
         code=code_digest("cut_prompts.py"),
     shell:
         "python workflow/scripts/cut_prompts.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"
+        " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"

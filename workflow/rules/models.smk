@@ -6,7 +6,8 @@ rule tokenizer:
     input:
         texts=f"{RESULTS}/{{task}}/pools/pretraining.parquet",
     output:
-        tokenizer=directory(f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}"),
+        tokenizer=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer.json",
+        config=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer_config.json",
     log:
         f"{RESULTS}/logs/{{task}}/tokenizers/{{vocabulary}}.log",
     benchmark:
@@ -18,17 +19,18 @@ rule tokenizer:
         runtime=30,
     params:
         job=plan.tokenizer_job,
+        folder=subpath(output.tokenizer, parent=True),
         code=code_digest("train_tokenizer.py"),
     shell:
         "python workflow/scripts/train_tokenizer.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {output.tokenizer:q} > {log:q} 2>&1"
+        " --texts {input.texts:q} --tokenizer {params.folder:q} > {log:q} 2>&1"
 
 
 rule pretrain:
     """Pre-train a model; its checkpoints are base models, too."""
     input:
         texts=plan.pretraining_pool,
-        tokenizer=plan.model_tokenizer,
+        tokenizer=plan.model_tokenizer_made,
     output:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
         losses=f"{RESULTS}/models/{{model}}/losses.parquet",
@@ -47,11 +49,12 @@ rule pretrain:
         runtime=120,
     params:
         job=plan.pretrain_job,
+        tokenizer=plan.model_tokenizer,
         code=code_digest("pretrain.py"),
         state=f"{RESULTS}/state",
     shell:
         "python workflow/scripts/pretrain.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {input.tokenizer:q} --state {params.state:q}"
+        " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q}"
         " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
 
@@ -61,6 +64,7 @@ rule import_model:
         files=plan.folder_files,
     output:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+        metrics=f"{RESULTS}/models/{{model}}/metrics.json",
     log:
         f"{RESULTS}/logs/models/{{model}}.log",
     benchmark:
@@ -76,13 +80,15 @@ rule import_model:
         job=plan.folder_job,
         code=code_digest("import_model.py"),
     shell:
-        "python workflow/scripts/import_model.py {params.job:q} --rungs {output.rungs:q} > {log:q} 2>&1"
+        "python workflow/scripts/import_model.py {params.job:q}"
+        " --rungs {output.rungs:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
 
 rule held_out:
     """Measure the base models of a task on held-out text of each corpus."""
     input:
-        rungs=plan.task_base_rungs,
+        rungs=ancient(plan.task_base_rungs),
+        made=plan.task_bases_made,
         texts=expand(
             f"{RESULTS}/{{{{task}}}}/pools/held-out-{{corpus}}.parquet",
             corpus=["pretraining", "positive", "negative"],

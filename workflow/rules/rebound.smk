@@ -1,4 +1,8 @@
-"""Rebound (paper B): first side, second side, answers."""
+"""Rebound (paper B): first side, second side, answers.
+
+A folder of weights is `ancient` because Snakemake compares folders by time only; the small file `made` beside it, which
+is compared by content, stands for it.
+"""
 
 TRAJECTORY = f"{RESULTS}/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
 TRAJECTORY_LOG = f"{RESULTS}/logs/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
@@ -10,7 +14,8 @@ TRAJECTORY_BENCHMARK = (
 rule first_side:
     """Fine-tune a base model on one side. The rungs are kept: new second sides start from them."""
     input:
-        start=plan.base_rungs,
+        start=ancient(plan.base_rungs),
+        made=plan.base_made,
         examples=f"{RESULTS}/{{task}}/pools/{{side}}.parquet",
     output:
         rungs=directory(f"{TRAJECTORY}/first/{{ladder}}/rungs"),
@@ -39,7 +44,8 @@ rule first_side:
 rule second_side:
     """Fine-tune a rung of the first side on the opposite side. The rungs go once they have answered."""
     input:
-        start=plan.second_start,
+        start=ancient(plan.second_start),
+        made=plan.second_start_made,
         examples=plan.second_side_pool,
     output:
         rungs=temp(directory(f"{TRAJECTORY}/P{{first}}/{{ladder}}/rungs")),
@@ -91,7 +97,8 @@ rule answer:
 rule answer_base:
     """Answer the prompts with a base model."""
     input:
-        rungs=plan.base_rungs,
+        rungs=ancient(plan.base_rungs),
+        made=plan.base_made,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
     output:
         answers=f"{RESULTS}/{{task}}/rebound/{{base}}/answers.parquet",

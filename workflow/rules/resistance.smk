@@ -10,7 +10,8 @@ RUN_BENCHMARK = (
 rule slices:
     """Fine-tune a base model on D1, D2, D3 in turn; the slices are the checkpoints after each."""
     input:
-        start=plan.base_rungs,
+        start=ancient(plan.base_rungs),
+        made=plan.base_made,
         examples=resistance.parts,
     output:
         rungs=temp(directory(f"{RUN}/slices/rungs")),

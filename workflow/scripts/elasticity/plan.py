@@ -96,6 +96,12 @@ class Plan:
         model = self.study.models[name]
         return self._tokenizer(model) if isinstance(model, Pretrained) else self._base_folder(name)
 
+    def prompt_tokenizer_made(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is there."""
+        name = self.study.tasks[wildcards.task].prompts.tokenizer
+        model = self.study.models[name]
+        return f"{self._tokenizer(model)}/tokenizer.json" if isinstance(model, Pretrained) else self._base_made(name)
+
     def score_model_job(self, wildcards: Wildcards) -> str:
         """The score model of a task."""
         return to_json(self.study.tasks[wildcards.task].score_model)
@@ -125,8 +131,12 @@ class Plan:
         return to_json(jobs.TokenizerJob(vocabulary=int(wildcards.vocabulary)))
 
     def model_tokenizer(self, wildcards: Wildcards) -> str:
-        """The tokenizer of a model that is pre-trained."""
+        """The folder of the tokenizer of a model that is pre-trained."""
         return self._tokenizer(self.pretrained[wildcards.model])
+
+    def model_tokenizer_made(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is there."""
+        return f"{self.model_tokenizer(wildcards)}/tokenizer.json"
 
     def pretraining_pool(self, wildcards: Wildcards) -> str:
         """What a model is pre-trained on."""
@@ -152,9 +162,16 @@ class Plan:
     def _base_folder(self, base: str) -> str:
         return f"{self._base_rungs(base)}/{self.study.bases[base][1]}"
 
+    def _base_made(self, base: str) -> str:
+        return f"{self.results}/models/{self.study.bases[base][0]}/metrics.json"
+
     def base_rungs(self, wildcards: Wildcards) -> str:
-        """The checkpoints that a base is one of."""
+        """The folder of the checkpoints that a base is one of."""
         return self._base_rungs(wildcards.base)
+
+    def base_made(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are there."""
+        return self._base_made(wildcards.base)
 
     def task_bases(self, task: str) -> list[str]:
         """The base models of the rebound experiments of a task."""
@@ -163,6 +180,10 @@ class Plan:
     def task_base_rungs(self, wildcards: Wildcards) -> list[str]:
         """The checkpoints that hold the base models of a task."""
         return sorted({self._base_rungs(base) for base in self.task_bases(wildcards.task)})
+
+    def task_bases_made(self, wildcards: Wildcards) -> list[str]:
+        """The files that say that these checkpoints are there."""
+        return sorted({self._base_made(base) for base in self.task_bases(wildcards.task)})
 
     def held_out_job(self, wildcards: Wildcards) -> str:
         """Of the base models of a task."""
@@ -194,11 +215,19 @@ class Plan:
         """The texts of the side opposite to the first."""
         return f"{self.results}/{wildcards.task}/pools/{opposite(wildcards.side)}.parquet"
 
-    def second_start(self, wildcards: Wildcards) -> str:
-        """The first side's ladder that holds the rung to start from."""
+    def _first_run(self, wildcards: Wildcards) -> str:
+        """The folder of the first side's ladder that holds the rung to start from."""
         trajectory, size = self.trajectory_of(wildcards), int(wildcards.first)
         ladder = next(ladder for ladder in self.first_ladders(trajectory) if size in ladder)
-        return f"{self.results}/{trajectory.folder}/first/{ladders.name(ladder)}/rungs"
+        return f"{self.results}/{trajectory.folder}/first/{ladders.name(ladder)}"
+
+    def second_start(self, wildcards: Wildcards) -> str:
+        """The rungs of the first side to start from."""
+        return f"{self._first_run(wildcards)}/rungs"
+
+    def second_start_made(self, wildcards: Wildcards) -> str:
+        """The file that says that these rungs are there."""
+        return f"{self._first_run(wildcards)}/metrics.json"
 
     def second_side_job(self, wildcards: Wildcards) -> str:
         """Of a ladder from a rung of the first side."""
