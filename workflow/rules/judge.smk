@@ -7,8 +7,9 @@ rule rebound_table:
         scores=plan.rebound_scores,
     output:
         seeds=f"{RESULTS}/tables/seeds/rebound-{{experiment}}.csv",
-        table=report(
-            f"{RESULTS}/tables/rebound-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/rebound-{{experiment}}.csv",
+        html=report(
+            f"{RESULTS}/tables/rebound-{{experiment}}.html",
             caption="../report/rebound_table.rst",
             category="Rebound",
             labels={"experiment": "{experiment}", "what": "table"},
@@ -27,7 +28,7 @@ rule rebound_table:
         code=code_digest("rebound_table.py"),
     shell:
         "python workflow/scripts/rebound_table.py {params.job:q}"
-        " --scores {input.scores:q} --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
+        " --scores {input.scores:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule rebound_figure:
@@ -67,8 +68,9 @@ rule resistance_table:
         losses=resistance.tuning_losses,
     output:
         seeds=f"{RESULTS}/tables/seeds/resistance-{{experiment}}.csv",
-        table=report(
-            f"{RESULTS}/tables/resistance-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/resistance-{{experiment}}.csv",
+        html=report(
+            f"{RESULTS}/tables/resistance-{{experiment}}.html",
             caption="../report/resistance_table.rst",
             category="Resistance",
             labels={"experiment": "{experiment}", "what": "table"},
@@ -88,7 +90,7 @@ rule resistance_table:
     shell:
         "python workflow/scripts/resistance_table.py {params.job:q}"
         " --cross-entropies {input.lengths:q} --losses {input.losses:q}"
-        " --seeds {output.seeds:q} --table {output.table:q} > {log:q} 2>&1"
+        " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule resistance_figure:
@@ -127,8 +129,9 @@ rule base_table:
     input:
         lengths=f"{RESULTS}/{{task}}/held-out.parquet",
     output:
-        table=report(
-            f"{RESULTS}/tables/bases-{{task}}.csv",
+        table=f"{RESULTS}/tables/bases-{{task}}.csv",
+        html=report(
+            f"{RESULTS}/tables/bases-{{task}}.html",
             caption="../report/base_table.rst",
             category="Materials",
             labels={"task": "{task}", "what": "base models"},
@@ -147,7 +150,7 @@ rule base_table:
         code=code_digest("base_table.py"),
     shell:
         "python workflow/scripts/base_table.py {params.job:q}"
-        " --lengths {input.lengths:q} --table {output.table:q} > {log:q} 2>&1"
+        " --lengths {input.lengths:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule provenance:

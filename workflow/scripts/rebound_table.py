@@ -3,12 +3,12 @@
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.jobs import ReboundJudgeJob
-from elasticity.judgement import rebound_seeds, rebound_table, write_csv
+from elasticity.judgement import rebound_seeds, rebound_table, write_csv, write_table
 from elasticity.records import SCORES, read_table
 
 with errors_for_people():
-    command = Command(__doc__, ReboundJudgeJob, "scores", "seeds", "table")
+    command = Command(__doc__, ReboundJudgeJob, "scores", "seeds", "table", "html")
     scores = read_table(command.path("scores"), SCORES).to_pandas()
     per_seed = rebound_seeds(scores, command.job)
     write_csv(per_seed, command.path("seeds"))
-    write_csv(rebound_table(per_seed, scores, command.job), command.path("table"))
+    write_table(rebound_table(per_seed, scores, command.job), command.path("table"), command.path("html"))

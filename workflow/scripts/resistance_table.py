@@ -5,11 +5,11 @@ import pandas as pd
 from elasticity.command import Command
 from elasticity.errors import errors_for_people
 from elasticity.jobs import ResistanceJudgeJob
-from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv
+from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv, write_table
 from elasticity.records import CROSS_ENTROPIES, LOSSES, read_table
 
 with errors_for_people():
-    command = Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "table")
+    command = Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "table", "html")
     losses = iter(command.paths("losses"))
     parts = []
     for (base, seed), path in zip(command.job.runs, command.paths("cross_entropies"), strict=True):
@@ -19,4 +19,4 @@ with errors_for_people():
         parts.append(part.assign(base=base, seed=seed))
     per_seed = pd.concat(parts)
     write_csv(per_seed, command.path("seeds"))
-    write_csv(resistance_table(per_seed), command.path("table"))
+    write_table(resistance_table(per_seed), command.path("table"), command.path("html"))

@@ -47,7 +47,9 @@ def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], s
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(score)
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(4, len(labels)), frameon=False)
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=2 if len(bases) == 1 else len(labels), frameon=False
+    )
     return figure
 
 

@@ -1,6 +1,7 @@
 """From rows to tables: one value a seed, then means and t intervals over seeds."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,17 @@ from scipy import stats
 from elasticity.jobs import ReboundJudgeJob
 
 CONFIDENCE = 0.95
+
+HTML = """<!doctype html>
+<meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<style>
+  body {{ font: 14px sans-serif; margin: 1em; }}
+  table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+  th, td {{ padding: 0.2em 0.8em; text-align: right; border-bottom: 1px solid #ddd; }}
+</style>
+{table}
+"""
+"""A page with one table."""
 
 
 def over_seeds(per_seed: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
@@ -106,11 +118,17 @@ def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
     return sums.drop(columns="nats").reset_index()
 
 
-def write_csv(table: pd.DataFrame, path: Any) -> None:
-    """Write a table for people and spreadsheets; equal values give equal bytes."""
+def write_table(table: pd.DataFrame, csv: Path, html: Path) -> None:
+    """Write a table for programs and spreadsheets, and for reading in the report; equal values give equal bytes."""
+    write_csv(table, csv)
+    html.write_text(HTML.format(table=table.to_html(index=False, float_format="{:.3f}".format, border=0, na_rep="")))
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table for programs; equal values give equal bytes."""
     table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def read_csv(path: Any) -> pd.DataFrame:
+def read_csv(path: Path) -> pd.DataFrame:
     """Read a table that ``write_csv`` wrote; a base model called ``NA`` or ``1.0`` keeps its name."""
     return pd.read_csv(path, dtype={"base": str}, keep_default_na=False, na_values=[""])
