@@ -9,7 +9,8 @@ from hypothesis import settings
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.models import new_model, one_thread
-from elasticity.study import Optimization, Pretrained
+from elasticity.settings import Optimization
+from elasticity.study import Pretrained
 from elasticity.tokenization import train_tokenizer
 
 settings.register_profile("unit", max_examples=60, deadline=None, derandomize=True)

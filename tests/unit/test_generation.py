@@ -9,7 +9,7 @@ from scipy import stats
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.generation import InverseCdf, answer
-from elasticity.study import Sampling
+from elasticity.settings import Sampling
 from elasticity.tokenization import decode, train_tokenizer
 
 PROMPTS = [

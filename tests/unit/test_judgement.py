@@ -20,7 +20,8 @@ from elasticity.judgement import (
     training_loss,
     write_csv,
 )
-from elasticity.study import FineTuning, Rebound
+from elasticity.settings import FineTuning
+from elasticity.study import Rebound
 
 NUMBERS = st.floats(-100, 100)
 

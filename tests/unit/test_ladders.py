@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elasticity.ladders import Ladder, is_exact, ladders, name, parse
-from elasticity.study import FineTuning
+from elasticity.settings import FineTuning
 
 SIZES = st.sets(st.integers(0, 6), min_size=1).map(lambda sizes: tuple(sorted(sizes)))
 

@@ -8,7 +8,8 @@ import yaml
 
 from elasticity.errors import UserError
 from elasticity.reading import read_study, read_study_file
-from elasticity.study import LabelledFile, MovieReviews, opposite
+from elasticity.settings import opposite
+from elasticity.study import LabelledFile, MovieReviews
 
 Values = dict[str, Any]
 

@@ -16,8 +16,8 @@ from elasticity.examples import Batch, batched, text_examples
 from elasticity.jobs import FineTuneJob
 from elasticity.models import load_model
 from elasticity.runs import RunFiles
+from elasticity.settings import Optimization
 from elasticity.state import StateFolder
-from elasticity.study import Optimization
 from elasticity.tokenization import load_tokenizer
 from elasticity.training import learning_rate, summary, train
 

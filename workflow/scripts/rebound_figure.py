@@ -5,7 +5,7 @@ from elasticity.errors import errors_for_people
 from elasticity.figures import rebound, save
 from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
-from elasticity.study import opposite
+from elasticity.settings import opposite
 
 with errors_for_people():
     command = Command(__doc__, ReboundFigureJob, "table", "figures")

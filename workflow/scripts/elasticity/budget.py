@@ -8,7 +8,8 @@ from elasticity import ladders
 from elasticity.ladders import Ladder
 from elasticity.plan import Plan
 from elasticity.resistance_plan import PATHS
-from elasticity.study import FineTuning, ModelFolder, Pretrained, Study
+from elasticity.settings import FineTuning
+from elasticity.study import ModelFolder, Pretrained, Study
 
 BYTES_PER_WEIGHT = 4
 """Weights are fp32."""

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from elasticity.study import Section
+from elasticity.settings import Section
 
 Job = TypeVar("Job", bound=Section)
 

@@ -17,7 +17,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from elasticity.study import Sampling
+from elasticity.settings import Sampling
 from elasticity.tokenization import decode, encode
 
 

@@ -5,19 +5,8 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 
 from pydantic import PositiveInt
 
-from elasticity.study import (
-    FineTuning,
-    Pretrained,
-    Prompts,
-    Rebound,
-    Sampling,
-    Section,
-    Seeds,
-    Side,
-    Source,
-    Stretches,
-    Study,
-)
+from elasticity.settings import FineTuning, Sampling, Section, Seeds, Side, Stretches
+from elasticity.study import Pretrained, Prompts, Rebound, Source, Study
 
 TuningPath = tuple[int, int]
 """(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""

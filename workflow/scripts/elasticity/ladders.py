@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from elasticity.study import FineTuning
+from elasticity.settings import FineTuning
 
 Ladder = tuple[int, ...]
 """Sizes in examples, ascending; one training job, a rung a size."""

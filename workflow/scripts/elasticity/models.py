@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Pre
 from transformers.utils import logging
 
 from elasticity.errors import UserError
-from elasticity.study import Precision, Pretrained
+from elasticity.settings import Precision
+from elasticity.study import Pretrained
 
 logging.disable_progress_bar()
 

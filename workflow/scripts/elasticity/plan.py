@@ -3,19 +3,15 @@
 The rules call these methods with Snakemake's wildcards. A path is written once, here or in a rule.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from elasticity import jobs, ladders, pools
-from elasticity.digests import canonical_json
+from elasticity import jobs, ladders
 from elasticity.ladders import Ladder
-from elasticity.study import FineTuning, LabelledFile, ModelFolder, Pretrained, Rebound, Section, Side, Study, opposite
-
-Wildcards = Any
-"""Snakemake's wildcards: an object with a text attribute for each wildcard of the rule."""
+from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
+from elasticity.settings import FineTuning, Side, opposite
+from elasticity.study import Rebound, Study
 
 
 @dataclass(frozen=True, order=True)
@@ -33,12 +29,11 @@ class Trajectory:
         return f"{self.task}/rebound/{self.base}/{self.first_side}/seed{self.seed}"
 
 
-class Plan:
-    """All jobs of a study."""
+class Plan(MaterialsPlan):
+    """All jobs of a study but those of the resistance experiments."""
 
     def __init__(self, study: Study) -> None:
-        self.study = study
-        self.results = f"results/{study.name}"
+        super().__init__(study)
         self.cells = self._cells()
 
     def _cells(self) -> dict[Trajectory, dict[int, Ladder]]:
@@ -61,118 +56,6 @@ class Plan:
         tasks = sorted({trajectory.task for trajectory in self.cells})
         return tables + figures + [f"{self.results}/tables/bases-{task}.csv" for task in tasks]
 
-    def provenance_job(self) -> str:
-        """The whole study."""
-        return to_json(jobs.ProvenanceJob(study=self.study))
-
-    @staticmethod
-    def either(names: Iterable[str]) -> str:
-        """A regular expression that matches these names only; none at all if there are none."""
-        return "|".join(map(re.escape, names)) or "(?!)"
-
-    # Data
-
-    def fetch_job(self, wildcards: Wildcards) -> str:
-        """Of a task."""
-        return to_json(jobs.FetchJob(source=self.study.tasks[wildcards.task].source))
-
-    def source_files(self, wildcards: Wildcards) -> list[str]:
-        """The user's own data file, if the task has one."""
-        source = self.study.tasks[wildcards.task].source
-        return [source.path] if isinstance(source, LabelledFile) else []
-
-    def pool_job(self, wildcards: Wildcards) -> str:
-        """Of a pool of a task."""
-        stretches = pools.layout(self.study.tasks[wildcards.task].pools)[wildcards.pool]
-        return to_json(jobs.PoolJob(stretches=stretches))
-
-    def prompt_job(self, wildcards: Wildcards) -> str:
-        """Of a pool whose texts give prompts."""
-        return to_json(jobs.PromptJob(prompts=self.study.tasks[wildcards.task].prompts))
-
-    def prompt_tokenizer(self, wildcards: Wildcards) -> str:
-        """The folder of the tokenizer that counts the tokens of a task's prompts."""
-        name = self.study.tasks[wildcards.task].prompts.tokenizer
-        model = self.study.models[name]
-        return self._tokenizer(model) if isinstance(model, Pretrained) else self._base_folder(name)
-
-    def prompt_tokenizer_made(self, wildcards: Wildcards) -> str:
-        """The file that says that this tokenizer is there."""
-        name = self.study.tasks[wildcards.task].prompts.tokenizer
-        model = self.study.models[name]
-        return f"{self._tokenizer(model)}/tokenizer.json" if isinstance(model, Pretrained) else self._base_made(name)
-
-    def score_model_job(self, wildcards: Wildcards) -> str:
-        """The score model of a task."""
-        return to_json(self.study.tasks[wildcards.task].score_model)
-
-    def score_job(self, wildcards: Wildcards) -> str:
-        """What a score model must get right before it judges."""
-        score_model = self.study.tasks[wildcards.task].score_model
-        return to_json(jobs.ScoreJob(good=score_model.good, bad=score_model.bad))
-
-    # Models
-
-    @property
-    def pretrained(self) -> dict[str, Pretrained]:
-        """The models that are pre-trained in the workflow."""
-        return {name: model for name, model in self.study.models.items() if isinstance(model, Pretrained)}
-
-    @property
-    def imported(self) -> dict[str, ModelFolder]:
-        """The models that come from a folder."""
-        return {name: model for name, model in self.study.models.items() if isinstance(model, ModelFolder)}
-
-    def _tokenizer(self, model: Pretrained) -> str:
-        return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
-
-    def tokenizer_job(self, wildcards: Wildcards) -> str:
-        """Of a vocabulary."""
-        return to_json(jobs.TokenizerJob(vocabulary=int(wildcards.vocabulary)))
-
-    def model_tokenizer(self, wildcards: Wildcards) -> str:
-        """The folder of the tokenizer of a model that is pre-trained."""
-        return self._tokenizer(self.pretrained[wildcards.model])
-
-    def model_tokenizer_made(self, wildcards: Wildcards) -> str:
-        """The file that says that this tokenizer is there."""
-        return f"{self.model_tokenizer(wildcards)}/tokenizer.json"
-
-    def pretraining_pool(self, wildcards: Wildcards) -> str:
-        """What a model is pre-trained on."""
-        return f"{self.results}/{self.pretrained[wildcards.model].task}/pools/pretraining.parquet"
-
-    def pretrain_job(self, wildcards: Wildcards) -> str:
-        """Of a model."""
-        model = self.pretrained[wildcards.model]
-        return to_json(jobs.PretrainJob(model=model, rungs=(*model.checkpoints, model.updates)))
-
-    def folder_job(self, wildcards: Wildcards) -> str:
-        """Of a model that comes from a folder."""
-        return to_json(jobs.FolderJob(path=self.imported[wildcards.model].path))
-
-    def folder_files(self, wildcards: Wildcards) -> list[str]:
-        """The files of a model that comes from a folder."""
-        folder = Path(self.imported[wildcards.model].path)
-        return [f"{folder}/config.json", f"{folder}/tokenizer.json", *map(str, sorted(folder.glob("*.safetensors")))]
-
-    def _base_rungs(self, base: str) -> str:
-        return f"{self.results}/models/{self.study.bases[base][0]}/rungs"
-
-    def _base_folder(self, base: str) -> str:
-        return f"{self._base_rungs(base)}/{self.study.bases[base][1]}"
-
-    def _base_made(self, base: str) -> str:
-        return f"{self.results}/models/{self.study.bases[base][0]}/metrics.json"
-
-    def base_rungs(self, wildcards: Wildcards) -> str:
-        """The folder of the checkpoints that a base is one of."""
-        return self._base_rungs(wildcards.base)
-
-    def base_made(self, wildcards: Wildcards) -> str:
-        """The file that says that these checkpoints are there."""
-        return self._base_made(wildcards.base)
-
     def task_bases(self, task: str) -> list[str]:
         """The base models of the rebound experiments of a task."""
         return sorted({trajectory.base for trajectory in self.cells if trajectory.task == task})
@@ -189,8 +72,6 @@ class Plan:
         """Of the base models of a task."""
         bases = tuple((base, self._base_folder(base)) for base in self.task_bases(wildcards.task))
         return to_json(jobs.HeldOutJob(bases=bases, max_length=self.study.tasks[wildcards.task].held_out_tokens))
-
-    # Rebound
 
     def trajectory_of(self, wildcards: Wildcards) -> Trajectory:
         """The trajectory that the wildcards name."""
@@ -306,8 +187,3 @@ def _finished(folder: str) -> list[Ladder]:
 def fine_tune_job(start: int | str, settings: FineTuning, sizes: Ladder, seed: int) -> str:
     """Fine-tuning on texts, from a rung."""
     return to_json(jobs.FineTuneJob(start=str(start), settings=settings, sizes=sizes, seed=seed))
-
-
-def to_json(job: Section) -> str:
-    """The text that a job gets on its command line."""
-    return canonical_json(job.model_dump(mode="json"))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from elasticity.errors import UserError
-from elasticity.study import Pools, Stretches
+from elasticity.settings import Stretches
+from elasticity.study import Pools
 
 PARTS = ("resistance-1", "resistance-2", "resistance-3", "resistance-4")
 

@@ -1,7 +1,8 @@
 """The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
 
 from elasticity import jobs, pools
-from elasticity.plan import Wildcards, fine_tune_job, to_json
+from elasticity.materials_plan import Wildcards, to_json
+from elasticity.plan import fine_tune_job
 from elasticity.study import Resistance, Study
 
 PATHS: tuple[jobs.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))

@@ -13,8 +13,8 @@ from elasticity.command import Command, Job
 from elasticity.digests import code_digest, digest, file_digest, folder_digest
 from elasticity.examples import Batch
 from elasticity.records import LOSSES, write_table
+from elasticity.settings import Optimization
 from elasticity.state import StateFolder
-from elasticity.study import Optimization
 from elasticity.training import summary, train
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))

@@ -14,8 +14,8 @@ from elasticity.errors import UserError
 from elasticity.examples import IGNORED, Batch
 from elasticity.models import autocast, hardware, resolved, save
 from elasticity.progress import progress
+from elasticity.settings import Optimization
 from elasticity.state import StateFolder
-from elasticity.study import Optimization
 
 FINAL_SHARE = 0.1
 """Of the peak learning rate, at the end of a linear or cosine schedule."""
