@@ -20,10 +20,11 @@ if not workflow.configfiles:
 
 try:
     study = read_study(config)
+    plan = Plan(study)
+    plan.check_files()
 except UserError as error:
     raise WorkflowError(str(error))
 
-plan = Plan(study)
 resistance = ResistancePlan(study)
 RESULTS = plan.results
 set_environment()

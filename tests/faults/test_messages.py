@@ -88,4 +88,9 @@ def test_a_folder_that_is_no_model(project: Project) -> None:
     study["models"]["empty"] = {"kind": "folder", "path": "envs"}
     study["rebound"]["pretraining"]["bases"].append("empty")
     project.write_study(study)
-    assert "envs/config.json" in complaint(project)
+    assert "models.empty.path: envs is not a model folder: it holds no config.json" in complaint(project)
+
+
+def test_a_data_file_that_is_gone(project: Project) -> None:
+    (project.folder / "reviews.jsonl").unlink()
+    assert "tasks.made-up.source.path: reviews.jsonl does not exist" in complaint(project)

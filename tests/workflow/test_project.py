@@ -74,3 +74,13 @@ def test_plan_says_what_a_study_costs_and_how_sizes_share_runs(tmp_path: Path) -
     output = project.snakemake("plan")
     assert "second side: each size is a run of its own" in output
     assert re.search(r"second side +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_documents_point_at_files_that_exist(name: str) -> None:
+    text = (ROOT / name).read_text()
+    linked = re.findall(r"\]\(([^)#:]+)\)", text)
+    named = re.findall(r"`((?:workflow|docs|envs|studies|profiles|benchmarks|tests)/[\w./-]*[\w/])`", text)
+    named = [path for path in named if "mine" not in path and "X" not in path]
+    assert linked + named
+    assert [path for path in linked + named if not (ROOT / path).exists()] == []

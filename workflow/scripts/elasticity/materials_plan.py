@@ -10,6 +10,7 @@ from typing import Any
 
 from elasticity import jobs, pools
 from elasticity.digests import canonical_json
+from elasticity.errors import UserError
 from elasticity.settings import Section
 from elasticity.study import LabelledFile, ModelFolder, Pretrained, Study
 
@@ -32,6 +33,19 @@ class MaterialsPlan:
     def either(names: Iterable[str]) -> str:
         """A regular expression that matches these names only; none at all if there are none."""
         return "|".join(map(re.escape, names)) or "(?!)"
+
+    def check_files(self) -> None:
+        """Raise ``UserError`` if a file that the study names is not there.
+
+        Snakemake would not: if the input of a rule is missing but its output is there, it takes the old output.
+        """
+        for name, task in self.study.tasks.items():
+            if isinstance(task.source, LabelledFile) and not Path(task.source.path).is_file():
+                raise UserError(f"tasks.{name}.source.path: {task.source.path} does not exist (seen from {Path.cwd()})")
+        for name, model in self.imported.items():
+            for needed in ("config.json", "tokenizer.json"):
+                if not Path(model.path, needed).is_file():
+                    raise UserError(f"models.{name}.path: {model.path} is not a model folder: it holds no {needed}")
 
     # Data
 
