@@ -3,7 +3,8 @@
 Low to high: ``errors``, ``digests`` → ``settings``, ``study``, ``reading``, ``records``, ``command`` → ``ladders``,
 ``pools``, ``jobs``, ``materials_plan``, ``plan``, ``resistance_plan``, ``budget`` → ``sources``, ``tokenization``,
 ``prompts``, ``models``, ``examples`` → ``state``, ``training``, ``runs``, ``generation``, ``crossentropy``,
-``scoring`` → ``judgement`` → ``figures``, ``provenance``. No module imports one to its right, and nothing here knows Snakemake.
+``scoring`` → ``judgement`` → ``figures``, ``provenance``. No module imports one to its right, and nothing
+here knows Snakemake.
 """
 
 import gc
