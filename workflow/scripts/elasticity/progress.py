@@ -8,6 +8,6 @@ from tqdm import tqdm
 Item = TypeVar("Item")
 
 
-def progress(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> Iterable[Item]:
+def progress(items: Iterable[Item], what: str, unit: str) -> Iterable[Item]:
     """Pass items through, showing rate and time left if standard error is a terminal."""
-    return tqdm(items, desc=what, unit=f" {unit}", total=total, disable=None)
+    return tqdm(items, desc=what, unit=f" {unit}", disable=None)
