@@ -1,31 +1,60 @@
-"""The command line of a script: one job as JSON, then its files by name."""
+"""The command line of a script: one job as JSON, then its files by name; and how the script ends."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
+from elasticity.errors import StoppedError, UserError, errors_for_people
+from elasticity.journal import Journal
 from elasticity.settings import Section
 
 Job = TypeVar("Job", bound=Section)
 
 
 class Command(Generic[Job]):
-    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, every name required."""
+    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, every name required.
 
-    def __init__(self, doc: str | None, job: type[Job], *names: str) -> None:
+    As a context it keeps the journal of the job: nobody else writes the main output ``output`` meanwhile. A
+    ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
+    both without a traceback.
+    """
+
+    def __init__(self, doc: str | None, job: type[Job], *names: str, output: str) -> None:
         parser = argparse.ArgumentParser(description=doc)
         parser.add_argument("job", help=f"JSON of a {job.__name__} (see elasticity/jobs.py)")
-        for name in names:
+        for name in (*names, output):
             parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
         arguments = vars(parser.parse_args())
         self.job = job.model_validate_json(arguments.pop("job"))
         self._paths: dict[str, list[Path]] = arguments
+        self.journal = Journal(self.paths(output)[0])
 
     def path(self, name: str) -> Path:
         """The single path with this name."""
-        (path,) = self._paths[name]
+        (path,) = self.paths(name)
         return path
 
     def paths(self, name: str) -> list[Path]:
         """All paths with this name."""
-        return self._paths[name]
+        return self._paths[name.replace("-", "_")]
+
+    def __enter__(self) -> Self:
+        with errors_for_people():
+            self.journal.open()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.journal.remove()
+        elif isinstance(error, StoppedError):
+            self.journal.close("stopped", str(error))
+            print(f"stopped: {error}", file=sys.stderr)
+            sys.exit(os.EX_TEMPFAIL)
+        elif isinstance(error, UserError):
+            self.journal.close("failed", str(error))
+            sys.exit(f"error: {error}")
+        elif isinstance(error, Exception):  # not Ctrl-C: that leaves the journal of an interrupted job
+            self.journal.close("failed", f"{type(error).__name__}: {error}")

@@ -1,0 +1,108 @@
+"""Where a study stands, from what lies on disk: outputs that are there, and the journals of jobs."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from elasticity.failures import as_typed, rerun, told
+from elasticity.journal import Entry, journals
+from elasticity.plan import Plan, Trajectory
+from elasticity.progress import duration, how_far
+from elasticity.resistance_plan import ResistancePlan
+from elasticity.study import Study
+
+STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
+
+SILENT_S = 120
+"""A journal that was not written for so long is worth a word."""
+
+Found = Mapping[Path, Entry]
+"""The journals of a study by the main outputs of their jobs."""
+
+
+def status(study: Study, study_file: Path) -> str:
+    """The study at a glance, at most 80 columns wide where paths allow it."""
+    plan = Plan(study)
+    found = dict(journals(Path(plan.results)))
+    running = {output: entry for output, entry in found.items() if entry.state == "running"}
+    ended = {output: entry for output, entry in found.items() if entry.state != "running"}
+    lines = [f"study {study.name}, results in {plan.results}", *_overview(plan, found)]
+    for output, entry in running.items():
+        lines += ["", f"running: {output.relative_to(plan.results)}", f"  {_pace(entry)}"]
+    for output, entry in ended.items():
+        lines += ["", f"{entry.state}: {output.relative_to(plan.results)}", *_end(entry)]
+    if ended:
+        slurm = any(entry.slurm_job for entry in ended.values())
+        where = ("--profile", "slurm") if slurm else ("--cores", "all")
+        again = rerun([_program(), "--configfile", str(study_file), *where], ended)
+        lines += ["", "run only these again:", f"  {again}"]
+    return "\n".join(lines)
+
+
+def _overview(plan: Plan, found: Found) -> Iterator[str]:
+    """A line for each experiment, and one for the tables and figures."""
+    rows = []
+    cells = _cells(plan, found)
+    for name, rebound in plan.study.rebound.items():
+        sides = [Trajectory(rebound.task, b, rebound.first_side, s) for b in rebound.bases for s in plan.study.seeds]
+        sizes = [(first, second) for first in rebound.first_sizes for second in rebound.second_sizes]
+        rows.append((f"rebound {name}", "cells", Counter(cells[side, p, n] for side in sides for p, n in sizes)))
+    resistance = ResistancePlan(plan.study)
+    for name in plan.study.resistance:
+        states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
+        rows.append((f"resistance {name}", "runs", states))
+    targets = [*plan.targets(), *resistance.targets()]
+    made = sum(Path(target).exists() for target in targets)
+    rows.append(("tables and figures", "files", Counter(done=made, waiting=len(targets) - made)))
+    width = max(len(name) for name, _, _ in rows)
+    for name, unit, states in rows:
+        told = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
+        yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
+
+
+def _cells(plan: Plan, found: Found) -> dict[tuple[Trajectory, int, int], str]:
+    """The state of every cell: trajectory, P, N. A cell waits until its own second side begins."""
+    cells: dict[tuple[Trajectory, int, int], str] = {}
+    for trajectory, first_size, ladder in plan.second_side_jobs():
+        folder = Path(plan.second_run(trajectory, first_size, ladder))
+        state = _state([folder / "rungs", folder / "answers.parquet"], found)
+        cells |= {(trajectory, first_size, size): state for size in ladder}
+    return cells
+
+
+def _run(folder: Path, found: Found) -> str:
+    """The state of one base and seed of a resistance experiment."""
+    return _state(
+        [*(output for output in found if folder in output.parents), folder / "cross-entropies.parquet"], found
+    )
+
+
+def _state(outputs: list[Path], found: Found) -> str:
+    """Of a chain of jobs with these main outputs; what runs counts before what ended."""
+    states = {found[output].state for output in outputs if output in found}
+    worst = max(states, key=STATES.index, default=None)
+    if worst is None:
+        return "done" if outputs[-1].exists() else "waiting"
+    return "running" if "running" in states else worst
+
+
+def _pace(entry: Entry) -> str:
+    """What a running job does, how far it is, where."""
+    what = f"{entry.what} {how_far(entry.done, entry.total, entry.unit, entry.rate)}" if entry.total else "has begun"
+    silence = time.time() - entry.updated
+    silent = f", silent for {duration(silence)}" if entry.updated and silence > SILENT_S else ""
+    return what + silent + (f", on {entry.host}" if entry.host else "")
+
+
+def _end(entry: Entry) -> Iterator[str]:
+    """How far a job came, and why it ended."""
+    if entry.total:
+        yield f"  {entry.what} {how_far(entry.done, entry.total, entry.unit, 0)}, on {entry.host}"
+    yield from told(entry, Path(entry.log))
+
+
+def _program() -> str:
+    """The Snakemake that belongs to this Python, as one would type it here."""
+    return str(as_typed(Path(sys.executable).with_name("snakemake")))
