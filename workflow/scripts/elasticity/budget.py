@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from elasticity import ladders
 from elasticity.ladders import Ladder
 from elasticity.plan import Plan
 from elasticity.resistance_plan import PATHS
 from elasticity.settings import FineTuning
-from elasticity.study import ModelFolder, Pretrained, Study
+from elasticity.shapes import shape_of
+from elasticity.study import Pretrained, Study
 
 BYTES_PER_WEIGHT = 4
 """Weights are fp32."""
@@ -30,7 +30,7 @@ class Stage:
 def stages(study: Study) -> list[Stage]:
     """Every stage of a study that trains or answers."""
     plan = Plan(study)
-    sizes = {base: _parameters(study, base) for base in study.bases}
+    sizes = {base: shape_of(study.models[model]).parameters for base, (model, _) in study.bases.items()}
     rebound = [*_rebound(study, plan, sizes)] if study.rebound else []
     return [_pretraining(study, sizes), *rebound, *_resistance(study)]
 
@@ -121,16 +121,6 @@ def _total(parts: list[Stage]) -> Stage:
         generated_tokens=sum(part.generated_tokens for part in parts),
         disk_bytes=sum(part.disk_bytes for part in parts),
     )
-
-
-def _parameters(study: Study, base: str) -> int:
-    """Weights of a base model: of a Llama with tied embeddings by its shape, of a folder by its files."""
-    model = study.models[study.bases[base][0]]
-    if isinstance(model, ModelFolder):
-        return sum(path.stat().st_size for path in Path(model.path).glob("*.safetensors")) // BYTES_PER_WEIGHT
-    width, inner = model.hidden_size, model.intermediate_size
-    layer = 4 * width * width + 3 * width * inner + 2 * width
-    return model.vocabulary * width + model.layers * layer + width
 
 
 def _row(stage: Stage) -> tuple[str, ...]:
