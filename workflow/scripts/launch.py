@@ -1,0 +1,38 @@
+"""Start a job's processes: ``launch.py --device cpu --nodes 1 --processes 2 ... SCRIPT ARGUMENT ...``.
+
+Options are those of ``elasticity.launching.Launch``; this process becomes the command that it makes of them.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from elasticity.errors import UserError, errors_for_people
+from elasticity.gpus import take, visible
+from elasticity.launching import Launch
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+for name in Launch.model_fields:
+    parser.add_argument(f"--{name.replace('_', '-')}", default=argparse.SUPPRESS)
+parser.add_argument("script", nargs=argparse.REMAINDER)
+options = vars(parser.parse_args())
+script = options.pop("script")
+with errors_for_people():
+    try:
+        launch = Launch.model_validate_strings(options)
+    except ValidationError as error:
+        raise UserError(f"the job cannot be launched: {error}") from None
+    os.environ.update(launch.environment())
+    names = visible(os.environ, launch.gpus_per_node)
+    # A scheduler gives each job its own; but one allocation may hold many jobs (salloc, then snakemake in it).
+    given = "SLURM_JOB_ID" in os.environ and len(names) <= launch.processes
+    if launch.gpus_per_node and launch.nodes == 1 and not given:
+        locks = Path(tempfile.gettempdir()) / f"elasticity-gpus-{os.getuid()}"
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(take(launch.processes, names, locks))
+    command = launch.command(script, os.environ)
+    sys.stdout.flush()
+    os.execvp(command[0], command)
