@@ -1,4 +1,7 @@
+import json
 import math
+import os
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,16 +13,23 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.backends import OneProcess
 from elasticity.command import Command
-from elasticity.errors import UserError
-from elasticity.examples import Batch, batched, text_examples
+from elasticity.errors import StoppedError, UserError
+from elasticity.examples import Batch, Example, batched, micro_batches, text_examples
+from elasticity.flops import training_flops_per_token
 from elasticity.jobs import FineTuneJob
-from elasticity.models import load_model
+from elasticity.journal import Journal
+from elasticity.launching import Launch
+from elasticity.metrics import summary
+from elasticity.models import load_model, prepare_for_training
 from elasticity.runs import RunFiles
 from elasticity.settings import Optimization
-from elasticity.state import StateFolder
+from elasticity.shapes import shape_of
+from elasticity.state import Progress, StateFolder
 from elasticity.tokenization import load_tokenizer
-from elasticity.training import learning_rate, summary, train
+from elasticity.training import learning_rate, train
+from tests.unit.conftest import SHAPE
 
 Fresh = Callable[[], PreTrainedModel]
 
@@ -57,12 +67,28 @@ def run(tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path) 
         folder: str = "run",
         settings: Optimization = SETTINGS,
         save_every_s: float = NEVER,
+        micro_batch: int = 2,
     ) -> tuple[list[dict[str, Any]], Path]:
         state = StateFolder(tmp_path / folder)
-        losses = train(fresh_model(), tokenizer, batches, rungs, settings, state, save_every_s)
-        return losses, state.rungs
+        done = train_with(fresh_model(), tokenizer, batches, rungs, settings, micro_batch, state, save_every_s)
+        return done.losses, state.rungs
 
     return run
+
+
+def train_with(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    batches: list[Batch],
+    rungs: Mapping[int, str],
+    settings: Optimization,
+    micro_batch: int,
+    state: StateFolder,
+    save_every_s: float,
+) -> Progress:
+    backend = OneProcess(prepare_for_training(model, Launch()), settings)
+    journal = Journal(state.folder / "rungs")
+    return train(backend, tokenizer, batches, rungs, settings, micro_batch, state, save_every_s, journal)
 
 
 def weights(rung: Path) -> dict[str, torch.Tensor]:
@@ -148,11 +174,19 @@ def test_losses_tell_what_each_update_saw(run: Callable[..., Any], batches: list
     assert losses[0]["loss"] == pytest.approx(math.log(320), rel=0.02)  # random weights
 
 
-def test_the_mean_loss_weighs_every_token_alike(model: PreTrainedModel) -> None:
+def test_metrics_of_a_run(model: PreTrainedModel, batches: list[Batch]) -> None:
+    """Every token weighs alike in the mean loss; rates are over the time of all attempts."""
     losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 5.0}]
-    metrics = summary(losses, model, SETTINGS, wall_s=2.0)
+    shape = shape_of(SHAPE)
+    done = Progress(2, losses, wall_s=2.0)
+    metrics = summary(done, batches, shape, OneProcess(model, SETTINGS), SETTINGS, micro_batch=2)
     assert metrics["mean_loss_nats"] == 2
-    assert (metrics["updates"], metrics["examples"], metrics["target_tokens"]) == (2, 3, 40)
+    assert (metrics["updates"], metrics["target_tokens"]) == (2, 40)
+    assert (metrics["examples"], metrics["tokens"]) == (8, sum(int(batch.attention.sum()) for batch in batches))
+    assert metrics["tokens_per_s"] == metrics["tokens"] / 2
+    assert metrics["model_tflop"] == pytest.approx(training_flops_per_token(shape, 24) * metrics["tokens"] / 1e12)
+    assert metrics["model_tflop_per_s"] == pytest.approx(metrics["model_tflop"] / 2)
+    assert metrics["utilisation"] is None  # of a processor
 
 
 # The optimizer
@@ -170,21 +204,150 @@ def test_weight_decay_shrinks_matrices_only(run: Callable[..., Any], batches: li
     assert {value.dim() for value in start.values()} == {1, 2}
 
 
-def test_low_precision_weights_are_refused(
-    tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, batches: list[Batch], tmp_path: Path
-) -> None:
+def test_low_precision_weights_are_refused(fresh_model: Fresh) -> None:
     with pytest.raises(TypeError, match="fp32"):
-        train(fresh_model().bfloat16(), tokenizer, batches, {}, SETTINGS, StateFolder(tmp_path), NEVER)
+        OneProcess(fresh_model().bfloat16(), SETTINGS)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(
-    tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, batches: list[Batch], tmp_path: Path
+    tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path
+) -> None:
+    """Only token 300 is poisoned, so only the example that holds it is named."""
+    model = fresh_model()
+    model.model.embed_tokens.weight.data[300] = math.nan
+    model.lm_head.weight = torch.nn.Parameter(fresh_model().lm_head.weight.detach().clone())
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    examples = [Example([0, 5, 6], 1, "good"), Example([0, 300, 7], 1, "bad")]
+    with pytest.raises(UserError, match=r"update 1: loss nan.* example bad\. .*Lower the learning rate \(here 0.01\)"):
+        train_with(model, tokenizer, batched(examples, 2, 0), {}, SETTINGS, 2, StateFolder(tmp_path), NEVER)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach(), before[name], rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_too(
+    tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path
 ) -> None:
     model = fresh_model()
-    model.model.norm.weight.data.fill_(math.nan)
-    with pytest.raises(UserError, match=r"update 1: loss nan.*Lower the learning rate \(0.01\)"):
-        train(model, tokenizer, batches, {}, SETTINGS, StateFolder(tmp_path), NEVER)
+    model.model.norm.weight.register_hook(lambda gradient: gradient * math.inf)
+    batches = batched([Example([0, 5, 6], 1, "one"), Example([0, 8, 7], 1, "two")], 2, 0)
+    with pytest.raises(UserError, match=r"update 1: loss 5\.\d+, gradient norm (nan|inf).* at example one, two"):
+        train_with(model, tokenizer, batches, {}, SETTINGS, 2, StateFolder(tmp_path), NEVER)
     assert torch.equal(model.lm_head.weight, fresh_model().lm_head.weight)
+
+
+# Micro-batches
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 5))
+def test_every_example_is_in_one_part_of_one_process(examples: int, size: int, processes: int) -> None:
+    (batch,) = batched([Example([0, i + 1], 1, str(i)) for i in range(examples)], examples, 0)
+    parts = [micro_batches(batch, size, rank, processes) for rank in range(processes)]
+    assert len({len(part) for part in parts}) == 1  # they wait for each other in every pass
+    seen = [name for part in parts for one in part if one.targets for name in one.identities]
+    assert sorted(seen, key=int) == [str(i) for i in range(examples)]
+    assert all(len(one.tokens) <= size for part in parts for one in part)
+
+
+class Recording(OneProcess):
+    """Keeps the gradient of the last update."""
+
+    def step(self, rate: float) -> None:
+        self.gradient = torch.cat([parameter.grad.flatten().clone() for parameter in self.model.parameters()])
+        super().step(rate)
+
+
+def test_micro_batches_change_the_gradient_by_rounding_only(
+    fresh_model: Fresh, tokenizer: PreTrainedTokenizerFast, sentences: list[str], tmp_path: Path
+) -> None:
+    """Texts of different lengths: a mean of the parts' means would be another gradient, the sum over tokens is not."""
+    whole = text_examples(sentences, tokenizer, 24)
+    batches = batched([Example(one.tokens[: 3 * i + 2], 1) for i, one in enumerate(whole)], 8, 0)
+
+    def gradient(size: int) -> tuple[float, torch.Tensor]:
+        backend = Recording(prepare_for_training(fresh_model(), Launch()), SETTINGS)
+        state = StateFolder(tmp_path / str(size))
+        done = train(backend, tokenizer, batches, {}, SETTINGS, size, state, NEVER, Journal(tmp_path / "rungs"))
+        return done.losses[0]["loss"], backend.gradient
+
+    expected_loss, expected = gradient(8)
+    residuals = []
+    for size in (1, 3, 4):
+        loss, actual = gradient(size)
+        assert loss == pytest.approx(expected_loss, abs=1e-6)
+        residuals.append(actual - expected)
+    residual = torch.cat(residuals).double()
+    assert residual.abs().max() < 1e-5 * expected.abs().max()
+    assert abs(residual.mean()) < 4 * residual.std() / math.sqrt(len(residual))  # no direction is favoured
+
+
+def test_gradient_checkpointing_recomputes_the_same_gradient(
+    fresh_model: Fresh, tokenizer: PreTrainedTokenizerFast, batches: list[Batch], tmp_path: Path
+) -> None:
+    gradients = []
+    for checkpointing in (False, True):
+        model = prepare_for_training(fresh_model(), Launch(gradient_checkpointing=checkpointing))
+        assert model.is_gradient_checkpointing == checkpointing
+        backend = Recording(model, SETTINGS)
+        state = StateFolder(tmp_path / str(checkpointing))
+        train(backend, tokenizer, batches[:1], {}, SETTINGS, 2, state, NEVER, Journal(tmp_path / "rungs"))
+        gradients.append(backend.gradient)
+    torch.set_autocast_cache_enabled(True)
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_dropout_is_off_in_training(fresh_model: Fresh) -> None:
+    """A rung must equal an independent run, whatever random numbers were drawn before."""
+    model = fresh_model()
+    model.model.layers[0].self_attn.attention_dropout = 0.5
+    model.model.norm = torch.nn.Sequential(model.model.norm, torch.nn.Dropout(0.5))
+    prepare_for_training(model, Launch())
+    tokens = torch.arange(12).view(1, 12)
+    assert model.training
+    assert torch.equal(model(input_ids=tokens).logits, model(input_ids=tokens).logits)
+
+
+def test_an_attempt_after_out_of_memory_takes_half(tmp_path: Path) -> None:
+    state = StateFolder(tmp_path / "run")
+    assert state.micro_batch(8) == 8
+    assert state.halve_micro_batch(8) == 4
+    assert StateFolder(tmp_path / "run").micro_batch(8) == 4
+    assert state.halve_micro_batch(1) == 1
+
+
+# Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_the_state_and_the_next_attempt_goes_on(
+    run: Callable[..., Any], batches: list[Batch], tmp_path: Path, number: signal.Signals
+) -> None:
+    class Signalled(DyingBatches):
+        def __getitem__(self, place: Any) -> Any:
+            if place == self.death:
+                os.kill(os.getpid(), number)
+            return list.__getitem__(self, place)
+
+    signalled = Signalled(batches)
+    signalled.death = 1
+    before = signal.getsignal(number)
+    with pytest.raises(StoppedError, match="after update 2 of 4: state saved"):
+        run(signalled, {}, "stopped")
+    assert signal.getsignal(number) == before
+    assert [path.name for path in (tmp_path / "stopped").glob("update-*")] == ["update-00000002"]
+    losses, resumed = run(batches, {4: "4"}, "stopped")
+    expected_losses, expected = run(batches, {4: "4"}, "whole")
+    assert losses == expected_losses
+    assert equal(weights(resumed / "4"), weights(expected / "4"))
+
+
+def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
+    run(batches, {}, save_every_s=0)
+    manifest = tmp_path / "run/update-00000003/manifest.json"
+    content = json.loads(manifest.read_text())
+    content["backend"] = {"name": "deepspeed", "processes": 2, "zero_stage": 2}
+    manifest.write_text(json.dumps(content))
+    with pytest.raises(UserError, match="saved by 2 processes with DeepSpeed's ZeRO stage 2, and one process without"):
+        run(batches, {})
 
 
 # Resuming
@@ -267,7 +430,7 @@ def test_two_outputs_never_share_a_state(tmp_path: Path, monkeypatch: pytest.Mon
     def state(rungs: str) -> Path:
         files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s"]
         monkeypatch.setattr("sys.argv", ["finetune.py", job, *files])
-        command = Command(None, FineTuneJob, "rungs", "losses", "metrics", "state")
+        command = Command(None, FineTuneJob, "losses", "metrics", "state", output="rungs")
         return RunFiles.of(command, "finetune.py", [tmp_path]).state
 
     assert state("a/rungs") == state("a/rungs") != state("b/rungs")

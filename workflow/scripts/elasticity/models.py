@@ -1,5 +1,6 @@
 """Models as ordinary folders in the hub's layout: config.json, safetensors, tokenizer.json."""
 
+import os
 import platform
 from pathlib import Path
 from typing import Any, Literal
@@ -8,8 +9,11 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from elasticity.errors import UserError
+from elasticity.launching import Launch
+from elasticity.probe import check_probe, probe_nats, write_probe
 from elasticity.settings import Precision
 from elasticity.study import Pretrained
 
@@ -17,9 +21,27 @@ logging.disable_progress_bar()
 
 
 def one_thread() -> None:
-    """Two processes of one thread each beat one process of two; and sums do not depend on the number of cores."""
+    """Two processes of one thread each beat one process of two; and sums do not depend on the number of cores.
+
+    On a GPU some operations have no deterministic form (cumulative sums): there torch warns instead of failing.
+    """
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=Launch.of_job().device == "cuda")
+
+
+def device() -> torch.device:
+    """The processor, or this process's GPU.
+
+    Raises ``UserError`` if the job was launched for a GPU and torch sees none.
+    """
+    if Launch.of_job().device == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError(
+            "this job was launched for a GPU, but torch finds none: is a CUDA build of torch installed, and did the "
+            "job get a GPU (nvidia-smi)? Without GPUs, leave hardware.gpus_per_node at 0."
+        )
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def new_model(shape: Pretrained, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
@@ -55,24 +77,65 @@ def load_model(folder: Path) -> PreTrainedModel:
     return model
 
 
-def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a complete model folder."""
-    model.save_pretrained(folder)
+def load_for_measuring(folder: Path) -> PreTrainedModel:
+    """Load a model onto this process's device, ready to answer and to measure.
+
+    Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
+    """
+    place = device()
+    model = load_model(folder)
+    torch.nn.Module.to(model, place)
+    model.eval()
+    check_probe(folder, probe_nats(model, model.config.vocab_size, place))
+    return model
+
+
+def save(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    nats: float,
+    weights: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write a complete model folder, with the model's ``probe``; ``weights`` if the model does not hold them itself."""
+    model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
+    write_probe(folder, nats)
 
 
-def autocast(precision: Precision) -> torch.autocast:
+def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedModel:
+    """Set up the passes: no dropout, fused attention where it is installed, recomputed activations if asked for.
+
+    A rung must equal an independent run, and a resumed run an undisturbed one: without dropout no random numbers are
+    drawn. The model is in training mode because transformers recomputes activations only there.
+    """
+    for module in model.modules():
+        for name in ("p", "dropout", "attention_dropout"):
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, 0.0)
+    if launch.device == "cuda" and is_flash_attn_2_available():
+        model.set_attn_implementation("flash_attention_2")
+    if launch.gradient_checkpointing:
+        model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
+        torch.set_autocast_cache_enabled(False)  # or bf16 copies of all weights stay until the backward pass
+    model.train()
+    return model
+
+
+def autocast(precision: Precision, place: torch.device) -> torch.autocast:
     """Context of forward passes. Weights stay fp32: at small learning rates bf16 weights would hardly move."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=resolved(precision) == "bf16")
+    return torch.autocast(place.type, dtype=torch.bfloat16, enabled=resolved(precision, place) == "bf16")
 
 
-def resolved(precision: Precision) -> Literal["bf16", "fp32"]:
-    """``auto`` is bf16 where the processor multiplies it natively: elsewhere it is far slower than fp32."""
-    if precision == "auto":
-        return "bf16" if torch.cpu._is_avx512_bf16_supported() else "fp32"
-    return precision
+def resolved(precision: Precision, place: torch.device) -> Literal["bf16", "fp32"]:
+    """``auto`` is bf16 where the device multiplies it natively: elsewhere it is far slower than fp32."""
+    if precision != "auto":
+        return precision
+    native = torch.cuda.is_bf16_supported() if place.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
+    return "bf16" if native else "fp32"
 
 
-def hardware() -> dict[str, Any]:
+def hardware(place: torch.device) -> dict[str, Any]:
     """What ran: for the metrics of a job."""
-    return {"machine": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+    name = torch.cuda.get_device_name(place) if place.type == "cuda" else platform.machine()
+    return {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -2,20 +2,28 @@
 
 import json
 import os
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.backends import Backend, OneProcess
 from elasticity.command import Command, Job
 from elasticity.digests import code_digest, digest, file_digest, folder_digest
+from elasticity.errors import UserError
 from elasticity.examples import Batch
+from elasticity.journal import Journal
+from elasticity.launching import Launch
+from elasticity.metrics import summary
+from elasticity.models import prepare_for_training
 from elasticity.records import LOSSES, write_table
 from elasticity.settings import Optimization
+from elasticity.shapes import shape_of
 from elasticity.state import StateFolder
-from elasticity.training import summary, train
+from elasticity.study import ModelFolder
+from elasticity.training import train
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
 """Seconds between states that a killed run resumes from; they change nothing about the result."""
@@ -23,12 +31,13 @@ SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The outputs of a run, and the folder of its state."""
+    """The outputs of a run, the folder of its state, and its journal."""
 
     rungs: Path
     losses: Path
     metrics: Path
     state: Path
+    journal: Journal
 
     @classmethod
     def of(cls, command: Command[Job], script: str, inputs: Sequence[Path]) -> "RunFiles":
@@ -37,27 +46,67 @@ class RunFiles:
         rungs, losses, metrics, state = map(command.path, ("rungs", "losses", "metrics", "state"))
         # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
         key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, code_digest(script)])
-        return cls(rungs, losses, metrics, state / key[:32])
+        return cls(rungs, losses, metrics, state / key[:32], command.journal)
 
 
 def run(
-    model: PreTrainedModel,
+    make_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     rungs: Mapping[int, str],
     settings: Optimization,
     files: RunFiles,
 ) -> None:
-    """Train and write every output of a training job.
+    """Train and write every output of a training job, on the processes that it was launched with.
 
     ``rungs`` names the model after each of these updates. The metrics are written last: they say that a run is done.
     """
+    launch = Launch.of_job()
     state = StateFolder(files.state)
-    start = time.monotonic()
-    losses = train(model, tokenizer, batches, rungs, settings, state, SAVE_EVERY_S)
-    metrics = summary(losses, model, settings, time.monotonic() - start)
-    state.hand_over(files.rungs)
-    write_table(files.losses, losses, LOSSES)
-    files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
-    state.remove()
-    print(json.dumps(metrics))
+    micro_batch = state.micro_batch(launch.micro_batch or settings.batch_size)
+    try:
+        backend = _backend(make_model, settings, launch, state)
+        done = train(backend, tokenizer, batches, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal)
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise UserError(_advice(micro_batch, state)) from None
+    if backend.rank == 0:
+        shape = shape_of(ModelFolder(kind="folder", path=str(state.rungs / rungs[len(batches)])))
+        metrics = summary(done, batches, shape, backend, settings, micro_batch)
+        state.hand_over(files.rungs)
+        write_table(files.losses, done.losses, LOSSES)
+        files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
+        state.remove()
+        print(json.dumps(metrics))
+    backend.close()
+
+
+def _backend(
+    make_model: Callable[[], PreTrainedModel], settings: Optimization, launch: Launch, state: StateFolder
+) -> Backend:
+    def prepared() -> PreTrainedModel:
+        return prepare_for_training(make_model(), launch)
+
+    if launch.zero_stage < 0:
+        return OneProcess(prepared(), settings)
+    from elasticity.distributed import DeepSpeed  # takes seconds to import
+
+    return DeepSpeed(prepared, settings, launch, state.saved_by())
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU, or of the host (torch has no type for that)."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _advice(micro_batch: int, state: StateFolder) -> str:
+    if micro_batch > 1:
+        return (
+            f"out of memory with {micro_batch} examples at a time. The next attempt takes "
+            f"{state.halve_micro_batch(micro_batch)}, with the same result: run the same command again."
+        )
+    return (
+        "out of memory with one example at a time: lower max_length, or in the study's hardware set "
+        "gradient_checkpointing, a higher zero_stage, offload, or more gpus"
+    )

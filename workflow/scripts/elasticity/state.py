@@ -7,23 +7,26 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import load_file, save_file
-from transformers import PreTrainedModel
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.backends import Backend
+from elasticity.errors import UserError
 
 
 @dataclass
 class Progress:
-    """How far a run is: the number of updates done, and a row of the table of losses for each."""
+    """How far a run is: updates done, a row of the table of losses for each, and the seconds they took."""
 
     update: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
+    wall_s: float = 0.0
 
 
 class StateFolder:
     """The published states and rungs of one run, in a folder named after the digest of all that determines it.
 
-    It lies outside the outputs that the workflow declares, because Snakemake deletes those before each attempt.
+    It lies outside the outputs that the workflow declares, because Snakemake deletes those before each attempt. All
+    processes of a run call the same methods; the first of them makes folders and renames them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,43 +34,53 @@ class StateFolder:
         self.rungs = folder / "rungs"
         self.rungs.mkdir(parents=True, exist_ok=True)
 
-    def publish(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+    def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove those before it."""
         name = f"update-{progress.update:08d}"
-        draft = self._draft(name)
-        tensors, scalars = _flat(optimizer)
-        weights = {key: value.contiguous() for key, value in _parameters(model).items()}
-        save_file(weights, draft / "model.safetensors")
-        save_file(tensors, draft / "optimizer.safetensors")
-        manifest = {"progress": asdict(progress), "optimizer": scalars}
-        (draft / "manifest.json").write_text(json.dumps(manifest))
-        self._rename(draft, self.folder / name)
-        for older in self._published()[:-1]:
-            shutil.rmtree(older)
+        draft = self._draft(name, backend)
+        backend.save_state(draft)
+        backend.wait()
+        if backend.rank == 0:
+            manifest = {"progress": asdict(progress), "backend": backend.kind}
+            (draft / "manifest.json").write_text(json.dumps(manifest))
+            self._rename(draft, self.folder / name)
+            for older in self._published()[:-1]:
+                shutil.rmtree(older)
 
-    def resume(self, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> Progress:
-        """Load the last published state into model and optimizer; a fresh ``Progress`` if there is none."""
+    def saved_by(self) -> dict[str, Any]:
+        """The kind of the backend that saved the last state; empty if there is none."""
+        published = self._published()
+        return json.loads((published[-1] / "manifest.json").read_text())["backend"] if published else {}
+
+    def resume(self, backend: Backend) -> Progress:
+        """Load the last published state; a fresh ``Progress`` if there is none.
+
+        Raises ``UserError`` if the state is of a backend that this one cannot read.
+        """
         published = self._published()
         if not published:
             return Progress()
         manifest = json.loads((published[-1] / "manifest.json").read_text())
-        with torch.no_grad():
-            for name, value in load_file(published[-1] / "model.safetensors").items():
-                _parameters(model)[name].copy_(value)
-        _restore(optimizer, load_file(published[-1] / "optimizer.safetensors"), manifest["optimizer"])
+        if not backend.load_state(published[-1], manifest["backend"]):
+            raise UserError(
+                f"the state of this run in {published[-1]} was saved by {_words(manifest['backend'])}, and "
+                f"{_words(backend.kind)} cannot go on from it. Give the job the machines that it had, or delete "
+                f"{self.folder} to start the run anew."
+            )
+        backend.wait()
         return Progress(**manifest["progress"])
 
     def has_rung(self, name: str) -> bool:
         """Whether a rung is there already, from before a kill."""
         return (self.rungs / name).is_dir()
 
-    def draft_rung(self, name: str) -> Path:
-        """An empty folder to write a rung into; ``publish_rung`` makes it count."""
-        return self._draft(f"rung-{name}")
-
-    def publish_rung(self, name: str) -> None:
-        """Make a written rung count."""
-        self._rename(self.folder / f"draft-rung-{name}", self.rungs / name)
+    def save_rung(self, name: str, backend: Backend, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Save the model as it is: a folder in the hub's layout."""
+        draft = self._draft(f"rung-{name}", backend)
+        backend.save_model(draft, tokenizer)
+        backend.wait()
+        if backend.rank == 0:
+            self._rename(draft, self.rungs / name)
 
     def hand_over(self, target: Path) -> None:
         """Link the rungs of the finished run into the declared output; the state stays until ``remove``."""
@@ -78,13 +91,28 @@ class StateFolder:
         """Forget a run once all its outputs are written."""
         shutil.rmtree(self.folder)
 
+    def micro_batch(self, wanted: int) -> int:
+        """The examples that go through the model at a time: as wanted, or fewer after an attempt ran out of memory."""
+        note = self.folder / "micro-batch"
+        return min(wanted, int(note.read_text())) if note.exists() else wanted
+
+    def halve_micro_batch(self, tried: int) -> int:
+        """Note for the next attempt that this many examples were too many; any process of a run may."""
+        note = self.folder / "micro-batch"
+        draft = note.with_name(f"draft-micro-batch-{os.getpid()}")
+        draft.write_text(str(max(1, tried // 2)))
+        os.replace(draft, note)
+        return max(1, tried // 2)
+
     def _published(self) -> list[Path]:
         return sorted(self.folder.glob("update-*"))
 
-    def _draft(self, name: str) -> Path:
+    def _draft(self, name: str, backend: Backend) -> Path:
         draft = self.folder / f"draft-{name}"
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir()
+        if backend.rank == 0:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+        backend.wait()
         return draft
 
     def _rename(self, draft: Path, target: Path) -> None:
@@ -104,21 +132,9 @@ def _link(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def _parameters(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Each parameter once: tied weights share one entry."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters()}
-
-
-def _flat(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], list[Any]]:
-    """The optimizer's state as named tensors, and its parameter groups."""
-    state = optimizer.state_dict()
-    tensors = {f"{index}.{key}": value for index, entry in state["state"].items() for key, value in entry.items()}
-    return tensors, state["param_groups"]
-
-
-def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], groups: list[Any]) -> None:
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        index, key = name.split(".", 1)
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+def _words(kind: dict[str, Any]) -> str:
+    """A backend in words."""
+    if kind["name"] == "plain":
+        return "one process without DeepSpeed"
+    count = f"{kind['processes']} process{'es' if kind['processes'] > 1 else ''}"
+    return f"{count} with DeepSpeed's ZeRO stage {kind['zero_stage']}"

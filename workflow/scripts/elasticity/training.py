@@ -3,22 +3,25 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
-from elasticity.errors import UserError
-from elasticity.examples import IGNORED, Batch
-from elasticity.models import autocast, hardware, resolved, save
+from elasticity.backends import Backend
+from elasticity.errors import StoppedError, UserError
+from elasticity.examples import IGNORED, Batch, micro_batches
+from elasticity.journal import Journal
 from elasticity.progress import progress
 from elasticity.settings import Optimization
-from elasticity.state import StateFolder
+from elasticity.signals import StopSignal
+from elasticity.state import Progress, StateFolder
 
 FINAL_SHARE = 0.1
 """Of the peak learning rate, at the end of a linear or cosine schedule."""
+
+SAVING_SHARE = 0.05
+"""Of the time that a run may spend on saving its state."""
 
 
 def learning_rate(settings: Optimization, update: int, updates: int) -> float:
@@ -31,113 +34,98 @@ def learning_rate(settings: Optimization, update: int, updates: int) -> float:
 
 
 def train(
-    model: PreTrainedModel,
+    backend: Backend,
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     rungs: Mapping[int, str],
     settings: Optimization,
+    micro_batch: int,
     state: StateFolder,
     save_every_s: float,
-) -> list[dict[str, Any]]:
+    journal: Journal,
+) -> Progress:
     """Train on the batches in their order, one update each, and save the model after the updates named in ``rungs``.
 
-    Continues from the last published state of the same run and ends at the same weights, bit for bit. Rung 0 is the
-    model as given.
+    Continues from the last published state of the same run and, on one process, ends at the same weights, bit for bit.
+    Rung 0 is the model as given. ``micro_batch`` examples go through the model at a time. A
+    state is saved every ``save_every_s`` seconds (0: after every update), or less often where saving takes long.
 
-    Returns one row an update (schema ``LOSSES``).
-    Raises ``UserError`` if a loss or a gradient is not finite; the last good state is kept.
+    Returns the losses, one row an update (schema ``LOSSES``), and the seconds that all attempts took.
+    Raises ``UserError`` if a loss or a gradient is not finite, before the update; ``StoppedError`` after a signal. The
+    state that was saved last is kept.
     """
-    optimizer = _optimizer(model, settings)
-    done = state.resume(model, optimizer)
-    model.eval()  # no dropout: a rung must equal an independent run, and a resumed run an undisturbed one
-    _save_rung(model, tokenizer, rungs, done.update, state)
-    saved = time.monotonic()
-    for update in progress(range(done.update, len(batches)), "train", "updates"):
-        rate = learning_rate(settings, update, len(batches))
-        loss = _update(model, optimizer, batches[update], settings, rate, update)
-        batch = batches[update]
-        done.losses.append(
-            {
-                "update": update + 1,
-                "examples": len(batch.tokens),
-                "tokens": batch.targets,
-                "learning_rate": rate,
-                "loss": loss,
-            }
-        )
-        done.update = update + 1
-        _save_rung(model, tokenizer, rungs, done.update, state)
-        if time.monotonic() - saved >= save_every_s and done.update < len(batches):
-            state.publish(model, optimizer, done)
-            saved = time.monotonic()
-    return done.losses
+    done = state.resume(backend)
+    before, started = done.wall_s, time.monotonic()
+    _save_rung(backend, tokenizer, rungs, done.update, state)
+    saved, pause = started, save_every_s
+    with StopSignal() as stop:
+        for update in progress(range(done.update, len(batches)), "train", "updates", journal, done.update):
+            batch, rate = batches[update], learning_rate(settings, update, len(batches))
+            loss = _update(backend, batch, micro_batch, rate, update)
+            row = {"update": update + 1, "examples": len(batch.tokens), "tokens": batch.targets}
+            done.losses.append(row | {"learning_rate": rate, "loss": loss})
+            done.update = update + 1
+            done.wall_s = before + time.monotonic() - started
+            _save_rung(backend, tokenizer, rungs, done.update, state)
+            if done.update < len(batches) and backend.any(stop.received or time.monotonic() - saved >= pause):
+                start = time.monotonic()
+                state.publish(backend, done)
+                saved = time.monotonic()
+                pause = save_every_s and max(save_every_s, (saved - start) / SAVING_SHARE)
+                if backend.any(stop.received):
+                    raise StoppedError(f"stopped by a signal after update {done.update} of {len(batches)}: state saved")
+    return done
 
 
-def summary(losses: Sequence[Mapping[str, Any]], model: PreTrainedModel, settings: Optimization, wall_s: float) -> Any:
-    """Metrics of a training job. ``wall_s`` and the rate are of this attempt: a resumed run reports its last part."""
-    tokens = sum(row["tokens"] for row in losses)
-    return {
-        "updates": len(losses),
-        "examples": sum(row["examples"] for row in losses),
-        "target_tokens": tokens,
-        "mean_loss_nats": sum(row["loss"] * row["tokens"] for row in losses) / tokens if tokens else None,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "precision": resolved(settings.precision),
-        "wall_s": round(wall_s, 3),
-        "tokens_per_s": round(tokens / wall_s, 1),
-        **hardware(),
-    }
+def _update(backend: Backend, batch: Batch, micro_batch: int, rate: float, update: int) -> float:
+    """One optimizer update; returns the mean loss in nats per target token before it.
 
-
-def _optimizer(model: PreTrainedModel, settings: Optimization) -> torch.optim.Optimizer:
-    """AdamW on fp32 weights; weight decay on matrices only, as is usual."""
-    if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
-        raise TypeError("master weights must be fp32")
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2), fused=True)
-
-
-def _update(
-    model: PreTrainedModel,
-    optimizer: torch.optim.Optimizer,
-    batch: Batch,
-    settings: Optimization,
-    rate: float,
-    update: int,
-) -> float:
-    """One optimizer update; returns the mean loss in nats per target token before it."""
-    with autocast(settings.precision):
-        logits = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
-    loss = functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED
-    )
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clip)
-    if not torch.isfinite(loss) or not torch.isfinite(norm):
+    Each part adds the sum over its tokens, divided by the number of tokens in the whole batch: the gradient is that of
+    the mean over tokens, however the batch is divided.
+    """
+    parts = [part.to(backend.device) for part in micro_batches(batch, micro_batch, backend.rank, backend.processes)]
+    loss = 0.0
+    for number, part in enumerate(parts, start=1):
+        mean = _nats(backend, part, "sum") / batch.targets
+        backend.backward(mean, last=number == len(parts))
+        loss += mean.item()
+    loss, norm = backend.total(loss), backend.gradient_norm()
+    if not math.isfinite(loss) or not math.isfinite(norm):
         raise UserError(
-            f"update {update + 1}: loss {loss.item()}, gradient norm {norm.item()}: training diverged. "
-            f"Lower the learning rate ({settings.learning_rate})."
+            f"update {update + 1}: loss {loss}, gradient norm {norm}: training diverged at example "
+            f"{', '.join(_suspects(backend, parts))}. The last state is kept. Lower the learning rate (here {rate}), "
+            "or look at the example."
         )
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad()
-    return loss.item()
+    backend.step(rate)
+    return loss
+
+
+def _nats(backend: Backend, batch: Batch, reduction: str) -> torch.Tensor:
+    """Negative log-probabilities of the target tokens: their sum, or each (examples * (tokens - 1), zero elsewhere)."""
+    logits = backend.logits(batch)
+    return functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction=reduction
+    )
+
+
+def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
+    """The examples of an update, of all processes, whose loss is not finite; all if only a gradient is not."""
+    diverged = []
+    for part in parts:
+        with torch.no_grad():
+            finite = _nats(backend, part, "none").view(len(part.tokens), -1).isfinite().all(1).tolist()
+        diverged += [name for name, good in zip(part.identities, finite, strict=True) if not good]
+    everyone = [name for part in parts if part.targets for name in part.identities]
+    return backend.gather(diverged) or backend.gather(everyone)
 
 
 def _save_rung(
-    model: PreTrainedModel,
+    backend: Backend,
     tokenizer: PreTrainedTokenizerFast,
     rungs: Mapping[int, str],
     update: int,
     state: StateFolder,
 ) -> None:
     name = rungs.get(update)
-    if name is not None and not state.has_rung(name):
-        folder: Path = state.draft_rung(name)
-        save(model, tokenizer, folder)
-        state.publish_rung(name)
+    if name is not None and not backend.any(state.has_rung(name)):
+        state.save_rung(name, backend, tokenizer)

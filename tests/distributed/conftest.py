@@ -1,0 +1,86 @@
+"""A real fine-tuning job on a tiny model, launched as rules launch it."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from elasticity.digests import canonical_json
+from elasticity.models import new_model
+from elasticity.records import TEXTS, write_table
+from elasticity.tokenization import train_tokenizer
+from tests.conftest import ROOT, reviews
+from tests.unit import conftest as unit
+
+SHAPE = unit.SHAPE.model_copy(update={"hidden_size": 32, "layers": 2})
+SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "max_length": 24, "weight_decay": 0.1, "precision": "fp32"}
+SIZES = (16, 44)
+"""Examples at the two rungs: two updates, then four, the last of which has four examples only."""
+
+
+@dataclass
+class Run:
+    """The files of one run."""
+
+    folder: Path
+
+    def weights(self, size: int) -> dict[str, torch.Tensor]:
+        (file,) = (self.folder / f"rungs/{size}").glob("*.safetensors")
+        return load_file(file)
+
+    def losses(self) -> list[float]:
+        return list(pq.read_table(self.folder / "losses.parquet").column("loss").to_pylist())
+
+    def metrics(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "metrics.json").read_text()))
+
+    def states(self) -> list[Path]:
+        return sorted(self.folder.glob("state/*/update-*"))
+
+
+class Trainer:
+    """Starts fine-tuning jobs; every run of one has the same data and the same start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        texts = [{"id": f"t{i}", "side": "positive", "text": row["text"]} for i, row in enumerate(reviews(600))]
+        write_table(folder / "texts.parquet", texts, TEXTS)
+        tokenizer = train_tokenizer([row["text"] for row in texts], SHAPE.vocabulary)
+        new_model(SHAPE, tokenizer).save_pretrained(folder / "start/0")
+        tokenizer.save_pretrained(folder / "start/0")
+
+    def command(self, run: Run, *launch: str, **settings: Any) -> list[str]:
+        sizes = settings.pop("sizes", SIZES)
+        job = canonical_json({"start": "0", "settings": SETTINGS | settings, "sizes": sizes, "seed": 1})
+        run.folder.mkdir(exist_ok=True)
+        files = {"start": self.folder / "start", "examples": self.folder / "texts.parquet"}
+        files |= {name: run.folder / name for name in ("rungs", "state")}
+        files |= {"losses": run.folder / "losses.parquet", "metrics": run.folder / "metrics.json"}
+        options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
+        scripts = ROOT / "workflow/scripts"
+        return [sys.executable, str(scripts / "launch.py"), *launch, str(scripts / "finetune.py"), job, *options]
+
+    def start(self, run: Run, *launch: str, environment: dict[str, str] | None = None, **settings: Any) -> psutil.Popen:
+        variables = os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})
+        log = (run.folder.parent / f"{run.folder.name}.log").open("a")
+        return psutil.Popen(self.command(run, *launch, **settings), env=variables, stdout=log, stderr=log)
+
+    def train(self, folder: Path, *launch: str, ok: bool = True, **settings: Any) -> Run:
+        run = Run(folder)
+        process = self.start(run, *launch, **settings)
+        code = process.wait(timeout=600)
+        assert (code == 0) == ok, (folder.parent / f"{folder.name}.log").read_text()
+        return run
+
+
+@pytest.fixture(scope="session")
+def trainer(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    return Trainer(tmp_path_factory.mktemp("trainer"))

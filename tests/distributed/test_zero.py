@@ -1,0 +1,56 @@
+"""Real DeepSpeed processes over gloo: every ZeRO stage gives what one process gives."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from elasticity.models import load_for_measuring
+from tests.distributed.conftest import SIZES, Run, Trainer
+
+pytestmark = pytest.mark.slow
+
+TOLERANCE = {"fp32": 2e-5, "bf16": 5e-3}
+"""The largest difference of a weight from that of one process. Weights move by up to 4e-3 in these four updates at rate
+1e-3; under bf16 autocast gradients are rounded to eight bits on their way between processes."""
+
+LOSS_TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
+"""Nats per token."""
+
+
+@pytest.fixture(scope="session", params=["fp32", "bf16"])
+def alone(
+    request: pytest.FixtureRequest, trainer: Trainer, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Run]:
+    """What one plain process gives."""
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    return request.param, trainer.train(folder, precision=request.param)
+
+
+def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    assert one.keys() == other.keys()
+    return max((one[name] - other[name]).abs().max().item() for name in one)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_two_processes_agree_with_one(alone: tuple[str, Run], stage: int, trainer: Trainer, tmp_path: Path) -> None:
+    precision, expected = alone
+    run = trainer.train(
+        tmp_path / "run", "--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2", precision=precision
+    )
+    assert run.losses() == pytest.approx(expected.losses(), abs=LOSS_TOLERANCE[precision])
+    for size in SIZES:
+        assert {value.dtype for value in run.weights(size).values()} == {torch.float32}
+        assert furthest(run.weights(size), expected.weights(size)) < TOLERANCE[precision]
+        load_for_measuring(run.folder / f"rungs/{size}")  # one process; checks the log-probability saved by two
+    assert furthest(expected.weights(SIZES[0]), expected.weights(SIZES[1])) > 10 * TOLERANCE["fp32"]
+    assert run.metrics()["processes"] == 2
+
+
+@pytest.mark.parametrize(("stage", "offload"), [(2, "optimizer"), (3, "weights")])
+def test_what_is_offloaded_changes_nothing(trainer: Trainer, tmp_path: Path, stage: int, offload: str) -> None:
+    launch = ("--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2")
+    kept = trainer.train(tmp_path / "kept", *launch)
+    run = trainer.train(tmp_path / "run", *launch, "--offload", offload, "--gradient-checkpointing", "true")
+    assert run.losses() == pytest.approx(kept.losses(), abs=LOSS_TOLERANCE["fp32"])
+    assert furthest(run.weights(SIZES[1]), kept.weights(SIZES[1])) < TOLERANCE["fp32"]

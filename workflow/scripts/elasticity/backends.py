@@ -1,0 +1,198 @@
+"""What runs the passes and the optimizer: one plain process here, several under DeepSpeed in ``distributed``."""
+
+import resource
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from typing_extensions import override
+
+from elasticity.examples import Batch
+from elasticity.models import autocast, device, save
+from elasticity.probe import probe_nats
+from elasticity.settings import Optimization
+
+
+class Backend(ABC):
+    """A model in training. All processes of a run call the same methods in the same order."""
+
+    rank: int
+    processes: int
+    device: torch.device
+    kind: dict[str, Any]
+    """What states are saved as: goes into their manifest."""
+
+    @abstractmethod
+    def logits(self, batch: Batch) -> torch.Tensor:
+        """Forward pass; shape (examples, tokens, vocabulary)."""
+
+    @abstractmethod
+    def backward(self, loss: torch.Tensor, last: bool) -> None:
+        """Add this part's gradient to those of the update; ``last`` says that no part follows."""
+
+    @abstractmethod
+    def gradient_norm(self) -> float:
+        """Of the whole update, before clipping; not finite if any gradient is not."""
+
+    @abstractmethod
+    def step(self, rate: float) -> None:
+        """Clip, update the weights at this learning rate, forget the gradients."""
+
+    @abstractmethod
+    def total(self, value: float) -> float:
+        """The sum of all processes' values."""
+
+    @abstractmethod
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+
+    @abstractmethod
+    def gather(self, names: list[str]) -> list[str]:
+        """Those of all processes."""
+
+    @abstractmethod
+    def wait(self) -> None:
+        """For the other processes."""
+
+    @abstractmethod
+    def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Write an ordinary model folder."""
+
+    @abstractmethod
+    def save_state(self, folder: Path) -> None:
+        """Write weights and optimizer."""
+
+    @abstractmethod
+    def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
+        """Read what ``save_state`` wrote; False if it is of a kind that cannot be read."""
+
+    @abstractmethod
+    def peak_memory_bytes(self) -> int:
+        """The most that a process has used: of the GPU, or of the host where there is none."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Part from the other processes."""
+
+
+def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
+    """AdamW on fp32 weights; weight decay on matrices only, as is usual.
+
+    At small learning rates bf16 weights would hardly move, so others than fp32 are refused.
+    """
+    if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
+        raise TypeError("master weights must be fp32")
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if _dimensions(p) >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if _dimensions(p) < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2), fused=True)
+
+
+def _dimensions(parameter: torch.nn.Parameter) -> int:
+    """Of the whole parameter: under ZeRO-3 only a flat part of it may be here."""
+    return len(getattr(parameter, "ds_shape", parameter.shape))
+
+
+def peak_memory_bytes(place: torch.device) -> int:
+    """The most memory that this process has used on its device."""
+    if place.type == "cuda":
+        return torch.cuda.max_memory_allocated(place)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class OneProcess(Backend):
+    """Plain PyTorch on one processor core or one GPU."""
+
+    rank = 0
+    processes = 1
+
+    def __init__(self, model: PreTrainedModel, settings: Optimization) -> None:
+        self.device = device()
+        self.kind = {"name": "plain"}
+        self.model = model
+        torch.nn.Module.to(model, self.device)
+        self.settings = settings
+        self.optimizer = adamw(model, settings)
+
+    @override
+    def logits(self, batch: Batch) -> torch.Tensor:
+        with autocast(self.settings.precision, self.device):
+            output: torch.Tensor = self.model(
+                input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False
+            ).logits
+        return output
+
+    @override
+    def backward(self, loss: torch.Tensor, last: bool) -> None:
+        loss.backward()
+
+    @override
+    def gradient_norm(self) -> float:
+        return torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.gradient_clip).item()
+
+    @override
+    def step(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+
+    @override
+    def total(self, value: float) -> float:
+        return value
+
+    @override
+    def any(self, flag: bool) -> bool:
+        return flag
+
+    @override
+    def gather(self, names: list[str]) -> list[str]:
+        return names
+
+    @override
+    def wait(self) -> None:
+        pass
+
+    @override
+    def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        save(self.model, tokenizer, folder, probe_nats(self.model, self.model.config.vocab_size, self.device))
+
+    @override
+    def save_state(self, folder: Path) -> None:
+        save_file(
+            {name: p.detach().contiguous() for name, p in self._parameters().items()}, folder / "model.safetensors"
+        )
+        state = self.optimizer.state_dict()["state"]
+        tensors = {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
+        save_file(tensors, folder / "optimizer.safetensors")
+
+    @override
+    def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
+        if kind != self.kind:
+            return False
+        with torch.no_grad():
+            for name, value in load_file(folder / "model.safetensors").items():
+                self._parameters()[name].copy_(value)
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in load_file(folder / "optimizer.safetensors").items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        return True
+
+    @override
+    def peak_memory_bytes(self) -> int:
+        return peak_memory_bytes(self.device)
+
+    @override
+    def close(self) -> None:
+        pass
+
+    def _parameters(self) -> dict[str, torch.nn.Parameter]:
+        """Each parameter once: tied weights share one entry."""
+        return dict(self.model.named_parameters())
