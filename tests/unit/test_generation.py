@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.generation import InverseCdf, answer
+from elasticity.generation import InverseCdf, TransformersEngine
+from elasticity.generation import answer as answer_with
 from elasticity.settings import Sampling
 from elasticity.tokenization import decode, train_tokenizer
 
@@ -57,6 +58,10 @@ def by_hand(
             return tokens, True
         tokens.append(token)
     return tokens, False
+
+
+def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: Rows, sampling: Sampling) -> Rows:
+    return answer_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling)
 
 
 # The draw

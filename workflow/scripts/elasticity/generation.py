@@ -1,8 +1,9 @@
-"""Answers: sampled continuations, the same for a prompt whatever else is in its batch."""
+"""Answers: sampled continuations, with transformers the same for a prompt whatever else is in its batch."""
 
-import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,12 +18,20 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from elasticity.settings import Sampling
-from elasticity.tokenization import decode, encode
+from elasticity.models import load_for_measuring
+from elasticity.settings import EngineName, Sampling
+from elasticity.tokenization import decode, encode, never_drawn
+
+
+class Engine(Protocol):
+    """What draws tokens from one model."""
+
+    def draw(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """For each prompt the sampled tokens, up to and including the end token; prompts have no token before them."""
 
 
 def answer(
-    model: PreTrainedModel,
+    engine: Engine,
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[dict[str, Any]],
     sampling: Sampling,
@@ -30,58 +39,83 @@ def answer(
     """One answer to each prompt, in the order of the prompts.
 
     Prompts are rows with ``prompt_id`` and ``prompt``; the results have the answer's columns of schema ``ANSWERS``.
-    Batches hold prompts of like length, padded on the left.
     """
     tokens = encode(tokenizer, [row["prompt"] for row in prompts])
-    order = sorted(range(len(prompts)), key=lambda i: (len(tokens[i]), prompts[i]["prompt_id"]))
-    answers: dict[int, dict[str, Any]] = {}
-    model.eval()
-    model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
-    for first in range(0, len(order), sampling.batch_size):
-        places = order[first : first + sampling.batch_size]
-        drawn = _draw(
-            model, tokenizer, [tokens[i] for i in places], [prompts[i]["prompt_id"] for i in places], sampling
-        )
-        for i, answer_tokens in zip(places, drawn, strict=True):
-            finished = answer_tokens[-1:] == [tokenizer.eos_token_id]
-            kept = answer_tokens[:-1] if finished else answer_tokens
-            answers[i] = {
-                "prompt_id": prompts[i]["prompt_id"],
-                "prompt": prompts[i]["prompt"],
+    drawn = engine.draw(tokens, [row["prompt_id"] for row in prompts], sampling)
+    rows = []
+    for row, prompt_tokens, answer_tokens in zip(prompts, tokens, drawn, strict=True):
+        finished = answer_tokens[-1:] == [tokenizer.eos_token_id]
+        kept = answer_tokens[:-1] if finished else answer_tokens
+        rows.append(
+            {
+                "prompt_id": row["prompt_id"],
+                "prompt": row["prompt"],
                 "answer": decode(tokenizer, kept),
-                "prompt_tokens": tokens[i],
+                "prompt_tokens": prompt_tokens,
                 "answer_tokens": kept,
                 "finished": finished,
             }
-    return [answers[i] for i in range(len(prompts))]
-
-
-def _draw(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    prompts: list[list[int]],
-    prompt_ids: list[str],
-    sampling: Sampling,
-) -> list[list[int]]:
-    """Sampled tokens for one batch, up to and including the end token."""
-    bos, eos, pad = tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id
-    width = 1 + max(map(len, prompts))
-    tokens = torch.full((len(prompts), width), pad)
-    attention = torch.zeros_like(tokens)
-    for i, prompt in enumerate(prompts):
-        tokens[i, width - 1 - len(prompt) :] = torch.tensor([bos, *prompt])
-        attention[i, width - 1 - len(prompt) :] = 1
-    with torch.inference_mode():
-        output: torch.Tensor = model.generate(  # type: ignore[operator]
-            input_ids=tokens,
-            attention_mask=attention,
-            logits_processor=_processors(prompt_ids, width, sampling, banned=sorted({bos, pad} - {eos})),
-            max_new_tokens=sampling.new_tokens,
-            do_sample=False,
-            pad_token_id=pad,
-            eos_token_id=eos,
         )
-    return [_until(row, eos) for row in output[:, width:].tolist()]
+    return rows
+
+
+@contextmanager
+def load_engine(name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[Engine]:
+    """The model of a folder on this process's device, ready to draw; its memory is free again at the end.
+
+    Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
+    """
+    if name == "transformers":
+        yield TransformersEngine(load_for_measuring(folder), tokenizer)
+        return
+    from elasticity.vllm_engine import VllmEngine, import_vllm
+
+    engine = VllmEngine(import_vllm(), folder, tokenizer)
+    try:
+        engine.check(folder)
+        yield engine
+    finally:
+        engine.close()
+
+
+class TransformersEngine:
+    """Transformers' generation, with batches of prompts of like length, padded on the left."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        model.eval()
+        model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
+
+    def draw(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """Draw batch by batch. See ``Engine``."""
+        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), prompt_ids[i]))
+        drawn: dict[int, list[int]] = {}
+        for first in range(0, len(order), sampling.batch_size):
+            places = order[first : first + sampling.batch_size]
+            batch = self._draw_batch([prompts[i] for i in places], [prompt_ids[i] for i in places], sampling)
+            drawn.update(zip(places, batch, strict=True))
+        return [drawn[i] for i in range(len(prompts))]
+
+    def _draw_batch(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        bos, eos, pad = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        width = 1 + max(map(len, prompts))
+        tokens = torch.full((len(prompts), width), pad)
+        attention = torch.zeros_like(tokens)
+        for i, prompt in enumerate(prompts):
+            tokens[i, width - 1 - len(prompt) :] = torch.tensor([bos, *prompt])
+            attention[i, width - 1 - len(prompt) :] = 1
+        tokens, attention = tokens.to(self.model.device), attention.to(self.model.device)
+        with torch.inference_mode():
+            output: torch.Tensor = self.model.generate(  # type: ignore[operator]
+                input_ids=tokens,
+                attention_mask=attention,
+                logits_processor=_processors(prompt_ids, width, sampling, never_drawn(self.tokenizer)),
+                max_new_tokens=sampling.new_tokens,
+                do_sample=False,
+                pad_token_id=pad,
+                eos_token_id=eos,
+            )
+        return [_until(row, eos) for row in output[:, width:].tolist()]
 
 
 def _until(tokens: list[int], end: int) -> list[int]:
@@ -102,13 +136,13 @@ def _processors(prompt_ids: list[str], width: int, sampling: Sampling, banned: l
 
 
 class _Ban(LogitsProcessor):
-    """Special tokens that no text contains are never drawn."""
+    """These tokens are never drawn."""
 
     def __init__(self, tokens: list[int]) -> None:
         self.tokens = tokens
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores.index_fill(1, torch.tensor(self.tokens, dtype=torch.long), -torch.inf)
+        return scores.index_fill(1, torch.tensor(self.tokens, dtype=torch.long, device=scores.device), -torch.inf)
 
 
 class InverseCdf(LogitsProcessor):
@@ -122,18 +156,18 @@ class InverseCdf(LogitsProcessor):
     def __init__(self, prompt_ids: list[str], width: int, sampling: Sampling) -> None:
         self.width = width
         self.uniforms = torch.from_numpy(
-            np.stack([_uniforms(prompt_id, sampling.seed, sampling.new_tokens) for prompt_id in prompt_ids])
+            np.stack([_uniforms(sampling.key(prompt_id), sampling.new_tokens) for prompt_id in prompt_ids])
         )
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary) logits."""
         cumulative = scores.double().softmax(-1).cumsum(-1)
-        threshold = self.uniforms[:, input_ids.shape[1] - self.width, None] * cumulative[:, -1:]
+        uniforms = self.uniforms[:, input_ids.shape[1] - self.width, None].to(scores.device)
+        threshold = uniforms * cumulative[:, -1:]
         drawn = (cumulative <= threshold).sum(-1, keepdim=True)
         return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
 
 
-def _uniforms(prompt_id: str, seed: int, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Numbers in [0, 1), one a step, from a generator keyed by seed and prompt."""
-    key = int.from_bytes(hashlib.sha256(f"{seed}:{prompt_id}".encode()).digest()[:16], "big")
+def _uniforms(key: int, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Numbers in [0, 1), one a step."""
     return np.random.Generator(np.random.Philox(key=key)).random(steps)
