@@ -1,7 +1,9 @@
 # make run     set up, run the default study, write the report     (STUDY=studies/laptop.yaml for another one)
 # make test    set up, check and test everything
+# make status  how far the study is, what failed and how to run it again; also while it runs
 # make plan    what a study will cost
 # make bench   time the study from scratch in a folder of its own
+# make track   what TensorBoard shows of the finished runs
 # make clean   forget the results of the study
 
 PYTHON ?= python3
@@ -12,7 +14,7 @@ $(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a fold
 REPORT = results/$(NAME)/report.html
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: run report test check plan bench clean setup
+.PHONY: run report test check plan status bench track clean setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -26,6 +28,12 @@ $(REPORT): results/$(NAME)/provenance/provenance.json $(wildcard workflow/report
 
 plan: setup
 	@$(SNAKEMAKE) --quiet all -- plan
+
+status: setup
+	@.venv/bin/python workflow/scripts/show_status.py $(STUDY)
+
+track: .venv/tracking-installed
+	.venv/bin/python workflow/scripts/track.py $(STUDY)
 
 bench: setup
 	.venv/bin/python benchmarks/study.py $(STUDY) --cores $(CORES)
@@ -51,6 +59,10 @@ setup: .venv/installed
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	@touch $@
 
-.venv/tests-installed: .venv/installed envs/requirements-dev.txt
+.venv/tests-installed: .venv/installed .venv/tracking-installed envs/requirements-dev.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt -r envs/requirements-dev.txt
+	@touch $@
+
+.venv/tracking-installed: .venv/installed envs/requirements-tracking.txt
+	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt -r envs/requirements-tracking.txt
 	@touch $@

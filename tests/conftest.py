@@ -108,6 +108,7 @@ class Project:
         for name in ("workflow", "profiles", "envs"):
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Snakefile", folder)
+        shutil.copy(ROOT / "slurm", folder, follow_symlinks=False)
         project = cls(folder)
         project.write_study(tiny_study())
         lines = [json.dumps(row) for row in reviews(480)]
@@ -129,6 +130,11 @@ class Project:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def status(self) -> str:
+        """What ``make status`` prints."""
+        command = [sys.executable, "workflow/scripts/show_status.py", "config.yaml"]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture(scope="session")

@@ -40,16 +40,27 @@ def test_every_promised_result_is_there(finished: Project) -> None:
     assert cells == {(p, n) for p in (8, 16) for n in (0, 4, 8)}
 
 
+def test_the_status_of_a_finished_study_is_that_all_is_done(finished: Project) -> None:
+    assert finished.status().splitlines() == [
+        "study tiny, results in results/tiny",
+        "  rebound existence      12 cells: 12 done",
+        "  rebound pretraining     8 cells: 8 done",
+        "  resistance slices       2 runs: 2 done",
+        "  tables and figures      7 files: 7 done",
+    ]
+
+
 def test_no_text_is_in_two_pools(finished: Project) -> None:
     pools = (finished.folder / "results/tiny/made-up/pools").glob("*.parquet")
     identities = [row["id"] for pool in pools for row in read_rows(pool, TEXTS)]
     assert len(identities) == len(set(identities)) > 300
 
 
-def test_second_side_weights_are_gone_and_no_state_is_left(finished: Project) -> None:
+def test_second_side_weights_are_gone_and_no_state_or_journal_is_left(finished: Project) -> None:
     results = finished.folder / "results/tiny"
     assert not list(results.glob("made-up/rebound/*/*/*/P*/*/rungs"))
     assert not list(results.glob("state/*"))
+    assert not list(results.rglob("*.journal"))
 
 
 def test_provenance_names_what_made_the_results(finished: Project) -> None:

@@ -1,4 +1,4 @@
-"""A training job that is killed goes on where it was and ends at the same bits."""
+"""A training job that is killed goes on where it was and ends at the same bits; one that lives on is not disturbed."""
 
 import os
 import random
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from elasticity.digests import canonical_json, folder_digest
+from elasticity.journal import journal_path, read_journal
 from tests.conftest import ROOT, Project, tiny_study
 
 pytestmark = pytest.mark.slow
@@ -55,3 +56,36 @@ def test_killed_three_times_and_bit_equal(finished: Project, tmp_path: Path) -> 
     assert folder_digest(killed / "rungs") == folder_digest(whole / "rungs")
     assert (killed / "losses.parquet").read_bytes() == (whole / "losses.parquet").read_bytes()
     assert not list((killed / "state").iterdir())
+
+
+def test_an_orphan_keeps_its_run_until_it_is_ended(finished: Project, tmp_path: Path) -> None:
+    """A job outlives a Snakemake that is killed; the next Snakemake starts the same job beside it."""
+    start = command(finished.folder / "results/tiny", tmp_path)
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ELASTICITY_SAVE_EVERY_S": "0"}
+    orphan = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL)
+    while not published(tmp_path):
+        assert orphan.poll() is None
+        time.sleep(0.001)
+    orphan.send_signal(signal.SIGSTOP)  # so that it is still there, however fast it would have been
+    impatient = environment | {"ELASTICITY_LOCK_PATIENCE_S": "0"}
+    second = subprocess.run(start, env=impatient, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert f"{tmp_path}/rungs is being written by process {orphan.pid} on " in second.stderr
+    assert f"kill {orphan.pid}" in second.stderr
+    assert "Traceback" not in second.stderr
+    reached = published(tmp_path)
+    orphan.send_signal(signal.SIGKILL)
+    orphan.wait()
+    entry = read_journal(journal_path(tmp_path / "rungs"))
+    assert entry is not None
+    assert entry.state == "interrupted"
+    third = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL)
+    while (entry := read_journal(journal_path(tmp_path / "rungs"))) and entry.state == "interrupted":
+        time.sleep(0.001)
+    while (entry := read_journal(journal_path(tmp_path / "rungs"))) and not entry.total:
+        time.sleep(0.001)
+    assert entry is not None
+    assert (entry.pid, entry.state, entry.total) == (third.pid, "running", UPDATES)
+    assert entry.done >= reached > 0
+    assert third.wait() == 0
+    assert not journal_path(tmp_path / "rungs").exists()

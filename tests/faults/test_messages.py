@@ -1,5 +1,7 @@
 """Bad input through the real command: a message that names it, no traceback, nothing lost."""
 
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,26 @@ def test_a_truncated_table(project: Project) -> None:
     assert "Delete" in output
     scores.unlink()
     project.snakemake()
+
+
+def test_a_failed_job_says_how_to_run_only_it_again(project: Project) -> None:
+    script = project.folder / "workflow/scripts/rebound_figure.py"
+    right = script.read_text()
+    script.write_text(right + "    raise KeyError('colour')\n")
+    figures = project.folder / "results/tiny/figures"
+    output = project.snakemake(f"{figures.relative_to(project.folder)}/rebound-existence.svg", ok=False)
+    assert "rebound_figure failed: results/tiny/figures/rebound-existence.svg\n  KeyError: 'colour'\n" in output
+    assert output.count("Traceback") == 1
+    status = project.status()
+    assert "failed: figures/rebound-existence.svg\n  KeyError: 'colour'\n" in status
+    script.write_text(right)
+    commands = re.findall(r"run only (?:this|these) again:\n +(.*)", output + status)
+    assert len(commands) == 2
+    for command in commands:
+        (figures / "rebound-existence.svg").unlink(missing_ok=True)
+        subprocess.run(command, shell=True, cwd=project.folder, check=True)
+        assert (figures / "rebound-existence.svg").exists()
+    assert "failed" not in project.status()
 
 
 def test_a_score_model_that_is_not_good_enough(project: Project) -> None:

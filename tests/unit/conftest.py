@@ -1,6 +1,9 @@
 """Real parts, as small as they can be: a tokenizer, a Llama with one layer, and a study."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +15,21 @@ from elasticity.models import new_model, one_thread
 from elasticity.settings import Optimization
 from elasticity.study import Pretrained
 from elasticity.tokenization import train_tokenizer
+from tests.conftest import ROOT
 
 settings.register_profile("unit", max_examples=60, deadline=None, derandomize=True)
 settings.load_profile("unit")
+
+HELD = """
+import sys
+from pathlib import Path
+from elasticity.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+journal.open()
+journal.advance("train", 120, 400, "updates", 2.0)
+print("open", flush=True)
+input()
+"""
 
 SENTENCES = [
     "The film opens on a quiet harbour and never leaves it.",
@@ -140,3 +155,27 @@ def values() -> dict[str, Any]:
             }
         },
     }
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
+    """Start a job in another process: it has come to update 120 of 400 and stays there."""
+    started = []
+
+    def begin(output: Path) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HELD, str(output)],
+            env={"PYTHONPATH": str(ROOT / "workflow/scripts"), "SLURM_JOB_ID": ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()

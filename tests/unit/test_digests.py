@@ -112,6 +112,13 @@ def test_code_that_a_script_does_not_use_leaves_its_digest_alone(scripts: Script
     assert scripts.digest("finetune.py") == before
 
 
+@pytest.mark.parametrize("module", digests.REPORTING)
+def test_code_that_only_tells_of_a_run_leaves_its_digest_alone(scripts: Scripts, module: str) -> None:
+    before = scripts.digest("finetune.py")
+    scripts.append(f"elasticity/{module}.py", "\nADDED = 1\n")
+    assert scripts.digest("finetune.py") == before
+
+
 @pytest.mark.parametrize(
     "form", ["from elasticity.used import X", "from elasticity import used", "import elasticity.used"]
 )

@@ -45,7 +45,10 @@ def test_the_slurm_profile_is_found_from_the_root() -> None:
     assert profile["executor"] == "slurm"
 
 
-@pytest.mark.parametrize("module", ["plan", "budget", "sources", "prompts", "judgement", "figures", "scoring"])
+@pytest.mark.parametrize(
+    "module",
+    ["plan", "budget", "demands", "resources", "fitting", "status", "sources", "prompts", "judgement", "figures"],
+)
 def test_torch_is_not_imported_where_nothing_needs_it(module: str) -> None:
     code = f"import sys, elasticity.{module}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, check=True)
@@ -59,7 +62,6 @@ def test_the_library_does_not_know_snakemake() -> None:
 @pytest.mark.slow
 def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
     project = Project.new(tmp_path)
-    (tmp_path / "slurm").symlink_to("profiles/slurm")
     assert "good condition" in project.snakemake("--lint")
     assert "pretrain" in project.snakemake("--dry-run", "--profile", "slurm")
 

@@ -19,11 +19,10 @@ rule tokenizer:
         runtime=30,
     params:
         job=plan.tokenizer_job,
-        folder=subpath(output.tokenizer, parent=True),
         code=code_digest("train_tokenizer.py"),
     shell:
         "python workflow/scripts/train_tokenizer.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {params.folder:q} > {log:q} 2>&1"
+        " --texts {input.texts:q} --tokenizer {output.tokenizer:q} > {log:q} 2>&1"
 
 
 rule pretrain:
@@ -44,18 +43,20 @@ rule pretrain:
     priority: 100
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.pretraining.threads
     resources:
-        mem_mb=2000,
-        runtime=120,
+        **demands.pretraining.resources,
     params:
         job=plan.pretrain_job,
         tokenizer=plan.model_tokenizer,
         code=code_digest("pretrain.py"),
         state=f"{RESULTS}/state",
     shell:
-        "python workflow/scripts/pretrain.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q}"
-        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        launched_training(
+            "workflow/scripts/pretrain.py {params.job:q}"
+            " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q}"
+            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        )
 
 
 rule import_model:
@@ -101,12 +102,14 @@ rule held_out:
         f"{RESULTS}/benchmarks/{{task}}/held-out.tsv"
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.base_measuring.threads
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **demands.base_measuring.resources,
     params:
         job=plan.held_out_job,
         code=code_digest("held_out.py"),
     shell:
-        "python workflow/scripts/held_out.py {params.job:q}"
-        " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/held_out.py {params.job:q}"
+            " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"
+        )

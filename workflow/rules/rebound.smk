@@ -28,17 +28,19 @@ rule first_side:
     priority: 50
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.first_side.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.first_side.resources,
     params:
         job=plan.first_side_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
-        "python workflow/scripts/finetune.py {params.job:q}"
-        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
-        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        launched_training(
+            "workflow/scripts/finetune.py {params.job:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        )
 
 
 rule second_side:
@@ -57,17 +59,19 @@ rule second_side:
         f"{TRAJECTORY_BENCHMARK}/P{{first}}/{{ladder}}/second-side.tsv"
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.second_side.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.second_side.resources,
     params:
         job=plan.second_side_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
-        "python workflow/scripts/finetune.py {params.job:q}"
-        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
-        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        launched_training(
+            "workflow/scripts/finetune.py {params.job:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        )
 
 
 rule answer:
@@ -82,16 +86,18 @@ rule answer:
     benchmark:
         f"{TRAJECTORY_BENCHMARK}/P{{first}}/{{ladder}}/answer.tsv"
     conda:
-        "../../envs/elasticity.yaml"
+        f"../../envs/{plan.answering_environment}.yaml"
+    threads: demands.answering.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.answering.resources,
     params:
         job=plan.answer_job,
         code=code_digest("answer.py"),
     shell:
-        "python workflow/scripts/answer.py {params.job:q}"
-        " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/answer.py {params.job:q}"
+            " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+        )
 
 
 rule answer_base:
@@ -107,13 +113,15 @@ rule answer_base:
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/answer.tsv"
     conda:
-        "../../envs/elasticity.yaml"
+        f"../../envs/{plan.answering_environment}.yaml"
+    threads: demands.answering.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.answering.resources,
     params:
         job=plan.base_answer_job,
         code=code_digest("answer.py"),
     shell:
-        "python workflow/scripts/answer.py {params.job:q}"
-        " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/answer.py {params.job:q}"
+            " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+        )

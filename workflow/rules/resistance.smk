@@ -24,17 +24,19 @@ rule slices:
     priority: 50
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.slices.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.slices.resources,
     params:
         job=resistance.slices_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
-        "python workflow/scripts/finetune.py {params.job:q}"
-        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
-        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        launched_training(
+            "workflow/scripts/finetune.py {params.job:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        )
 
 
 rule answer_slices:
@@ -51,17 +53,19 @@ rule answer_slices:
     benchmark:
         f"{RUN_BENCHMARK}/answer-slices.tsv"
     conda:
-        "../../envs/elasticity.yaml"
+        f"../../envs/{plan.answering_environment}.yaml"
+    threads: demands.slice_answering.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.slice_answering.resources,
     params:
         job=resistance.slice_answer_job,
         code=code_digest("answer_slices.py"),
     shell:
-        "python workflow/scripts/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
-        " --twin-prompts {input.twin_prompts:q} --question-prompts {input.question_prompts:q}"
-        " --twins {output.twins:q} --questions {output.questions:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
+            " --twin-prompts {input.twin_prompts:q} --question-prompts {input.question_prompts:q}"
+            " --twins {output.twins:q} --questions {output.questions:q} > {log:q} 2>&1"
+        )
 
 
 rule tune:
@@ -79,17 +83,19 @@ rule tune:
         f"{RUN_BENCHMARK}/tuned/{{k}}-{{l}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.tuning.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.tuning.resources,
     params:
         job=resistance.tune_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
-        "python workflow/scripts/finetune.py {params.job:q}"
-        " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
-        " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        launched_training(
+            "workflow/scripts/finetune.py {params.job:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        )
 
 
 rule cross_entropy:
@@ -106,13 +112,15 @@ rule cross_entropy:
         f"{RUN_BENCHMARK}/cross-entropy.tsv"
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.measuring.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        **demands.measuring.resources,
     params:
         job=resistance.cross_entropy_job,
         code=code_digest("cross_entropy.py"),
     shell:
-        "python workflow/scripts/cross_entropy.py {params.job:q}"
-        " --slices {input.slices:q} --tuned {input.tuned:q} --questions {input.questions:q}"
-        " --cross-entropies {output.lengths:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/cross_entropy.py {params.job:q}"
+            " --slices {input.slices:q} --tuned {input.tuned:q} --questions {input.questions:q}"
+            " --cross-entropies {output.lengths:q} > {log:q} 2>&1"
+        )

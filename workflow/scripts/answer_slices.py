@@ -1,25 +1,39 @@
 """Answer with each slice: the twin data sets (prompts of D4), and answers to measure cross-entropies on."""
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
-from elasticity.generation import answer
+from elasticity.generation import answer, load_engine
 from elasticity.jobs import SliceAnswerJob
-from elasticity.models import load_model, one_thread
+from elasticity.journal import is_first_process
+from elasticity.models import one_thread
+from elasticity.processes import collect, share
+from elasticity.progress import progress
 from elasticity.records import PROMPTS, SLICE_ANSWERS, read_rows, write_table
 from elasticity.tokenization import load_tokenizer
 
-with errors_for_people():
-    one_thread()
-    command = Command(__doc__, SliceAnswerJob, "rungs", "twin-prompts", "question-prompts", "twins", "questions")
-    twin_prompts = read_rows(command.path("twin_prompts"), PROMPTS)
-    question_prompts = read_rows(command.path("question_prompts"), PROMPTS)
-    twins, questions = [], []
-    for number, rung in enumerate(command.job.rungs, start=1):
-        folder = command.path("rungs") / str(rung)
-        model, tokenizer = load_model(folder), load_tokenizer(folder)
-        cell = {"slice": number}
-        twins += [cell | row for row in answer(model, tokenizer, twin_prompts, command.job.twin_sampling)]
-        questions += [cell | row for row in answer(model, tokenizer, question_prompts, command.job.question_sampling)]
-    write_table(command.path("twins"), twins, SLICE_ANSWERS)
-    write_table(command.path("questions"), questions, SLICE_ANSWERS)
-    print(f"{len(twins)} twin answers, {len(questions)} answers to measure on")
+FILES = ("rungs", "twin-prompts", "question-prompts", "questions")
+
+
+def main() -> None:
+    """The job on the command line."""
+    with Command(__doc__, SliceAnswerJob, *FILES, output="twins") as command:
+        one_thread()
+        job = command.job
+        twin_prompts = share(read_rows(command.path("twin_prompts"), PROMPTS))
+        question_prompts = share(read_rows(command.path("question_prompts"), PROMPTS))
+        twins, questions = [], []
+        for number, rung in enumerate(progress(job.rungs, "answer", "slices", command.journal), start=1):
+            folder = command.path("rungs") / str(rung)
+            tokenizer = load_tokenizer(folder)
+            with load_engine(job.engine, folder, tokenizer) as engine:
+                twin_answers = answer(engine, tokenizer, twin_prompts, job.twin_sampling)
+                question_answers = answer(engine, tokenizer, question_prompts, job.question_sampling)
+            twins += [{"slice": number} | row for row in collect(twin_answers)]
+            questions += [{"slice": number} | row for row in collect(question_answers)]
+        if is_first_process():
+            write_table(command.path("twins"), twins, SLICE_ANSWERS)
+            write_table(command.path("questions"), questions, SLICE_ANSWERS)
+        print(f"{len(twins)} twin answers, {len(questions)} answers to measure on")
+
+
+if __name__ == "__main__":  # the process that vLLM starts imports this file
+    main()

@@ -2,16 +2,15 @@
 
 from elasticity.command import Command
 from elasticity.crossentropy import code_lengths
-from elasticity.errors import errors_for_people
 from elasticity.examples import answer_examples
 from elasticity.jobs import CrossEntropyJob
-from elasticity.models import load_model, one_thread
+from elasticity.models import load_for_measuring, one_thread
+from elasticity.progress import progress
 from elasticity.records import CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
 from elasticity.tokenization import load_tokenizer
 
-with errors_for_people():
+with Command(__doc__, CrossEntropyJob, "slices", "tuned", "questions", output="cross-entropies") as command:
     one_thread()
-    command = Command(__doc__, CrossEntropyJob, "slices", "tuned", "questions", "cross-entropies")
     job = command.job
     folders = [command.path("slices") / str(rung) for rung in job.slices]
     tokenizer = load_tokenizer(folders[0])
@@ -20,12 +19,13 @@ with errors_for_people():
     answers = {target: [row for row in questions if row["slice"] == target] for target in (1, 2, 3)}
     examples = {target: answer_examples(rows, tokenizer, job.max_length) for target, rows in answers.items()}
     own = {
-        target: code_lengths(load_model(folder), examples[target], pad)
+        target: code_lengths(load_for_measuring(folder), examples[target], pad)
         for target, folder in enumerate(folders, start=1)
     }
     rows = []
-    for (start, target), tuned in zip(job.paths, command.paths("tuned"), strict=True):
-        lengths = code_lengths(load_model(tuned / job.tuned_rung), examples[target], pad)
+    paths = list(zip(job.paths, command.paths("tuned"), strict=True))
+    for (start, target), tuned in progress(paths, "measure", "models", command.journal):
+        lengths = code_lengths(load_for_measuring(tuned / job.tuned_rung), examples[target], pad)
         for i, question in enumerate(answers[target]):
             rows.append(
                 {

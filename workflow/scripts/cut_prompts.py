@@ -1,14 +1,12 @@
 """Cut prompts: the first few tokens of each text of a pool."""
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import PromptJob
 from elasticity.prompts import cut_prompts
 from elasticity.records import PROMPTS, TEXTS, read_rows, write_table
 from elasticity.tokenization import load_tokenizer
 
-with errors_for_people():
-    command = Command(__doc__, PromptJob, "texts", "tokenizer", "prompts")
+with Command(__doc__, PromptJob, "texts", "tokenizer", output="prompts") as command:
     texts = read_rows(command.path("texts"), TEXTS)
     rows = cut_prompts(texts, load_tokenizer(command.path("tokenizer")), command.job.prompts)
     write_table(command.path("prompts"), rows, PROMPTS)

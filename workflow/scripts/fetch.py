@@ -3,13 +3,11 @@
 import json
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import FetchJob
 from elasticity.records import TEXTS, write_table
 from elasticity.sources import clean, labelled_texts
 
-with errors_for_people():
-    command = Command(__doc__, FetchJob, "texts", "counts")
+with Command(__doc__, FetchJob, "counts", output="texts") as command:
     rows, counts = clean(labelled_texts(command.job.source))
     write_table(command.path("texts"), rows, TEXTS)
     command.path("counts").write_text(json.dumps(counts, indent=2) + "\n")

@@ -1,7 +1,9 @@
 """Fine-tune a rung on texts, or on the answers of a slice; one run, a rung for each size."""
 
+from dataclasses import replace
+
 from elasticity.command import Command
-from elasticity.errors import UserError, errors_for_people
+from elasticity.errors import UserError
 from elasticity.examples import answer_examples, batched, epochs, shuffled, text_examples
 from elasticity.jobs import FineTuneJob
 from elasticity.models import load_model, one_thread
@@ -9,9 +11,8 @@ from elasticity.records import SLICE_ANSWERS, TEXTS, read_rows
 from elasticity.runs import RunFiles, run
 from elasticity.tokenization import load_tokenizer
 
-with errors_for_people():
+with Command(__doc__, FineTuneJob, "start", "examples", "losses", "metrics", "state", output="rungs") as command:
     one_thread()
-    command = Command(__doc__, FineTuneJob, "start", "examples", "rungs", "losses", "metrics", "state")
     job, settings = command.job, command.job.settings
     start = command.path("start") / job.start
     tokenizer = load_tokenizer(start)
@@ -29,9 +30,10 @@ with errors_for_people():
         examples = text_examples([row["text"] for row in rows], tokenizer, settings.max_length)
     else:
         examples = answer_examples(rows, tokenizer, settings.max_length)
+    examples = [replace(example, identity=row[identity]) for example, row in zip(examples, rows, strict=True)]
     repeated = epochs(examples, [row[identity] for row in rows], settings.epochs, job.seed)
     run(
-        model=load_model(start),
+        make_model=lambda: load_model(start),
         tokenizer=tokenizer,
         batches=batched(repeated, settings.batch_size, tokenizer.pad_token_id),
         rungs={settings.updates(size): str(size) for size in job.sizes},

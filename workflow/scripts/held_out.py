@@ -4,19 +4,18 @@ from pathlib import Path
 
 from elasticity.command import Command
 from elasticity.crossentropy import code_lengths
-from elasticity.errors import errors_for_people
 from elasticity.examples import text_examples
 from elasticity.jobs import HeldOutJob
-from elasticity.models import load_model, one_thread
+from elasticity.models import load_for_measuring, one_thread
+from elasticity.progress import progress
 from elasticity.records import HELD_OUT, TEXTS, read_rows, write_table
 from elasticity.tokenization import decode, load_tokenizer
 
-with errors_for_people():
+with Command(__doc__, HeldOutJob, "texts", output="lengths") as command:
     one_thread()
-    command = Command(__doc__, HeldOutJob, "texts", "lengths")
     rows = []
-    for base, folder in command.job.bases:
-        model, tokenizer = load_model(Path(folder)), load_tokenizer(Path(folder))
+    for base, folder in progress(command.job.bases, "measure", "models", command.journal):
+        model, tokenizer = load_for_measuring(Path(folder)), load_tokenizer(Path(folder))
         for path in command.paths("texts"):
             texts = read_rows(path, TEXTS)
             examples = text_examples([row["text"] for row in texts], tokenizer, command.job.max_length)

@@ -1,7 +1,7 @@
 """Pre-train a language model from random weights; its rungs are checkpoints of one run."""
 
 from elasticity.command import Command
-from elasticity.errors import UserError, errors_for_people
+from elasticity.errors import UserError
 from elasticity.examples import batched, blocks, shuffled
 from elasticity.jobs import PretrainJob
 from elasticity.models import new_model, one_thread
@@ -9,9 +9,8 @@ from elasticity.records import TEXTS, read_rows
 from elasticity.runs import RunFiles, run
 from elasticity.tokenization import load_tokenizer
 
-with errors_for_people():
+with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "state", output="rungs") as command:
     one_thread()
-    command = Command(__doc__, PretrainJob, "texts", "tokenizer", "rungs", "losses", "metrics", "state")
     shape = command.job.model
     tokenizer = load_tokenizer(command.path("tokenizer"))
     texts = read_rows(command.path("texts"), TEXTS)
@@ -23,8 +22,9 @@ with errors_for_people():
             f"pre-training takes {wanted} sequences of {shape.context} tokens, but the pool holds {len(examples)}: "
             "enlarge pools.pretraining, or lower updates or batch_size"
         )
+    model = new_model(shape, tokenizer)
     run(
-        model=new_model(shape, tokenizer),
+        make_model=lambda: model,
         tokenizer=tokenizer,
         batches=batched(examples[:wanted], shape.optimization.batch_size, tokenizer.pad_token_id),
         rungs={update: str(update) for update in command.job.rungs},

@@ -5,12 +5,10 @@ import json
 import yaml
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import ProvenanceJob
 from elasticity.provenance import provenance
 
-with errors_for_people():
-    command = Command(__doc__, ProvenanceJob, "texts", "results", "study", "provenance")
+with Command(__doc__, ProvenanceJob, "texts", "results", "study", output="provenance") as command:
     study = command.job.study
     command.path("study").write_text(yaml.safe_dump(study.model_dump(mode="json"), sort_keys=False))
     record = provenance(study, command.paths("texts"), command.paths("results"))

@@ -1,13 +1,11 @@
 """The tables of a rebound experiment: one row a seed and cell, and one row a cell."""
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import rebound_seeds, rebound_table, write_csv, write_table
 from elasticity.records import SCORES, read_table
 
-with errors_for_people():
-    command = Command(__doc__, ReboundJudgeJob, "scores", "seeds", "table", "html")
+with Command(__doc__, ReboundJudgeJob, "scores", "seeds", "html", output="table") as command:
     scores = read_table(command.path("scores"), SCORES).to_pandas()
     per_seed = rebound_seeds(scores, command.job)
     write_csv(per_seed, command.path("seeds"))

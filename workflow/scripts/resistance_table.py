@@ -3,13 +3,11 @@
 import pandas as pd
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import ResistanceJudgeJob
 from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv, write_table
 from elasticity.records import CROSS_ENTROPIES, LOSSES, read_table
 
-with errors_for_people():
-    command = Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "table", "html")
+with Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "html", output="table") as command:
     losses = iter(command.paths("losses"))
     parts = []
     for (base, seed), path in zip(command.job.runs, command.paths("cross_entropies"), strict=True):

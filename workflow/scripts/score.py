@@ -1,13 +1,11 @@
 """Score all answers of a task with one loading of the score model."""
 
 from elasticity.command import Command
-from elasticity.errors import errors_for_people
 from elasticity.jobs import ScoreJob
 from elasticity.records import ANSWERS, FEATURES, SCORES, read_rows, read_table, write_table
 from elasticity.scoring import LinearSnippetClassifier, check_gold_pair
 
-with errors_for_people():
-    command = Command(__doc__, ScoreJob, "features", "answers", "scores")
+with Command(__doc__, ScoreJob, "features", "answers", output="scores") as command:
     model = LinearSnippetClassifier(read_rows(command.path("features"), FEATURES))
     check_gold_pair(model, command.job.good, command.job.bad)
     columns = SCORES.names[:-1]

@@ -1,10 +1,12 @@
 """The elasticity of language models: everything that can be understood without Snakemake.
 
-Low to high: ``errors``, ``digests`` → ``settings``, ``study``, ``reading``, ``records``, ``command`` → ``ladders``,
-``pools``, ``jobs``, ``materials_plan``, ``plan``, ``resistance_plan``, ``budget`` → ``sources``, ``tokenization``,
-``prompts``, ``models``, ``examples`` → ``state``, ``training``, ``runs``, ``generation``, ``crossentropy``,
-``scoring`` → ``judgement`` → ``figures``, ``provenance``. No module imports one to its right, and nothing
-here knows Snakemake.
+Low to high: ``errors``, ``digests`` → ``journal`` → ``progress``, ``failures``, ``signals``, ``settings``,
+``hardware``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``, ``geometry``,
+``memory``, ``fitting``, ``resources`` → ``ladders``, ``pools``, ``jobs``, ``materials_plan``, ``plan``,
+``resistance_plan``, ``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``sources``,
+``tokenization``, ``prompts``, ``probe``, ``models``, ``examples`` → ``backends``, ``distributed``, ``state``,
+``training``, ``metrics``, ``runs``, ``vllm_engine``, ``generation``, ``crossentropy``, ``scoring`` → ``judgement`` →
+``figures``, ``provenance``, ``tracking``. No module imports one to its right, and nothing here knows Snakemake.
 """
 
 import gc

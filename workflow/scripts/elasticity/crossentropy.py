@@ -19,7 +19,7 @@ def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, 
     model.eval()
     for first in range(0, len(order), batch_size):
         places = order[first : first + batch_size]
-        batch = collate([examples[i] for i in places], pad)
+        batch = collate([examples[i] for i in places], pad).to(model.device)
         with torch.inference_mode():
             logits = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
         nats = functional.cross_entropy(

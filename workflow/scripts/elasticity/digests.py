@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+REPORTING = ("flops", "hardware", "journal", "metrics", "progress")
+"""Library modules that tell of a run and cannot change its result: editing them reruns nothing."""
+
 SCRIPTS = Path(__file__).parent.parent
 """The folder that holds the scripts and, as a package in it, this library."""
 
@@ -85,7 +88,8 @@ def _library_modules(nodes: Iterable[ast.AST]) -> Iterable[Path]:
         for name in _names(node):
             path = SCRIPTS.joinpath(*name.split("."))
             if name.split(".")[0] == "elasticity":
-                yield from (p for p in (path.with_suffix(".py"), path / "__init__.py") if p.exists())
+                files = (path.with_suffix(".py"), path / "__init__.py")
+                yield from (file for file in files if file.exists() and file.stem not in REPORTING)
 
 
 def _code(path: Path) -> str:

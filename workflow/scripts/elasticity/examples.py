@@ -17,10 +17,14 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one sequence; tokens from ``answer_start`` on are targets, those before are context only."""
+    """Token ids of one sequence; tokens from ``answer_start`` on are targets, those before are context only.
+
+    ``identity`` says where it comes from, for messages.
+    """
 
     tokens: list[int]
     answer_start: int
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,21 @@ class Batch:
     tokens: torch.Tensor
     attention: torch.Tensor
     labels: torch.Tensor
+    identities: tuple[str, ...] = ()
 
     @property
     def targets(self) -> int:
         """The number of tokens that bear a loss."""
         return int((self.labels[:, 1:] != IGNORED).sum())
+
+    def rows(self, first: int, last: int) -> "Batch":
+        """Some of the examples."""
+        part = slice(first, last)
+        return Batch(self.tokens[part], self.attention[part], self.labels[part], self.identities[part])
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+        return Batch(self.tokens.to(device), self.attention.to(device), self.labels.to(device), self.identities)
 
 
 def text_examples(texts: list[str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Example]:
@@ -69,7 +83,8 @@ def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) ->
     stream: list[int] = []
     for tokens in encode(tokenizer, texts):
         stream += [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
-    return [Example(stream[i : i + length], 1) for i in range(0, len(stream) - length + 1, length)]
+    starts = range(0, len(stream) - length + 1, length)
+    return [Example(stream[i : i + length], 1, f"sequence {i // length}") for i in starts]
 
 
 def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
@@ -104,4 +119,17 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
         tokens[i, :length] = torch.tensor(example.tokens)
         attention[i, :length] = 1
         labels[i, example.answer_start : length] = tokens[i, example.answer_start : length]
-    return Batch(tokens, attention, labels)
+    return Batch(tokens, attention, labels, tuple(example.identity for example in examples))
+
+
+def micro_batches(batch: Batch, size: int, rank: int = 0, processes: int = 1) -> list[Batch]:
+    """What one of several processes computes of a batch: parts of at most ``size`` examples.
+
+    Every process gets as many parts as the others, because they wait for each other in every forward pass; where
+    examples run out the part is one example without targets, whose gradient is zero.
+    """
+    parts = [batch.rows(i, i + size) for i in range(0, len(batch.tokens), size)]
+    one = batch.rows(0, 1)
+    empty = Batch(one.tokens, one.attention, torch.full_like(one.labels, IGNORED), one.identities)
+    parts += [empty] * (-len(parts) % processes)
+    return parts[rank::processes]

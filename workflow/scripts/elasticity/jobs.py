@@ -5,7 +5,7 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 
 from pydantic import PositiveInt
 
-from elasticity.settings import FineTuning, Sampling, Section, Seeds, Side, Stretches
+from elasticity.settings import EngineName, FineTuning, Sampling, Section, Seeds, Side, Stretches
 from elasticity.study import Pretrained, Prompts, Rebound, Source, Study
 
 TuningPath = tuple[int, int]
@@ -62,6 +62,7 @@ class AnswerJob(Section):
     first_size: int | None = None
     rungs: tuple[int, ...]
     sampling: Sampling
+    engine: EngineName
 
 
 class SliceAnswerJob(Section):
@@ -70,6 +71,7 @@ class SliceAnswerJob(Section):
     rungs: tuple[int, int, int]
     twin_sampling: Sampling
     question_sampling: Sampling
+    engine: EngineName
 
 
 class CrossEntropyJob(Section):

@@ -11,6 +11,7 @@ from typing import Any
 from elasticity import jobs, pools
 from elasticity.digests import canonical_json
 from elasticity.errors import UserError
+from elasticity.hardware import Hardware
 from elasticity.settings import Section
 from elasticity.study import LabelledFile, ModelFolder, Pretrained, Study
 
@@ -26,8 +27,8 @@ class MaterialsPlan:
         self.results = f"results/{study.name}"
 
     def provenance_job(self) -> str:
-        """The whole study."""
-        return to_json(jobs.ProvenanceJob(study=self.study))
+        """The whole study but for its hardware, which changes no result: what ran is in the metrics of the jobs."""
+        return to_json(jobs.ProvenanceJob(study=self.study.model_copy(update={"hardware": Hardware()})))
 
     @staticmethod
     def either(names: Iterable[str]) -> str:

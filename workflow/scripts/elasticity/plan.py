@@ -84,8 +84,15 @@ class Plan(MaterialsPlan):
 
     def second_ladders(self, trajectory: Trajectory, first_size: int) -> list[Ladder]:
         """The second-side jobs that start from one rung of the first side."""
-        folder = f"{self.results}/{trajectory.folder}/P{first_size}"
+        folder = self._second_folder(trajectory, first_size)
         return ladders.ladders(self.study.second_side, self.cells[trajectory][first_size], _finished(folder))
+
+    def _second_folder(self, trajectory: Trajectory, first_size: int) -> str:
+        return f"{self.results}/{trajectory.folder}/P{first_size}"
+
+    def second_run(self, trajectory: Trajectory, first_size: int, ladder: Ladder) -> str:
+        """The folder of a second side, its weights and its answers."""
+        return f"{self._second_folder(trajectory, first_size)}/{ladders.name(ladder)}"
 
     def first_side_job(self, wildcards: Wildcards) -> str:
         """Of a ladder from the base."""
@@ -125,13 +132,20 @@ class Plan(MaterialsPlan):
             first_size=int(wildcards.first),
             rungs=ladders.parse(wildcards.ladder),
             sampling=self.study.sampling,
+            engine=self.study.engine,
         )
         return to_json(job)
 
     def base_answer_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
         rung = self.study.bases[wildcards.base][1]
-        return to_json(jobs.AnswerJob(base=wildcards.base, rungs=(rung,), sampling=self.study.sampling))
+        sampling, engine = self.study.sampling, self.study.engine
+        return to_json(jobs.AnswerJob(base=wildcards.base, rungs=(rung,), sampling=sampling, engine=engine))
+
+    @property
+    def answering_environment(self) -> str:
+        """The conda environment of the jobs that draw answers: vLLM wants its own version of torch."""
+        return "vllm" if self.study.engine == "vllm" else "elasticity"
 
     def answers(self, wildcards: Wildcards) -> list[str]:
         """All answers of a task, those of the base models included."""
@@ -140,8 +154,7 @@ class Plan(MaterialsPlan):
         files = [f"{self.results}/{wildcards.task}/rebound/{base}/answers.parquet" for base in bases]
         for trajectory, first_size, ladder in self.second_side_jobs():
             if trajectory in mine:
-                folder = f"{self.results}/{trajectory.folder}/P{first_size}"
-                files.append(f"{folder}/{ladders.name(ladder)}/answers.parquet")
+                files.append(f"{self.second_run(trajectory, first_size, ladder)}/answers.parquet")
         return files
 
     def second_side_jobs(self) -> Iterator[tuple[Trajectory, int, Ladder]]:

@@ -24,7 +24,7 @@ def read_study(values: dict[str, Any], where: str = "the study") -> Study:
     Raises ``UserError`` with one line for each mistake.
     """
     try:
-        return Study.model_validate_json(json.dumps(_extended(values), default=str))
+        return Study.model_validate_json(json.dumps(_typed(_extended(values)), default=str))
     except ValidationError as error:
         lines = "\n".join(f"  - {_line(details)}" for details in error.errors())
         raise UserError(f"{where} cannot be run:\n{lines}\nCorrect it and run the same command again.") from None
@@ -49,6 +49,15 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
     if seen and not named:
         raise UserError("a study that extends another needs a name of its own: its results go to results/NAME")
     return values
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """With numbers in the hardware section: a profile gives it by ``config``, and Snakemake hands that over as text."""
+    hardware = values.get("hardware")
+    if not isinstance(hardware, dict):
+        return values
+    read = {key: yaml.safe_load(value) if isinstance(value, str) else value for key, value in hardware.items()}
+    return values | {"hardware": read}
 
 
 def _mapping(path: Path) -> dict[str, Any]:

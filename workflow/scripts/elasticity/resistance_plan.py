@@ -59,6 +59,7 @@ class ResistancePlan:
             rungs=self._slices(wildcards),
             twin_sampling=resistance.twin_sampling,
             question_sampling=resistance.question_sampling,
+            engine=self.study.engine,
         )
         return to_json(job)
 
@@ -90,26 +91,26 @@ class ResistancePlan:
         )
         return to_json(job)
 
-    def _runs(self, wildcards: Wildcards) -> list[tuple[str, int]]:
-        return [(base, seed) for base in self._experiment(wildcards).bases for seed in self.study.seeds]
+    def _runs(self, name: str) -> list[tuple[str, int]]:
+        return [(base, seed) for base in self.study.resistance[name].bases for seed in self.study.seeds]
 
-    def _run_folders(self, wildcards: Wildcards) -> list[str]:
-        folder = f"{self._task(wildcards)}/resistance/{wildcards.experiment}"
-        return [f"{folder}/{base}/seed{seed}" for base, seed in self._runs(wildcards)]
+    def run_folders(self, name: str) -> list[str]:
+        """The folders of an experiment, one for each base and seed."""
+        folder = f"{self.results}/{self.study.resistance[name].task}/resistance/{name}"
+        return [f"{folder}/{base}/seed{seed}" for base, seed in self._runs(name)]
 
     def cross_entropies(self, wildcards: Wildcards) -> list[str]:
         """The measurements of an experiment, one file for each base and seed."""
-        return [f"{folder}/cross-entropies.parquet" for folder in self._run_folders(wildcards)]
+        return [f"{folder}/cross-entropies.parquet" for folder in self.run_folders(wildcards.experiment)]
 
     def tuning_losses(self, wildcards: Wildcards) -> list[str]:
         """The losses of an experiment's tuning jobs: for each base and seed, one file for each path."""
-        return [
-            f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in self._run_folders(wildcards) for path in PATHS
-        ]
+        folders = self.run_folders(wildcards.experiment)
+        return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
 
     def judge_job(self, wildcards: Wildcards) -> str:
         """The base models and seeds of an experiment."""
-        return to_json(jobs.ResistanceJudgeJob(runs=tuple(self._runs(wildcards)), paths=PATHS))
+        return to_json(jobs.ResistanceJudgeJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
 
     def figure_job(self, wildcards: Wildcards) -> str:
         """The base model to draw."""

@@ -1,5 +1,6 @@
 """Settings of training and sampling, and the base of every section of a study."""
 
+import hashlib
 import itertools
 from typing import Annotated, Literal
 
@@ -17,6 +18,7 @@ from pydantic import (
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
 Side = Literal["positive", "negative"]
 Precision = Literal["auto", "bf16", "fp32"]
+EngineName = Literal["transformers", "vllm"]
 
 Stretches = dict[str, tuple[int, int]]
 """For each side, first (included) and last (excluded) place of a pool in the order of digests."""
@@ -75,6 +77,10 @@ class Sampling(Section):
     top_p: float = Field(1.0, gt=0, le=1)
     seed: NonNegativeInt = 0
     batch_size: PositiveInt = 128
+
+    def key(self, prompt_id: str) -> int:
+        """What a prompt's random numbers start from: 128 bits that belong to the seed and the prompt."""
+        return int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt_id}".encode()).digest()[:16], "big")
 
 
 def opposite(side: Side) -> Side:

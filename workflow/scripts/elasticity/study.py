@@ -10,8 +10,10 @@ from pydantic import (
     model_validator,
 )
 
+from elasticity.hardware import Hardware
 from elasticity.settings import (
     Ascending,
+    EngineName,
     FineTuning,
     Name,
     Optimization,
@@ -173,8 +175,10 @@ class Study(Section):
     first_side: FineTuning
     second_side: FineTuning
     sampling: Sampling = Field(description="Of the answers that are scored")
+    engine: EngineName = Field("transformers", description="What draws answers. vllm: on GPUs, with envs/vllm.yaml")
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Experiments by name")
+    hardware: Hardware = Hardware()
 
     @property
     def bases(self) -> dict[str, tuple[str, int]]:
@@ -201,6 +205,8 @@ class Study(Section):
             _known(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, self.models)
             if task.prompts.min_tokens > task.prompts.max_tokens:
                 raise ValueError(f"tasks.{name}.prompts: min_tokens is larger than max_tokens")
+        if self.engine == "vllm":
+            self._vllm_draws("sampling", self.sampling)
         for name, model in self.models.items():
             if isinstance(model, Pretrained):
                 if taken := [other for other in self.models if other in _checkpoints(name, model)]:
@@ -221,6 +227,9 @@ class Study(Section):
                     )
         for name, resistance in self.resistance.items():
             self._known_parts(f"resistance.{name}", resistance)
+            if self.engine == "vllm":
+                self._vllm_draws(f"resistance.{name}.twin_sampling", resistance.twin_sampling)
+                self._vllm_draws(f"resistance.{name}.question_sampling", resistance.question_sampling)
             part = self.tasks[resistance.task].pools.resistance
             if part == 0:
                 raise ValueError(f"resistance.{name} needs tasks.{resistance.task}.pools.resistance, which is 0")
@@ -237,6 +246,14 @@ class Study(Section):
                     f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
                 )
         return self
+
+    def _vllm_draws(self, where: str, sampling: Sampling) -> None:
+        """VLLM raises lower temperatures to 0.01 without an error, and takes no higher ones."""
+        if not 0.01 <= sampling.temperature <= 2:
+            raise ValueError(
+                f"{where}.temperature is {sampling.temperature}, but vLLM draws at 0.01 to 2 only: "
+                "change it, or use engine: transformers"
+            )
 
     def _known_parts(self, where: str, experiment: Rebound | Resistance) -> None:
         _known(f"{where}.task", experiment.task, self.tasks)

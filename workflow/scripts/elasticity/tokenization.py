@@ -51,6 +51,11 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: list[str]) -> list[list[in
     return encoded
 
 
+def never_drawn(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """Special tokens that no text contains. The end token is none of them, also where it serves as another one."""
+    return sorted({tokenizer.bos_token_id, tokenizer.pad_token_id} - {tokenizer.eos_token_id})
+
+
 def decode(tokenizer: PreTrainedTokenizerFast, tokens: list[int]) -> str:
     """The text of tokens, special tokens left out."""
     return str(tokenizer.decode(tokens, skip_special_tokens=True))

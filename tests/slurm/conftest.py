@@ -1,0 +1,130 @@
+"""A cluster for the session, and a study so small that a run is made of little but the price of its jobs."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elasticity.journal import journals
+from tests.conftest import Project, tiny_study
+from tests.slurm.cluster import ACCOUNTING_PACKAGES, PACKAGES, Cluster, Job, missing
+
+FAST = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "2")
+"""On top of the profile: ask for the state of jobs more often than is polite on a real cluster."""
+
+RUN_PATIENCE_S = 900
+"""After this a run is taken to hang; on an idle machine the longest takes two minutes."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder are slow, and none can run without SLURM."""
+    packages = missing(PACKAGES)
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            if packages:
+                item.add_marker(pytest.mark.skip(f"SLURM is not installed: apt-get install {' '.join(packages)}"))
+
+
+def small_study() -> dict[str, Any]:
+    """One seed, one P, two N, no resistance: every further job costs seconds."""
+    study = tiny_study()
+    del study["resistance"]
+    study["seeds"] = [1]
+    study["models"]["nano"]["checkpoints"] = []
+    existence = {"task": "made-up", "bases": ["nano"], "first_sizes": [8], "second_sizes": [0, 4]}
+    return study | {"rebound": {"existence": existence}}
+
+
+def slow_study() -> dict[str, Any]:
+    """The small study with a pre-training that takes some ten seconds: time to do something to it."""
+    study = small_study()
+    model = study["models"]["nano"]
+    model |= {"hidden_size": 256, "layers": 4, "context": 8, "updates": 200}
+    model["optimization"]["batch_size"] = 1
+    return study
+
+
+class SlurmProject(Project):
+    """A project whose jobs go to a cluster."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        super().__init__(folder)
+        self.cluster = cluster
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin ``snakemake --profile slurm``; what it prints goes to ``output``."""
+        with self.log.open("w") as log:
+            return subprocess.Popen(
+                ["snakemake", "--profile", "slurm", *FAST, *arguments],
+                cwd=self.folder,
+                env=self.cluster.environment(),
+                stdout=log,
+                stderr=log,
+                text=True,
+            )
+
+    def submit(self, *arguments: str, ok: bool = True) -> str:
+        """Run ``snakemake --profile slurm`` to its end; returns what it printed."""
+        return self.end(self.start(*arguments), ok)
+
+    def end(self, run: subprocess.Popen[str], ok: bool = True) -> str:
+        """Wait for a run that was started; returns what it printed."""
+        status = run.wait(timeout=RUN_PATIENCE_S)
+        assert (status == 0) == ok, self.output
+        return self.output
+
+    def submissions(self) -> list[Job]:
+        """Every job that was submitted from this project."""
+        return [job for job in self.cluster.jobs() if job.folder == self.folder]
+
+    def is_training(self) -> bool:
+        """Whether a training job has begun its updates and has not ended."""
+        return any((self.folder / "results/tiny/state").glob("*/rungs"))
+
+    def pause_training(self) -> None:
+        """Stop the training job as a debugger would; SIGCONT lets it go on."""
+        (running,) = [entry for _, entry in journals(self.folder / "results") if entry.state == "running"]
+        os.kill(running.pid, signal.SIGSTOP)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "snakemake.log"
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def accounting_cluster() -> Iterator[Cluster]:
+    packages = missing(ACCOUNTING_PACKAGES)
+    if packages:
+        pytest.skip(f"no accounting: apt-get install {' '.join(packages)}")
+    with Cluster(accounting=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The small study, run on this machine without SLURM."""
+    project = Project.new(tmp_path_factory.mktemp("local"))
+    project.write_study(small_study())
+    project.snakemake()
+    return project
+
+
+@pytest.fixture
+def project(local: Project, cluster: Cluster, tmp_path: Path) -> SlurmProject:
+    """A finished study; tests change something, and ask for a file of it."""
+    return SlurmProject(local.copy(tmp_path / "project").folder, cluster)

@@ -1,0 +1,28 @@
+"""A cluster with accounting, as most are: sacct tells how jobs are, and jobs are charged to an account."""
+
+from pathlib import Path
+
+from tests.conftest import Project
+from tests.slurm.cluster import Cluster
+from tests.slurm.configuration import USER
+from tests.slurm.conftest import SlurmProject, small_study
+
+
+def test_the_profile_as_a_site_fills_it_in(accounting_cluster: Cluster, local: Project, tmp_path: Path) -> None:
+    """Every setting that the profile leaves open takes effect."""
+    cluster = accounting_cluster
+    cluster.command("sacctmgr", "--immediate", "add", "account", "my-account")
+    cluster.command("sacctmgr", "--immediate", "add", "user", USER, "account=my-account")
+    project = SlurmProject(local.copy(tmp_path / "project").folder, cluster)
+    profile = project.folder / "profiles/slurm/config.yaml"
+    # these GPUs are fake: torch could not compute on them
+    profile.write_text(profile.read_text().replace("#: ", "").replace("device: cuda", "device: cpu"))
+    study = small_study()
+    study["models"]["nano"]["updates"] += 1
+    project.write_study(study)
+    model, pool = "results/tiny/models/nano/metrics.json", "results/tiny/made-up/pools/positive.parquet"
+    (project.folder / pool).unlink()
+    project.submit("--slurm-status-command", "sacct", model, pool)
+    table = cluster.command("sacct", "-X", "--noheader", "--parsable2", "--format=State,Account,Partition,AllocTRES")
+    rows = {tuple(row.split("|")[:3]): "gres/gpu=1" in row for row in table.splitlines()}
+    assert rows == {("COMPLETED", "my-account", "cpu"): False, ("COMPLETED", "my-account", "gpu"): True}

@@ -1,0 +1,140 @@
+"""Training jobs on a cluster: several nodes and GPUs; requeued or out of time, they go on where they were."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from elasticity.digests import file_digest, folder_digest
+from tests.conftest import Project
+from tests.slurm.cluster import Cluster, wait_until
+from tests.slurm.conftest import SlurmProject, slow_study, small_study
+
+NANO = "results/tiny/models/nano"
+MODEL = f"{NANO}/metrics.json"
+TRAJECTORY = "results/tiny/made-up/rebound/nano/positive/seed1/P8/0-4"
+ANSWERS = "results/tiny/made-up/rebound/nano/answers.parquet"
+
+TOLERANCE = 1e-5
+"""Of a weight after one update at rate 1e-3, on two processes against one; see tests/distributed for more."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The slow pre-training, run on this machine without SLURM."""
+    project = Project.new(tmp_path_factory.mktemp("undisturbed"))
+    project.write_study(slow_study())
+    project.snakemake(MODEL)
+    return project
+
+
+def rungs(project: Project) -> str:
+    return folder_digest(project.folder / NANO / "rungs")
+
+
+def state_is_saved(project: SlurmProject) -> bool:
+    return any((project.folder / "results/tiny/state").glob("*/update-*"))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def test_a_requeued_job_goes_on_where_it_was(project: SlurmProject, undisturbed: Project) -> None:
+    """As after a preemption. States are saved once a minute, so the one that is there was saved because of it."""
+    project.write_study(slow_study())
+    run = project.start(MODEL)
+    wait_until(project.is_training, "the training runs")
+    time.sleep(1)
+    (job,) = project.submissions()
+    project.cluster.command("scontrol", "requeue", str(job.id))
+    wait_until(lambda: state_is_saved(project), "the state is saved")
+    project.end(run)
+    (again,) = project.submissions()
+    assert (again.id, again.state) == (job.id, "COMPLETED")
+    assert rungs(project) == rungs(undisturbed)
+
+
+def test_a_job_that_ran_out_of_time_gets_more_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
+    project.write_study(slow_study())
+    run = project.start("--set-resources", "pretrain:runtime=attempt", "--", MODEL)
+    wait_until(project.is_training, "the training runs")
+    (job,) = project.submissions()
+    assert limit(project, job.id) == "00:01:00"
+    project.pause_training()  # SLURM looks for jobs out of time every half minute, and lets them go on to end them
+    project.cluster.command("scontrol", "update", f"JobId={job.id}", "EndTime=now")  # nobody waits for a whole minute
+    wait_until(lambda: state_is_saved(project), "the state is saved")
+    project.end(run)
+    first, second = project.submissions()
+    assert (first.state, second.state) == ("TIMEOUT", "COMPLETED")
+    assert limit(project, second.id) == "00:02:00"
+    assert rungs(project) == rungs(undisturbed)
+
+
+def limit(project: SlurmProject, job: int) -> str:
+    return shown(project, job)["TimeLimit"]
+
+
+def shown(project: SlurmProject, job: int) -> dict[str, str]:
+    """What SLURM knows of a job."""
+    words = project.cluster.command("scontrol", "show", "job", str(job)).split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def with_hardware(**hardware: Any) -> dict[str, Any]:
+    """A study whose jobs take GPUs but compute on processors: these GPUs are fake."""
+    return small_study() | {"hardware": {"device": "cpu"} | hardware}
+
+
+def test_a_study_on_other_hardware_has_nothing_to_do(project: SlurmProject) -> None:
+    project.write_study(with_hardware(gpus_per_node=4, gpus=2, zero_stage=3))
+    assert "Nothing to be done" in project.submit("--dry-run")
+
+
+def test_two_nodes_train_one_model_and_one_of_them_answers(project: SlurmProject, local: Project) -> None:
+    """Both are one submission: the second side calls srun itself, its answers run on the first node."""
+    shutil.rmtree(project.folder / TRAJECTORY)
+    study = with_hardware(gpus_per_node=1, gpus=2, zero_stage=2)
+    study["second_side"] = study["second_side"] | {"precision": "fp32"}
+    project.write_study(study)
+    rungs = f"{TRAJECTORY}/rungs"
+    project.submit("--notemp", rungs, f"{TRAJECTORY}/answers.parquet")
+    (job,) = project.submissions()
+    assert shown(project, job.id)["NumNodes"] == "2"
+    assert shown(project, job.id)["TresPerNode"] == "gres:gpu:1"
+    metrics = json.loads((project.folder / TRAJECTORY / "metrics.json").read_text())
+    assert metrics["processes"] == 2
+    one = local.copy(project.folder.parent / "one")
+    one.write_study(study | {"hardware": {}})
+    shutil.rmtree(one.folder / TRAJECTORY)
+    one.snakemake("--notemp", rungs)
+    for size in (0, 4):
+        expected = weights(one.folder / rungs / str(size))
+        for name, value in weights(project.folder / rungs / str(size)).items():
+            torch.testing.assert_close(value, expected[name], atol=TOLERANCE, rtol=0)
+
+
+def test_answers_are_the_same_however_many_processes_draw_them(project: SlurmProject, local: Project) -> None:
+    """The profile describes the hardware; Snakemake hands it on to the jobs."""
+    (project.folder / ANSWERS).unlink()
+    hardware = "hardware={device: cpu, gpus_per_node: 4, gpus: 2, cores_per_gpu: 2}"
+    project.submit("--config", hardware, "--", ANSWERS)
+    (job,) = project.submissions()
+    facts = shown(project, job.id)
+    assert (facts["NumNodes"], facts["NumCPUs"]) == ("1", "4")
+    assert facts["TresPerJob"] == "gres:gpu:2"
+    assert file_digest(project.folder / ANSWERS) == file_digest(local.folder / ANSWERS)
+
+
+def test_a_job_for_gpus_that_torch_cannot_see_says_so(project: SlurmProject, cluster: Cluster) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    (project.folder / ANSWERS).unlink()
+    project.write_study(small_study() | {"hardware": {"device": "cuda", "gpus_per_node": 4}})
+    output = project.submit("--retries", "0", "--latency-wait", "5", "--", ANSWERS, ok=False)
+    assert "this job was launched for a GPU, but torch finds none" in output

@@ -1,0 +1,67 @@
+"""No job needs the network, or looks for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Project, tiny_study
+from tests.slurm.conftest import small_study
+from tests.workflow.watching import Watch
+
+pytestmark = pytest.mark.slow
+
+BLOCKED = """
+import socket
+
+def refuse(event, arguments):
+    if event == "socket.getaddrinfo":
+        raise PermissionError(f"a look for the address of {arguments[0]}")
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and arguments[0].family != socket.AF_UNIX:
+        raise PermissionError(f"a connection to {arguments[1]}")
+
+sys.addaudithook(refuse)
+"""
+"""Python tells the hook of each connection before it makes it, whoever asks for it."""
+
+TRIES = {
+    "name": "import urllib.request; urllib.request.urlopen('http://localhost:9')",
+    "address": "import socket; socket.socket().connect(('127.0.0.1', 9))",
+    "address of version 6": "import socket; socket.socket(socket.AF_INET6).connect(('::1', 9))",
+    "without a connection": "import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'?', ('127.0.0.1', 9))",
+}
+
+
+@pytest.mark.parametrize("code", TRIES.values(), ids=TRIES)
+def test_the_block_works(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Watch(tmp_path / "watch", monkeypatch, BLOCKED)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "PermissionError: a " in done.stderr
+
+
+def test_sockets_of_this_machine_still_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Watch(tmp_path / "watch", monkeypatch, BLOCKED)
+    code = (
+        "import socket, sys; server = socket.socket(socket.AF_UNIX); server.bind(sys.argv[1]); server.listen();"
+        "socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "socket")], check=True)
+
+
+def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project.new(tmp_path / "project")
+    study = small_study() | {"resistance": tiny_study()["resistance"]}
+    project.write_study(study)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    watch = Watch(tmp_path / "watch", monkeypatch, BLOCKED)
+    project.snakemake()
+    study["models"]["given"] = {"kind": "folder", "path": "results/tiny/models/nano/rungs/6"}
+    project.write_study(study)
+    project.snakemake("results/tiny/models/given/metrics.json")
+    scripts = watch.scripts()
+    on_demand = {"launch.py", "show_plan.py", "show_status.py", "track.py"}
+    every = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}
+    assert {process.script for process in scripts} == every - on_demand
+    assert {process.environment["HF_HUB_OFFLINE"] for process in scripts} == {"1"}

@@ -1,0 +1,52 @@
+"""Watch the jobs of a real run from inside: every Python that starts runs a ``sitecustomize`` of ours first."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+RECORD = """
+import atexit, json, os, sys, time
+start = time.monotonic()
+
+def record():
+    names = ("CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE")
+    said = {name: os.environ.get(name) for name in names}
+    said |= {"command": sys.orig_argv, "start": start, "end": time.monotonic()}
+    with open(__file__ + ".jsonl", "a") as file:
+        file.write(json.dumps(said) + chr(10))
+
+atexit.register(record)
+"""
+"""Times are of a clock that all processes share."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A script that has ended, from the first line to the last: within the time that it holds its GPUs."""
+
+    script: str
+    start: float
+    end: float
+    environment: dict[str, str | None]
+
+
+class Watch:
+    """Of the processes that are started from now on."""
+
+    def __init__(self, folder: Path, patch: pytest.MonkeyPatch, more: str = "") -> None:
+        """``more``: what else each process does first."""
+        self.file = folder / "sitecustomize.py"
+        folder.mkdir()
+        self.file.write_text(RECORD + more)
+        patch.setenv("PYTHONPATH", str(folder))
+
+    def scripts(self) -> list[Process]:
+        """The scripts of jobs that have ended; a launcher becomes its script, and does not end."""
+        lines = map(json.loads, self.file.with_suffix(".py.jsonl").read_text().splitlines())
+        return [
+            Process(Path(line["command"][1]).name, line.pop("start"), line.pop("end"), line)
+            for line in lines
+            if line["command"][1].startswith("workflow/scripts/")
+        ]
