@@ -59,7 +59,7 @@ StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
@@ -75,7 +75,7 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=0
 EnforcePartLimits=ALL
 # long enough for a test to ask for a job that ended many tests ago (default: 300 s)
 MinJobAge=7200
-KillWait=2
+KillWait=10
 {chr(10).join(names)}
 PartitionName=gpu Nodes=ALL Default=YES
 PartitionName=cpu Nodes=ALL

@@ -16,6 +16,13 @@ from tests.slurm.cluster import ACCOUNTING_PACKAGES, PACKAGES, Cluster, Job, mis
 FAST = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "2")
 """On top of the profile: ask for the state of jobs more often than is polite on a real cluster."""
 
+IMPATIENT = """
+import snakemake_executor_plugin_slurm
+
+snakemake_executor_plugin_slurm.Executor.next_seconds_between_status_checks = property(lambda _: 1, lambda *_: None)
+"""
+"""At the end of a Snakefile. The plugin would ask ten seconds later each time, and a test wait for most of a minute."""
+
 RUN_PATIENCE_S = 900
 """After this a run is taken to hang; on an idle machine the longest takes two minutes."""
 
@@ -55,6 +62,8 @@ class SlurmProject(Project):
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
         self.cluster = cluster
+        with (folder / "Snakefile").open("a") as snakefile:
+            snakefile.write(IMPATIENT)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Begin ``snakemake --profile slurm``; what it prints goes to ``output``."""
@@ -83,11 +92,17 @@ class SlurmProject(Project):
         return [job for job in self.cluster.jobs() if job.folder == self.folder]
 
     def is_training(self) -> bool:
-        """Whether a training job has begun its updates and has not ended."""
-        return any((self.folder / "results/tiny/state").glob("*/rungs"))
+        """Whether a training job is at its updates, where it listens to signals; before, they just end it."""
+        entries = [entry for _, entry in journals(self.folder / "results")]
+        return any(entry.state == "running" and entry.what == "train" for entry in entries)
+
+    def was_stopped(self) -> bool:
+        """Whether the training job saved its state because of a signal, and has ended."""
+        entries = [entry for _, entry in journals(self.folder / "results")]
+        return any(entry.state == "stopped" and "state saved" in entry.message for entry in entries)
 
     def pause_training(self) -> None:
-        """Stop the training job as a debugger would; SIGCONT lets it go on."""
+        """Stop the training job as a debugger would; SIGCONT, which SLURM sends before it ends a job, lets it go on."""
         (running,) = [entry for _, entry in journals(self.folder / "results") if entry.state == "running"]
         os.kill(running.pid, signal.SIGSTOP)
 

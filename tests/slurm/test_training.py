@@ -17,7 +17,7 @@ from tests.slurm.conftest import SlurmProject, slow_study, small_study
 
 NANO = "results/tiny/models/nano"
 MODEL = f"{NANO}/metrics.json"
-TRAJECTORY = "results/tiny/made-up/rebound/nano/positive/seed1/P8/0-4"
+TRAJECTORY = "results/tiny/made-up/rebound/nano/positive/first/seed1/P8/second/0-4"
 ANSWERS = "results/tiny/made-up/rebound/nano/answers.parquet"
 
 TOLERANCE = 1e-5
@@ -37,26 +37,35 @@ def rungs(project: Project) -> str:
     return folder_digest(project.folder / NANO / "rungs")
 
 
-def state_is_saved(project: SlurmProject) -> bool:
-    return any((project.folder / "results/tiny/state").glob("*/update-*"))
-
-
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
 def test_a_requeued_job_goes_on_where_it_was(project: SlurmProject, undisturbed: Project) -> None:
-    """As after a preemption. States are saved once a minute, so the one that is there was saved because of it."""
+    """As after a preemption."""
     project.write_study(slow_study())
     run = project.start(MODEL)
     wait_until(project.is_training, "the training runs")
     time.sleep(1)
     (job,) = project.submissions()
     project.cluster.command("scontrol", "requeue", str(job.id))
-    wait_until(lambda: state_is_saved(project), "the state is saved")
+    wait_until(project.was_stopped, "the state is saved")
     project.end(run)
     (again,) = project.submissions()
     assert (again.id, again.state) == (job.id, "COMPLETED")
+    assert rungs(project) == rungs(undisturbed)
+
+
+def test_a_job_that_was_warned_is_tried_again_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
+    """As by ``sbatch --signal=USR1@60``."""
+    project.write_study(slow_study())
+    run = project.start(MODEL)
+    wait_until(project.is_training, "the training runs")
+    (job,) = project.submissions()
+    project.cluster.command("scancel", "--signal=USR1", str(job.id))
+    wait_until(project.was_stopped, "the state is saved")
+    project.end(run)
+    assert [job.state for job in project.submissions()] == ["FAILED", "COMPLETED"]
     assert rungs(project) == rungs(undisturbed)
 
 
@@ -68,7 +77,7 @@ def test_a_job_that_ran_out_of_time_gets_more_and_goes_on(project: SlurmProject,
     assert limit(project, job.id) == "00:01:00"
     project.pause_training()  # SLURM looks for jobs out of time every half minute, and lets them go on to end them
     project.cluster.command("scontrol", "update", f"JobId={job.id}", "EndTime=now")  # nobody waits for a whole minute
-    wait_until(lambda: state_is_saved(project), "the state is saved")
+    wait_until(project.was_stopped, "the state is saved")
     project.end(run)
     first, second = project.submissions()
     assert (first.state, second.state) == ("TIMEOUT", "COMPLETED")
