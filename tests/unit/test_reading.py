@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from elasticity.data_settings import DataFile, MovieReviews
 from elasticity.errors import UserError
 from elasticity.reading import read_study, read_study_file
 from elasticity.settings import opposite
-from elasticity.study import LabelledFile, MovieReviews
 
 Values = dict[str, Any]
 
@@ -36,7 +36,7 @@ def test_a_study_keeps_its_values_and_fills_in_defaults(values: Values) -> None:
     assert study.first_side.learning_rate == 1e-3
     assert (study.first_side.schedule, study.first_side.epochs, study.first_side.beta2) == ("constant", 1, 0.95)
     assert study.rebound["existence"].first_side == "positive"
-    assert isinstance(study.tasks["reviews"].source, LabelledFile)
+    assert isinstance(study.tasks["reviews"].source, DataFile)
 
 
 def test_checkpoints_and_folders_are_bases(values: Values) -> None:
@@ -70,12 +70,17 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown key, no guess": ("first_side.xyz", 1, ["first_side.xyz: unknown key; allowed here: learning_rate"]),
     "number read as text": ("first_side.learning_rate", "1e-5", ["first_side.learning_rate", '"1e-5"', "1.0e-5"]),
     "text": ("first_side.batch_size", "many", ["first_side.batch_size", '"many"']),
+    "nothing to compare": (
+        "recipes",
+        {"ppo": {"learning_rate": 1.0e-5, "batch_size": 1, "max_length": 64, "algorithm": {"kind": "ppo"}}},
+        ["recipes.ppo", "batch_size of 2 or more"],
+    ),
     "fraction": ("seeds", [1.5], ["seeds.0", "1.5"]),
     "negative": ("first_side.learning_rate", -1.0, ["first_side.learning_rate", "greater than 0", "-1.0"]),
     "not finite": ("first_side.learning_rate", math.inf, ["first_side.learning_rate", "finite"]),
     "date": ("sampling.seed", datetime.date(2026, 1, 2), ["sampling.seed", "2026-01-02"]),
     "unknown choice": ("second_side.schedule", "cosin", ["second_side.schedule", "cosin", "'cosine'"]),
-    "unknown kind": ("models.given.kind", "hub", ["models.given", "hub", "'folder'"]),
+    "unknown kind": ("models.given.kind", "web", ["models.given", "'web'", "'folder'"]),
     "no seeds": ("seeds", [], ["seeds", "at least 1"]),
     "no sizes": ("rebound.existence.second_sizes", [], ["rebound.existence.second_sizes", "at least 1"]),
     "no bases": ("resistance.slices.bases", [], ["resistance.slices.bases", "at least 1"]),
@@ -85,7 +90,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "name with a space": ("name", "my study", ["name", "'my study'", "letters, digits, dots and hyphens"]),
     "name with a slash": ("tasks.a/b", None, ["tasks", "'a/b'", "letters, digits, dots and hyphens"]),
     "name that is a folder": ("name", "..", ["name", "'..'"]),
-    "unknown model": ("rebound.existence.bases", ["nan0"], ["rebound.existence.bases", "'nan0'", "nano-step3, nano"]),
+    "unknown model": ("rebound.existence.bases", ["nan0"], ["rebound.existence.bases", "'nan0'", "nano, nano-step3"]),
     "unknown task": ("rebound.existence.task", "views", ["rebound.existence.task", "'views'", "reviews"]),
     "unknown tokenizer": ("tasks.reviews.prompts.tokenizer", "big", ["tasks.reviews.prompts.tokenizer", "'big'"]),
     "unknown pretraining task": ("models.nano.task", "views", ["models.nano.task", "'views'", "reviews"]),
@@ -107,7 +112,35 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "heads that do not divide": ("models.nano.heads", 3, ["models.nano", "multiple of twice", "(6)"]),
     "bounds of prompts": ("tasks.reviews.prompts.max_tokens", 1, ["tasks.reviews.prompts", "larger than max_tokens"]),
     "sequences without a target": ("first_side.max_length", 1, ["first_side.max_length", "2"]),
-    "one label for both sides": ("tasks.reviews.source.negative", 1, ["tasks.reviews.source", "negative"]),
+    "one label for both sides": (
+        "tasks.reviews.source.fields",
+        {"negative": 1},
+        ["tasks.reviews.source.fields", "same label (1)"],
+    ),
+    "unknown source": ("tasks.reviews.source.kind", "web", ["tasks.reviews.source", "'web'", "'hub'", "'package'"]),
+    "unknown format": ("tasks.reviews.source.format", "alpacca", ["source.format", '"alpacca"', "'alpaca'"]),
+    "fields beside a format": (
+        "tasks.reviews.source",
+        {"kind": "file", "path": "r.csv", "format": "imdb", "fields": {"answer": "body"}},
+        ["tasks.reviews.source", "leave out format or fields"],
+    ),
+    "prompts that the data lack": ("tasks.reviews.prompts", {"kind": "questions"}, ["tasks.reviews.prompts.kind"]),
+    "sides that the data lack": ("tasks.reviews.pools.neutral", 2, ["tasks.reviews.pools: neutral takes neutral"]),
+    "no texts for a score model": (
+        "tasks.reviews.pools.score_model",
+        0,
+        ["tasks.reviews.score_model", "tasks.reviews.pools.score_model", "is 0"],
+    ),
+    "twins without room for an answer": (
+        "resistance.slices.tuning.max_length",
+        9,
+        ["resistance.slices.tuning.max_length is 9", "tasks.reviews takes up to 9 tokens", "prompts.max_tokens"],
+    ),
+    "no room for the answers of ppo": (
+        "second_side.algorithm",
+        {"kind": "ppo", "new_tokens": 8},
+        ["second_recipe.max_length is 16", "takes up to 9 tokens", "an answer 8 or more"],
+    ),
     "null": ("sampling", None, ["sampling", "null"]),
 }
 
@@ -121,6 +154,38 @@ def test_a_mistake_is_named_with_its_place_and_value(values: Values, place: str,
     assert [word for word in words if word not in message] == []
 
 
+def talk(values: Values, max_tokens: int) -> None:
+    """The reviews are answers to questions now."""
+    task = values["tasks"]["reviews"]
+    task["source"] |= {"format": "pku-saferlhf-pairs"}
+    task["prompts"] = {"kind": "questions", "max_tokens": max_tokens}
+
+
+@pytest.mark.parametrize("where", ["first_side", "second_side", "resistance.slices.slices", "models.warm.tuning"])
+def test_what_is_trained_on_questions_has_room_for_them(values: Values, where: str) -> None:
+    tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16}
+    warm = {"kind": "tuned", "base": "nano", "task": "reviews", "side": "positive", "examples": 8, "tuning": tuning}
+    values["models"]["warm"] = warm
+    talk(values, max_tokens=14)
+    read_study(values)
+    put(values, f"{where}.max_length", 15)
+    assert "max_length is 15, but a prompt of tasks.reviews takes up to 15 tokens" in complaint(values)
+
+
+def test_answers_to_questions_of_another_task_have_room(values: Values) -> None:
+    values["tasks"]["general"] = {
+        "source": {"kind": "file", "path": "q.jsonl", "format": "self-instruct"},
+        "pools": {"sides": ["neutral"], "prompts": 4},
+        "prompts": {"kind": "questions", "max_tokens": 24},
+    }
+    values["resistance"]["slices"]["questions"] = "general"
+    assert "resistance.slices.tuning.max_length is 24, but a prompt of tasks.general takes up to 25" in complaint(
+        values
+    )
+    values["resistance"]["slices"]["tuning"]["max_length"] = 26
+    read_study(values)
+
+
 def test_the_opposite_pool_bounds_the_second_sizes(values: Values) -> None:
     values["rebound"]["existence"] |= {"first_side": "negative", "first_sizes": [8], "second_sizes": [0, 40]}
     assert read_study(values).rebound["existence"].second_sizes == (0, 40)
@@ -128,7 +193,14 @@ def test_the_opposite_pool_bounds_the_second_sizes(values: Values) -> None:
     assert "33 negative" in complaint(values)
 
 
-@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.pools.prompts", "models.nano.layers", "models.given.path"])
+def test_divergences_are_not_measured_on_contrasted_answers(values: Values) -> None:
+    values["rebound"]["existence"]["divergence"] = True
+    read_study(values)
+    values["sampling"]["contrast"] = {"weak": "nano", "strength": 1.0}
+    assert "rebound.existence.divergence is measured on answers that a model draws alone" in complaint(values)
+
+
+@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.prompts", "models.nano.layers", "models.given.path"])
 def test_a_missing_key_is_named(values: Values, place: str) -> None:
     section: Any = values
     *parents, last = place.split(".")
@@ -152,7 +224,7 @@ def test_all_mistakes_are_told_at_once(values: Values) -> None:
 
 @pytest.mark.parametrize("name", ["movie-reviews", "file"])
 def test_a_task_that_is_named_like_a_kind_keeps_its_place_in_messages(values: Values, name: str) -> None:
-    values["tasks"][name] = values["tasks"]["reviews"] | {"prompts": {}}
+    values["tasks"][name] = values["tasks"]["reviews"] | {"prompts": {"kind": "beginnings"}}
     assert f"tasks.{name}.prompts.tokenizer: is missing" in complaint(values)
 
 

@@ -13,15 +13,14 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     StringConstraints,
+    model_validator,
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
-Side = Literal["positive", "negative"]
+Side = Literal["positive", "negative", "neutral"]
+Opposed = Literal["positive", "negative"]
 Precision = Literal["auto", "bf16", "fp32"]
 EngineName = Literal["transformers", "vllm"]
-
-Stretches = dict[str, tuple[int, int]]
-"""For each side, first (included) and last (excluded) place of a pool in the order of digests."""
 
 
 def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,17 +54,136 @@ class Optimization(Section):
     gradient_clip: PositiveFloat = 1.0
     precision: Precision = Field("auto", description="Weights are fp32; this is for the passes. auto: bf16 if native")
 
+    @property
+    def adapter_rank(self) -> int:
+        """Of the low-rank adapters that are trained; 0: all weights are."""
+        return 0
+
+    @property
+    def rows(self) -> int:
+        """Sequences that an example of a batch consists of."""
+        return 1
+
+    @property
+    def draws(self) -> int:
+        """Tokens of each answer that training draws; 0: it draws none, and holds no start and no score model."""
+        return 0
+
+
+class Sft(Section):
+    """Supervised fine-tuning: the likelihood of the answers."""
+
+    kind: Literal["sft"] = "sft"
+
+
+class Dpo(Section):
+    """Direct preference optimization (Rafailov et al. 2023, eq. 7): answers of this side over those of the other."""
+
+    kind: Literal["dpo"]
+    beta: PositiveFloat = 0.1
+
+
+class Kto(Section):
+    """Kahneman-Tversky optimization (Ethayarajh et al. 2024, eq. 8): this side is desirable, the other is not."""
+
+    kind: Literal["kto"]
+    beta: PositiveFloat = 0.1
+    desirable: PositiveFloat = Field(1.0, description="Weight of desirable examples")
+    undesirable: PositiveFloat = Field(1.0, description="Weight of undesirable examples")
+
+
+class SimPo(Section):
+    """Simple preference optimization (Meng et al. 2024, eq. 6): mean log-probabilities, no reference model."""
+
+    kind: Literal["simpo"]
+    beta: PositiveFloat = 2.0
+    margin: float = Field(1.0, ge=0, description="Gamma, the target margin of the reward")
+
+
+class Ppo(Section):
+    """Proximal policy optimization (Schulman et al. 2017, eq. 7) of the score, less a penalty on the KL."""
+
+    kind: Literal["ppo"]
+    beta: PositiveFloat = Field(0.05, description="Weight of the KL penalty")
+    clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio")
+    passes: PositiveInt = Field(4, description="Optimizer updates on each batch of answers")
+    new_tokens: PositiveInt = Field(32, description="Of each answer that is drawn")
+
+
+PREFERENCES = ("dpo", "kto", "simpo")
+"""Algorithms that learn from the answers of both sides."""
+
+Algorithm = Annotated[Sft | Dpo | Kto | SimPo | Ppo, Field(discriminator="kind")]
+
+
+class Lora(Section):
+    """Low-rank adapters on all linear layers instead of full fine-tuning; rungs are merged models."""
+
+    rank: PositiveInt = 16
+    alpha: PositiveFloat = 32.0
+
 
 class FineTuning(Optimization):
-    """Supervised fine-tuning of all weights, with the loss on the answer only."""
+    """Fine-tuning of all weights, or of adapters, with the loss on the answer only."""
 
+    algorithm: Algorithm = Sft()
+    lora: Lora | None = None
     epochs: PositiveInt = 1
+    extrapolation: float = Field(
+        0.0,
+        ge=0,
+        description="EpiCoDe's mu: how far the last weights go on, away from those after the first epoch",
+    )
+
+    @property
+    def adapter_rank(self) -> int:
+        """See ``Optimization``."""
+        return self.lora.rank if self.lora else 0
+
+    @property
+    def rows(self) -> int:
+        """See ``Optimization``: an example of a preference is a pair."""
+        return 2 if self.algorithm.kind in PREFERENCES else 1
+
+    @property
+    def draws(self) -> int:
+        """See ``Optimization``."""
+        return self.algorithm.new_tokens if isinstance(self.algorithm, Ppo) else 0
+
+    @model_validator(mode="after")
+    def _has_answers_to_compare(self) -> "FineTuning":
+        if self.draws and self.batch_size < 2:
+            raise ValueError("ppo compares the answers of a batch with their mean: it needs a batch_size of 2 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _has_an_earlier_epoch(self) -> "FineTuning":
+        if self.extrapolation and self.epochs < 2:
+            raise ValueError("extrapolation goes on from the weights after the first epoch: it needs 2 epochs or more")
+        return self
 
     def updates(self, examples: int) -> int:
         """Optimizer updates that so many examples make, all epochs together; the last batch may be smaller."""
-        return -(-examples * self.epochs // self.batch_size)
+        passes = self.algorithm.passes if isinstance(self.algorithm, Ppo) else 1
+        return passes * -(-examples * self.epochs // self.batch_size)
+
+    def first_epoch_updates(self, examples: int) -> int:
+        """The first of them, after which every example was seen; the last may hold examples of the second epoch."""
+        return self.model_copy(update={"epochs": 1}).updates(examples)
+
+    def can_extrapolate(self, examples: int) -> bool:
+        """Whether weights from after the first epoch differ from the last ones; always without extrapolation."""
+        return self.extrapolation == 0 or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0
 
     max_length: int = Field(ge=2, description="Tokens; the rest of an example is cut off")
+
+
+class Contrast(Section):
+    """EpiCoDe's contrastive decoding: logits L + strength (L - L_weak), over the tokens that are likely enough."""
+
+    weak: Name = Field(description="A model of the study")
+    strength: PositiveFloat = Field(description="EpiCoDe's lambda")
+    threshold: float = Field(0.1, gt=0, le=1, description="Share of the highest probability that a token needs")
 
 
 class Sampling(Section):
@@ -77,12 +195,13 @@ class Sampling(Section):
     top_p: float = Field(1.0, gt=0, le=1)
     seed: NonNegativeInt = 0
     batch_size: PositiveInt = 128
+    contrast: Contrast | None = None
 
     def key(self, prompt_id: str) -> int:
         """What a prompt's random numbers start from: 128 bits that belong to the seed and the prompt."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt_id}".encode()).digest()[:16], "big")
 
 
-def opposite(side: Side) -> Side:
+def opposite(side: Opposed) -> Opposed:
     """The side that the second stage trains on."""
     return "negative" if side == "positive" else "positive"

