@@ -1,4 +1,11 @@
-"""The score model, and the scores of all answers."""
+"""The score model of a task, trained here or elsewhere, and the scores of all answers."""
+
+
+localrules:
+    fetch_score_model,
+
+
+SCORE_MODEL = f"{RESULTS}/{{task}}/score-model"
 
 
 rule score_model:
@@ -6,9 +13,9 @@ rule score_model:
     input:
         texts=f"{RESULTS}/{{task}}/pools/score-model.parquet",
     output:
-        features=f"{RESULTS}/{{task}}/score-model/features.parquet",
+        features=f"{SCORE_MODEL}/features.parquet",
         quality=report(
-            f"{RESULTS}/{{task}}/score-model/quality.json",
+            f"{SCORE_MODEL}/quality.json",
             caption="../report/score_model.rst",
             category="Materials",
             labels={"task": "{task}", "what": "score model"},
@@ -17,6 +24,8 @@ rule score_model:
         f"{RESULTS}/logs/{{task}}/score-model.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/score-model.tsv"
+    wildcard_constraints:
+        task=plan.either(plan.trained_judges),
     priority: 200
     conda:
         "../../envs/elasticity.yaml"
@@ -24,17 +33,77 @@ rule score_model:
         mem_mb=2000,
         runtime=30,
     params:
-        job=plan.score_model_job,
+        job=plan.train_score_model_job,
         code=code_digest("train_score_model.py"),
     shell:
         "python workflow/scripts/train_score_model.py {params.job:q}"
         " --texts {input.texts:q} --features {output.features:q} --quality {output.quality:q} > {log:q} 2>&1"
 
 
+rule fetch_score_model:
+    """Fetch a score model from the hub, unless the hub's cache has it: may touch the network."""
+    output:
+        fetched=f"{SCORE_MODEL}/source/fetched.json",
+    log:
+        f"{RESULTS}/logs/{{task}}/fetch-score-model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/fetch-score-model.tsv"
+    wildcard_constraints:
+        task=plan.either(plan.given_judges),
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    params:
+        job=plan.fetch_score_model_job,
+        code=code_digest("fetch_score_model.py"),
+    shell:
+        online(
+            "python workflow/scripts/fetch_score_model.py {params.job:q}"
+            " --fetched {output.fetched:q} > {log:q} 2>&1"
+        )
+
+
+rule try_score_model:
+    """Try a score model that was trained elsewhere: its gold pair, and its accuracy on labelled texts."""
+    input:
+        judge=plan.judge_files,
+        texts=plan.score_model_texts,
+    output:
+        quality=report(
+            f"{SCORE_MODEL}/quality.json",
+            caption="../report/score_model.rst",
+            category="Materials",
+            labels={"task": "{task}", "what": "score model"},
+        ),
+    log:
+        f"{RESULTS}/logs/{{task}}/score-model.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/score-model.tsv"
+    wildcard_constraints:
+        task=plan.either(plan.given_judges),
+    priority: 200
+    conda:
+        "../../envs/elasticity.yaml"
+    threads: demands.trying.threads
+    resources:
+        **demands.trying.resources,
+    params:
+        job=plan.score_model_job,
+        code=code_digest("try_score_model.py"),
+    shell:
+        launched(
+            "workflow/scripts/try_score_model.py {params.job:q}"
+            " --judge {input.judge:q} --texts {input.texts:q} --quality {output.quality:q} > {log:q} 2>&1"
+        )
+
+
 rule score:
     """Score all answers of a task; the score model is loaded once."""
     input:
-        features=rules.score_model.output.features,
+        judge=plan.judge_files,
+        quality=f"{SCORE_MODEL}/quality.json",
         answers=plan.answers,
     output:
         scores=f"{RESULTS}/{{task}}/scores.parquet",
@@ -44,12 +113,15 @@ rule score:
         f"{RESULTS}/benchmarks/{{task}}/score.tsv"
     conda:
         "../../envs/elasticity.yaml"
+    threads: demands.scoring.threads
     resources:
-        mem_mb=2000,
-        runtime=30,
+        **demands.scoring.resources,
     params:
-        job=plan.score_job,
+        job=plan.score_model_job,
+        answers=plan.folded_answers,
         code=code_digest("score.py"),
     shell:
-        "python workflow/scripts/score.py {params.job:q}"
-        " --features {input.features:q} --answers {input.answers:q} --scores {output.scores:q} > {log:q} 2>&1"
+        launched(
+            "workflow/scripts/score.py {params.job:q}"
+            " --judge {input.judge:q} --answers {params.answers:q} --scores {output.scores:q} > {log:q} 2>&1"
+        )

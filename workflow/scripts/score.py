@@ -1,19 +1,24 @@
-"""Score all answers of a task with one loading of the score model."""
+"""Score all answers of a task with one loading of the score model. Answers are named by patterns: see ``paths``."""
 
 from elasticity.command import Command
-from elasticity.jobs import ScoreJob
-from elasticity.records import ANSWERS, FEATURES, SCORES, read_rows, read_table, write_table
-from elasticity.scoring import LinearSnippetClassifier, check_gold_pair
+from elasticity.jobs import ScoreModelJob
+from elasticity.journal import is_first_process
+from elasticity.paths import unfold
+from elasticity.processes import collect, share
+from elasticity.progress import progress
+from elasticity.records import ANSWERS, SCORES, read_table, write_table
+from elasticity.scoring import load_score_model
 
-with Command(__doc__, ScoreJob, "features", "answers", output="scores") as command:
-    model = LinearSnippetClassifier(read_rows(command.path("features"), FEATURES))
-    check_gold_pair(model, command.job.good, command.job.bad)
-    columns = SCORES.names[:-1]
+with Command(__doc__, ScoreModelJob, "judge", "answers", output="scores") as command:
+    model = load_score_model(command.job.score_model, command.paths("judge"))
     rows = []
-    for path in command.paths("answers"):
+    for path in progress(unfold(map(str, command.paths("answers"))), "score", "files", command.journal):
         answers = read_table(path, ANSWERS)
-        scores = model.score(answers["answer"].to_pylist())
-        cells = answers.select(columns).to_pylist()
-        rows += [cell | {"score": score} for cell, score in zip(cells, scores, strict=True)]
-    write_table(command.path("scores"), rows, SCORES)
-    print(f"{len(rows)} scores")
+        texts = share(answers.select(["prompt", "answer"]).to_pylist())
+        scores = collect(model.score([text["prompt"] for text in texts], [text["answer"] for text in texts]))
+        if is_first_process():
+            cells = answers.select(SCORES.names[:-1]).to_pylist()
+            rows += [cell | {"score": score} for cell, score in zip(cells, scores, strict=True)]
+    if is_first_process():
+        write_table(command.path("scores"), rows, SCORES)
+        print(f"{len(rows)} scores")

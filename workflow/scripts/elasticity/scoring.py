@@ -1,116 +1,73 @@
-"""Score models: texts in, a score per text out, up is good."""
+"""Score models: prompts and answers in, a score per answer out, up is good."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
 from elasticity.errors import UserError
-from elasticity.study import SnippetClassifier
-
-Rows = Sequence[Mapping[str, Any]]
-
-TEST_SHARE = 4
-"""One text in four tests the classifier, by its digest."""
+from elasticity.records import FEATURES, read_rows
+from elasticity.score_settings import GoldPair, Judge, ScoreModelSettings, SnippetClassifier, TextClassifier
 
 
 class ScoreModel(Protocol):
     """What the workflow needs of a score model."""
 
-    def score(self, texts: Sequence[str]) -> list[float]:
-        """One number a text; larger is better."""
+    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+        """One number for each answer to its prompt; larger is better. It does not depend on the other answers."""
         ...
 
 
-def check_gold_pair(model: ScoreModel, good: str, bad: str) -> None:
+def load_score_model(settings: ScoreModelSettings, files: Sequence[Path]) -> ScoreModel:
+    """The score model of a task, on this process's device. ``files`` lie in its folder: see ``Plan.judge_files``.
+
+    Raises ``UserError`` if it cannot be loaded, or does not put its gold pair in order.
+    """
+    model = _load(settings, files[0].parent)
+    check_gold_pair(model, settings.gold_pair)
+    return model
+
+
+def _load(settings: ScoreModelSettings, folder: Path) -> ScoreModel:
+    """Each kind is imported where it is asked for: the linear one needs no transformers, which take seconds."""
+    if isinstance(settings, SnippetClassifier):
+        from elasticity.snippet_classifier import LinearSnippetClassifier
+
+        return LinearSnippetClassifier(read_rows(folder / "features.parquet", FEATURES))
+    if isinstance(settings, TextClassifier):
+        from elasticity.judges import LabelJudge
+
+        return LabelJudge(folder, settings)
+    from elasticity.cost_model import CostJudge
+
+    return CostJudge(folder, settings)
+
+
+def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
     """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
 
-    Raises ``UserError`` unless the good text of the study scores above the bad one.
+    Returns the scores of the good and the bad answer.
+    Raises ``UserError`` unless the good answer of the study scores above the bad one.
     """
-    high, low = model.score([good, bad])
-    if high <= low:
+    high, low = model.score([pair.prompt, pair.prompt], [pair.good, pair.bad])
+    if not high > low:
         raise UserError(
-            f"the score model gives {high:.3f} to the good text of its gold pair ({good!r}) and {low:.3f} to the bad "
-            f"one ({bad!r}): up must be good. Check score_model.good and score_model.bad in the study."
+            f"the score model gives {high:.3f} to the good text of its gold pair ({pair.good!r}) and {low:.3f} to the "
+            f"bad one ({pair.bad!r}): up must be good. Check score_model.good and score_model.bad in the study."
         )
+    return high, low
 
 
-class LinearSnippetClassifier:
-    """Share of texts classified positive: a score is 1 (positive) or 0."""
+def judge_quality(model: ScoreModel, settings: Judge, texts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How well a model that was trained elsewhere tells the sides of labelled texts (schema ``EXAMPLES``).
 
-    def __init__(self, features: Rows) -> None:
-        """Rows of schema ``FEATURES``; the row with the empty feature holds the intercept."""
-        terms = [row for row in features if row["feature"]]
-        self.intercept = next(row["weight"] for row in features if not row["feature"])
-        self.weights = np.array([row["weight"] for row in terms])
-        self.vectorizer = _vectorizer(vocabulary=[row["feature"] for row in terms])
-        self.vectorizer.idf_ = np.array([row["idf"] for row in terms])
-
-    def score(self, texts: Sequence[str]) -> list[float]:
-        """1.0 for each text that is classified positive, else 0.0."""
-        return [float(margin > 0) for margin in self.margins(texts)]
-
-    def margins(self, texts: Sequence[str]) -> list[float]:
-        """Log-odds that each text is positive."""
-        margins: list[float] = (self.vectorizer.transform(texts) @ self.weights + self.intercept).tolist()
-        return margins
-
-
-def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Train on snippets of the texts (schema ``TEXTS``) and test on snippets of other texts.
-
-    Returns rows of schema ``FEATURES`` and the held-out quality.
-    Raises ``UserError`` if the held-out accuracy is below the threshold of the study.
+    The area under the curve is left out if all texts are of one side.
     """
-    training = [row for row in texts if not _is_test(row["id"])]
-    test = [row for row in texts if _is_test(row["id"])]
-    if any(len({row["side"] for row in part}) < 2 for part in (training, test)):
-        raise UserError(
-            f"{len(texts)} texts are too few for a score model: training and test part need texts of both sides; "
-            "enlarge pools.score_model"
-        )
-    vectorizer = _vectorizer(min_df=2)
-    matrix = vectorizer.fit_transform([snippet(row, settings.snippet_words) for row in training])
-    regression = LogisticRegression(C=4.0, max_iter=1000).fit(matrix, [row["side"] == "positive" for row in training])
-    features = [{"feature": "", "idf": 0.0, "weight": float(regression.intercept_[0])}]
-    names = vectorizer.get_feature_names_out()
-    for feature, idf, weight in zip(names, vectorizer.idf_, regression.coef_[0], strict=True):
-        features.append({"feature": feature, "idf": float(idf), "weight": float(weight)})
-
-    model = LinearSnippetClassifier(features)
-    positive = [row["side"] == "positive" for row in test]
-    margins = model.margins([snippet(row, settings.snippet_words) for row in test])
-    quality = {
-        "training_texts": len(training),
-        "test_texts": len(test),
-        "accuracy": float(accuracy_score(positive, [margin > 0 for margin in margins])),
-        "auc": float(roc_auc_score(positive, margins)),
-    }
-    if quality["accuracy"] < settings.min_accuracy:
-        raise UserError(
-            f"the score model's held-out accuracy is {quality['accuracy']:.3f}, below min_accuracy "
-            f"{settings.min_accuracy}: give it more texts (pools.score_model) or longer snippets (snippet_words), "
-            "or lower the threshold if such a judge is good enough for you"
-        )
-    check_gold_pair(model, settings.good, settings.bad)
-    return features, quality
-
-
-def snippet(row: Mapping[str, Any], words: int) -> str:
-    """A stretch of a text with so many words, at a place given by its digest."""
-    split = row["text"].split()
-    start = int(hashlib.sha256(row["id"].encode()).hexdigest(), 16) % max(1, len(split) - words + 1)
-    return " ".join(split[start : start + words])
-
-
-def _is_test(identity: str) -> bool:
-    return int(hashlib.sha256(f"test:{identity}".encode()).hexdigest(), 16) % TEST_SHARE == 0
-
-
-def _vectorizer(**options: Any) -> Any:
-    """Words and pairs of words, one-letter words included (``I``), counted on a log scale."""
-    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", sublinear_tf=True, **options)
+    positive = [row["side"] == "positive" for row in texts]
+    scores = model.score([row["prompt"] for row in texts], [row["answer"] for row in texts])
+    right = [(score > settings.threshold) == side for score, side in zip(scores, positive, strict=True)]
+    quality = {"test_texts": len(texts), "accuracy": sum(right) / len(texts)}
+    if len(set(positive)) == 2:
+        quality["auc"] = float(roc_auc_score(positive, scores))
+    return quality

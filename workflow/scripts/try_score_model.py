@@ -1,0 +1,23 @@
+"""Try a score model that was trained elsewhere, before anything is trained for it to judge.
+
+Its gold pair is scored and, where the task keeps labelled texts for that, its accuracy on them is measured.
+"""
+
+import json
+
+from elasticity.command import Command
+from elasticity.jobs import ScoreModelJob
+from elasticity.records import EXAMPLES, read_rows
+from elasticity.score_settings import Judge
+from elasticity.scoring import check_gold_pair, judge_quality, load_score_model
+
+with Command(__doc__, ScoreModelJob, "judge", output="quality", optional=("texts",)) as command:
+    settings = command.job.score_model
+    assert isinstance(settings, Judge)
+    model = load_score_model(settings, command.paths("judge"))
+    good, bad = check_gold_pair(model, settings.gold_pair)
+    quality: dict[str, float] = {"gold_pair_good": good, "gold_pair_bad": bad}
+    for path in command.paths("texts"):
+        quality |= judge_quality(model, settings, read_rows(path, EXAMPLES))
+    command.path("quality").write_text(json.dumps(quality, indent=2) + "\n")
+    print(quality)
