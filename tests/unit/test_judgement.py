@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import (
+    base_scores,
+    divergence_seeds,
     held_out_table,
     over_seeds,
     rebound_seeds,
@@ -23,6 +25,7 @@ from elasticity.judgement import (
 from elasticity.settings import FineTuning
 from elasticity.study import Rebound
 
+RECIPES = ("first_recipe", "second_recipe")
 NUMBERS = st.floats(-100, 100)
 
 
@@ -73,6 +76,7 @@ JOB = ReboundJudgeJob(
 def cell(base: str, *where: Any, scores: tuple[float, ...] = (1.0, 0.0)) -> list[dict[str, Any]]:
     names = ("first_side", "seed", "first_size", "second_size")
     values = dict(zip(names, where or (None,) * 4, strict=True))
+    values |= {"first_recipe": "first", "second_recipe": "second"} if where else dict.fromkeys(RECIPES)
     return [{"base": base, **values, "prompt_id": f"p{i}", "score": score} for i, score in enumerate(scores)]
 
 
@@ -106,13 +110,27 @@ def test_only_the_cells_of_the_experiment_are_judged(scores: pd.DataFrame) -> No
 
 
 def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.DataFrame) -> None:
-    table = rebound_table(rebound_seeds(scores, JOB), scores, JOB)
+    table = rebound_table(rebound_seeds(scores, JOB), JOB, "score")
     cells = [(base, first, second) for base in ("nano", "big") for first in (8, 16) for second in (0, 6)]
     assert [*table[["base", "first_size", "second_size"]].itertuples(index=False, name=None)] == cells
     assert table["score"].tolist() == [0.75] * 8
     assert table["seeds"].tolist() == [2] * 8
-    assert table["base_score"].tolist() == [0.5] * 4 + [1.0] * 4
+    assert base_scores(scores).to_dict() == {"nano": 0.5, "big": 1.0}
     assert table["second_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
+
+
+def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:
+    others = scores[scores["first_side"].notna()].assign(second_recipe="dpo", score=9.0)
+    pd.testing.assert_frame_equal(rebound_seeds(pd.concat([scores, others]), JOB), rebound_seeds(scores, JOB))
+
+
+def test_divergence_is_nats_over_tokens_of_all_answers(scores: pd.DataFrame) -> None:
+    cells = scores[scores["first_side"].notna()].assign(
+        tokens=[1, 3] * (len(scores) // 2 - 2), nats=[1.0, 0.0] * (len(scores) // 2 - 2)
+    )
+    per_seed = divergence_seeds(cells, JOB)
+    assert len(per_seed) == 16
+    assert (per_seed["kl"] == 0.25).all()
 
 
 # Resistance

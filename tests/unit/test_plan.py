@@ -7,18 +7,21 @@ from typing import Any
 import pytest
 
 from elasticity import budget, jobs
-from elasticity.plan import Plan, Trajectory
+from elasticity.plan import Plan, SecondSide, Trajectory
 from elasticity.reading import read_study
 from elasticity.resistance_plan import PATHS, ResistancePlan
+from tests.conftest import ROOT
 
 Values = dict[str, Any]
 
-FIRST = Trajectory("reviews", "nano", "positive", 1)
+FIRST = Trajectory("reviews", "nano", "positive", "first", 1)
+SECOND = SecondSide(FIRST, 16, "second")
 
 
 def wildcards(**changes: object) -> SimpleNamespace:
     """Text, as Snakemake gives it."""
-    given = {"task": "reviews", "base": "nano", "side": "positive", "seed": 1, "experiment": "existence"} | changes
+    given = {"task": "reviews", "base": "nano", "side": "positive", "seed": 1, "experiment": "existence"}
+    given |= {"recipe": "first", "second": "second"} | changes
     return SimpleNamespace(**{name: str(value) for name, value in given.items()})
 
 
@@ -51,9 +54,10 @@ def test_cells_of_all_experiments_are_joined(plan: Plan) -> None:
     first = {8: (0, 4, 8), 16: (0, 4, 8, 12)}
     second = {16: (0, 8, 12)}
     assert plan.cells == {
-        Trajectory("reviews", base, "positive", seed): sizes
+        SecondSide(Trajectory("reviews", base, "positive", "first", seed), size, "second"): ladder
         for base, sizes in (("nano", first), ("nano-step3", second))
         for seed in (1, 2)
+        for size, ladder in sizes.items()
     }
 
 
@@ -62,15 +66,16 @@ def test_shared_cells_are_counted_once(plan: Plan) -> None:
 
 
 def test_every_cell_has_one_job(plan: Plan) -> None:
-    trained = [(where, first, size) for where, first, ladder in plan.second_side_jobs() for size in ladder]
-    cells = {(where, first, size) for where, s in plan.cells.items() for first, second in s.items() for size in second}
+    trained = [(second, size) for second, ladder in plan.second_side_jobs() for size in ladder]
+    cells = {(second, size) for second, ladder in plan.cells.items() for size in ladder}
     assert len(trained) == len(cells)
     assert set(trained) == cells
 
 
 def test_sides_bases_and_seeds_are_trajectories_of_their_own(values: Values) -> None:
     values["rebound"]["reversed"] = values["rebound"]["existence"] | {"first_side": "negative"}
-    added = Plan(read_study(values)).cells.keys() - Plan(read_study(values | {"seeds": [1]})).cells.keys()
+    fewer = read_study(values | {"seeds": [1]})
+    added = Plan(read_study(values)).first_sizes.keys() - Plan(fewer).first_sizes.keys()
     assert {(where.base, where.first_side) for where in added} == {
         ("nano", "positive"),
         ("nano", "negative"),
@@ -84,32 +89,32 @@ def test_sides_bases_and_seeds_are_trajectories_of_their_own(values: Values) -> 
 
 def test_a_new_study_has_one_ladder_a_trajectory(plan: Plan) -> None:
     assert plan.first_ladders(FIRST) == [(8, 16)]
-    assert plan.second_ladders(FIRST, 16) == [(0, 4, 8, 12)]
+    assert plan.second_ladders(SECOND) == [(0, 4, 8, 12)]
 
 
 def test_sizes_that_are_no_checkpoints_have_runs_of_their_own(values: Values) -> None:
     values["second_side"]["schedule"] = "linear"
     plan = Plan(read_study(values))
     assert plan.first_ladders(FIRST) == [(8, 16)]
-    assert plan.second_ladders(FIRST, 16) == [(0,), (4,), (8,), (12,)]
+    assert plan.second_ladders(SECOND) == [(0,), (4,), (8,), (12,)]
 
 
 def test_an_added_size_is_a_new_ladder_beside_the_finished_one(values: Values) -> None:
-    folder = "reviews/rebound/nano/positive/seed1"
-    finish(f"{folder}/first/8-16")
-    finish(f"{folder}/P16/0-4-8-12")
+    folder = "reviews/rebound/nano/positive/first/seed1"
+    finish(f"{folder}/P/8-16")
+    finish(f"{folder}/P16/second/0-4-8-12")
     values["rebound"]["existence"] |= {"first_sizes": [8, 16, 24], "second_sizes": [0, 4, 8, 16]}
     plan = Plan(read_study(values))
     assert plan.first_ladders(FIRST) == [(8, 16), (24,)]
-    assert plan.second_ladders(FIRST, 16) == [(0, 4, 8, 12), (16,)]
-    other_seed = Trajectory("reviews", "nano", "positive", 2)
+    assert plan.second_ladders(SECOND) == [(0, 4, 8, 12), (16,)]
+    other_seed = Trajectory("reviews", "nano", "positive", "first", 2)
     assert plan.first_ladders(other_seed) == [(8, 16, 24)]
     start = plan.second_start(wildcards(first=24))
-    assert start == f"results/tiny/{folder}/first/24/rungs"
+    assert start == f"results/tiny/{folder}/P/24/rungs"
 
 
 def test_a_second_side_starts_from_the_ladder_that_holds_its_rung(plan: Plan) -> None:
-    assert plan.second_start(wildcards(first=16)).endswith("nano/positive/seed1/first/8-16/rungs")
+    assert plan.second_start(wildcards(first=16)).endswith("nano/positive/first/seed1/P/8-16/rungs")
 
 
 # Jobs
@@ -118,36 +123,38 @@ def test_a_second_side_starts_from_the_ladder_that_holds_its_rung(plan: Plan) ->
 def test_a_first_side_starts_from_the_checkpoint_of_its_base(plan: Plan) -> None:
     for base, rung in (("nano-step3", "3"), ("nano", "6")):
         job = jobs.FineTuneJob.model_validate_json(plan.first_side_job(wildcards(base=base, ladder="8-16")))
-        expected = jobs.FineTuneJob(start=rung, settings=plan.study.first_side, sizes=(8, 16), seed=1)
+        expected = jobs.FineTuneJob(start=rung, settings=plan.study.first_side, sizes=(8, 16), seed=1, template="plain")
         assert job == expected
         assert plan.base_rungs(wildcards(base=base)) == "results/tiny/models/nano/rungs"
 
 
 def test_a_second_side_trains_on_the_opposite_side(plan: Plan) -> None:
     for side, other in (("positive", "negative"), ("negative", "positive")):
-        assert plan.second_side_pool(wildcards(side=side)) == f"results/tiny/reviews/pools/{other}.parquet"
+        assert plan.second_side_pools(wildcards(side=side)) == [f"results/tiny/reviews/pools/{other}.parquet"]
     job = jobs.FineTuneJob.model_validate_json(plan.second_side_job(wildcards(first=16, ladder="0-4", seed=2)))
-    assert job == jobs.FineTuneJob(start="16", settings=plan.study.second_side, sizes=(0, 4), seed=2)
+    assert job == jobs.FineTuneJob(start="16", settings=plan.study.second_side, sizes=(0, 4), seed=2, template="plain")
 
 
 def test_answers_name_their_cell(plan: Plan) -> None:
     job = jobs.AnswerJob.model_validate_json(plan.answer_job(wildcards(first=16, ladder="0-4")))
-    assert (job.base, job.first_side, job.seed, job.first_size, job.rungs) == ("nano", "positive", 1, 16, (0, 4))
+    assert job.row(4) == {
+        "base": "nano",
+        "first_side": "positive",
+        "first_recipe": "first",
+        "second_recipe": "second",
+        "seed": 1,
+        "first_size": 16,
+        "second_size": 4,
+    }
     base = jobs.AnswerJob.model_validate_json(plan.base_answer_job(wildcards(base="nano-step3")))
-    assert (base.base, base.first_side, base.seed, base.first_size, base.rungs) == (
-        "nano-step3",
-        None,
-        None,
-        None,
-        (3,),
-    )
+    assert (base.row(3), base.rungs) == ({"base": "nano-step3"}, (3,))
 
 
 def test_all_answers_of_a_task_are_scored_together(plan: Plan) -> None:
     files = plan.answers(wildcards())
     assert len(files) == len(set(files)) == 2 + 2 * 3  # bases; seeds × (two first sizes of one base, one of the other)
     assert "results/tiny/reviews/rebound/nano-step3/answers.parquet" in files
-    assert "results/tiny/reviews/rebound/nano/positive/seed2/P16/0-4-8-12/answers.parquet" in files
+    assert "results/tiny/reviews/rebound/nano/positive/first/seed2/P16/second/0-4-8-12/answers.parquet" in files
 
 
 def test_tasks_keep_to_themselves(values: Values) -> None:
@@ -189,6 +196,73 @@ def test_a_job_is_told_nothing_that_it_does_not_use(
     before = job(Plan(read_study(values)))
     change(values)
     assert job(Plan(read_study(values))) == before
+
+
+# Recipes
+
+
+def test_recipes_have_trajectories_of_their_own(values: Values) -> None:
+    values["recipes"] = {"long": values["first_side"] | {"epochs": 2}, "dpo": with_algorithm(values, "dpo")}
+    values["rebound"]["long"] = values["rebound"]["existence"] | {"first_recipe": "long"}
+    values["rebound"]["dpo"] = values["rebound"]["existence"] | {"second_recipe": "dpo"}
+    plan = Plan(read_study(values))
+    long = Trajectory("reviews", "nano", "positive", "long", 1)
+    assert plan.first_ladders(long) == [(8,), (16,)]  # two epochs: no size is a checkpoint of another's run
+    assert plan.first_ladders(FIRST) == [(8, 16)]
+    assert SecondSide(FIRST, 8, "dpo") in plan.cells
+    assert SecondSide(long, 8, "dpo") not in plan.cells
+    job = jobs.FineTuneJob.model_validate_json(plan.second_side_job(wildcards(second="dpo", first=8, ladder="0-4")))
+    assert job.settings.algorithm.kind == "dpo"
+
+
+def with_algorithm(values: Values, kind: str) -> Values:
+    return values["second_side"] | {"algorithm": {"kind": kind}}
+
+
+@pytest.mark.parametrize("kind", ["dpo", "kto", "simpo"])
+def test_preferences_are_learned_from_both_sides(values: Values, kind: str) -> None:
+    values["second_side"] = with_algorithm(values, kind)
+    files = Plan(read_study(values)).second_side_pools(wildcards(side="positive"))
+    assert files == [f"results/tiny/reviews/pools/{side}.parquet" for side in ("negative", "positive")]
+
+
+def test_ppo_is_rewarded_by_the_score_of_its_own_side(values: Values) -> None:
+    assert Plan(read_study(values)).second_side_score_model(wildcards()) == []
+    values["second_side"] = with_algorithm(values, "ppo") | {"max_length": 48}
+    plan = Plan(read_study(values))
+    assert plan.second_side_prompts(wildcards()) == ["results/tiny/reviews/prompts/negative.parquet"]
+    assert plan.second_side_score_model(wildcards()) == plan.judge_files(wildcards())
+    job = jobs.FineTuneJob.model_validate_json(plan.second_side_job(wildcards(first=8, ladder="0-4")))
+    assert job.reward is not None
+    assert job.reward.side == "negative"
+
+
+def test_a_weak_model_that_is_made_anew_answers_anew(values: Values) -> None:
+    """Folders of weights are compared with nothing, so the file that stands for them is an input, too."""
+    assert Plan(read_study(values)).weak_rungs_made(wildcards()) == []
+    values["sampling"]["contrast"] = {"weak": "nano-step3", "strength": 1.0}
+    plan = Plan(read_study(values))
+    assert plan.weak_rungs(wildcards()) == ["results/tiny/models/nano/rungs"]
+    assert plan.weak_rungs_made(wildcards()) == ["results/tiny/models/nano/metrics.json"]
+    rules = (ROOT / "workflow/rules/rebound.smk").read_text()
+    assert rules.count("weak=ancient(plan.weak_rungs)") == rules.count("weak_made=plan.weak_rungs_made") == 2
+
+
+# Models
+
+
+def test_a_tuned_model_is_a_base_like_any_other(values: Values) -> None:
+    tuned = {"kind": "tuned", "base": "nano-step3", "task": "reviews", "side": "positive", "examples": 8, "seed": 5}
+    values["models"]["warm"] = tuned | {"tuning": values["first_side"]}
+    values["rebound"]["existence"]["bases"] = ["warm"]
+    plan = Plan(read_study(values))
+    assert plan.tuned_start(wildcards(model="warm")) == "results/tiny/models/nano/rungs"
+    job = jobs.FineTuneJob.model_validate_json(plan.tuned_job(wildcards(model="warm")))
+    assert (job.start, job.sizes, job.seed) == ("3", (8,), 5)
+    first = jobs.FineTuneJob.model_validate_json(plan.first_side_job(wildcards(base="warm", ladder="8-16")))
+    assert first.start == "8"
+    assert plan.base_rungs(wildcards(base="warm")) == "results/tiny/models/warm/rungs"
+    assert plan.study.origin("warm") == "nano"
 
 
 def test_pretraining_keeps_every_checkpoint_and_the_end(plan: Plan) -> None:
@@ -245,7 +319,9 @@ def test_a_path_starts_from_its_slice_and_trains_on_the_targets_answers(
 ) -> None:
     job = jobs.FineTuneJob.model_validate_json(slices.tune_job(of_slices(k=start, l=target)))
     settings = slices.study.resistance["slices"].tuning
-    assert job == jobs.FineTuneJob(start=rung, settings=settings, sizes=(8,), seed=1, answers_of_slice=target)
+    assert job == jobs.FineTuneJob(
+        start=rung, settings=settings, sizes=(8,), seed=1, template="plain", answers_of_slice=target
+    )
 
 
 def test_every_pair_is_walked_both_ways() -> None:

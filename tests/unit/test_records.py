@@ -11,10 +11,12 @@ from elasticity.records import ANSWERS, PROMPTS, SCORES, read_rows, write_table
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 TOKENS = st.lists(st.integers(0, 2**31 - 1))
-CELLS = st.just(dict.fromkeys(ANSWERS.names[:5])) | st.fixed_dictionaries(
+CELLS = st.just(dict.fromkeys(ANSWERS.names[:7])) | st.fixed_dictionaries(
     {
         "base": WORDS,
         "first_side": WORDS,
+        "first_recipe": WORDS,
+        "second_recipe": WORDS,
         "seed": st.integers(0, 9),
         "first_size": st.integers(0, 9),
         "second_size": st.integers(0, 9),

@@ -61,6 +61,66 @@ rule rebound_figure:
         " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"
 
 
+rule divergence_table:
+    """KL divergence from the base model: means and intervals over seeds."""
+    input:
+        divergences=plan.divergences,
+    output:
+        seeds=f"{RESULTS}/tables/seeds/divergence-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/divergence-{{experiment}}.csv",
+        html=report(
+            f"{RESULTS}/tables/divergence-{{experiment}}.html",
+            caption="../report/divergence_table.rst",
+            category="Rebound",
+            labels={"experiment": "{experiment}", "what": "table"},
+        ),
+    log:
+        f"{RESULTS}/logs/tables/divergence-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/divergence-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=plan.rebound_judge_job,
+        code=code_digest("divergence_table.py"),
+    shell:
+        "python workflow/scripts/divergence_table.py {params.job:q}"
+        " --divergences {input.divergences:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
+
+
+rule divergence_figure:
+    """Divergence from the base model against N, one line per P."""
+    input:
+        table=rules.divergence_table.output.table,
+    output:
+        svg=report(
+            f"{RESULTS}/figures/divergence-{{experiment}}.svg",
+            caption="../report/divergence_figure.rst",
+            category="Rebound",
+            labels={"experiment": "{experiment}", "what": "figure"},
+        ),
+        pdf=f"{RESULTS}/figures/divergence-{{experiment}}.pdf",
+        png=f"{RESULTS}/figures/divergence-{{experiment}}.png",
+    log:
+        f"{RESULTS}/logs/figures/divergence-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/figures/divergence-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=plan.rebound_figure_job,
+        code=code_digest("divergence_figure.py"),
+    shell:
+        "python workflow/scripts/divergence_figure.py {params.job:q}"
+        " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"
+
+
 rule resistance_table:
     """Training loss, cross-entropy, own entropy and KL: means and intervals over seeds."""
     input:
@@ -156,7 +216,7 @@ rule base_table:
 rule provenance:
     """What made these results: the resolved study, digests, versions, hardware, seeds, the commit."""
     input:
-        texts=[f"{RESULTS}/{task}/texts.parquet" for task in study.tasks],
+        texts=[f"{RESULTS}/{task}/examples.parquet" for task in study.tasks],
         results=[*plan.targets(), *resistance.targets()],
     output:
         study=f"{RESULTS}/provenance/study.yaml",

@@ -4,11 +4,9 @@ A folder of weights is `ancient` because Snakemake compares folders by time only
 is compared by content, stands for it.
 """
 
-TRAJECTORY = f"{RESULTS}/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
-TRAJECTORY_LOG = f"{RESULTS}/logs/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
-TRAJECTORY_BENCHMARK = (
-    f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/{{side}}/seed{{seed}}"
-)
+REBOUND = "{task}/rebound/{base}/{side}/{recipe}/seed{seed}"
+FIRST = f"{REBOUND}/P/{{ladder}}"
+SECOND = f"{REBOUND}/P{{first}}/{{second}}/{{ladder}}"
 
 
 rule first_side:
@@ -18,13 +16,13 @@ rule first_side:
         made=plan.base_made,
         examples=f"{RESULTS}/{{task}}/pools/{{side}}.parquet",
     output:
-        rungs=directory(f"{TRAJECTORY}/first/{{ladder}}/rungs"),
-        losses=f"{TRAJECTORY}/first/{{ladder}}/losses.parquet",
-        metrics=f"{TRAJECTORY}/first/{{ladder}}/metrics.json",
+        rungs=directory(f"{RESULTS}/{FIRST}/rungs"),
+        losses=f"{RESULTS}/{FIRST}/losses.parquet",
+        metrics=f"{RESULTS}/{FIRST}/metrics.json",
     log:
-        f"{TRAJECTORY_LOG}/first/{{ladder}}.log",
+        f"{RESULTS}/logs/{FIRST}.log",
     benchmark:
-        f"{TRAJECTORY_BENCHMARK}/first/{{ladder}}.tsv"
+        f"{RESULTS}/benchmarks/{FIRST}.tsv"
     priority: 50
     conda:
         "../../envs/elasticity.yaml"
@@ -48,15 +46,17 @@ rule second_side:
     input:
         start=ancient(plan.second_start),
         made=plan.second_start_made,
-        examples=plan.second_side_pool,
+        examples=plan.second_side_pools,
+        prompts=plan.second_side_prompts,
+        score_model=plan.second_side_score_model,
     output:
-        rungs=temp(directory(f"{TRAJECTORY}/P{{first}}/{{ladder}}/rungs")),
-        losses=f"{TRAJECTORY}/P{{first}}/{{ladder}}/losses.parquet",
-        metrics=f"{TRAJECTORY}/P{{first}}/{{ladder}}/metrics.json",
+        rungs=temp(directory(f"{RESULTS}/{SECOND}/rungs")),
+        losses=f"{RESULTS}/{SECOND}/losses.parquet",
+        metrics=f"{RESULTS}/{SECOND}/metrics.json",
     log:
-        f"{TRAJECTORY_LOG}/P{{first}}/{{ladder}}/second-side.log",
+        f"{RESULTS}/logs/{SECOND}/second-side.log",
     benchmark:
-        f"{TRAJECTORY_BENCHMARK}/P{{first}}/{{ladder}}/second-side.tsv"
+        f"{RESULTS}/benchmarks/{SECOND}/second-side.tsv"
     conda:
         "../../envs/elasticity.yaml"
     threads: demands.second_side.threads
@@ -70,6 +70,7 @@ rule second_side:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --prompts {input.prompts:q} --score-model {input.score_model:q}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
@@ -79,12 +80,14 @@ rule answer:
     input:
         rungs=rules.second_side.output.rungs,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
+        weak=ancient(plan.weak_rungs),
+        weak_made=plan.weak_rungs_made,
     output:
-        answers=f"{TRAJECTORY}/P{{first}}/{{ladder}}/answers.parquet",
+        answers=f"{RESULTS}/{SECOND}/answers.parquet",
     log:
-        f"{TRAJECTORY_LOG}/P{{first}}/{{ladder}}/answer.log",
+        f"{RESULTS}/logs/{SECOND}/answer.log",
     benchmark:
-        f"{TRAJECTORY_BENCHMARK}/P{{first}}/{{ladder}}/answer.tsv"
+        f"{RESULTS}/benchmarks/{SECOND}/answer.tsv"
     conda:
         f"../../envs/{plan.answering_environment}.yaml"
     threads: demands.answering.threads
@@ -96,7 +99,37 @@ rule answer:
     shell:
         launched(
             "workflow/scripts/answer.py {params.job:q}"
-            " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+            " --rungs {input.rungs:q} --prompts {input.prompts:q} --weak {input.weak:q}"
+            " --answers {output.answers:q} > {log:q} 2>&1"
+        )
+
+
+rule divergence:
+    """Measure the KL divergence of every rung of a second side from the base model, on the rung's own answers."""
+    input:
+        rungs=rules.second_side.output.rungs,
+        start=ancient(plan.base_rungs),
+        made=plan.base_made,
+        answers=rules.answer.output.answers,
+    output:
+        divergences=f"{RESULTS}/{SECOND}/divergences.parquet",
+    log:
+        f"{RESULTS}/logs/{SECOND}/divergence.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{SECOND}/divergence.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    threads: demands.diverging.threads
+    resources:
+        **demands.diverging.resources,
+    params:
+        job=plan.divergence_job,
+        code=code_digest("divergence.py"),
+    shell:
+        launched(
+            "workflow/scripts/divergence.py {params.job:q}"
+            " --rungs {input.rungs:q} --base {input.start:q} --answers {input.answers:q}"
+            " --divergences {output.divergences:q} > {log:q} 2>&1"
         )
 
 
@@ -106,6 +139,8 @@ rule answer_base:
         rungs=ancient(plan.base_rungs),
         made=plan.base_made,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
+        weak=ancient(plan.weak_rungs),
+        weak_made=plan.weak_rungs_made,
     output:
         answers=f"{RESULTS}/{{task}}/rebound/{{base}}/answers.parquet",
     log:
@@ -123,5 +158,6 @@ rule answer_base:
     shell:
         launched(
             "workflow/scripts/answer.py {params.job:q}"
-            " --rungs {input.rungs:q} --prompts {input.prompts:q} --answers {output.answers:q} > {log:q} 2>&1"
+            " --rungs {input.rungs:q} --prompts {input.prompts:q} --weak {input.weak:q}"
+            " --answers {output.answers:q} > {log:q} 2>&1"
         )

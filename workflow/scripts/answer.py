@@ -13,19 +13,18 @@ from elasticity.tokenization import load_tokenizer
 
 def main() -> None:
     """The job on the command line."""
-    with Command(__doc__, AnswerJob, "rungs", "prompts", output="answers") as command:
+    with Command(__doc__, AnswerJob, "rungs", "prompts", output="answers", optional=("weak",)) as command:
         one_thread()
         job = command.job
         prompts = read_rows(command.path("prompts"), PROMPTS)
+        weak = command.path("weak") / str(job.weak) if job.weak is not None else None
         rows = []
         for rung in progress(job.rungs, "answer", "rungs", command.journal):
             folder = command.path("rungs") / str(rung)
-            cell = {"base": job.base, "first_side": job.first_side, "seed": job.seed, "first_size": job.first_size}
-            cell["second_size"] = None if job.first_size is None else rung
             tokenizer = load_tokenizer(folder)
-            with load_engine(job.engine, folder, tokenizer) as engine:
-                answers = answer(engine, tokenizer, share(prompts), job.sampling)
-            rows += [cell | row for row in collect(answers)]
+            with load_engine(job.engine, folder, tokenizer, weak) as engine:
+                answers = answer(engine, tokenizer, share(prompts), job.sampling, job.template)
+            rows += [job.row(rung) | row for row in collect(answers)]
         if is_first_process():
             write_table(command.path("answers"), rows, ANSWERS)
         print(f"{len(rows)} answers, {sum(len(row['answer_tokens']) for row in rows)} tokens")

@@ -25,8 +25,10 @@ def main() -> None:
             folder = command.path("rungs") / str(rung)
             tokenizer = load_tokenizer(folder)
             with load_engine(job.engine, folder, tokenizer) as engine:
-                twin_answers = answer(engine, tokenizer, twin_prompts, job.twin_sampling)
-                question_answers = answer(engine, tokenizer, question_prompts, job.question_sampling)
+                twin_answers = answer(engine, tokenizer, twin_prompts, job.twin_sampling, job.twin_template)
+                question_answers = answer(
+                    engine, tokenizer, question_prompts, job.question_sampling, job.question_template
+                )
             twins += [{"slice": number} | row for row in collect(twin_answers)]
             questions += [{"slice": number} | row for row in collect(question_answers)]
         if is_first_process():

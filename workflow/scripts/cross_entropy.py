@@ -7,7 +7,7 @@ from elasticity.jobs import CrossEntropyJob
 from elasticity.models import load_for_measuring, one_thread
 from elasticity.progress import progress
 from elasticity.records import CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.tokenization import check_same_vocabulary, load_tokenizer
 
 with Command(__doc__, CrossEntropyJob, "slices", "tuned", "questions", output="cross-entropies") as command:
     one_thread()
@@ -25,6 +25,7 @@ with Command(__doc__, CrossEntropyJob, "slices", "tuned", "questions", output="c
     rows = []
     paths = list(zip(job.paths, command.paths("tuned"), strict=True))
     for (start, target), tuned in progress(paths, "measure", "models", command.journal):
+        check_same_vocabulary(folders[0], tuned / job.tuned_rung)
         lengths = code_lengths(load_for_measuring(tuned / job.tuned_rung), examples[target], pad)
         for i, question in enumerate(answers[target]):
             rows.append(

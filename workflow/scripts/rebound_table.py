@@ -2,11 +2,13 @@
 
 from elasticity.command import Command
 from elasticity.jobs import ReboundJudgeJob
-from elasticity.judgement import rebound_seeds, rebound_table, write_csv, write_table
+from elasticity.judgement import base_scores, rebound_seeds, rebound_table, write_csv, write_table
 from elasticity.records import SCORES, read_table
 
 with Command(__doc__, ReboundJudgeJob, "scores", "seeds", "html", output="table") as command:
     scores = read_table(command.path("scores"), SCORES).to_pandas()
     per_seed = rebound_seeds(scores, command.job)
     write_csv(per_seed, command.path("seeds"))
-    write_table(rebound_table(per_seed, scores, command.job), command.path("table"), command.path("html"))
+    table = rebound_table(per_seed, command.job, "score")
+    table["base_score"] = table["base"].map(base_scores(scores))
+    write_table(table, command.path("table"), command.path("html"))

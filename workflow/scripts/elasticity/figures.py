@@ -1,6 +1,6 @@
 """Figures: labelled with units, legible in grey and at column width, the same bytes for the same numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,32 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
 
 def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], score: str) -> Figure:
     """Score against N: a panel for each base model, a line for each P, the base model dashed."""
+    references = table.groupby("base")["base_score"].first()
+    return _against_second_size(table, bases, sides, "score", score, {base: references[base] for base in bases})
+
+
+def divergence(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) -> Figure:
+    """KL from the base model against N, laid out as ``rebound``; the base model itself is at 0."""
+    label = "KL from the base model,\nnats per token"
+    return _against_second_size(table, bases, sides, "kl", label, dict.fromkeys(bases, 0.0))
+
+
+def _against_second_size(
+    table: pd.DataFrame,
+    bases: Sequence[str],
+    sides: tuple[str, str],
+    value: str,
+    label: str,
+    references: Mapping[str, float],
+) -> Figure:
     use_style()
     width = COLUMN_IN if len(bases) == 1 else PAGE_IN
     figure, axes = plt.subplots(1, len(bases), figsize=(width, 2.6), sharey=True, squeeze=False, layout="constrained")
     for axis, base in zip(axes[0], bases, strict=True):
-        panel = table[table["base"] == base]
-        _rebound_panel(axis, panel, sides[0])
+        _lines(axis, table[table["base"] == base], value, sides[0])
+        axis.axhline(references[base], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
-    axes[0, 0].set_ylabel(score)
+    axes[0, 0].set_ylabel(label)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside upper center", ncols=2 if len(bases) == 1 else len(labels), frameon=False
@@ -53,7 +71,7 @@ def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], s
     return figure
 
 
-def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
+def _lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None:
     """N evenly spaced, lines set a little apart so that their intervals can be told from one another."""
     sizes = sorted(panel["first_size"].unique())
     ticks = sorted(panel["second_size"].unique())
@@ -62,8 +80,8 @@ def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
         shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
         axis.errorbar(
             [ticks.index(n) + shift for n in line["second_size"]],
-            line["score"],
-            yerr=_errors(line, "score"),
+            line[value],
+            yerr=_errors(line, value),
             color=colour,
             marker=MARKERS[place % len(MARKERS)],
             markersize=4,
@@ -72,7 +90,6 @@ def _rebound_panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
             capsize=2,
             label=f"P = {size} {first_side}",
         )
-    axis.axhline(panel["base_score"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
     axis.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
     sns.despine(ax=axis)
 

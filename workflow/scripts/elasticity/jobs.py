@@ -5,8 +5,12 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 
 from pydantic import PositiveInt
 
-from elasticity.settings import EngineName, FineTuning, Sampling, Section, Seeds, Side, Stretches
-from elasticity.study import Pretrained, Prompts, Rebound, Source, Study
+from elasticity.data_settings import Beginnings, Repository, Revision, Source, Template
+from elasticity.model_settings import HubModel, ImportedModel, Pretrained
+from elasticity.pools import Take
+from elasticity.score_settings import ScoreModelSettings
+from elasticity.settings import EngineName, FineTuning, Opposed, Sampling, Section, Seeds
+from elasticity.study import Rebound, Study
 
 TuningPath = tuple[int, int]
 """(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
@@ -19,15 +23,19 @@ class FetchJob(Section):
 
 
 class PoolJob(Section):
-    """Take stretches of the texts in the order of their digests."""
+    """Fill the last of these pools; the others are filled before it."""
 
-    stretches: Stretches
+    takes: tuple[Take, ...]
 
 
 class PromptJob(Section):
     """Cut the beginnings off texts."""
 
-    prompts: Prompts
+    prompts: Beginnings
+
+
+class QuestionJob(Section):
+    """Take the prompts of examples: nothing to say."""
 
 
 class TokenizerJob(Section):
@@ -43,6 +51,13 @@ class PretrainJob(Section):
     rungs: tuple[int, ...]
 
 
+class Reward(Section):
+    """What PPO is rewarded by: the score, or minus the score where the side to train on is the negative one."""
+
+    score_model: ScoreModelSettings
+    side: Opposed
+
+
 class FineTuneJob(Section):
     """Fine-tune the rung ``start`` and keep the model after each of these sizes (examples)."""
 
@@ -50,19 +65,51 @@ class FineTuneJob(Section):
     settings: FineTuning
     sizes: tuple[int, ...]
     seed: int
+    template: Template
     answers_of_slice: int | None = None
+    reward: Reward | None = None
+
+
+class Cell(Section):
+    """The cells of a rebound experiment that share a ladder: all but the second side's size, which names the rung."""
+
+    first_side: Opposed
+    first_recipe: str
+    second_recipe: str
+    seed: int
+    first_size: int
+
+    def row(self, base: str, second_size: int) -> dict[str, str | int]:
+        """The first columns of a table of cells."""
+        return {"base": base, **self.model_dump(), "second_size": second_size}
 
 
 class AnswerJob(Section):
-    """Answer the prompts with each rung, named after the second side's size; the base's rung has no cell."""
+    """Answer the prompts with each rung, named after the second side's size; a base model has no cell.
+
+    ``weak`` is the rung of the model that contrastive decoding sets the answers off against.
+    """
 
     base: str
-    first_side: Side | None = None
-    seed: int | None = None
-    first_size: int | None = None
+    cell: Cell | None = None
     rungs: tuple[int, ...]
     sampling: Sampling
     engine: EngineName
+    template: Template
+    weak: int | None = None
+
+    def row(self, rung: int) -> dict[str, str | int | None]:
+        """The cell of a rung."""
+        return {"base": self.base, **(self.cell.row(self.base, rung) if self.cell else {})}
+
+
+class DivergenceJob(Section):
+    """Measure how far each rung, named after the second side's size, is from the base model."""
+
+    base: str
+    base_rung: int
+    cell: Cell
+    rungs: tuple[int, ...]
 
 
 class SliceAnswerJob(Section):
@@ -72,6 +119,8 @@ class SliceAnswerJob(Section):
     twin_sampling: Sampling
     question_sampling: Sampling
     engine: EngineName
+    twin_template: Template
+    question_template: Template
 
 
 class CrossEntropyJob(Section):
@@ -111,11 +160,17 @@ class ResistanceJudgeJob(Section):
     paths: tuple[TuningPath, ...]
 
 
-class ScoreJob(Section):
-    """Score answers, after a check that the good text of a gold pair scores above the bad one."""
+class ScoreModelJob(Section):
+    """Load a score model, which must put its gold pair in order, and use it or measure its quality."""
 
-    good: str
-    bad: str
+    score_model: ScoreModelSettings
+
+
+class FetchScoreModelJob(Section):
+    """Fetch a score model from the hub."""
+
+    repo: Repository
+    revision: Revision
 
 
 class ProvenanceJob(Section):
@@ -124,10 +179,16 @@ class ProvenanceJob(Section):
     study: Study
 
 
-class FolderJob(Section):
-    """Import a model folder."""
+class FetchModelJob(Section):
+    """Fetch a model from the hub."""
 
-    path: str
+    model: HubModel
+
+
+class ImportJob(Section):
+    """Import a model from a folder, the hub, or a GGUF file."""
+
+    model: ImportedModel
 
 
 class HeldOutJob(Section):
@@ -135,3 +196,10 @@ class HeldOutJob(Section):
 
     bases: tuple[tuple[str, str], ...]
     max_length: PositiveInt
+
+
+class PrintedJob(Section):
+    """Compare with the paper's numbers: of this task, if they are of several; by its name of each base."""
+
+    task: str | None = None
+    models: dict[str, str]

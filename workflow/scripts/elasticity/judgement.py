@@ -49,29 +49,55 @@ def t_interval(values: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, 
     return mean, mean - half, mean + half
 
 
+CELL = ["base", "first_side", "first_recipe", "second_recipe", "first_size", "second_size"]
+"""What tells the cells of rebound experiments from one another."""
+
+
 def rebound_seeds(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
     """Mean score over prompts for each cell of an experiment and each seed.
 
     ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
     """
+    cells = _cells(scores, job).groupby([*CELL, "seed"], sort=True)["score"]
+    return _whole(cells.agg(score="mean", prompts="size").reset_index())
+
+
+def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """KL from the base model in nats per token of the answers, for each cell of an experiment and each seed.
+
+    ``divergences`` has schema ``DIVERGENCES`` and may hold cells of other experiments.
+    """
+    sums = _cells(divergences, job).groupby([*CELL, "seed"], sort=True)[["nats", "tokens"]].sum()
+    return _whole((sums["nats"] / sums["tokens"]).rename("kl").reset_index())
+
+
+def _cells(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """The rows that belong to the cells of an experiment."""
     experiment = job.experiment
-    cells = scores[
-        scores["base"].isin(experiment.bases)
-        & (scores["first_side"] == experiment.first_side)
-        & scores["seed"].isin(job.seeds)
-        & scores["first_size"].isin(experiment.first_sizes)
-        & scores["second_size"].isin(experiment.second_sizes)
+    return rows[
+        rows["base"].isin(experiment.bases)
+        & (rows["first_side"] == experiment.first_side)
+        & (rows["first_recipe"] == experiment.first_recipe)
+        & (rows["second_recipe"] == experiment.second_recipe)
+        & rows["seed"].isin(job.seeds)
+        & rows["first_size"].isin(experiment.first_sizes)
+        & rows["second_size"].isin(experiment.second_sizes)
     ]
-    keys = ["base", "first_side", "first_size", "second_size", "seed"]
-    means: pd.DataFrame = cells.groupby(keys, sort=True)["score"].agg(score="mean", prompts="size").reset_index()
-    return means.astype({"first_size": int, "second_size": int, "seed": int})
 
 
-def rebound_table(per_seed: pd.DataFrame, scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
-    """Mean score and interval over seeds for each cell, with the base model's score and the updates made beside it."""
-    table = over_seeds(per_seed, ["base", "first_side", "first_size", "second_size"], ["score"])
-    bases = scores[scores["first_side"].isna()].groupby("base")["score"].mean()
-    table["base_score"] = table["base"].map(bases)
+def _whole(table: pd.DataFrame) -> pd.DataFrame:
+    """Sizes as whole numbers: beside base models, which have none, pandas holds them as fractions."""
+    return table.astype({"first_size": int, "second_size": int, "seed": int})
+
+
+def base_scores(scores: pd.DataFrame) -> "pd.Series[float]":
+    """The mean score of each base model."""
+    return scores[scores["first_side"].isna()].groupby("base")["score"].mean()
+
+
+def rebound_table(per_seed: pd.DataFrame, job: ReboundJudgeJob, value: str) -> pd.DataFrame:
+    """Mean and interval over seeds for each cell, with the updates that N examples make beside them."""
+    table = over_seeds(per_seed, CELL, [value])
     table["second_updates"] = table["second_size"].map(job.second_side.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
     return table.sort_values(["base", "first_size", "second_size"]).astype({"base": str})
@@ -118,10 +144,11 @@ def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
     return sums.drop(columns="nats").reset_index()
 
 
-def write_table(table: pd.DataFrame, csv: Path, html: Path) -> None:
+def write_table(table: pd.DataFrame, csv: Path, html: Path, digits: int = 3) -> None:
     """Write a table for programs and spreadsheets, and for reading in the report; equal values give equal bytes."""
     write_csv(table, csv)
-    html.write_text(HTML.format(table=table.to_html(index=False, float_format="{:.3f}".format, border=0, na_rep="")))
+    shown = table.to_html(index=False, float_format=f"{{:.{digits}f}}".format, border=0, na_rep="")
+    html.write_text(HTML.format(table=shown))
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -8,12 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from elasticity import jobs, pools
+from elasticity import jobs, paths, pools
+from elasticity.data_settings import Beginnings, DataFile
 from elasticity.digests import canonical_json
 from elasticity.errors import UserError
 from elasticity.hardware import Hardware
-from elasticity.settings import Section
-from elasticity.study import LabelledFile, ModelFolder, Pretrained, Study
+from elasticity.locating import source_of
+from elasticity.model_settings import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
+from elasticity.score_settings import JUDGE_FILES, Judge, SnippetClassifier
+from elasticity.settings import Sampling, Section
+from elasticity.shapes import shape_of
+from elasticity.study import Study
 
 Wildcards = Any
 """Snakemake's wildcards: an object with a text attribute for each wildcard of the rule."""
@@ -41,12 +46,20 @@ class MaterialsPlan:
         Snakemake would not: if the input of a rule is missing but its output is there, it takes the old output.
         """
         for name, task in self.study.tasks.items():
-            if isinstance(task.source, LabelledFile) and not Path(task.source.path).is_file():
+            if isinstance(task.source, DataFile) and not Path(task.source.path).is_file():
                 raise UserError(f"tasks.{name}.source.path: {task.source.path} does not exist (seen from {Path.cwd()})")
+        for name, judge in self.given_judges.items():
+            if judge.path is not None and not Path(judge.path, "config.json").is_file():
+                raise UserError(
+                    f"tasks.{name}.score_model.path: {judge.path} is not a model folder: it holds no config.json"
+                )
         for name, model in self.imported.items():
+            source = source_of(model, Path(self._fetched(name)))
+            if isinstance(model, GgufModel) and not source.is_file():
+                raise UserError(f"models.{name}.path: {source} does not exist (seen from {Path.cwd()})")
             for needed in ("config.json", "tokenizer.json"):
-                if not Path(model.path, needed).is_file():
-                    raise UserError(f"models.{name}.path: {model.path} is not a model folder: it holds no {needed}")
+                if isinstance(model, ModelFolder) and not (source / needed).is_file():
+                    raise UserError(f"models.{name}.path: {source} is not a model folder: it holds no {needed}")
 
     # Data
 
@@ -57,37 +70,101 @@ class MaterialsPlan:
     def source_files(self, wildcards: Wildcards) -> list[str]:
         """The user's own data file, if the task has one."""
         source = self.study.tasks[wildcards.task].source
-        return [source.path] if isinstance(source, LabelledFile) else []
+        return [source.path] if isinstance(source, DataFile) else []
 
     def pool_job(self, wildcards: Wildcards) -> str:
         """Of a pool of a task."""
-        stretches = pools.layout(self.study.tasks[wildcards.task].pools)[wildcards.pool]
-        return to_json(jobs.PoolJob(stretches=stretches))
+        task = self.study.tasks[wildcards.task]
+        takes = pools.layout(task.pools, task.prompts)
+        return to_json(jobs.PoolJob(takes=pools.needed(takes, wildcards.pool)))
+
+    @property
+    def beginnings(self) -> dict[str, Beginnings]:
+        """How prompts are cut in the tasks whose prompts are the beginnings of texts."""
+        prompts = {name: task.prompts for name, task in self.study.tasks.items()}
+        return {name: settings for name, settings in prompts.items() if isinstance(settings, Beginnings)}
+
+    @property
+    def questions(self) -> list[str]:
+        """The tasks whose prompts are those of their examples."""
+        return [name for name in self.study.tasks if name not in self.beginnings]
+
+    def question_job(self, _: Wildcards) -> str:
+        """Of a pool whose examples give prompts."""
+        return to_json(jobs.QuestionJob())
 
     def prompt_job(self, wildcards: Wildcards) -> str:
         """Of a pool whose texts give prompts."""
-        return to_json(jobs.PromptJob(prompts=self.study.tasks[wildcards.task].prompts))
+        return to_json(jobs.PromptJob(prompts=self.beginnings[wildcards.task]))
 
     def prompt_tokenizer(self, wildcards: Wildcards) -> str:
         """The folder of the tokenizer that counts the tokens of a task's prompts."""
-        name = self.study.tasks[wildcards.task].prompts.tokenizer
+        name = self.beginnings[wildcards.task].tokenizer
         model = self.study.models[name]
         return self._tokenizer(model) if isinstance(model, Pretrained) else self._base_folder(name)
 
     def prompt_tokenizer_made(self, wildcards: Wildcards) -> str:
         """The file that says that this tokenizer is there."""
-        name = self.study.tasks[wildcards.task].prompts.tokenizer
+        name = self.beginnings[wildcards.task].tokenizer
         model = self.study.models[name]
         return f"{self._tokenizer(model)}/tokenizer.json" if isinstance(model, Pretrained) else self._base_made(name)
 
-    def score_model_job(self, wildcards: Wildcards) -> str:
-        """The score model of a task."""
-        return to_json(self.study.tasks[wildcards.task].score_model)
+    # Score models
 
-    def score_job(self, wildcards: Wildcards) -> str:
-        """What a score model must get right before it judges."""
+    @property
+    def trained_judges(self) -> list[str]:
+        """The tasks whose score model is trained in the workflow."""
+        return [name for name, task in self.study.tasks.items() if isinstance(task.score_model, SnippetClassifier)]
+
+    @property
+    def given_judges(self) -> dict[str, Judge]:
+        """The tasks whose score model was trained elsewhere."""
+        models = {name: task.score_model for name, task in self.study.tasks.items()}
+        return {name: model for name, model in models.items() if isinstance(model, Judge)}
+
+    def train_score_model_job(self, wildcards: Wildcards) -> str:
+        """The score model of a task, as it is trained."""
         score_model = self.study.tasks[wildcards.task].score_model
-        return to_json(jobs.ScoreJob(good=score_model.good, bad=score_model.bad))
+        assert score_model is not None
+        return to_json(score_model)
+
+    def score_model_job(self, wildcards: Wildcards) -> str:
+        """The score model of a task, as it is used."""
+        score_model = self.study.tasks[wildcards.task].score_model
+        assert score_model is not None
+        return to_json(jobs.ScoreModelJob(score_model=score_model))
+
+    def fetch_score_model_job(self, wildcards: Wildcards) -> str:
+        """Where the hub has the score model of a task."""
+        judge = self.given_judges[wildcards.task]
+        assert judge.repo is not None
+        assert judge.revision is not None
+        return to_json(jobs.FetchScoreModelJob(repo=judge.repo, revision=judge.revision))
+
+    def judge_files(self, wildcards: Wildcards) -> list[str]:
+        """The files of a task's score model, in one folder: trained, fetched, or the user's own.
+
+        What was fetched is stood for by the file that lists it.
+        """
+        folder = f"{self.results}/{wildcards.task}/score-model"
+        judge = self.given_judges.get(wildcards.task)
+        if judge is None:
+            return [f"{folder}/features.parquet"]
+        if judge.path is None:
+            return [f"{folder}/source/fetched.json"]
+        found = sorted(path for pattern in JUDGE_FILES for path in Path(judge.path).glob(pattern))
+        return list(map(str, found))
+
+    def score_model_texts(self, wildcards: Wildcards) -> list[str]:
+        """The labelled texts that a score model from elsewhere is tried on, if the task keeps some for that."""
+        if self.study.tasks[wildcards.task].pools.score_model == 0:
+            return []
+        return [f"{self.results}/{wildcards.task}/pools/score-model.parquet"]
+
+    @staticmethod
+    def folded_answers(wildcards: Wildcards, input: Any) -> list[str]:
+        """The answers that a job scores, as patterns: the command line has no room for thousands of paths."""
+        return paths.fold(input.answers)
 
     # Models
 
@@ -97,9 +174,14 @@ class MaterialsPlan:
         return {name: model for name, model in self.study.models.items() if isinstance(model, Pretrained)}
 
     @property
-    def imported(self) -> dict[str, ModelFolder]:
-        """The models that come from a folder."""
-        return {name: model for name, model in self.study.models.items() if isinstance(model, ModelFolder)}
+    def imported(self) -> dict[str, ImportedModel]:
+        """The models that come from a folder, the hub, or a GGUF file."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, ImportedModel)}
+
+    @property
+    def from_hub(self) -> dict[str, HubModel]:
+        """The models that are fetched first."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, HubModel)}
 
     def _tokenizer(self, model: Pretrained) -> str:
         return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
@@ -125,14 +207,73 @@ class MaterialsPlan:
         model = self.pretrained[wildcards.model]
         return to_json(jobs.PretrainJob(model=model, rungs=(*model.checkpoints, model.updates)))
 
-    def folder_job(self, wildcards: Wildcards) -> str:
-        """Of a model that comes from a folder."""
-        return to_json(jobs.FolderJob(path=self.imported[wildcards.model].path))
+    def fetch_model_job(self, wildcards: Wildcards) -> str:
+        """Of a model on the hub."""
+        return to_json(jobs.FetchModelJob(model=self.from_hub[wildcards.model]))
 
-    def folder_files(self, wildcards: Wildcards) -> list[str]:
-        """The files of a model that comes from a folder."""
-        folder = Path(self.imported[wildcards.model].path)
-        return [f"{folder}/config.json", f"{folder}/tokenizer.json", *map(str, sorted(folder.glob("*.safetensors")))]
+    def import_job(self, wildcards: Wildcards) -> str:
+        """Of a model from elsewhere."""
+        return to_json(jobs.ImportJob(model=self.imported[wildcards.model]))
+
+    def import_files(self, wildcards: Wildcards) -> list[str]:
+        """The files that a model is imported from; those of a package stay what they are."""
+        model = self.imported[wildcards.model]
+        if isinstance(model, HubModel):
+            return [self.fetched(wildcards)]
+        if isinstance(model, GgufModel):
+            return [] if model.package else [model.path]
+        return sorted(
+            str(file) for kind in ("json", "jinja", "safetensors") for file in Path(model.path).glob(f"*.{kind}")
+        )
+
+    def fetched(self, wildcards: Wildcards) -> str:
+        """The folder that a model of the hub is put into."""
+        return self._fetched(wildcards.model)
+
+    def _fetched(self, model: str) -> str:
+        return f"{self.results}/models/{model}/source"
+
+    def import_memory_mb(self, wildcards: Wildcards) -> int:
+        """Six bytes a parameter, the fp32 weights and the bf16 ones that they are read from, and the programs."""
+        return 2000 + round(6e-6 * shape_of(self.imported[wildcards.model]).parameters)
+
+    def import_runtime_min(self, wildcards: Wildcards) -> int:
+        """Half an hour, and a minute for each billion of parameters, which are 4 GB to write."""
+        return 30 + round(1e-9 * shape_of(self.imported[wildcards.model]).parameters)
+
+    @property
+    def tuned(self) -> dict[str, TunedModel]:
+        """The models that are other models after fine-tuning."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, TunedModel)}
+
+    def tuned_start(self, wildcards: Wildcards) -> str:
+        """The checkpoints that a tuned model starts from."""
+        return self._base_rungs(self.tuned[wildcards.model].base)
+
+    def tuned_start_made(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are there."""
+        return self._base_made(self.tuned[wildcards.model].base)
+
+    def tuned_pool(self, wildcards: Wildcards) -> str:
+        """What a tuned model is trained on."""
+        model = self.tuned[wildcards.model]
+        return f"{self.results}/{model.task}/pools/{model.side}.parquet"
+
+    def tuned_job(self, wildcards: Wildcards) -> str:
+        """Of a tuned model."""
+        model = self.tuned[wildcards.model]
+        job = jobs.FineTuneJob(
+            start=str(self.study.bases[model.base][1]),
+            settings=model.tuning,
+            sizes=(model.examples,),
+            seed=model.seed,
+            template=self.study.tasks[model.task].template,
+        )
+        return to_json(job)
+
+    def weak_rung(self, sampling: Sampling) -> int | None:
+        """The checkpoint of the model that contrastive decoding sets answers off against."""
+        return self.study.bases[sampling.contrast.weak][1] if sampling.contrast else None
 
     def _base_rungs(self, base: str) -> str:
         return f"{self.results}/models/{self.study.bases[base][0]}/rungs"

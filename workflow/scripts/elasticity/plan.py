@@ -3,30 +3,45 @@
 The rules call these methods with Snakemake's wildcards. A path is written once, here or in a rule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from elasticity import jobs, ladders
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
-from elasticity.settings import FineTuning, Side, opposite
+from elasticity.settings import PREFERENCES, Opposed, Ppo, opposite
 from elasticity.study import Rebound, Study
 
 
 @dataclass(frozen=True, order=True)
 class Trajectory:
-    """One first side: a base model, fine-tuned on a side of a task with a seed."""
+    """One first side: a base model, fine-tuned on a side of a task by a recipe with a seed."""
 
     task: str
     base: str
-    first_side: Side
+    first_side: Opposed
+    recipe: str
     seed: int
 
     @property
     def folder(self) -> str:
         """Where its files lie, below the results of the study."""
-        return f"{self.task}/rebound/{self.base}/{self.first_side}/seed{self.seed}"
+        return f"{self.task}/rebound/{self.base}/{self.first_side}/{self.recipe}/seed{self.seed}"
+
+
+@dataclass(frozen=True, order=True)
+class SecondSide:
+    """What follows a first side of P examples: fine-tuning on the other side by a recipe."""
+
+    trajectory: Trajectory
+    first_size: int
+    recipe: str
+
+    @property
+    def folder(self) -> str:
+        """Where its files lie, below the results of the study."""
+        return f"{self.trajectory.folder}/P{self.first_size}/{self.recipe}"
 
 
 class Plan(MaterialsPlan):
@@ -35,30 +50,38 @@ class Plan(MaterialsPlan):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         self.cells = self._cells()
+        self.first_sizes = self._first_sizes()
 
-    def _cells(self) -> dict[Trajectory, dict[int, Ladder]]:
-        """For each trajectory and first size P, the second sizes N that any experiment asks for."""
-        cells: dict[Trajectory, dict[int, Ladder]] = {}
+    def _cells(self) -> dict[SecondSide, Ladder]:
+        """The sizes N of every second side, of all experiments together."""
+        cells: dict[SecondSide, Ladder] = {}
         for rebound in self.study.rebound.values():
-            for base in rebound.bases:
-                for seed in self.study.seeds:
-                    trajectory = Trajectory(rebound.task, base, rebound.first_side, seed)
-                    sizes = cells.setdefault(trajectory, {})
-                    for first_size in rebound.first_sizes:
-                        before = sizes.get(first_size, ())
-                        sizes[first_size] = tuple(sorted({*before, *rebound.second_sizes}))
+            for second in second_sides(rebound, self.study.seeds):
+                cells[second] = tuple(sorted({*cells.get(second, ()), *rebound.second_sizes}))
         return cells
+
+    def _first_sizes(self) -> dict[Trajectory, Ladder]:
+        sizes: dict[Trajectory, set[int]] = {}
+        for second in self.cells:
+            sizes.setdefault(second.trajectory, set()).add(second.first_size)
+        return {trajectory: tuple(sorted(found)) for trajectory, found in sizes.items()}
 
     def targets(self) -> list[str]:
         """The tables and figures of the rebound experiments and of the base models."""
-        tables = [f"{self.results}/tables/rebound-{name}.csv" for name in self.study.rebound]
-        figures = [f"{self.results}/figures/rebound-{name}.svg" for name in self.study.rebound]
-        tasks = sorted({trajectory.task for trajectory in self.cells})
-        return tables + figures + [f"{self.results}/tables/bases-{task}.csv" for task in tasks]
+        found = []
+        for name, rebound in self.study.rebound.items():
+            kinds = ("rebound", "divergence") if rebound.divergence else ("rebound",)
+            for kind in kinds:
+                found += [f"{self.results}/tables/{kind}-{name}.csv", f"{self.results}/figures/{kind}-{name}.svg"]
+        return found + [f"{self.results}/tables/bases-{task}.csv" for task in self._measured_tasks()]
+
+    def _measured_tasks(self) -> list[str]:
+        tasks = sorted({trajectory.task for trajectory in self.first_sizes})
+        return [task for task in tasks if self.study.tasks[task].pools.held_out]
 
     def task_bases(self, task: str) -> list[str]:
         """The base models of the rebound experiments of a task."""
-        return sorted({trajectory.base for trajectory in self.cells if trajectory.task == task})
+        return sorted({trajectory.base for trajectory in self.first_sizes if trajectory.task == task})
 
     def task_base_rungs(self, wildcards: Wildcards) -> list[str]:
         """The checkpoints that hold the base models of a task."""
@@ -75,39 +98,56 @@ class Plan(MaterialsPlan):
 
     def trajectory_of(self, wildcards: Wildcards) -> Trajectory:
         """The trajectory that the wildcards name."""
-        return Trajectory(wildcards.task, wildcards.base, wildcards.side, int(wildcards.seed))
+        return Trajectory(wildcards.task, wildcards.base, wildcards.side, wildcards.recipe, int(wildcards.seed))
 
     def first_ladders(self, trajectory: Trajectory) -> list[Ladder]:
         """The first-side jobs of a trajectory."""
-        folder = f"{self.results}/{trajectory.folder}/first"
-        return ladders.ladders(self.study.first_side, tuple(sorted(self.cells[trajectory])), _finished(folder))
+        settings = self.study.recipe(trajectory.recipe)
+        finished = _finished(f"{self.results}/{trajectory.folder}/P")
+        return ladders.ladders(settings, self.first_sizes[trajectory], finished)
 
-    def second_ladders(self, trajectory: Trajectory, first_size: int) -> list[Ladder]:
+    def second_ladders(self, second: SecondSide) -> list[Ladder]:
         """The second-side jobs that start from one rung of the first side."""
-        folder = self._second_folder(trajectory, first_size)
-        return ladders.ladders(self.study.second_side, self.cells[trajectory][first_size], _finished(folder))
+        finished = _finished(f"{self.results}/{second.folder}")
+        return ladders.ladders(self.study.recipe(second.recipe), self.cells[second], finished)
 
-    def _second_folder(self, trajectory: Trajectory, first_size: int) -> str:
-        return f"{self.results}/{trajectory.folder}/P{first_size}"
-
-    def second_run(self, trajectory: Trajectory, first_size: int, ladder: Ladder) -> str:
+    def second_run(self, second: SecondSide, ladder: Ladder) -> str:
         """The folder of a second side, its weights and its answers."""
-        return f"{self._second_folder(trajectory, first_size)}/{ladders.name(ladder)}"
+        return f"{self.results}/{second.folder}/{ladders.name(ladder)}"
 
     def first_side_job(self, wildcards: Wildcards) -> str:
         """Of a ladder from the base."""
-        start = self.study.bases[wildcards.base][1]
-        return fine_tune_job(start, self.study.first_side, ladders.parse(wildcards.ladder), int(wildcards.seed))
+        job = jobs.FineTuneJob(
+            start=str(self.study.bases[wildcards.base][1]),
+            settings=self.study.recipe(wildcards.recipe),
+            sizes=ladders.parse(wildcards.ladder),
+            seed=int(wildcards.seed),
+            template=self.study.tasks[wildcards.task].template,
+        )
+        return to_json(job)
 
-    def second_side_pool(self, wildcards: Wildcards) -> str:
-        """The texts of the side opposite to the first."""
-        return f"{self.results}/{wildcards.task}/pools/{opposite(wildcards.side)}.parquet"
+    def second_side_pools(self, wildcards: Wildcards) -> list[str]:
+        """The examples of the side opposite to the first; for preferences those of the first side, too."""
+        pools = f"{self.results}/{wildcards.task}/pools"
+        chosen = f"{pools}/{opposite(wildcards.side)}.parquet"
+        compares = self.study.recipe(wildcards.second).algorithm.kind in PREFERENCES
+        return [chosen, f"{pools}/{wildcards.side}.parquet"] if compares else [chosen]
+
+    def second_side_prompts(self, wildcards: Wildcards) -> list[str]:
+        """What PPO draws answers to."""
+        if self.study.recipe(wildcards.second).algorithm.kind != "ppo":
+            return []
+        return [f"{self.results}/{wildcards.task}/prompts/{opposite(wildcards.side)}.parquet"]
+
+    def second_side_score_model(self, wildcards: Wildcards) -> list[str]:
+        """The score model that PPO is rewarded by."""
+        return self.judge_files(wildcards) if self.second_side_prompts(wildcards) else []
 
     def _first_run(self, wildcards: Wildcards) -> str:
         """The folder of the first side's ladder that holds the rung to start from."""
         trajectory, size = self.trajectory_of(wildcards), int(wildcards.first)
         ladder = next(ladder for ladder in self.first_ladders(trajectory) if size in ladder)
-        return f"{self.results}/{trajectory.folder}/first/{ladders.name(ladder)}"
+        return f"{self.results}/{trajectory.folder}/P/{ladders.name(ladder)}"
 
     def second_start(self, wildcards: Wildcards) -> str:
         """The rungs of the first side to start from."""
@@ -119,28 +159,69 @@ class Plan(MaterialsPlan):
 
     def second_side_job(self, wildcards: Wildcards) -> str:
         """Of a ladder from a rung of the first side."""
-        sizes = ladders.parse(wildcards.ladder)
-        return fine_tune_job(wildcards.first, self.study.second_side, sizes, int(wildcards.seed))
-
-    def answer_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder of the second side."""
-        trajectory = self.trajectory_of(wildcards)
-        job = jobs.AnswerJob(
-            base=trajectory.base,
-            first_side=trajectory.first_side,
-            seed=trajectory.seed,
-            first_size=int(wildcards.first),
-            rungs=ladders.parse(wildcards.ladder),
-            sampling=self.study.sampling,
-            engine=self.study.engine,
+        settings = self.study.recipe(wildcards.second)
+        score_model = self.study.tasks[wildcards.task].score_model
+        reward = None
+        if isinstance(settings.algorithm, Ppo) and score_model:
+            reward = jobs.Reward(score_model=score_model, side=opposite(wildcards.side))
+        job = jobs.FineTuneJob(
+            start=wildcards.first,
+            settings=settings,
+            sizes=ladders.parse(wildcards.ladder),
+            seed=int(wildcards.seed),
+            template=self.study.tasks[wildcards.task].template,
+            reward=reward,
         )
         return to_json(job)
 
+    def answer_job(self, wildcards: Wildcards) -> str:
+        """Of a ladder of the second side."""
+        return self._answers(wildcards, ladders.parse(wildcards.ladder), self._cell(wildcards))
+
     def base_answer_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
-        rung = self.study.bases[wildcards.base][1]
-        sampling, engine = self.study.sampling, self.study.engine
-        return to_json(jobs.AnswerJob(base=wildcards.base, rungs=(rung,), sampling=sampling, engine=engine))
+        return self._answers(wildcards, (self.study.bases[wildcards.base][1],), None)
+
+    def _answers(self, wildcards: Wildcards, rungs: Ladder, cell: jobs.Cell | None) -> str:
+        job = jobs.AnswerJob(
+            base=wildcards.base,
+            cell=cell,
+            rungs=rungs,
+            sampling=self.study.sampling,
+            engine=self.study.engine,
+            template=self.study.tasks[wildcards.task].template,
+            weak=self.weak_rung(self.study.sampling),
+        )
+        return to_json(job)
+
+    def divergence_job(self, wildcards: Wildcards) -> str:
+        """Of a ladder of the second side from its base model."""
+        job = jobs.DivergenceJob(
+            base=wildcards.base,
+            base_rung=self.study.bases[wildcards.base][1],
+            cell=self._cell(wildcards),
+            rungs=ladders.parse(wildcards.ladder),
+        )
+        return to_json(job)
+
+    def _cell(self, wildcards: Wildcards) -> jobs.Cell:
+        return jobs.Cell(
+            first_side=wildcards.side,
+            first_recipe=wildcards.recipe,
+            second_recipe=wildcards.second,
+            seed=int(wildcards.seed),
+            first_size=int(wildcards.first),
+        )
+
+    def weak_rungs(self, wildcards: Wildcards) -> list[str]:
+        """The checkpoints of the model that contrastive decoding sets answers off against."""
+        contrast = self.study.sampling.contrast
+        return [self._base_rungs(contrast.weak)] if contrast else []
+
+    def weak_rungs_made(self, wildcards: Wildcards) -> list[str]:
+        """The file that says that these checkpoints are there."""
+        contrast = self.study.sampling.contrast
+        return [self._base_made(contrast.weak)] if contrast else []
 
     @property
     def answering_environment(self) -> str:
@@ -149,20 +230,18 @@ class Plan(MaterialsPlan):
 
     def answers(self, wildcards: Wildcards) -> list[str]:
         """All answers of a task, those of the base models included."""
-        mine = [trajectory for trajectory in self.cells if trajectory.task == wildcards.task]
         bases = self.task_bases(wildcards.task)
         files = [f"{self.results}/{wildcards.task}/rebound/{base}/answers.parquet" for base in bases]
-        for trajectory, first_size, ladder in self.second_side_jobs():
-            if trajectory in mine:
-                files.append(f"{self.second_run(trajectory, first_size, ladder)}/answers.parquet")
+        for second, ladder in self.second_side_jobs():
+            if second.trajectory.task == wildcards.task:
+                files.append(f"{self.second_run(second, ladder)}/answers.parquet")
         return files
 
-    def second_side_jobs(self) -> Iterator[tuple[Trajectory, int, Ladder]]:
-        """Every second-side job: its trajectory, the rung it starts from, and its ladder."""
-        for trajectory, sizes in sorted(self.cells.items()):
-            for first_size in sizes:
-                for ladder in self.second_ladders(trajectory, first_size):
-                    yield trajectory, first_size, ladder
+    def second_side_jobs(self) -> Iterator[tuple[SecondSide, Ladder]]:
+        """Every second-side job and its ladder."""
+        for second in sorted(self.cells):
+            for ladder in self.second_ladders(second):
+                yield second, ladder
 
     def rebound(self, wildcards: Wildcards) -> Rebound:
         """The experiment that the wildcards name."""
@@ -172,20 +251,32 @@ class Plan(MaterialsPlan):
         """The scores that an experiment is judged by."""
         return f"{self.results}/{self.rebound(wildcards).task}/scores.parquet"
 
+    def divergences(self, wildcards: Wildcards) -> list[str]:
+        """The divergences of the cells of an experiment; other cells may share their files."""
+        seconds = sorted(second_sides(self.rebound(wildcards), self.study.seeds))
+        runs = [self.second_run(second, ladder) for second in seconds for ladder in self.second_ladders(second)]
+        return [f"{run}/divergences.parquet" for run in runs]
+
     def rebound_figure_job(self, wildcards: Wildcards) -> str:
         """What the panels and lines of an experiment are."""
         rebound = self.rebound(wildcards)
-        score = self.study.tasks[rebound.task].score_model.score_name
-        return to_json(jobs.ReboundFigureJob(experiment=rebound, score=score))
+        score_model = self.study.tasks[rebound.task].score_model
+        return to_json(jobs.ReboundFigureJob(experiment=rebound, score=score_model.score_name if score_model else ""))
 
     def rebound_judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
-        job = jobs.ReboundJudgeJob(
-            experiment=self.rebound(wildcards),
-            seeds=self.study.seeds,
-            second_side=self.study.second_side,
-        )
+        rebound = self.rebound(wildcards)
+        settings = self.study.recipe(rebound.second_recipe)
+        job = jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings)
         return to_json(job)
+
+
+def second_sides(rebound: Rebound, seeds: Iterable[int]) -> Iterator[SecondSide]:
+    """The second sides of an experiment."""
+    for base in rebound.bases:
+        for seed in seeds:
+            trajectory = Trajectory(rebound.task, base, rebound.first_side, rebound.first_recipe, seed)
+            yield from (SecondSide(trajectory, size, rebound.second_recipe) for size in rebound.first_sizes)
 
 
 def _finished(folder: str) -> list[Ladder]:
@@ -195,8 +286,3 @@ def _finished(folder: str) -> list[Ladder]:
     job does) must see the same ladders.
     """
     return [ladders.parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]
-
-
-def fine_tune_job(start: int | str, settings: FineTuning, sizes: Ladder, seed: int) -> str:
-    """Fine-tuning on texts, from a rung."""
-    return to_json(jobs.FineTuneJob(start=str(start), settings=settings, sizes=sizes, seed=seed))

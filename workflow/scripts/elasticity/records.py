@@ -1,6 +1,6 @@
 """The tables: every stage writes parquet with a declared schema, and every reader checks it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,18 @@ import pyarrow.parquet as pq
 
 from elasticity.errors import UserError
 
-TEXTS = pa.schema([("id", pa.string()), ("side", pa.string()), ("text", pa.string())])
-"""Cleaned texts without duplicates; ``id`` is the digest of the text."""
+EXAMPLES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("side", pa.string()),
+        ("prompt", pa.string()),
+        ("answer", pa.string()),
+        ("source", pa.string()),
+    ]
+)
+"""Cleaned examples without duplicates; a plain text is an answer to an empty prompt.
+
+``id`` is the digest of prompt and answer, ``source`` that of the file or the revision that they come from."""
 
 PROMPTS = pa.schema([("prompt_id", pa.string()), ("prompt", pa.string())])
 
@@ -26,16 +36,23 @@ _ANSWER = [
 _CELL = [
     ("base", pa.string()),
     ("first_side", pa.string()),
+    ("first_recipe", pa.string()),
+    ("second_recipe", pa.string()),
     ("seed", pa.int64()),
     ("first_size", pa.int64()),
     ("second_size", pa.int64()),
 ]
-"""A cell of a rebound experiment; the base model itself has neither side, seed nor sizes."""
+"""A cell of a rebound experiment; the base model itself has neither side, recipes, seed nor sizes."""
 
 ANSWERS = pa.schema(_CELL + _ANSWER)
 """The generated text and the very tokens that were drawn; ``finished`` if the model ended the answer itself."""
 
 SCORES = pa.schema([*_CELL, ("prompt_id", pa.string()), ("score", pa.float64())])
+
+DIVERGENCES = pa.schema(
+    [*_CELL, ("prompt_id", pa.string()), ("tokens", pa.int64()), ("nats", pa.float64())],
+)
+"""The KL divergence of a cell's model from its base model, summed over the tokens of one of its own answers."""
 
 SLICE_ANSWERS = pa.schema([("slice", pa.int64()), *_ANSWER])
 """Answers of the slices θ1, θ2, θ3: the twin data sets, and the texts that cross-entropies are measured on."""
@@ -49,7 +66,9 @@ LOSSES = pa.schema(
         ("loss", pa.float64()),
     ]
 )
-"""One row an optimizer update: examples and target tokens in it, and its mean loss in nats per target token."""
+"""One row an optimizer update: examples and target tokens in it, and the objective before it, a mean over the batch.
+
+In supervised fine-tuning that is nats per target token."""
 
 CROSS_ENTROPIES = pa.schema(
     [
@@ -80,6 +99,11 @@ FEATURES = pa.schema([("feature", pa.string()), ("idf", pa.float64()), ("weight"
 """A linear text classifier."""
 
 
+def text_of(row: Mapping[str, Any]) -> str:
+    """Prompt and answer of an example as one text."""
+    return f"{row['prompt']} {row['answer']}" if row["prompt"] else str(row["answer"])
+
+
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows as parquet; equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +128,11 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     if table.num_rows == 0:
         raise UserError(f"{path} holds no rows. {remedy}")
     return table
+
+
+def read_tables(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
+    """Read the tables of several files as one, checked."""
+    return pa.concat_tables([read_table(path, schema) for path in paths])
 
 
 def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:

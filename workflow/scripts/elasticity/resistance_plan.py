@@ -2,7 +2,6 @@
 
 from elasticity import jobs, pools
 from elasticity.materials_plan import Wildcards, to_json
-from elasticity.plan import fine_tune_job
 from elasticity.study import Resistance, Study
 
 PATHS: tuple[jobs.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
@@ -37,8 +36,12 @@ class ResistancePlan:
         return f"{self._task(wildcards)}/prompts/{pools.PARTS[3]}.parquet"
 
     def question_prompts(self, wildcards: Wildcards) -> str:
-        """The held-out prompts on whose answers cross-entropies are measured."""
-        return f"{self._task(wildcards)}/prompts/prompts.parquet"
+        """The held-out prompts on whose answers cross-entropies are measured: of this task, or of another one."""
+        return f"{self.results}/{self._questions(wildcards)}/prompts/prompts.parquet"
+
+    def _questions(self, wildcards: Wildcards) -> str:
+        experiment = self._experiment(wildcards)
+        return experiment.questions or experiment.task
 
     def _task(self, wildcards: Wildcards) -> str:
         return f"{self.results}/{self._experiment(wildcards).task}"
@@ -49,8 +52,15 @@ class ResistancePlan:
 
     def slices_job(self, wildcards: Wildcards) -> str:
         """Sequential fine-tuning on D1, D2, D3."""
-        start = self.study.bases[wildcards.base][1]
-        return fine_tune_job(start, self._experiment(wildcards).slices, self._slices(wildcards), int(wildcards.seed))
+        experiment = self._experiment(wildcards)
+        job = jobs.FineTuneJob(
+            start=str(self.study.bases[wildcards.base][1]),
+            settings=experiment.slices,
+            sizes=self._slices(wildcards),
+            seed=int(wildcards.seed),
+            template=self.study.tasks[experiment.task].template,
+        )
+        return to_json(job)
 
     def slice_answer_job(self, wildcards: Wildcards) -> str:
         """Twin data sets and questions."""
@@ -60,6 +70,8 @@ class ResistancePlan:
             twin_sampling=resistance.twin_sampling,
             question_sampling=resistance.question_sampling,
             engine=self.study.engine,
+            twin_template=self.study.tasks[resistance.task].template,
+            question_template=self.study.tasks[self._questions(wildcards)].template,
         )
         return to_json(job)
 
@@ -71,6 +83,7 @@ class ResistancePlan:
             settings=self._experiment(wildcards).tuning,
             sizes=(slices[0],),
             seed=int(wildcards.seed),
+            template=self.study.tasks[self._experiment(wildcards).task].template,
             answers_of_slice=int(wildcards.l),
         )
         return to_json(job)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elasticity.failures import as_typed, rerun, told
 from elasticity.journal import Entry, journals
-from elasticity.plan import Plan, Trajectory
+from elasticity.plan import Plan, SecondSide, second_sides
 from elasticity.progress import duration, how_far
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.study import Study
@@ -46,9 +46,9 @@ def _overview(plan: Plan, found: Found) -> Iterator[str]:
     rows = []
     cells = _cells(plan, found)
     for name, rebound in plan.study.rebound.items():
-        sides = [Trajectory(rebound.task, b, rebound.first_side, s) for b in rebound.bases for s in plan.study.seeds]
-        sizes = [(first, second) for first in rebound.first_sizes for second in rebound.second_sizes]
-        rows.append((f"rebound {name}", "cells", Counter(cells[side, p, n] for side in sides for p, n in sizes)))
+        seconds = list(second_sides(rebound, plan.study.seeds))
+        states = Counter(cells[second, size] for second in seconds for size in rebound.second_sizes)
+        rows.append((f"rebound {name}", "cells", states))
     resistance = ResistancePlan(plan.study)
     for name in plan.study.resistance:
         states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
@@ -62,13 +62,13 @@ def _overview(plan: Plan, found: Found) -> Iterator[str]:
         yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
 
 
-def _cells(plan: Plan, found: Found) -> dict[tuple[Trajectory, int, int], str]:
-    """The state of every cell: trajectory, P, N. A cell waits until its own second side begins."""
-    cells: dict[tuple[Trajectory, int, int], str] = {}
-    for trajectory, first_size, ladder in plan.second_side_jobs():
-        folder = Path(plan.second_run(trajectory, first_size, ladder))
+def _cells(plan: Plan, found: Found) -> dict[tuple[SecondSide, int], str]:
+    """The state of every cell: second side, N. A cell waits until its own second side begins."""
+    cells: dict[tuple[SecondSide, int], str] = {}
+    for second, ladder in plan.second_side_jobs():
+        folder = Path(plan.second_run(second, ladder))
         state = _state([folder / "rungs", folder / "answers.parquet"], found)
-        cells |= {(trajectory, first_size, size): state for size in ladder}
+        cells |= {(second, size): state for size in ladder}
     return cells
 
 
