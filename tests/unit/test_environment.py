@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from elasticity.environment import set_environment
+from elasticity.environment import WISH, online, set_environment
 from elasticity.errors import UserError
 from elasticity.local_gpus import with_local_gpus
 from elasticity.reading import read_study
@@ -116,3 +116,16 @@ def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> No
     found = subprocess.run(["python", "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert found == [sys.prefix, "0", "True"]
     assert (os.environ["OMP_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"]) == ("1", "false")
+
+
+@pytest.mark.parametrize(("wish", "offline"), [("", "False"), ("1", "True")])
+def test_fetching_jobs_find_the_hub_unless_the_user_is_offline(
+    monkeypatch: pytest.MonkeyPatch, wish: str, offline: str
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", wish)
+    monkeypatch.setenv(WISH, "")
+    monkeypatch.delenv(WISH)
+    set_environment()
+    set_environment()  # Snakemake reads its file again for each job
+    command = online("python -c 'import huggingface_hub.constants as hub; print(hub.HF_HUB_OFFLINE)'")
+    assert subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout.strip() == offline

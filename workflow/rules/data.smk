@@ -1,4 +1,4 @@
-"""From a source to disjoint pools of texts, and prompts."""
+"""From a source to disjoint pools of examples, and prompts."""
 
 
 localrules:
@@ -6,12 +6,12 @@ localrules:
 
 
 rule fetch:
-    """Read, clean and deduplicate the texts of a task: the only rule that may touch the network."""
+    """Read, clean and deduplicate the examples of a task: one of the few rules that may touch the network."""
     input:
         source=plan.source_files,
     output:
-        texts=f"{RESULTS}/{{task}}/texts.parquet",
-        counts=f"{RESULTS}/{{task}}/texts.json",
+        examples=f"{RESULTS}/{{task}}/examples.parquet",
+        counts=f"{RESULTS}/{{task}}/examples.json",
     log:
         f"{RESULTS}/logs/{{task}}/fetch.log",
     benchmark:
@@ -19,20 +19,22 @@ rule fetch:
     conda:
         "../../envs/elasticity.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=10,
     params:
         job=plan.fetch_job,
         code=code_digest("fetch.py"),
     shell:
-        "python workflow/scripts/fetch.py {params.job:q}"
-        " --texts {output.texts:q} --counts {output.counts:q} > {log:q} 2>&1"
+        online(
+            "python workflow/scripts/fetch.py {params.job:q}"
+            " --examples {output.examples:q} --counts {output.counts:q} > {log:q} 2>&1"
+        )
 
 
 rule pool:
-    """Take the texts of one pool."""
+    """Take the examples of one pool."""
     input:
-        texts=rules.fetch.output.texts,
+        examples=rules.fetch.output.examples,
     output:
         pool=f"{RESULTS}/{{task}}/pools/{{pool}}.parquet",
     log:
@@ -42,14 +44,14 @@ rule pool:
     conda:
         "../../envs/elasticity.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=2000,
         runtime=10,
     params:
         job=plan.pool_job,
         code=code_digest("take_pool.py"),
     shell:
         "python workflow/scripts/take_pool.py {params.job:q}"
-        " --texts {input.texts:q} --pool {output.pool:q} > {log:q} 2>&1"
+        " --examples {input.examples:q} --pool {output.pool:q} > {log:q} 2>&1"
 
 
 rule prompts:
@@ -63,6 +65,8 @@ rule prompts:
         f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/prompts/{{pool}}.tsv"
+    wildcard_constraints:
+        task=plan.either(plan.beginnings),
     conda:
         "../../envs/elasticity.yaml"
     resources:
@@ -75,3 +79,28 @@ rule prompts:
     shell:
         "python workflow/scripts/cut_prompts.py {params.job:q}"
         " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"
+
+
+rule questions:
+    """Take the prompts of the examples of a pool."""
+    input:
+        examples=rules.pool.output.pool,
+    output:
+        prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
+    log:
+        f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/{{task}}/prompts/{{pool}}.tsv"
+    wildcard_constraints:
+        task=plan.either(plan.questions),
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=plan.question_job,
+        code=code_digest("take_questions.py"),
+    shell:
+        "python workflow/scripts/take_questions.py {params.job:q}"
+        " --examples {input.examples:q} --prompts {output.prompts:q} > {log:q} 2>&1"

@@ -1,11 +1,15 @@
-"""Take the texts of one pool."""
+"""Take the examples of one pool."""
 
 from elasticity.command import Command
+from elasticity.filling import take
 from elasticity.jobs import PoolJob
-from elasticity.pools import take
-from elasticity.records import TEXTS, read_rows, write_table
+from elasticity.records import EXAMPLES, read_rows, write_table
 
-with Command(__doc__, PoolJob, "texts", output="pool") as command:
-    rows = take(read_rows(command.path("texts"), TEXTS), command.job.stretches)
-    write_table(command.path("pool"), rows, TEXTS)
-    print(f"{len(rows)} texts")
+with Command(__doc__, PoolJob, "examples", output="pool") as command:
+    examples = read_rows(command.path("examples"), EXAMPLES)
+    rows = take(examples, command.job.takes)
+    write_table(command.path("pool"), rows, EXAMPLES)
+    print(f"{len(rows)} examples")
+    pool = command.job.takes[-1]
+    if left_out := sum(not pool.takes_prompt(row["prompt"]) for row in examples):
+        print(f"{left_out} of all {len(examples)} have prompts of more than {pool.longest_prompt} bytes: in no pool")

@@ -4,6 +4,9 @@ import os
 import sys
 from pathlib import Path
 
+WISH = "ELASTICITY_HUB_OFFLINE"
+"""Whether the user wants even fetching jobs offline: kept here, because Snakemake reads its file several times."""
+
 
 def set_environment() -> None:
     """One thread a job, the hub offline, and the Python that runs Snakemake first on the path.
@@ -14,5 +17,11 @@ def set_environment() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ.setdefault(WISH, os.environ.get("HF_HUB_OFFLINE") or "0")
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["PYTHONHASHSEED"] = "0"
+
+
+def online(command: str) -> str:
+    """The shell command of a rule that may fetch from the hub, unless the user has set HF_HUB_OFFLINE."""
+    return f'HF_HUB_OFFLINE="${WISH}" {command}'

@@ -1,54 +1,84 @@
-"""Disjoint pools: texts in the order of their digest, a stretch of that order for each pool."""
+"""The pools of a task: how many examples each takes, and in which order they are filled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
 
-from elasticity.errors import UserError
-from elasticity.settings import Stretches
-from elasticity.study import Pools
+from pydantic import PositiveInt
+
+from elasticity.data_settings import BOTH, Beginnings, Pools, Prompts, Questions, Sides, Source
+from elasticity.settings import Section, Side
 
 PARTS = ("resistance-1", "resistance-2", "resistance-3", "resistance-4")
+PROMPTS = ("prompts", PARTS[3])
+"""The pools that give prompts: one example a topic, so that prompts are distinct."""
+
+TRAINING: Sides = ("positive", "negative", "neutral")
+
+BYTES_PER_TOKEN = 3
+"""English takes four or more in the tokenizers in use; the difference is room for a template."""
 
 
-def layout(pools: Pools) -> dict[str, Stretches]:
-    """Which stretch of each side every pool takes.
+class Take(Section):
+    """How many examples of each side a pool takes."""
 
-    Pools that a user enlarges often come last, so that the others keep their texts.
+    pool: str
+    shares: dict[Side, PositiveInt]
+    longest_prompt: PositiveInt | None = None
+    """UTF-8 bytes of the prompts that are short enough; None: all are."""
+
+    @property
+    def family(self) -> str:
+        """What the pools have in common that may share topics."""
+        return "training" if self.pool in TRAINING else self.pool
+
+    def takes_prompt(self, prompt: str) -> bool:
+        """Whether it is short enough."""
+        return self.longest_prompt is None or len(prompt.encode()) <= self.longest_prompt
+
+
+def layout(pools: Pools, prompts: Prompts) -> dict[str, Take]:
+    """What every pool takes, in the order in which they are filled.
+
+    Pools that a user enlarges often come last, so that the others keep their examples.
     """
-    sizes = {"prompts": pools.prompts}
-    sizes |= {f"held-out-{corpus}": pools.held_out for corpus in ("pretraining", "positive", "negative")}
-    sizes |= {"score-model": pools.score_model}
-    sizes |= dict.fromkeys(PARTS, pools.resistance)
-    sizes |= {"positive": pools.positive, "negative": pools.negative, "pretraining": pools.pretraining}
-    used = {"positive": 0, "negative": 0}
-    stretches: dict[str, Stretches] = {}
-    for pool, size in sizes.items():
-        stretches[pool] = {}
-        for side, share in _shares(pool, size).items():
-            stretches[pool][side] = (used[side], used[side] + share)
-            used[side] += share
-    return stretches
+    wanted: dict[str, tuple[int, Sides]] = {
+        "prompts": (pools.prompts, pools.sides),
+        "held-out-pretraining": (pools.held_out, pools.sides),
+        "held-out-positive": (pools.held_out, ("positive",)),
+        "held-out-negative": (pools.held_out, ("negative",)),
+        "score-model": (pools.score_model, BOTH),
+        **dict.fromkeys(PARTS, (pools.resistance, pools.sides)),
+        **{side: (getattr(pools, side), (side,)) for side in TRAINING},
+        "pretraining": (pools.pretraining, pools.sides),
+    }
+    longest = BYTES_PER_TOKEN * prompts.max_tokens if isinstance(prompts, Questions) else None
+    return {pool: Take(pool=pool, shares=_shares(*sizes), longest_prompt=longest) for pool, sizes in wanted.items()}
 
 
-def _shares(pool: str, size: int) -> dict[str, int]:
-    """How many texts of each side: all of one for a pool that is named after it, else half of each."""
-    for side in ("positive", "negative"):
-        if pool.endswith(side):
-            return {side: size}
-    return {"positive": size - size // 2, "negative": size // 2}
+def _shares(size: int, sides: Sides) -> dict[Side, int]:
+    """Equal shares that are not zero; the first sides take what is left over."""
+    shares = {side: size // len(sides) + (i < size % len(sides)) for i, side in enumerate(sides)}
+    return {side: share for side, share in shares.items() if share}
 
 
-def take(rows: Sequence[Mapping[str, str]], stretches: Mapping[str, Sequence[int]]) -> list[Mapping[str, str]]:
-    """The rows of one pool, in the order of their digests.
+def needed(takes: dict[str, Take], pool: str) -> tuple[Take, ...]:
+    """What decides about a pool: those that are filled before it and share nothing with it, and itself."""
+    names = list(takes)
+    before = [takes[name] for name in names[: names.index(pool)]]
+    return *(take for take in before if take.shares and take.family != takes[pool].family), takes[pool]
 
-    Raises ``UserError`` if the data hold too few texts of a side.
-    """
-    taken: list[Mapping[str, str]] = []
-    for side, (start, stop) in stretches.items():
-        available = [row for row in rows if row["side"] == side]
-        if stop > len(available):
-            raise UserError(
-                f"the pools of the study need {stop} or more {side} texts, but the data hold {len(available)} "
-                "without duplicates: make the pools smaller"
-            )
-        taken += available[start:stop]
-    return sorted(taken, key=lambda row: row["id"])
+
+def mistakes(source: Source, pools: Pools, prompts: Prompts) -> Iterator[str]:
+    """What a task asks of its data that such data cannot give, with its place first."""
+    if isinstance(prompts, Beginnings) and source.prompted:
+        yield "prompts.kind: beginnings are cut off texts without prompts; these data have prompts: use questions"
+    if isinstance(prompts, Questions) and not source.prompted:
+        yield "prompts.kind: questions are the prompts of the data; these data are texts without: use beginnings"
+    for take in layout(pools, prompts).values():
+        if take.shares and take.pool != "prompts" and not source.answered:
+            yield f"pools: {take.pool} takes answers, but these data hold none: only prompts can be more than 0"
+        for side in take.shares:
+            if side not in source.sides:
+                yield (
+                    f"pools: {take.pool} takes {side} examples, but these data are {' and '.join(source.sides)}: "
+                    "correct pools.sides, or set the pool to 0"
+                )

