@@ -5,14 +5,15 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.crossentropy import code_lengths
-from elasticity.examples import Example, answer_examples, text_examples
+from elasticity.examples import Example, answer_examples, training_examples
+from tests.unit.conftest import plain
 
 
 @pytest.fixture
 def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
     """Texts, and an answer to a prompt, all of different lengths."""
     row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "answer_tokens": [70, 80], "finished": True}
-    return [*text_examples(sentences, tokenizer, 40), *answer_examples([row], tokenizer, 40)]
+    return [*training_examples(plain(sentences), tokenizer, "plain", 40), *answer_examples([row], tokenizer, 40)]
 
 
 def by_hand(model: PreTrainedModel, example: Example) -> float:

@@ -14,9 +14,10 @@ from elasticity.examples import (
     collate,
     epochs,
     shuffled,
-    text_examples,
+    training_examples,
 )
 from elasticity.tokenization import decode
+from tests.unit.conftest import plain
 
 IDENTITIES = st.lists(st.text(max_size=4), unique=True, max_size=12)
 EXAMPLES = st.lists(
@@ -29,14 +30,14 @@ EXAMPLES = st.lists(
 
 
 def row(**changes: object) -> dict[str, object]:
-    return {"prompt_id": "p7", "prompt_tokens": [40, 41], "answer_tokens": [50, 51, 52], "finished": True} | changes
+    return {"prompt_id": "p7", "prompt_tokens": [0, 40, 41], "answer_tokens": [50, 51, 52], "finished": True} | changes
 
 
 # Texts
 
 
 def test_a_text_stands_between_beginning_and_end(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
-    for example, sentence in zip(text_examples(sentences, tokenizer, 100), sentences, strict=True):
+    for example, sentence in zip(training_examples(plain(sentences), tokenizer, "plain", 100), sentences, strict=True):
         assert example.tokens[0] == tokenizer.bos_token_id
         assert example.tokens[-1] == tokenizer.eos_token_id
         assert decode(tokenizer, example.tokens) == sentence
@@ -44,20 +45,20 @@ def test_a_text_stands_between_beginning_and_end(tokenizer: PreTrainedTokenizerF
 
 
 def test_a_long_text_is_cut_off(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
-    whole, cut = (text_examples(sentences, tokenizer, length) for length in (100, 7))
+    whole, cut = (training_examples(plain(sentences), tokenizer, "plain", length) for length in (100, 7))
     assert [example.tokens for example in cut] == [example.tokens[:7] for example in whole]
 
 
 @pytest.mark.parametrize("text", ["</s>", "a </s> b", "<s>", "<pad>"])
 def test_text_that_looks_like_a_special_token_is_text(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
-    (example,) = text_examples([text], tokenizer, 100)
+    (example,) = training_examples(plain([text]), tokenizer, "plain", 100)
     assert not set(example.tokens[1:-1]) & set(tokenizer.all_special_ids)
     assert decode(tokenizer, example.tokens) == text
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_every_text_can_be_encoded_and_decoded(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
-    (example,) = text_examples([text], tokenizer, 1000)
+    (example,) = training_examples(plain([text]), tokenizer, "plain", 1000)
     assert decode(tokenizer, example.tokens) == text
 
 
@@ -69,9 +70,9 @@ def test_an_answer_follows_its_prompt_and_ends_if_it_is_finished(tokenizer: PreT
     finished, unfinished, silent = answer_examples(
         [row(), row(finished=False), row(answer_tokens=[])], tokenizer, max_length=100
     )
-    assert finished == Example([bos, 40, 41, 50, 51, 52, eos], 3)
-    assert unfinished == Example([bos, 40, 41, 50, 51, 52], 3)
-    assert silent == Example([bos, 40, 41, eos], 3)
+    assert finished == Example([bos, 40, 41, 50, 51, 52, eos], 3, "p7")
+    assert unfinished == Example([bos, 40, 41, 50, 51, 52], 3, "p7")
+    assert silent == Example([bos, 40, 41, eos], 3, "p7")
 
 
 def test_only_the_answer_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -86,7 +87,7 @@ def test_only_the_answer_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> Non
 def test_an_answer_without_a_target_is_an_error_that_names_its_prompt(
     tokenizer: PreTrainedTokenizerFast, changes: dict[str, object], length: int
 ) -> None:
-    with pytest.raises(UserError, match=rf"prompt p7 .* max_length {length}"):
+    with pytest.raises(UserError, match=rf"example p7 .* max_length {length}"):
         answer_examples([row(prompt_id="p6"), row(**changes)][1:], tokenizer, length)
 
 
@@ -97,7 +98,8 @@ def test_an_answer_without_a_target_is_an_error_that_names_its_prompt(
 def test_blocks_are_the_joined_texts_without_gaps(
     tokenizer: PreTrainedTokenizerFast, sentences: list[str], length: int
 ) -> None:
-    stream = [token for example in text_examples(sentences, tokenizer, 1000) for token in example.tokens]
+    examples = training_examples(plain(sentences), tokenizer, "plain", 1000)
+    stream = [token for example in examples for token in example.tokens]
     cut = blocks(sentences, tokenizer, length)
     assert {len(example.tokens) for example in cut} == {length}
     assert [token for example in cut for token in example.tokens] == stream[: len(stream) // length * length]
@@ -155,4 +157,4 @@ def test_batches_hold_the_examples_in_order(examples: list[Example], batch_size:
 
 
 def test_no_texts_give_no_examples(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert text_examples([], tokenizer, 8) == []
+    assert training_examples(plain([]), tokenizer, "plain", 8) == []

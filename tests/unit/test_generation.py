@@ -1,3 +1,5 @@
+import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,11 @@ from hypothesis import strategies as st
 from scipy import stats
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.generation import InverseCdf, TransformersEngine
+from elasticity.errors import UserError
+from elasticity.generation import InverseCdf, TransformersEngine, load_engine
 from elasticity.generation import answer as answer_with
+from elasticity.models import save
+from elasticity.probe import probe_nats
 from elasticity.settings import Sampling
 from elasticity.tokenization import decode, train_tokenizer
 
@@ -61,7 +66,7 @@ def by_hand(
 
 
 def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: Rows, sampling: Sampling) -> Rows:
-    return answer_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling)
+    return answer_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
 
 
 # The draw
@@ -191,3 +196,38 @@ def test_generation_settings_in_a_model_folder_change_nothing(
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.suppress_tokens = drawn(expected)[0]
     assert answer(model, tokenizer, PROMPTS, sampling) == expected
+
+
+def test_a_model_is_forgotten_before_the_next_is_loaded(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """The name of the engine lives on in the caller's loop; two large models would not fit into a GPU."""
+    save(model, tokenizer, tmp_path, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
+    with load_engine("transformers", tmp_path, tokenizer, weak=tmp_path) as engine:
+        assert isinstance(engine, TransformersEngine)
+        answer_with(engine, tokenizer, PROMPTS, Sampling(new_tokens=2), "plain")
+        models = [weakref.ref(engine.model), weakref.ref(engine.weak)]
+    assert [one() for one in models] == [None, None]
+
+
+class Small(TransformersEngine):
+    """On a device that has room for so many prompts at a time."""
+
+    room: int
+
+    def _draw_batch(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        if len(contexts) > self.room:
+            raise torch.OutOfMemoryError
+        return super()._draw_batch(contexts, prompt_ids, sampling)
+
+
+def test_batches_that_do_not_fit_are_divided(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    """The keys and values of the longest prompts may fill a GPU; the shorter ones before them were drawn already."""
+    small, sampling = Small(model, tokenizer), Sampling(new_tokens=5, batch_size=5)
+    expected = answer_with(TransformersEngine(model, tokenizer), tokenizer, PROMPTS, sampling, "plain")
+    for room in (1, 2, 4):
+        small.room = room
+        assert drawn(answer_with(small, tokenizer, PROMPTS, sampling, "plain")) == drawn(expected)
+    small.room = 0
+    with pytest.raises(UserError, match="one prompt at a time"):
+        answer_with(small, tokenizer, PROMPTS, sampling, "plain")

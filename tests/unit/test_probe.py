@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity import models
 from elasticity.errors import UserError
+from elasticity.launching import VARIABLE, Launch
 from elasticity.models import load_for_measuring, save
 from elasticity.probe import FILE, LENGTH, TOLERANCE_NATS, check_probe, probe_nats, tokens_of, write_probe
 
@@ -59,6 +61,24 @@ def test_a_weight_that_is_not_a_number_does_not_pass(rungs: tuple[Path, Path]) -
     save_file(weights, rungs[0] / WEIGHTS, metadata={"format": "pt"})
     with pytest.raises(UserError, match="nan nats"):
         load_for_measuring(rungs[0])
+
+
+def test_a_spread_model_is_the_same(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here all its layers are on the processor."""
+    tokens = torch.tensor([[5, 6, 7]])
+    expected = load_for_measuring(rungs[1])(input_ids=tokens).logits
+    monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
+    spread = load_for_measuring(rungs[1])
+    assert torch.equal(spread(input_ids=tokens).logits, expected)
+    assert not spread.training
+
+
+def test_a_spread_model_stays_on_gpus(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit would go to the processor, without a word."""
+    monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
+    monkeypatch.setattr(models, "device", lambda: torch.device("cuda"))
+    with pytest.raises(UserError, match=r"does not fit into the GPUs of this job .*sampling.batch_size"):
+        load_for_measuring(rungs[1])
 
 
 def test_a_model_that_was_saved_without_a_probe_is_not_checked(rungs: tuple[Path, Path]) -> None:

@@ -1,17 +1,27 @@
 """Shapes against real models of transformers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, PreTrainedModel, Qwen2Config, Qwen3Config
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from elasticity.errors import UserError
-from elasticity.shapes import Shape, shape_of
-from elasticity.study import ModelFolder, Pretrained
+from elasticity.model_settings import GgufModel, HubModel, ModelFolder, ModelShape, Pretrained, TunedModel
+from elasticity.settings import FineTuning
+from elasticity.shapes import Shape, check_shape, shape_in, shape_of
 from tests.unit.conftest import SHAPE
 from tests.unit.shapes import MODELS
 
@@ -129,6 +139,50 @@ def test_layers_and_embeddings_are_the_whole_model_but_for_the_last_norm() -> No
     for shape in (MODELS["2.5B"], MODELS["7B"]):
         embeddings = shape.embedding * (1 if shape.tied else 2)
         assert 0 <= shape.parameters - embeddings - shape.layers * shape.layer <= shape.hidden_size
+
+
+# Models that are not here yet
+
+LLAMA = ModelShape(
+    layers=3, hidden_size=32, intermediate_size=48, heads=4, key_value_heads=2, head_size=8, vocabulary=300, tied=False
+)
+SOURCES = [
+    HubModel(kind="hub", repo="org/model", revision="main", shape=LLAMA),
+    GgufModel(kind="gguf", path="missing.gguf", shape=LLAMA),
+]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.kind)
+def test_what_the_study_says_is_the_shape_of_a_model_that_is_not_here(source: Any, tmp_path: Path) -> None:
+    assert shape_of(source) == shape_of(saved(CONFIGS["few keys"], tmp_path))
+
+
+def test_feed_forward_layers_of_two_matrices_are_counted() -> None:
+    sizes = {"hidden_size": 512, "num_hidden_layers": 6, "num_attention_heads": 8, "intermediate_size": 2048}
+    config = GPTNeoXConfig(**sizes, vocab_size=50_304, tie_word_embeddings=False)
+    described = LLAMA.model_copy(
+        update={
+            "layers": 6,
+            "hidden_size": 512,
+            "intermediate_size": 2048,
+            "heads": 8,
+            "key_value_heads": 8,
+            "head_size": 64,
+            "vocabulary": 50_304,
+            "gated": False,
+        }
+    )
+    found = replace(shape_in(config.to_dict(), "pythia"), parameters=parameters(model_of(config)))
+    check_shape(described, found, "pythia")
+    with pytest.raises(UserError, match="is `gated` right"):
+        check_shape(described.model_copy(update={"gated": True}), found, "pythia")
+
+
+def test_a_tuned_model_has_no_shape_of_its_own() -> None:
+    tuning = FineTuning(learning_rate=1e-5, batch_size=4, max_length=16)
+    tuned = TunedModel(kind="tuned", base="a", task="b", side="neutral", examples=4, tuning=tuning)
+    with pytest.raises(TypeError, match="that of its origin"):
+        shape_of(tuned)
 
 
 # Errors

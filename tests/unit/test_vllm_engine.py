@@ -160,7 +160,7 @@ def test_both_engines_write_the_same_table(
     """Where nothing is left to chance."""
     sampling = Sampling(new_tokens=12, top_k=1)
     for name, by in (("vllm", engine), ("transformers", TransformersEngine(model, tokenizer))):
-        rows = [{"slice": 1} | row for row in answer(by, tokenizer, PROMPTS, sampling)]
+        rows = [{"slice": 1} | row for row in answer(by, tokenizer, PROMPTS, sampling, "plain")]
         write_table(tmp_path / f"{name}.parquet", rows, SLICE_ANSWERS)
     assert pq.read_table(tmp_path / "vllm.parquet").num_rows == len(PROMPTS)
     assert (tmp_path / "vllm.parquet").read_bytes() == (tmp_path / "transformers.parquet").read_bytes()
@@ -168,9 +168,9 @@ def test_both_engines_write_the_same_table(
 
 def test_answers_do_not_depend_on_the_other_prompts(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     sampling = Sampling(new_tokens=12)
-    answers = answer(engine, tokenizer, PROMPTS, sampling)
-    assert answer(engine, tokenizer, PROMPTS[::-2], sampling) == answers[::-2]
-    assert answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1)) != answers
+    answers = answer(engine, tokenizer, PROMPTS, sampling, "plain")
+    assert answer(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == answers[::-2]
+    assert answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != answers
 
 
 @pytest.fixture
@@ -184,23 +184,25 @@ def test_answers_end_with_the_end_token_and_hold_no_special_ones(
     uniform: VllmEngine, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
-    answers = answer(uniform, tokenizer, MANY, sampling)
+    answers = answer(uniform, tokenizer, MANY, sampling, "plain")
     assert {row["finished"] for row in answers} == {True, False}
     assert all((len(row["answer_tokens"]) < sampling.new_tokens) == row["finished"] for row in answers)
     assert not {token for row in answers for token in row["answer_tokens"]} & set(tokenizer.all_special_ids)
 
 
-def test_one_token_for_beginning_and_end_can_end_an_answer(uniform: VllmEngine, sentences: list[str]) -> None:
+def test_one_token_for_beginning_and_end_can_end_an_answer(
+    uniform: VllmEngine, sentences: list[str], tmp_path: Path
+) -> None:
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
-    uniform.tokenizer = tokenizer
-    assert any(row["finished"] for row in answer(uniform, tokenizer, MANY, Sampling(new_tokens=30)))
+    engine = VllmEngine(StandIn(), tmp_path / "4", tokenizer)
+    assert any(row["finished"] for row in answer(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
 
 
 def test_an_answer_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     engine.llm.context = 10
     with pytest.raises(UserError, match=r"cut an answer off after \d of 12 tokens.*Lower new_tokens"):
-        answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12))
+        answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
 
 
 # The real parameters

@@ -1,4 +1,8 @@
-"""Base models: pre-trained in the workflow, or imported from a folder."""
+"""Base models: pre-trained in the workflow, or imported from a folder, the hub, or a GGUF file."""
+
+
+localrules:
+    fetch_model,
 
 
 rule tokenizer:
@@ -59,10 +63,35 @@ rule pretrain:
         )
 
 
+rule fetch_model:
+    """Fetch a model from the hub, unless the hub's cache has it: may touch the network."""
+    output:
+        source=temp(directory(f"{RESULTS}/models/{{model}}/source")),
+    log:
+        f"{RESULTS}/logs/models/fetch/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/models/fetch/{{model}}.tsv"
+    wildcard_constraints:
+        model=plan.either(plan.from_hub),
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    params:
+        job=plan.fetch_model_job,
+        code=code_digest("fetch_model.py"),
+    shell:
+        online(
+            "python workflow/scripts/fetch_model.py {params.job:q}"
+            " --source {output.source:q} > {log:q} 2>&1"
+        )
+
+
 rule import_model:
-    """Import a model folder in the hub's layout."""
+    """Make a model from a folder, the hub or a GGUF file an ordinary one: fp32 safetensors and a fast tokenizer."""
     input:
-        files=plan.folder_files,
+        files=plan.import_files,
     output:
         rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
         metrics=f"{RESULTS}/models/{{model}}/metrics.json",
@@ -75,14 +104,15 @@ rule import_model:
     conda:
         "../../envs/elasticity.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=plan.import_memory_mb,
+        runtime=plan.import_runtime_min,
     params:
-        job=plan.folder_job,
+        job=plan.import_job,
+        fetched=plan.fetched,
         code=code_digest("import_model.py"),
     shell:
         "python workflow/scripts/import_model.py {params.job:q}"
-        " --rungs {output.rungs:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        " --fetched {params.fetched:q} --rungs {output.rungs:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
 
 rule held_out:

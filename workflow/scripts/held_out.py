@@ -4,11 +4,11 @@ from pathlib import Path
 
 from elasticity.command import Command
 from elasticity.crossentropy import code_lengths
-from elasticity.examples import text_examples
+from elasticity.examples import training_examples
 from elasticity.jobs import HeldOutJob
 from elasticity.models import load_for_measuring, one_thread
 from elasticity.progress import progress
-from elasticity.records import HELD_OUT, TEXTS, read_rows, write_table
+from elasticity.records import EXAMPLES, HELD_OUT, read_rows, text_of, write_table
 from elasticity.tokenization import decode, load_tokenizer
 
 with Command(__doc__, HeldOutJob, "texts", output="lengths") as command:
@@ -17,20 +17,21 @@ with Command(__doc__, HeldOutJob, "texts", output="lengths") as command:
     for base, folder in progress(command.job.bases, "measure", "models", command.journal):
         model, tokenizer = load_for_measuring(Path(folder)), load_tokenizer(Path(folder))
         for path in command.paths("texts"):
-            texts = read_rows(path, TEXTS)
-            examples = text_examples([row["text"] for row in texts], tokenizer, command.job.max_length)
+            texts = [row | {"prompt": "", "answer": text_of(row)} for row in read_rows(path, EXAMPLES)]
+            examples = training_examples(texts, tokenizer, "plain", command.job.max_length)
             lengths = code_lengths(model, examples, tokenizer.pad_token_id)
             for text, example, nats in zip(texts, examples, lengths, strict=True):
-                covered = decode(tokenizer, example.tokens)
+                covered = decode(tokenizer, example.tokens[example.answer_start :])
                 rows.append(
                     {
                         "base": base,
                         "corpus": path.stem.removeprefix("held-out-"),
                         "id": text["id"],
-                        "tokens": len(example.tokens) - 1,
+                        "tokens": len(example.tokens) - example.answer_start,
                         "utf8_bytes": len(covered.encode()),
                         "nats": nats,
                     }
                 )
+        del model  # or it is in memory while the next is loaded
     write_table(command.path("lengths"), rows, HELD_OUT)
     print(f"{len(rows)} code lengths")

@@ -1,18 +1,17 @@
-"""Import a model folder: it must load as a safetensors causal language model with a complete tokenizer."""
+"""Import a model: from a folder, the hub, or a GGUF file."""
 
 import json
-from pathlib import Path
 
 from elasticity.command import Command
-from elasticity.jobs import FolderJob
-from elasticity.models import load_model, save
+from elasticity.importing import load
+from elasticity.jobs import ImportJob
+from elasticity.locating import source_of
+from elasticity.models import save
 from elasticity.probe import probe_nats
-from elasticity.tokenization import load_tokenizer
 
-with Command(__doc__, FolderJob, "metrics", output="rungs") as command:
-    source = Path(command.job.path)
-    model = load_model(source)
+with Command(__doc__, ImportJob, "fetched", "metrics", output="rungs") as command:
+    model, tokenizer = load(command.job.model, source_of(command.job.model, command.path("fetched")))
     nats = probe_nats(model, model.config.vocab_size, model.device)
-    save(model, load_tokenizer(source), command.path("rungs") / "0", nats)
+    save(model, tokenizer, command.path("rungs") / "0", nats)
     metrics = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
     command.path("metrics").write_text(json.dumps(metrics, indent=2) + "\n")

@@ -1,15 +1,20 @@
 """Training examples: token ids with the place where the targets begin, in an order given by the seed."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from elasticity.data_settings import Template
 from elasticity.errors import UserError
-from elasticity.tokenization import encode
+from elasticity.records import text_of
+from elasticity.templates import context
+from elasticity.tokenization import beginning, encode
+
+Item = TypeVar("Item")
 
 IGNORED = -100
 """The label of tokens without loss (convention of torch's cross-entropy)."""
@@ -51,38 +56,77 @@ class Batch:
         return Batch(self.tokens.to(device), self.attention.to(device), self.labels.to(device), self.identities)
 
 
-def text_examples(texts: list[str], tokenizer: PreTrainedTokenizerFast, max_length: int) -> list[Example]:
-    """Plain texts: all tokens after the first (beginning of sequence) are targets, the end token included."""
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    return [Example([bos, *tokens, eos][:max_length], 1) for tokens in encode(tokenizer, texts)]
+def training_examples(
+    rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, template: Template, max_length: int
+) -> list[Example]:
+    """Rows of schema ``EXAMPLES``: the targets are the answer and the end token, up to ``max_length`` tokens.
+
+    All tokens of a plain text are targets but the first, which is context: the token of the beginning if there is one.
+    Raises ``UserError`` if the prompt leaves no room for a target.
+    """
+    rows = list(rows)
+    contexts = context(tokenizer, template, [row["prompt"] for row in rows])
+    if template == "plain":
+        answers = _continuations(rows, contexts, tokenizer, max_length)
+    else:  # encoded apart from the prompt, so that the context is the same when answers are drawn
+        answers = encode(tokenizer, [row["answer"] for row in rows], max_length)
+    return [
+        _example(row["id"], before, [*answer, tokenizer.eos_token_id], max_length)
+        for row, before, answer in zip(rows, contexts, answers, strict=True)
+    ]
+
+
+def _continuations(
+    rows: Sequence[Mapping[str, Any]],
+    contexts: Sequence[list[int]],
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int,
+) -> list[list[int]]:
+    """What follows a prompt in the tokens of the whole text; these hardly ever do not begin with the prompt's."""
+    prompts = [tokens[len(beginning(tokenizer)) :] for tokens in contexts]
+    longest = max_length + max(map(len, prompts), default=0)
+    texts = encode(tokenizer, [text_of(row) for row in rows], longest)
+    return [
+        text[len(prompt) :] if text[: len(prompt)] == prompt else encode(tokenizer, [row["answer"]], max_length)[0]
+        for row, text, prompt in zip(rows, texts, prompts, strict=True)
+    ]
 
 
 def answer_examples(
-    rows: Iterable[dict[str, Any]], tokenizer: PreTrainedTokenizerFast, max_length: int
+    rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, max_length: int
 ) -> list[Example]:
     """Prompts with answers, by the tokens that were drawn: the targets are the answer and, if it ended, the end token.
 
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
-    examples = []
-    for row in rows:
-        context = [tokenizer.bos_token_id, *row["prompt_tokens"]]
-        end = [tokenizer.eos_token_id] if row["finished"] else []
-        tokens = [*context, *row["answer_tokens"], *end][:max_length]
-        if len(tokens) <= len(context):
-            raise UserError(
-                f"the example of prompt {row['prompt_id']} has no target token: its prompt takes {len(context)} of "
-                f"max_length {max_length} and its answer has {len(row['answer_tokens'])}: raise max_length"
-            )
-        examples.append(Example(tokens, len(context)))
-    return examples
+    return [
+        _example(
+            row["prompt_id"],
+            row["prompt_tokens"],
+            [*row["answer_tokens"], *([tokenizer.eos_token_id] if row["finished"] else [])],
+            max_length,
+        )
+        for row in rows
+    ]
+
+
+def _example(identity: str, before: list[int], targets: list[int], max_length: int) -> Example:
+    """Context and targets, cut to ``max_length``; without a context the first token is one."""
+    tokens, answer_start = [*before, *targets][:max_length], max(1, len(before))
+    if len(tokens) <= answer_start:
+        raise UserError(
+            f"example {identity} has no target token: its prompt takes {len(before)} of max_length {max_length} and "
+            f"its answer has {len(targets)}: raise max_length, or lower prompts.max_tokens of the task, so that the "
+            "example is left out"
+        )
+    return Example(tokens, answer_start, identity)
 
 
 def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) -> list[Example]:
     """Pre-training sequences: texts joined by end and beginning tokens, cut into blocks of one length."""
-    stream: list[int] = []
+    start, stream = beginning(tokenizer), list[int]()
     for tokens in encode(tokenizer, texts):
-        stream += [tokenizer.bos_token_id, *tokens, tokenizer.eos_token_id]
+        stream += [*start, *tokens, tokenizer.eos_token_id]
     starts = range(0, len(stream) - length + 1, length)
     return [Example(stream[i : i + length], 1, f"sequence {i // length}") for i in starts]
 
@@ -95,7 +139,7 @@ def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
     return sorted(range(len(identities)), key=lambda i: hashlib.sha256(f"{seed}:{identities[i]}".encode()).digest())
 
 
-def epochs(examples: list[Example], identities: list[str], count: int, seed: int) -> list[Example]:
+def epochs(examples: Sequence[Item], identities: Sequence[str], count: int, seed: int) -> list[Item]:
     """The examples as given, then again in a new order for each further epoch."""
     repeated = list(examples)
     for epoch in range(1, count):
@@ -122,14 +166,15 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
     return Batch(tokens, attention, labels, tuple(example.identity for example in examples))
 
 
-def micro_batches(batch: Batch, size: int, rank: int = 0, processes: int = 1) -> list[Batch]:
-    """What one of several processes computes of a batch: parts of at most ``size`` examples.
+def micro_batches(batch: Batch, size: int, rank: int = 0, processes: int = 1, group: int = 1) -> list[Batch]:
+    """What one of several processes computes of a batch: parts of at most ``size`` rows, or one undivided group.
 
     Every process gets as many parts as the others, because they wait for each other in every forward pass; where
-    examples run out the part is one example without targets, whose gradient is zero.
+    examples run out the part is one group without targets, whose gradient is zero.
     """
+    size = group * max(1, size // group)
     parts = [batch.rows(i, i + size) for i in range(0, len(batch.tokens), size)]
-    one = batch.rows(0, 1)
+    one = batch.rows(0, group)
     empty = Batch(one.tokens, one.attention, torch.full_like(one.labels, IGNORED), one.identities)
     parts += [empty] * (-len(parts) % processes)
     return parts[rank::processes]

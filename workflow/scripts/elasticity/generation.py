@@ -18,16 +18,20 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from elasticity.contrast import Contrasting, load_weak
+from elasticity.data_settings import Template
+from elasticity.errors import UserError
 from elasticity.models import load_for_measuring
 from elasticity.settings import EngineName, Sampling
-from elasticity.tokenization import decode, encode, never_drawn
+from elasticity.templates import context
+from elasticity.tokenization import decode, never_drawn
 
 
 class Engine(Protocol):
     """What draws tokens from one model."""
 
-    def draw(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """For each prompt the sampled tokens, up to and including the end token; prompts have no token before them."""
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """For each context the sampled tokens, up to and including the end token; contexts are all the model sees."""
 
 
 def answer(
@@ -35,15 +39,20 @@ def answer(
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[dict[str, Any]],
     sampling: Sampling,
+    template: Template,
 ) -> list[dict[str, Any]]:
     """One answer to each prompt, in the order of the prompts.
 
     Prompts are rows with ``prompt_id`` and ``prompt``; the results have the answer's columns of schema ``ANSWERS``.
+    Raises ``UserError`` for an empty prompt where the model begins texts with no token: nothing can follow nothing.
     """
-    tokens = encode(tokenizer, [row["prompt"] for row in prompts])
-    drawn = engine.draw(tokens, [row["prompt_id"] for row in prompts], sampling)
+    contexts = context(tokenizer, template, [row["prompt"] for row in prompts])
+    for row, tokens in zip(prompts, contexts, strict=True):
+        if not tokens:
+            raise UserError(f"prompt {row['prompt_id']} is empty, and this model begins texts with no token of its own")
+    drawn = engine.draw(contexts, [row["prompt_id"] for row in prompts], sampling)
     rows = []
-    for row, prompt_tokens, answer_tokens in zip(prompts, tokens, drawn, strict=True):
+    for row, prompt_tokens, answer_tokens in zip(prompts, contexts, drawn, strict=True):
         finished = answer_tokens[-1:] == [tokenizer.eos_token_id]
         kept = answer_tokens[:-1] if finished else answer_tokens
         rows.append(
@@ -60,13 +69,21 @@ def answer(
 
 
 @contextmanager
-def load_engine(name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[Engine]:
+def load_engine(
+    name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast, weak: Path | None = None
+) -> Iterator[Engine]:
     """The model of a folder on this process's device, ready to draw; its memory is free again at the end.
+
+    ``weak`` is the folder of the model that contrastive decoding needs.
 
     Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
     """
     if name == "transformers":
-        yield TransformersEngine(load_for_measuring(folder), tokenizer)
+        plain = TransformersEngine(load_for_measuring(folder), tokenizer, load_weak(weak, tokenizer) if weak else None)
+        try:
+            yield plain
+        finally:
+            del plain.model, plain.weak  # or the caller's name for the engine keeps them while the next are loaded
         return
     from elasticity.vllm_engine import VllmEngine, import_vllm
 
@@ -79,37 +96,59 @@ def load_engine(name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFa
 
 
 class TransformersEngine:
-    """Transformers' generation, with batches of prompts of like length, padded on the left."""
+    """Transformers' generation, with batches of prompts of like length, padded on the left.
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.model, self.tokenizer = model, tokenizer
+    ``weak`` is for samplings with a contrast.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weak: PreTrainedModel | None = None
+    ) -> None:
+        self.model, self.tokenizer, self.weak = model, tokenizer, weak
+        self.banned = never_drawn(tokenizer, model.config.vocab_size)
         model.eval()
         model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
 
-    def draw(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """Draw batch by batch. See ``Engine``."""
-        order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), prompt_ids[i]))
-        drawn: dict[int, list[int]] = {}
-        for first in range(0, len(order), sampling.batch_size):
-            places = order[first : first + sampling.batch_size]
-            batch = self._draw_batch([prompts[i] for i in places], [prompt_ids[i] for i in places], sampling)
-            drawn.update(zip(places, batch, strict=True))
-        return [drawn[i] for i in range(len(prompts))]
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """Draw batch by batch, smaller ones where a GPU has too little memory: answers are the same. See ``Engine``.
 
-    def _draw_batch(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        bos, eos, pad = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
-        width = 1 + max(map(len, prompts))
-        tokens = torch.full((len(prompts), width), pad)
+        Raises ``UserError`` if there is too little for one prompt.
+        """
+        order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), prompt_ids[i]))
+        drawn: dict[int, list[int]] = {}
+        size = sampling.batch_size
+        while len(drawn) < len(order):
+            places = order[len(drawn) : len(drawn) + size]
+            try:
+                batch = self._draw_batch([contexts[i] for i in places], [prompt_ids[i] for i in places], sampling)
+            except torch.OutOfMemoryError:
+                size = len(places) // 2
+                if size == 0:
+                    raise UserError(
+                        "out of memory with one prompt at a time: use GPUs with more memory, or lower new_tokens"
+                    ) from None
+                continue
+            drawn.update(zip(places, batch, strict=True))
+        return [drawn[i] for i in range(len(contexts))]
+
+    def _draw_batch(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        eos, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        width = max(map(len, contexts))
+        tokens = torch.full((len(contexts), width), pad)
         attention = torch.zeros_like(tokens)
-        for i, prompt in enumerate(prompts):
-            tokens[i, width - 1 - len(prompt) :] = torch.tensor([bos, *prompt])
-            attention[i, width - 1 - len(prompt) :] = 1
+        for i, context_tokens in enumerate(contexts):
+            tokens[i, width - len(context_tokens) :] = torch.tensor(context_tokens)
+            attention[i, width - len(context_tokens) :] = 1
         tokens, attention = tokens.to(self.model.device), attention.to(self.model.device)
+        processors = _processors(prompt_ids, width, sampling, self.banned)
+        if sampling.contrast:
+            assert self.weak is not None, "contrastive decoding needs a weak model"
+            processors.insert(1, Contrasting(self.weak, attention, sampling.contrast))  # after the ban
         with torch.inference_mode():
             output: torch.Tensor = self.model.generate(  # type: ignore[operator]
                 input_ids=tokens,
                 attention_mask=attention,
-                logits_processor=_processors(prompt_ids, width, sampling, never_drawn(self.tokenizer)),
+                logits_processor=processors,
                 max_new_tokens=sampling.new_tokens,
                 do_sample=False,
                 pad_token_id=pad,

@@ -1,5 +1,6 @@
 """Models as ordinary folders in the hub's layout: config.json, safetensors, tokenizer.json."""
 
+import gc
 import os
 import platform
 from pathlib import Path
@@ -9,13 +10,12 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
-from transformers.utils.import_utils import is_flash_attn_2_available
 
 from elasticity.errors import UserError
 from elasticity.launching import Launch
+from elasticity.model_settings import Pretrained
 from elasticity.probe import check_probe, probe_nats, write_probe
 from elasticity.settings import Precision
-from elasticity.study import Pretrained
 
 logging.disable_progress_bar()
 
@@ -64,13 +64,20 @@ def new_model(shape: Pretrained, tokenizer: PreTrainedTokenizerFast) -> PreTrain
     return model
 
 
-def load_model(folder: Path) -> PreTrainedModel:
-    """Load a causal language model with fp32 weights; safetensors only, no code from the folder."""
+def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
+    """Load a causal language model with fp32 weights; safetensors only, no code from the folder.
+
+    It is on the processor, or layer by layer ``spread`` over all GPUs of this process.
+    """
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     try:
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            device_map="auto" if spread else None,
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise UserError(f"the model in {folder} cannot be loaded: {error}") from None
@@ -78,15 +85,31 @@ def load_model(folder: Path) -> PreTrainedModel:
 
 
 def load_for_measuring(folder: Path) -> PreTrainedModel:
-    """Load a model onto this process's device, ready to answer and to measure.
+    """Load a model onto this process's device, or spread over its GPUs, ready to answer and to measure.
 
-    Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
+    Raises ``UserError`` if its weights are not those that were saved: see ``probe``; or if they do not fit.
     """
     place = device()
-    model = load_model(folder)
-    torch.nn.Module.to(model, place)
+    if Launch.of_job().gpus_per_process > 1:
+        model = _load_spread(folder, place)
+    else:
+        model = load_model(folder)
+        torch.nn.Module.to(model, place)
     model.eval()
-    check_probe(folder, probe_nats(model, model.config.vocab_size, place))
+    check_probe(folder, probe_nats(model, model.config.vocab_size, model.device))
+    return model
+
+
+def _load_spread(folder: Path, place: torch.device) -> PreTrainedModel:
+    """Each layer lies on one GPU, and hidden states go from GPU to GPU. Tried on processors only, not on GPUs."""
+    gc.collect()  # the hooks of a spread model that was let go refer to it: it would keep its room
+    torch.cuda.empty_cache()
+    model = load_model(folder, spread=True)
+    if any(weight.device.type != place.type for weight in model.parameters()):  # the rest goes there without a word
+        raise UserError(
+            f"the model in {folder} does not fit into the GPUs of this job ({torch.cuda.device_count()} are seen): "
+            "lower sampling.batch_size or hardware.gpu_memory_gb, which plan how many it gets, or take larger GPUs"
+        )
     return model
 
 
@@ -104,8 +127,9 @@ def save(
 
 
 def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedModel:
-    """Set up the passes: no dropout, fused attention where it is installed, recomputed activations if asked for.
+    """Set up the passes: no dropout, recomputed activations if asked for. Attention stays torch's own, which is fused.
 
+    The flash-attn package takes no fp32, in which probes are measured and PPO draws.
     A rung must equal an independent run, and a resumed run an undisturbed one: without dropout no random numbers are
     drawn. The model is in training mode because transformers recomputes activations only there.
     """
@@ -113,8 +137,6 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
         for name in ("p", "dropout", "attention_dropout"):
             if isinstance(getattr(module, name, None), float):
                 setattr(module, name, 0.0)
-    if launch.device == "cuda" and is_flash_attn_2_available():
-        model.set_attn_implementation("flash_attention_2")
     if launch.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         torch.set_autocast_cache_enabled(False)  # or bf16 copies of all weights stay until the backward pass

@@ -103,21 +103,21 @@ class VllmEngine:
                 "engine: transformers loads any causal language model"
             ) from error
 
-    def draw(self, prompts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        rows = self.llm.model_config.get_vocab_size()
+        self.bans = {token: float("-inf") for token in never_drawn(tokenizer, rows)}
+
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
         """Draw all at once, vLLM makes the batches. See ``generation.Engine``.
 
         Raises ``UserError`` if an answer was cut short of ``new_tokens``: the model's context is too small.
         """
-        outputs = self._generate(
-            [[self.tokenizer.bos_token_id, *prompt] for prompt in prompts],
-            [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids],
-        )
+        outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
         drawn = [list(output.outputs[0].token_ids) for output in outputs]
-        for prompt, tokens in zip(prompts, drawn, strict=True):
+        for context, tokens in zip(contexts, drawn, strict=True):
             if len(tokens) < sampling.new_tokens and tokens[-1:] != [self.tokenizer.eos_token_id]:
                 raise UserError(
                     f"vLLM cut an answer off after {len(tokens)} of {sampling.new_tokens} tokens: with a prompt of "
-                    f"{len(prompt)} tokens it does not fit into the model's context. Lower new_tokens"
+                    f"{len(context)} tokens it does not fit into the model's context. Lower new_tokens"
                 )
         return drawn
 
@@ -156,6 +156,6 @@ class VllmEngine:
             seed=sampling.key(prompt_id) >> 65,
             ignore_eos=True,
             stop_token_ids=[self.tokenizer.eos_token_id],
-            logit_bias={token: float("-inf") for token in never_drawn(self.tokenizer)},
+            logit_bias=self.bans,
             detokenize=False,
         )
