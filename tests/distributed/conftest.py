@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from elasticity.digests import canonical_json
 from elasticity.models import new_model
-from elasticity.records import TEXTS, write_table
+from elasticity.records import EXAMPLES, FEATURES, PROMPTS, write_table
 from elasticity.tokenization import train_tokenizer
 from tests.conftest import ROOT, reviews
 from tests.unit import conftest as unit
@@ -24,6 +24,14 @@ SHAPE = unit.SHAPE.model_copy(update={"hidden_size": 32, "layers": 2})
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "max_length": 24, "weight_decay": 0.1, "precision": "fp32"}
 SIZES = (16, 44)
 """Examples at the two rungs: two updates, then four, the last of which has four examples only."""
+
+
+PAIRS = {"examples": ["texts.parquet", "others.parquet"]}
+MATERIAL = {
+    "sft": {"examples": ["texts.parquet"]},
+    "ppo": {"prompts": ["prompts.parquet"], "score-model": ["features.parquet"]},
+}
+"""What an algorithm takes; the others take pairs."""
 
 
 @dataclass
@@ -51,20 +59,31 @@ class Trainer:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        texts = [{"id": f"t{i}", "side": "positive", "text": row["text"]} for i, row in enumerate(reviews(600))]
-        write_table(folder / "texts.parquet", texts, TEXTS)
-        tokenizer = train_tokenizer([row["text"] for row in texts], SHAPE.vocabulary)
+        texts = unit.plain([row["text"] for row in reviews(600)])
+        write_table(folder / "texts.parquet", texts, EXAMPLES)
+        others = [row | {"id": f"other {row['id']}", "answer": row["answer"][::-1]} for row in texts]
+        write_table(folder / "others.parquet", others, EXAMPLES)
+        prompts = [{"prompt_id": row["id"], "prompt": row["answer"][:8]} for row in texts]
+        write_table(folder / "prompts.parquet", prompts, PROMPTS)
+        words = {"": -0.1, "wonderful": 1.0, "the": 1.0, "is": 1.0, "and": 1.0, "a": 1.0, "o": 1.0}
+        features = [{"feature": word, "idf": 1.0, "weight": weight} for word, weight in words.items()]
+        write_table(folder / "features.parquet", features, FEATURES)
+        tokenizer = train_tokenizer([row["answer"] for row in texts], SHAPE.vocabulary)
         new_model(SHAPE, tokenizer).save_pretrained(folder / "start/0")
         tokenizer.save_pretrained(folder / "start/0")
 
     def command(self, run: Run, *launch: str, **settings: Any) -> list[str]:
         sizes = settings.pop("sizes", SIZES)
-        job = canonical_json({"start": "0", "settings": SETTINGS | settings, "sizes": sizes, "seed": 1})
+        values = {"start": "0", "settings": SETTINGS | settings, "sizes": sizes, "seed": 1, "template": "plain"}
+        judge = {"kind": "snippet-classifier", "good": "wonderful", "bad": "terrible"}
+        values["reward"] = {"score_model": judge, "side": "negative"}
+        job = canonical_json(values)
         run.folder.mkdir(exist_ok=True)
-        files = {"start": self.folder / "start", "examples": self.folder / "texts.parquet"}
-        files |= {name: run.folder / name for name in ("rungs", "state")}
-        files |= {"losses": run.folder / "losses.parquet", "metrics": run.folder / "metrics.json"}
-        options = [text for name, path in files.items() for text in (f"--{name}", str(path))]
+        kind = settings.get("algorithm", {"kind": "sft"})["kind"]
+        files = {name: [self.folder / path for path in paths] for name, paths in MATERIAL.get(kind, PAIRS).items()}
+        files |= {"start": [self.folder / "start"]} | {name: [run.folder / name] for name in ("rungs", "state")}
+        files |= {"losses": [run.folder / "losses.parquet"], "metrics": [run.folder / "metrics.json"]}
+        options = [text for name, paths in files.items() for text in (f"--{name}", *map(str, paths))]
         scripts = ROOT / "workflow/scripts"
         return [sys.executable, str(scripts / "launch.py"), *launch, str(scripts / "finetune.py"), job, *options]
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -117,7 +118,7 @@ def test_a_loss_that_is_not_finite_stops_all_before_the_update(tmp_path: Path, s
     run = poisoned.train(tmp_path / "run", *two(stage), ok=False, sizes=SIZES)
     log = (tmp_path / "run.log").read_text()
     assert "update 1: loss nan" in log
-    assert "training diverged at example t" in log
+    assert re.search(r"training diverged at example \d+", log)
     assert not run.states()
     assert not list(run.folder.glob("state/*/rungs/16"))
 

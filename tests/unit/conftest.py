@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ import torch
 from hypothesis import settings
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.model_settings import Pretrained
 from elasticity.models import new_model, one_thread
 from elasticity.settings import Optimization
-from elasticity.study import Pretrained
 from elasticity.tokenization import train_tokenizer
 from tests.conftest import ROOT
 
@@ -53,6 +53,12 @@ SHAPE = Pretrained(
     updates=1,
     optimization=Optimization(learning_rate=1e-3, batch_size=2),
 )
+
+
+def plain(sentences: Sequence[str]) -> list[dict[str, str]]:
+    """Examples without a prompt."""
+    same = {"side": "positive", "prompt": "", "source": ""}
+    return [same | {"id": str(i), "answer": sentence} for i, sentence in enumerate(sentences)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -114,7 +120,8 @@ def values() -> dict[str, Any]:
                     "negative": 32,
                     "pretraining": 20,
                 },
-                "prompts": {"tokenizer": "nano"},
+                "prompts": {"kind": "beginnings", "tokenizer": "nano"},
+                "score_model": {"kind": "snippet-classifier"},
             }
         },
         "models": {

@@ -16,20 +16,21 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from elasticity.backends import OneProcess
 from elasticity.command import Command
 from elasticity.errors import StoppedError, UserError
-from elasticity.examples import Batch, Example, batched, micro_batches, text_examples
+from elasticity.examples import Batch, Example, batched, micro_batches, training_examples
 from elasticity.flops import training_flops_per_token
 from elasticity.jobs import FineTuneJob
 from elasticity.journal import Journal
 from elasticity.launching import Launch
 from elasticity.metrics import summary
 from elasticity.models import load_model, prepare_for_training
+from elasticity.objectives import CodeLength
 from elasticity.runs import RunFiles
-from elasticity.settings import Optimization
+from elasticity.settings import Dpo, FineTuning, Optimization
 from elasticity.shapes import shape_of
 from elasticity.state import Progress, StateFolder
 from elasticity.tokenization import load_tokenizer
 from elasticity.training import learning_rate, train
-from tests.unit.conftest import SHAPE
+from tests.unit.conftest import SHAPE, plain
 
 Fresh = Callable[[], PreTrainedModel]
 
@@ -54,7 +55,7 @@ class DyingBatches(list[Batch]):
 
 @pytest.fixture(scope="module")
 def batches(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Batch]:
-    return batched(text_examples(sentences, tokenizer, 24), 2, tokenizer.pad_token_id)
+    return batched(training_examples(plain(sentences), tokenizer, "plain", 24), 2, tokenizer.pad_token_id)
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def train_with(
 ) -> Progress:
     backend = OneProcess(prepare_for_training(model, Launch()), settings)
     journal = Journal(state.folder / "rungs")
-    return train(backend, tokenizer, batches, rungs, settings, micro_batch, state, save_every_s, journal)
+    return train(backend, tokenizer, batches, CodeLength(), rungs, settings, micro_batch, state, save_every_s, journal)
 
 
 def weights(rung: Path) -> dict[str, torch.Tensor]:
@@ -174,19 +175,30 @@ def test_losses_tell_what_each_update_saw(run: Callable[..., Any], batches: list
     assert losses[0]["loss"] == pytest.approx(math.log(320), rel=0.02)  # random weights
 
 
-def test_metrics_of_a_run(model: PreTrainedModel, batches: list[Batch]) -> None:
+def test_metrics_of_a_run(model: PreTrainedModel) -> None:
     """Every token weighs alike in the mean loss; rates are over the time of all attempts."""
     losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 5.0}]
     shape = shape_of(SHAPE)
-    done = Progress(2, losses, wall_s=2.0)
-    metrics = summary(done, batches, shape, OneProcess(model, SETTINGS), SETTINGS, micro_batch=2)
+    done = Progress(2, losses, wall_s=2.0, tokens=72)
+    metrics = summary(done, shape, OneProcess(model, SETTINGS), SETTINGS, micro_batch=2)
     assert metrics["mean_loss_nats"] == 2
     assert (metrics["updates"], metrics["target_tokens"]) == (2, 40)
-    assert (metrics["examples"], metrics["tokens"]) == (8, sum(int(batch.attention.sum()) for batch in batches))
+    assert (metrics["examples"], metrics["tokens"]) == (3, 72)
     assert metrics["tokens_per_s"] == metrics["tokens"] / 2
     assert metrics["model_tflop"] == pytest.approx(training_flops_per_token(shape, 24) * metrics["tokens"] / 1e12)
     assert metrics["model_tflop_per_s"] == pytest.approx(metrics["model_tflop"] / 2)
     assert metrics["utilisation"] is None  # of a processor
+
+
+def test_only_code_lengths_are_called_nats(model: PreTrainedModel) -> None:
+    """Pairs weigh alike, however long they are; a sequence is one answer of a pair."""
+    losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 4.0}]
+    shape, done = shape_of(SHAPE), Progress(2, losses, wall_s=2.0, tokens=72)
+    pairs = FineTuning(learning_rate=1e-3, batch_size=2, max_length=16, algorithm=Dpo(kind="dpo"))
+    metrics = summary(done, shape, OneProcess(model, pairs), pairs, micro_batch=2)
+    assert metrics["mean_loss"] == 2
+    assert "mean_loss_nats" not in metrics
+    assert metrics["model_tflop"] == pytest.approx(training_flops_per_token(shape, 12) * 72 / 1e12)
 
 
 # The optimizer
@@ -260,13 +272,15 @@ def test_micro_batches_change_the_gradient_by_rounding_only(
     fresh_model: Fresh, tokenizer: PreTrainedTokenizerFast, sentences: list[str], tmp_path: Path
 ) -> None:
     """Texts of different lengths: a mean of the parts' means would be another gradient, the sum over tokens is not."""
-    whole = text_examples(sentences, tokenizer, 24)
+    whole = training_examples(plain(sentences), tokenizer, "plain", 24)
     batches = batched([Example(one.tokens[: 3 * i + 2], 1) for i, one in enumerate(whole)], 8, 0)
 
     def gradient(size: int) -> tuple[float, torch.Tensor]:
         backend = Recording(prepare_for_training(fresh_model(), Launch()), SETTINGS)
         state = StateFolder(tmp_path / str(size))
-        done = train(backend, tokenizer, batches, {}, SETTINGS, size, state, NEVER, Journal(tmp_path / "rungs"))
+        done = train(
+            backend, tokenizer, batches, CodeLength(), {}, SETTINGS, size, state, NEVER, Journal(tmp_path / "rungs")
+        )
         return done.losses[0]["loss"], backend.gradient
 
     expected_loss, expected = gradient(8)
@@ -289,7 +303,7 @@ def test_gradient_checkpointing_recomputes_the_same_gradient(
         assert model.is_gradient_checkpointing == checkpointing
         backend = Recording(model, SETTINGS)
         state = StateFolder(tmp_path / str(checkpointing))
-        train(backend, tokenizer, batches[:1], {}, SETTINGS, 2, state, NEVER, Journal(tmp_path / "rungs"))
+        train(backend, tokenizer, batches[:1], CodeLength(), {}, SETTINGS, 2, state, NEVER, Journal(tmp_path / "rungs"))
         gradients.append(backend.gradient)
     torch.set_autocast_cache_enabled(True)
     torch.testing.assert_close(gradients[0], gradients[1])
@@ -425,7 +439,8 @@ def test_rungs_are_handed_over_before_the_state_goes(
 
 def test_two_outputs_never_share_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two experiments may hold the same run, and their jobs run side by side."""
-    job = '{"start":"0","settings":{"learning_rate":0.1,"batch_size":2,"max_length":8},"sizes":[2],"seed":1}'
+    settings = '{"learning_rate":0.1,"batch_size":2,"max_length":8}'
+    job = f'{{"start":"0","settings":{settings},"sizes":[2],"seed":1,"template":"plain"}}'
 
     def state(rungs: str) -> Path:
         files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s"]

@@ -11,9 +11,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from typing_extensions import override
 
 from elasticity.examples import Batch
+from elasticity.lora import merged_weights
 from elasticity.models import autocast, device, save
 from elasticity.probe import probe_nats
-from elasticity.settings import Optimization
+from elasticity.settings import Optimization, Precision
 
 
 class Backend(ABC):
@@ -28,6 +29,10 @@ class Backend(ABC):
     @abstractmethod
     def logits(self, batch: Batch) -> torch.Tensor:
         """Forward pass; shape (examples, tokens, vocabulary)."""
+
+    @abstractmethod
+    def whole_model(self) -> PreTrainedModel:
+        """The model in training, to draw from. Raises ``UserError`` where each process has a part of it only."""
 
     @abstractmethod
     def backward(self, loss: torch.Tensor, last: bool) -> None:
@@ -63,7 +68,7 @@ class Backend(ABC):
 
     @abstractmethod
     def save_state(self, folder: Path) -> None:
-        """Write weights and optimizer."""
+        """Write the weights that are trained, and the optimizer."""
 
     @abstractmethod
     def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
@@ -78,14 +83,21 @@ class Backend(ABC):
         """Part from the other processes."""
 
 
+def logits(model: PreTrainedModel, batch: Batch, precision: Precision) -> torch.Tensor:
+    """Forward pass of a plain model on the batch's device; shape (examples, tokens, vocabulary)."""
+    with autocast(precision, batch.tokens.device):
+        output: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
+    return output
+
+
 def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
-    """AdamW on fp32 weights; weight decay on matrices only, as is usual.
+    """AdamW on the fp32 weights that are trained; weight decay on matrices only, as is usual.
 
     At small learning rates bf16 weights would hardly move, so others than fp32 are refused.
     """
     if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
         raise TypeError("master weights must be fp32")
-    parameters = list(model.parameters())
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if _dimensions(p) >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if _dimensions(p) < 2], "weight_decay": 0.0},
@@ -121,11 +133,11 @@ class OneProcess(Backend):
 
     @override
     def logits(self, batch: Batch) -> torch.Tensor:
-        with autocast(self.settings.precision, self.device):
-            output: torch.Tensor = self.model(
-                input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False
-            ).logits
-        return output
+        return logits(self.model, batch, self.settings.precision)
+
+    @override
+    def whole_model(self) -> PreTrainedModel:
+        return self.model
 
     @override
     def backward(self, loss: torch.Tensor, last: bool) -> None:
@@ -160,7 +172,8 @@ class OneProcess(Backend):
 
     @override
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-        save(self.model, tokenizer, folder, probe_nats(self.model, self.model.config.vocab_size, self.device))
+        nats = probe_nats(self.model, self.model.config.vocab_size, self.device)
+        save(self.model, tokenizer, folder, nats, merged_weights(self.model))
 
     @override
     def save_state(self, folder: Path) -> None:
@@ -194,5 +207,5 @@ class OneProcess(Backend):
         pass
 
     def _parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Each parameter once: tied weights share one entry."""
-        return dict(self.model.named_parameters())
+        """Each that is trained, once: tied weights share one entry; frozen ones are those of the start."""
+        return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}

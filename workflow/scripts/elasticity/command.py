@@ -15,18 +15,22 @@ Job = TypeVar("Job", bound=Section)
 
 
 class Command(Generic[Job]):
-    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, every name required.
+    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, names required unless ``optional``.
 
     As a context it keeps the journal of the job: nobody else writes the main output ``output`` meanwhile. A
     ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
     both without a traceback.
     """
 
-    def __init__(self, doc: str | None, job: type[Job], *names: str, output: str) -> None:
+    def __init__(
+        self, doc: str | None, job: type[Job], *names: str, output: str, optional: tuple[str, ...] = ()
+    ) -> None:
         parser = argparse.ArgumentParser(description=doc)
         parser.add_argument("job", help=f"JSON of a {job.__name__} (see elasticity/jobs.py)")
         for name in (*names, output):
             parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
+        for name in optional:
+            parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
         arguments = vars(parser.parse_args())
         self.job = job.model_validate_json(arguments.pop("job"))
         self._paths: dict[str, list[Path]] = arguments
@@ -38,7 +42,7 @@ class Command(Generic[Job]):
         return path
 
     def paths(self, name: str) -> list[Path]:
-        """All paths with this name."""
+        """All paths with this name; none if it is optional and not given."""
         return self._paths[name.replace("-", "_")]
 
     def __enter__(self) -> Self:

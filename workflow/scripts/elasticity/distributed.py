@@ -20,6 +20,7 @@ from elasticity.errors import UserError
 from elasticity.examples import Batch
 from elasticity.geometry import BUCKET
 from elasticity.launching import Launch
+from elasticity.lora import merged_weights
 from elasticity.models import resolved, save
 from elasticity.probe import probe_nats
 from elasticity.settings import Optimization
@@ -95,6 +96,16 @@ class DeepSpeed(Backend):
         return output
 
     @override
+    def whole_model(self) -> PreTrainedModel:
+        if self.stage == 3:
+            raise UserError(
+                "ppo draws from the model in training, and under ZeRO stage 3 no process has all of it: set zero_stage "
+                "to 2 or less in the study's hardware, with more memory or a smaller model"
+            )
+        model: PreTrainedModel = self.engine.module
+        return model
+
+    @override
     def backward(self, loss: torch.Tensor, last: bool) -> None:
         self.engine.set_gradient_accumulation_boundary(is_boundary=last)
         self.engine.backward(loss * self.processes, scale_wrt_gas=False)  # DeepSpeed takes the mean over processes
@@ -140,13 +151,16 @@ class DeepSpeed(Backend):
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         model = self.engine.module
         nats = probe_nats(model, model.config.vocab_size, self.device)
-        weights = self.accelerator.get_state_dict(self.engine)  # gathered from all processes
+        weights = merged_weights(model)
+        if weights is None:
+            weights = self.accelerator.get_state_dict(self.engine)  # gathered from all processes
         if self.rank == 0:
-            save(model, tokenizer, folder, nats, {name: weights[name] for name in _own_names(model)})
+            again = _repeated_names(model)
+            save(model, tokenizer, folder, nats, {name: weights[name] for name in weights if name not in again})
 
     @override
     def save_state(self, folder: Path) -> None:
-        self.engine.save_checkpoint(folder, tag=TAG)
+        self.engine.save_checkpoint(folder, tag=TAG, exclude_frozen_parameters=True)
 
     @override
     def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
@@ -160,7 +174,8 @@ class DeepSpeed(Backend):
             if self.rank == 0:
                 _make_universal(folder / TAG, folder / tag)
             self.wait()
-        path, _ = self.engine.load_checkpoint(folder, tag=tag)
+        whole = all(parameter.requires_grad for parameter in self.engine.module.parameters())
+        path, _ = self.engine.load_checkpoint(folder, tag=tag, load_module_strict=whole)
         return path is not None
 
     @override
@@ -172,11 +187,10 @@ class DeepSpeed(Backend):
         self.accelerator.end_training()
 
 
-def _own_names(model: PreTrainedModel) -> list[str]:
-    """Of all tensors of a model; a tied one under its first name only, as a single process saves it."""
-    again = {name for name, _ in model.named_parameters(remove_duplicate=False)}
-    again -= {name for name, _ in model.named_parameters()}
-    return [name for name in model.state_dict() if name not in again]
+def _repeated_names(model: PreTrainedModel) -> set[str]:
+    """Names of tied tensors but the first of each, under which a single process saves it."""
+    names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    return names - {name for name, _ in model.named_parameters()}
 
 
 def _make_universal(source: Path, target: Path) -> None:

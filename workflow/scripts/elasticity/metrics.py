@@ -1,21 +1,19 @@
 """What a training job did and how fast: its metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elasticity.backends import Backend
-from elasticity.examples import Batch
 from elasticity.flops import training_flops_per_token, utilisation
 from elasticity.hardware import peak_tflops
 from elasticity.models import hardware, resolved
-from elasticity.settings import Optimization
+from elasticity.settings import FineTuning, Optimization
 from elasticity.shapes import Shape
 from elasticity.state import Progress
 
 
 def summary(
     done: Progress,
-    batches: Sequence[Batch],
     shape: Shape,
     backend: Backend,
     settings: Optimization,
@@ -27,23 +25,22 @@ def summary(
     utilisation is None where the device's peak is not known, as for processors.
     """
     targets = sum(row["tokens"] for row in done.losses)
-    examples = sum(len(batch.tokens) for batch in batches)
-    tokens = sum(int(batch.attention.sum()) for batch in batches)
-    flops = training_flops_per_token(shape, tokens // max(1, examples))
-    rate = tokens / done.wall_s if done.wall_s else 0.0
+    examples = sum(row["examples"] for row in done.losses)
+    flops = training_flops_per_token(shape, done.tokens // max(1, examples * settings.rows))
+    rate = done.tokens / done.wall_s if done.wall_s else 0.0
     device = hardware(backend.device)
     peak = peak_tflops(device["device"])
     return {
         "updates": len(done.losses),
         "examples": examples,
-        "tokens": tokens,
+        "tokens": done.tokens,
         "target_tokens": targets,
-        "mean_loss_nats": sum(row["loss"] * row["tokens"] for row in done.losses) / targets if targets else None,
+        **_mean_loss(done.losses, settings),
         "parameters": shape.parameters,
         "precision": resolved(settings.precision, backend.device),
         "wall_s": round(done.wall_s, 3),
         "tokens_per_s": round(rate, 1),
-        "model_tflop": flops * tokens / 1e12,
+        "model_tflop": flops * done.tokens / 1e12,
         "model_tflop_per_s": flops * rate / 1e12,
         "utilisation": utilisation(flops, rate, backend.processes, peak) if peak else None,
         "peak_memory_gb": round(backend.peak_memory_bytes() / 1e9, 3),
@@ -51,3 +48,11 @@ def summary(
         "micro_batch": micro_batch,
         **device,
     }
+
+
+def _mean_loss(losses: Sequence[Mapping[str, Any]], settings: Optimization) -> dict[str, float | None]:
+    """Of all target tokens, in nats; of all examples where an algorithm minimises something else, without a unit."""
+    nats = not isinstance(settings, FineTuning) or settings.algorithm.kind == "sft"
+    name, weight = ("mean_loss_nats", "tokens") if nats else ("mean_loss", "examples")
+    total = sum(row[weight] for row in losses)
+    return {name: sum(row["loss"] * row[weight] for row in losses) / total if total else None}

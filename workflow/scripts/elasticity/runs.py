@@ -12,17 +12,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from elasticity.backends import Backend, OneProcess
 from elasticity.command import Command, Job
 from elasticity.digests import code_digest, digest, file_digest, folder_digest
+from elasticity.epicode import extrapolate_rungs
 from elasticity.errors import UserError
 from elasticity.examples import Batch
 from elasticity.journal import Journal
 from elasticity.launching import Launch
 from elasticity.metrics import summary
+from elasticity.model_settings import ModelFolder
 from elasticity.models import prepare_for_training
+from elasticity.objectives import Objective
 from elasticity.records import LOSSES, write_table
 from elasticity.settings import Optimization
 from elasticity.shapes import shape_of
 from elasticity.state import StateFolder
-from elasticity.study import ModelFolder
 from elasticity.training import train
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
@@ -53,6 +55,7 @@ def run(
     make_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
+    objective: Objective,
     rungs: Mapping[int, str],
     settings: Optimization,
     files: RunFiles,
@@ -63,17 +66,20 @@ def run(
     """
     launch = Launch.of_job()
     state = StateFolder(files.state)
-    micro_batch = state.micro_batch(launch.micro_batch or settings.batch_size)
+    micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
     try:
         backend = _backend(make_model, settings, launch, state)
-        done = train(backend, tokenizer, batches, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal)
+        done = train(
+            backend, tokenizer, batches, objective, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal
+        )
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
-        raise UserError(_advice(micro_batch, state)) from None
+        raise UserError(_advice(micro_batch, objective.group, state)) from None
     if backend.rank == 0:
         shape = shape_of(ModelFolder(kind="folder", path=str(state.rungs / rungs[len(batches)])))
-        metrics = summary(done, batches, shape, backend, settings, micro_batch)
+        metrics = summary(done, shape, backend, settings, micro_batch)
+        extrapolate_rungs(state.rungs, settings)
         state.hand_over(files.rungs)
         write_table(files.losses, done.losses, LOSSES)
         files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
@@ -100,13 +106,14 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def _advice(micro_batch: int, state: StateFolder) -> str:
-    if micro_batch > 1:
+def _advice(micro_batch: int, group: int, state: StateFolder) -> str:
+    """What to do after so many rows at a time were too many; those of a group are never apart."""
+    if micro_batch > group:
         return (
             f"out of memory with {micro_batch} examples at a time. The next attempt takes "
             f"{state.halve_micro_batch(micro_batch)}, with the same result: run the same command again."
         )
     return (
-        "out of memory with one example at a time: lower max_length, or in the study's hardware set "
-        "gradient_checkpointing, a higher zero_stage, offload, or more gpus"
+        f"out of memory with {'a pair' if group > 1 else 'one example'} at a time: lower max_length, or in the study's "
+        "hardware set gradient_checkpointing, a higher zero_stage, offload, or more gpus"
     )

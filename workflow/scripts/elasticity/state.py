@@ -15,11 +15,13 @@ from elasticity.errors import UserError
 
 @dataclass
 class Progress:
-    """How far a run is: updates done, a row of the table of losses for each, and the seconds they took."""
+    """How far a run is: updates done, a row of the table of losses for each, the seconds they took, and the tokens that
+    they trained on, contexts included."""
 
     update: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
     wall_s: float = 0.0
+    tokens: int = 0
 
 
 class StateFolder:
@@ -43,7 +45,7 @@ class StateFolder:
         if backend.rank == 0:
             manifest = {"progress": asdict(progress), "backend": backend.kind}
             (draft / "manifest.json").write_text(json.dumps(manifest))
-            self._rename(draft, self.folder / name)
+            rename_whole(draft, self.folder / name)
             for older in self._published()[:-1]:
                 shutil.rmtree(older)
 
@@ -80,12 +82,15 @@ class StateFolder:
         backend.save_model(draft, tokenizer)
         backend.wait()
         if backend.rank == 0:
-            self._rename(draft, self.rungs / name)
+            rename_whole(draft, self.rungs / name)
 
     def hand_over(self, target: Path) -> None:
-        """Link the rungs of the finished run into the declared output; the state stays until ``remove``."""
+        """Link the rungs of the finished run into the declared output; the state stays until ``remove``.
+
+        Those whose name begins with a dot are the run's own.
+        """
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.rungs, target, copy_function=_link)
+        shutil.copytree(self.rungs, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
 
     def remove(self) -> None:
         """Forget a run once all its outputs are written."""
@@ -115,13 +120,14 @@ class StateFolder:
         backend.wait()
         return draft
 
-    def _rename(self, draft: Path, target: Path) -> None:
-        """Flush to disk, then rename: after a crash the target is whole or absent."""
-        for path in [*(p for p in draft.rglob("*") if p.is_file()), draft]:
-            descriptor = os.open(path, os.O_RDONLY)
-            os.fsync(descriptor)
-            os.close(descriptor)
-        os.replace(draft, target)
+
+def rename_whole(draft: Path, target: Path) -> None:
+    """Flush to disk, then rename: after a crash the target is whole or absent."""
+    for path in [*(p for p in draft.rglob("*") if p.is_file()), draft]:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    os.replace(draft, target)
 
 
 def _link(source: str, target: str) -> None:

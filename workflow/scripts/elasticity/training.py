@@ -5,13 +5,13 @@ import time
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.backends import Backend
 from elasticity.errors import StoppedError, UserError
-from elasticity.examples import IGNORED, Batch, micro_batches
+from elasticity.examples import Batch
 from elasticity.journal import Journal
+from elasticity.objectives import Objective, token_nats
 from elasticity.progress import progress
 from elasticity.settings import Optimization
 from elasticity.signals import StopSignal
@@ -37,6 +37,7 @@ def train(
     backend: Backend,
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
+    objective: Objective,
     rungs: Mapping[int, str],
     settings: Optimization,
     micro_batch: int,
@@ -47,27 +48,36 @@ def train(
     """Train on the batches in their order, one update each, and save the model after the updates named in ``rungs``.
 
     Continues from the last published state of the same run and, on one process, ends at the same weights, bit for bit.
-    Rung 0 is the model as given. ``micro_batch`` examples go through the model at a time. A
+    Rung 0 is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A
     state is saved every ``save_every_s`` seconds (0: after every update), or less often where saving takes long.
 
     Returns the losses, one row an update (schema ``LOSSES``), and the seconds that all attempts took.
     Raises ``UserError`` if a loss or a gradient is not finite, before the update; ``StoppedError`` after a signal. The
     state that was saved last is kept.
     """
+    started = time.monotonic()
+    if objective.compares:
+        for update, batch in enumerate(progress(batches, "measure the start", "batches", journal)):
+            objective.measure_start(backend, update, batch, micro_batch)
     done = state.resume(backend)
-    before, started = done.wall_s, time.monotonic()
+    before = done.wall_s
     _save_rung(backend, tokenizer, rungs, done.update, state)
     saved, pause = started, save_every_s
     with StopSignal() as stop:
         for update in progress(range(done.update, len(batches)), "train", "updates", journal, done.update):
             batch, rate = batches[update], learning_rate(settings, update, len(batches))
-            loss = _update(backend, batch, micro_batch, rate, update)
-            row = {"update": update + 1, "examples": len(batch.tokens), "tokens": batch.targets}
+            parts = objective.parts(backend, update, batch, micro_batch)
+            loss = _update(backend, objective, batch, parts, rate, update)
+            row = {"update": update + 1, "examples": len(batch.tokens) // objective.group}
+            row["tokens"] = int(backend.total(sum(part.targets for part in parts)))
             done.losses.append(row | {"learning_rate": rate, "loss": loss})
+            done.tokens += int(backend.total(sum(int(part.attention.sum()) for part in parts if part.targets)))
             done.update = update + 1
             done.wall_s = before + time.monotonic() - started
             _save_rung(backend, tokenizer, rungs, done.update, state)
-            if done.update < len(batches) and backend.any(stop.received or time.monotonic() - saved >= pause):
+            if done.update == len(batches) or done.update % objective.passes:
+                continue
+            if backend.any(stop.received or time.monotonic() - saved >= pause):
                 start = time.monotonic()
                 state.publish(backend, done)
                 saved = time.monotonic()
@@ -77,18 +87,15 @@ def train(
     return done
 
 
-def _update(backend: Backend, batch: Batch, micro_batch: int, rate: float, update: int) -> float:
-    """One optimizer update; returns the mean loss in nats per target token before it.
-
-    Each part adds the sum over its tokens, divided by the number of tokens in the whole batch: the gradient is that of
-    the mean over tokens, however the batch is divided.
-    """
-    parts = [part.to(backend.device) for part in micro_batches(batch, micro_batch, backend.rank, backend.processes)]
+def _update(
+    backend: Backend, objective: Objective, batch: Batch, parts: Sequence[Batch], rate: float, update: int
+) -> float:
+    """One optimizer update; returns the objective before it. The gradient is the same however a batch is divided."""
     loss = 0.0
     for number, part in enumerate(parts, start=1):
-        mean = _nats(backend, part, "sum") / batch.targets
-        backend.backward(mean, last=number == len(parts))
-        loss += mean.item()
+        share = objective.loss(backend, part, batch)
+        backend.backward(share, last=number == len(parts))
+        loss += share.item()
     loss, norm = backend.total(loss), backend.gradient_norm()
     if not math.isfinite(loss) or not math.isfinite(norm):
         raise UserError(
@@ -100,20 +107,13 @@ def _update(backend: Backend, batch: Batch, micro_batch: int, rate: float, updat
     return loss
 
 
-def _nats(backend: Backend, batch: Batch, reduction: str) -> torch.Tensor:
-    """Negative log-probabilities of the target tokens: their sum, or each (examples * (tokens - 1), zero elsewhere)."""
-    logits = backend.logits(batch)
-    return functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction=reduction
-    )
-
-
 def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
     """The examples of an update, of all processes, whose loss is not finite; all if only a gradient is not."""
     diverged = []
     for part in parts:
         with torch.no_grad():
-            finite = _nats(backend, part, "none").view(len(part.tokens), -1).isfinite().all(1).tolist()
+            nats = token_nats(backend.logits(part), part, "none")
+        finite = nats.view(len(part.tokens), -1).isfinite().all(1).tolist()
         diverged += [name for name, good in zip(part.identities, finite, strict=True) if not good]
     everyone = [name for part in parts if part.targets for name in part.identities]
     return backend.gather(diverged) or backend.gather(everyone)
