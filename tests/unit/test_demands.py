@@ -40,9 +40,10 @@ THIRTEEN = SEVENTY_TWO | {
 TRAINING = ("pretraining", "first_side", "second_side", "slices", "tuning")
 OF_RULE = {
     "pretraining": {"model"},
-    "first_side": {"task", "base", "side", "seed", "ladder"},
-    "second_side": {"task", "base", "side", "seed", "first", "ladder"},
-    "answering": {"task", "base", "side", "seed", "first", "ladder"},
+    "first_side": {"task", "base", "side", "recipe", "seed", "ladder"},
+    "second_side": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "answering": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "diverging": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
     "slices": {"task", "experiment", "base", "seed"},
     "slice_answering": {"task", "experiment", "base", "seed"},
     "tuning": {"task", "experiment", "base", "seed", "k", "l"},
@@ -70,7 +71,7 @@ def of_jobs(
 ) -> dict[str, dict[str, Any]]:
     """What a job of each rule asks for."""
     known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "first": "8"}
-    known |= {"ladder": ladder, "k": "1", "l": "2", "model": model or base}
+    known |= {"recipe": "first", "second": "second", "ladder": ladder, "k": "1", "l": "2", "model": model or base}
     jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name != "pretraining"}
     return {
         name: asked(getattr(demands, name), SimpleNamespace(**{key: known[key] for key in names}), attempt)
@@ -120,12 +121,36 @@ def test_training_jobs_of_the_default_study_are_plain(default: Demands) -> None:
         assert asks["gradient_checkpointing"] == 0
 
 
+def test_a_warm_up_is_planned_by_the_shape_of_the_model_that_it_begins_with(values: dict[str, Any]) -> None:
+    tuned = {"kind": "tuned", "base": "nano-step3", "task": "reviews", "side": "positive", "examples": 40}
+    values["models"]["warm"] = tuned | {"tuning": values["first_side"]}
+    values["rebound"]["existence"]["bases"] = ["warm"]
+    demands = Demands(read_study(values))
+    warm_up = asked(demands.warm_up, SimpleNamespace(model="warm"))
+    assert warm_up == asked(demands.pretraining, SimpleNamespace(model="nano")) | {"micro_batch": 4}
+    where = {"task": "reviews", "side": "positive", "recipe": "first", "seed": "1", "ladder": "8-16"}
+    warm, cold = (asked(demands.first_side, SimpleNamespace(base=base, **where)) for base in ("warm", "nano"))
+    assert warm == cold
+
+
 def test_each_attempt_gets_more(default: Demands) -> None:
     first, second, third = (of_jobs(default, "reviews", "small", "small", attempt) for attempt in (1, 2, 3))
     for name in OF_RULE:
         assert first[name]["mem_mb"] < second[name]["mem_mb"] < third[name]["mem_mb"]
         assert first[name]["runtime"] < second[name]["runtime"] < third[name]["runtime"]
         assert first[name]["processes"] == third[name]["processes"]
+
+
+def test_the_models_beside_the_one_that_ppo_trains_count(values: dict[str, Any], tmp_path: Path) -> None:
+    """The model at the start and the score model, in the memory of a node without GPUs; drawing takes time."""
+    judge = {"kind": "text-classifier", "path": str(tmp_path), "parameters": 10**9}
+    values["tasks"]["reviews"]["score_model"] = judge
+    values["recipes"] = {"ppo": values["second_side"] | {"algorithm": {"kind": "ppo", "new_tokens": 4}}}
+    demands = Demands(read_study(values))
+    where = {"task": "reviews", "base": "nano", "ladder": "4000"}
+    plain, ppo = (asked(demands.second_side, SimpleNamespace(second=name, **where)) for name in ("second", "ppo"))
+    assert 4000 <= ppo["mem_mb"] - plain["mem_mb"] <= 4100
+    assert ppo["runtime"] > plain["runtime"]
 
 
 def test_longer_ladders_get_more_time(with_model: Callable[..., Demands]) -> None:
@@ -171,9 +196,36 @@ def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(with_mo
 
 def test_answers_run_on_one_node_beside_their_training_on_several(with_model: Callable[..., Demands]) -> None:
     asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("answering", "slice_answering"):
-        assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 8, 32), name
+    for name in ("answering", "slice_answering", "diverging"):
+        assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
+        assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
+    for name in ("measuring", "base_measuring"):
+        assert (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"]) == (1, 5, 20), name
+        assert (asks[name]["gpu"], asks[name]["gres"]) == (5, None)
+
+
+def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., Demands]) -> None:
+    """Two of 13 billion parameters take 104 GB, so a process that compares them gets all GPUs of the training."""
+    asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
+    assert {name for name, job in asks.items() if job["gpus_per_process"] > 1} == {"diverging"}
+    assert (asks["diverging"]["processes"], asks["diverging"]["gpu"], asks["diverging"]["threads"]) == (1, 8, 32)
+    larger = of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
+    assert all(job["gpus_per_process"] == 1 for job in larger.values())
+
+
+def test_processes_in_place_of_gpus_spread_nothing(with_model: Callable[..., Demands]) -> None:
+    asks = of_jobs(with_model(SEVENTY_TWO, H100 | {"device": "cpu"}), "reviews", "given")
+    assert all(job["gpus_per_process"] == 1 for job in asks.values())
+
+
+def test_vllm_spreads_nothing(with_model: Callable[..., Demands], values: dict[str, Any]) -> None:
+    values["engine"] = "vllm"
+    demands = with_model(SEVENTY_TWO)
+    asks = of_jobs(demands, "reviews", "given")
+    assert (asks["answering"]["processes"], asks["answering"]["gpus_per_process"]) == (8, 1)
+    with pytest.raises(UserError, match=r"model given: .* 291 GB, and engine: vllm keeps a model on one GPU"):
+        demands.check()
 
 
 @pytest.mark.parametrize("config", [THIRTEEN, SEVENTY_TWO], ids=["13B", "72B"])
@@ -197,6 +249,17 @@ def test_in_place_of_gpus_are_processes(with_model: Callable[..., Demands]) -> N
     assert (job["device"], job["processes"], job["gpu"], job["threads"], job["zero_stage"]) == ("cpu", 2, 2, 2, 0)
 
 
+def test_questions_of_another_task_count_in_the_time_of_answering(
+    with_model: Callable[..., Demands], values: dict[str, Any]
+) -> None:
+    own = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_answering"]
+    pools = values["tasks"]["reviews"]["pools"]
+    values["tasks"]["general"] = values["tasks"]["reviews"] | {"pools": pools | {"prompts": 5_000_000}}
+    values["resistance"]["slices"]["questions"] = "general"
+    others = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_answering"]
+    assert others["runtime"] > 2 * own["runtime"]
+
+
 def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callable[..., Demands]) -> None:
     demands = with_model(THIRTEEN)
     assert of_jobs(demands, "reviews", "nano", "nano")["base_measuring"]["mem_mb"] > 4 * 13e9 / 1e6
@@ -212,6 +275,18 @@ def test_a_model_that_does_not_fit_is_an_error_before_anything_runs(
     with pytest.raises(UserError, match=r"model given .* does not fit"):
         with_model(SEVENTY_TWO, H100 | more).check()
     with_model(SEVENTY_TWO).check()
+
+
+def test_a_model_that_can_be_trained_but_not_answer_is_an_error(
+    with_model: Callable[..., Demands], values: dict[str, Any]
+) -> None:
+    few = H100 | {"gpus_per_node": 2, "gpus": 64}
+    with pytest.raises(UserError, match=r"given \(72.7e9 .*: answering needs 29\d GB .* 144 GB .* smaller sampling"):
+        with_model(SEVENTY_TWO, few).check()
+    values["rebound"]["existence"]["divergence"] = True
+    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* 576 GB .* no divergence of it"):
+        with_model(SEVENTY_TWO).check()
+    with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
 @pytest.mark.parametrize("part", ["slices", "tuning"])
@@ -240,4 +315,4 @@ def test_rules_take_threads_and_resources_of_the_same_demand() -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     threads = re.findall(r"threads: demands\.(\w+)\.threads\n", rules)
     assert threads == re.findall(r"resources:\n +\*\*demands\.(\w+)\.resources,\n", rules)
-    assert set(threads) == set(OF_RULE)
+    assert set(threads) == {*OF_RULE, "warm_up", "scoring", "trying"}

@@ -1,5 +1,6 @@
 """The geometry of training jobs."""
 
+import math
 import re
 from dataclasses import replace
 from typing import Any
@@ -9,17 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.errors import UserError
-from elasticity.fitting import USABLE, training_geometry
+from elasticity.fitting import USABLE, answering_gpus, training_geometry
 from elasticity.geometry import Geometry
 from elasticity.hardware import Hardware
 from elasticity.memory import training_bytes
-from elasticity.settings import Optimization
+from elasticity.settings import FineTuning, Lora, Optimization
 from elasticity.shapes import Shape
 from tests.unit.shapes import MODELS, any_shape
 
 GB80 = Hardware(device="cuda", gpus_per_node=8, gpu_memory_gb=80)
 GB141 = Hardware(device="cuda", gpus_per_node=8, gpu_memory_gb=141)
 LENGTH = 512
+
+
+ADAPTERS = FineTuning(learning_rate=1e-5, batch_size=32, max_length=LENGTH, lora=Lora(rank=16))
 
 
 def settings(batch_size: int = 32) -> Optimization:
@@ -104,6 +108,59 @@ def test_a_batch_smaller_than_the_processes_leaves_some_of_them_without_work() -
     assert (geometry.processes, geometry.micro_batch, passes(geometry, 4)) == (32, 1, 1)
 
 
+def test_adapters_take_fewer_gpus() -> None:
+    """7B in 80 GB: 28 GB of frozen weights; 13B is not divided in stage 3, which adapters cannot be merged in."""
+    for model, hardware, expected in (("7B", GB80, (1, None)), ("13B", GB80, (1, None)), ("13B", GB141, (1, None))):
+        geometry = training_geometry(model, MODELS[model], ADAPTERS, LENGTH, hardware)
+        assert (geometry.processes, geometry.zero_stage) == expected
+
+
+@pytest.mark.parametrize("how", [{"zero_stage": 3}, {"offload": "weights"}], ids=str)
+def test_adapters_refuse_what_divides_matrices(how: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="take zero_stage 0, 1 or 2, and offload: none or optimizer"):
+        training_geometry("7B", MODELS["7B"], ADAPTERS, LENGTH, changed(GB80, **how))
+    with pytest.raises(UserError, match="72B"):
+        training_geometry("72B", MODELS["72B"], ADAPTERS, LENGTH, GB80)
+
+
+def with_algorithm(kind: str, batch_size: int = 32) -> FineTuning:
+    values = {"learning_rate": 1e-6, "batch_size": batch_size, "max_length": LENGTH, "algorithm": {"kind": kind}}
+    return FineTuning.model_validate(values)
+
+
+def test_the_model_at_the_start_and_the_score_model_of_ppo_take_room() -> None:
+    """7B in 80 GB: 4 P + 16 P / n with ZeRO stage 2, 4 P of the start, and 4 bytes a parameter of the score model."""
+    shape, ppo = MODELS["7B"], with_algorithm("ppo")
+    geometry = training_geometry("7B", shape, ppo, LENGTH, GB80, 355_000_000)
+    assert (geometry.processes, geometry.zero_stage) == (16, 2)
+    kept = 4 * (shape.parameters + 355_000_000)
+    assert training_bytes(shape, LENGTH, geometry) + kept <= USABLE * 80e9
+    with pytest.raises(UserError, match="does not fit"):  # 12 P and more
+        training_geometry("7B", shape, ppo, LENGTH, GB80, 6_610_000_000)
+
+
+def test_ppo_draws_from_whole_matrices() -> None:
+    with pytest.raises(UserError, match="ppo draws answers from whole ones: take zero_stage 0, 1 or 2"):
+        training_geometry("7B", MODELS["7B"], with_algorithm("ppo"), LENGTH, changed(GB80, zero_stage=3))
+    with pytest.raises(UserError, match="does not fit") as error:
+        training_geometry("72B", MODELS["72B"], with_algorithm("ppo"), LENGTH, GB80)
+    assert "zero_stage 2, offload: optimizer, gradient_checkpointing" in str(error.value)
+    assert "zero_stage 3" not in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["dpo", "kto", "simpo"])
+def test_the_two_answers_of_a_pair_are_in_one_pass(kind: str) -> None:
+    """They take twice the room, and the least is both."""
+    shape, pairs = MODELS["4B"], with_algorithm(kind, 7)
+    assert training_geometry("4B", shape, pairs, LENGTH, Hardware()).micro_batch == 14
+    assert training_geometry("4B", shape, pairs, LENGTH, changed(GB80, micro_batch=1)).micro_batch == 2
+    assert training_geometry("4B", shape, pairs, LENGTH, changed(GB80, micro_batch=5)).micro_batch == 4
+    for gb in (80, 141):
+        geometry = training_geometry("4B", shape, pairs, LENGTH, changed(GB80, gpu_memory_gb=gb))
+        assert geometry.micro_batch % 2 == 0
+        assert fits(shape, geometry, changed(GB80, gpu_memory_gb=gb))
+
+
 # Errors
 
 
@@ -119,6 +176,23 @@ def test_a_model_that_does_not_fit_is_an_error_that_says_what_helps() -> None:
     assert "each of 2 GPUs with ZeRO stage 3" in text
     for lever in ("more memory", "gpus", "zero_stage 3", "offload", "gradient_checkpointing", "micro_batch"):
         assert lever in text
+
+
+@given(any_shape(), st.integers(1, 16), st.sampled_from([24.0, 80.0, 141.0]), st.floats(0.1, 20))
+def test_a_process_that_answers_gets_the_fewest_gpus_with_room_for_whole_layers(
+    shape: Shape, gpus_per_node: int, gpu_memory_gb: float, times: float
+) -> None:
+    """Filled one after another with layers, the GPUs hold all."""
+    hardware = Hardware(device="cuda", gpus_per_node=gpus_per_node, gpu_memory_gb=gpu_memory_gb)
+    usable, layer = USABLE * gpu_memory_gb * 1e9, 4 * max(shape.layer, shape.embedding)
+    needed = max(1, math.ceil(times * usable))
+    gpus = answering_gpus(shape, needed, hardware)
+    assert (gpus == 1) == (needed <= usable)
+    assert gpus <= gpus_per_node + 1
+    if 1 < gpus <= gpus_per_node:
+        assert gpus * (usable - layer) >= needed * (1 - 1e-9)
+    if gpus > 2:
+        assert (gpus - 1) * (usable - layer) < needed
 
 
 def test_the_search_ends() -> None:

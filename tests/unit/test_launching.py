@@ -198,22 +198,45 @@ def test_two_processes_know_their_ranks_and_their_gpus(tmp_path: Path) -> None:
 
 def test_a_scheduler_has_given_the_job_its_gpus(tmp_path: Path) -> None:
     options = ("--gpus-per-node", "4")
-    assert take(1, ["2"], locks(tmp_path)) == ["2"]
+    assert take(1, ["2"], locks(tmp_path, "7")) == ["2"]
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="2", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
     assert found["alone"]["CUDA_VISIBLE_DEVICES"] == "2"
 
 
+def test_a_process_takes_several_gpus(tmp_path: Path) -> None:
+    options = ("--gpus-per-process", "2", "--gpus-per-node", "4")
+    assert take(1, ["3"], locks(tmp_path)) == ["3"]
+    free = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="3,4,5", TMPDIR=str(tmp_path))
+    assert free.keys() == {"alone"}
+    assert free["alone"]["CUDA_VISIBLE_DEVICES"] == "4,5"
+    assert json.loads(free["alone"][VARIABLE])["gpus_per_process"] == 2
+
+
+def test_a_scheduler_has_given_several_gpus_to_a_process(tmp_path: Path) -> None:
+    options = ("--gpus-per-process", "2", "--gpus-per-node", "4")
+    assert take(1, ["1"], locks(tmp_path, "7")) == ["1"]
+    found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="1,2", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
+    assert found["alone"]["CUDA_VISIBLE_DEVICES"] == "1,2"
+
+
 def test_jobs_of_one_allocation_get_different_gpus(tmp_path: Path) -> None:
     """As with salloc, and Snakemake in it."""
-    assert take(1, ["2", "3"], locks(tmp_path)) == ["2"]
+    assert take(1, ["2", "3"], locks(tmp_path, "7")) == ["2"]
     options = ("--gpus-per-node", "4")
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="2,3", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
     assert found["alone"]["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def locks(folder: Path) -> Path:
+def test_another_allocation_has_other_gpus_of_the_same_names(tmp_path: Path) -> None:
+    assert take(1, ["0"], locks(tmp_path, "6")) == ["0"]
+    options = ("--gpus-per-node", "4")
+    found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="0,1", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
+    assert found["alone"]["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def locks(folder: Path, allocation: str = "none") -> Path:
     """Where the launcher locks GPUs if TMPDIR is this folder."""
-    return folder / f"elasticity-gpus-{os.getuid()}"
+    return folder / f"elasticity-gpus-{os.getuid()}-{allocation}"
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -234,6 +257,7 @@ def test_a_script_that_fails_fails_the_job(processes: str, tmp_path: Path) -> No
         (("--zero-stage", "4"), ("zero_stage", "less than or equal to 3")),
         (("--proceses", "2"), ("unrecognized arguments: --proceses",)),
         (("--processes", "2", "--gpus-per-node", "8"), ("takes 2 GPUs, but there are 1 (3)",)),
+        (("--gpus-per-process", "5", "--gpus-per-node", "8"), ("takes 5 GPUs, but there are 1 (3)",)),
     ],
 )
 def test_a_mistake_is_a_message(options: tuple[str, ...], words: tuple[str, ...], tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from torch.utils._pytree import tree_iter
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from elasticity.geometry import Geometry
+from elasticity.lora import adapted
 from elasticity.memory import offloaded_parts, states, training_bytes
-from elasticity.settings import Precision
+from elasticity.settings import Lora, Precision
 from elasticity.shapes import Shape
 from tests.unit.shapes import any_shape, llama
 
@@ -62,7 +63,7 @@ class LiveTensors(TorchDispatchMode):
         return output
 
 
-def measured_bytes(shape: Shape, length: int, geometry: Geometry, precision: Precision) -> int:
+def measured_bytes(shape: Shape, length: int, geometry: Geometry, precision: Precision, adapter_rank: int = 0) -> int:
     """The most bytes that are alive in two updates of two passes each, as the workflow trains; nothing is computed."""
     sizes = {
         "vocab_size": shape.vocabulary,
@@ -75,10 +76,15 @@ def measured_bytes(shape: Shape, length: int, geometry: Geometry, precision: Pre
     with FakeTensorMode():
         model = LlamaForCausalLM(LlamaConfig(**sizes, tie_word_embeddings=shape.tied))
         assert sum(parameter.numel() for parameter in model.parameters()) == shape.parameters
+        if adapter_rank:
+            adapted(model, Lora(rank=adapter_rank), 0)
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        expected = shape.layers * shape.adapter(adapter_rank) if adapter_rank else shape.parameters
+        assert sum(parameter.numel() for parameter in trained) == expected
         if geometry.gradient_checkpointing:
             model.train()
             model.activation_checkpointing_enable({"use_reentrant": False})
-        optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+        optimizer = torch.optim.AdamW(trained, fused=True)
         tokens = torch.zeros(geometry.micro_batch, length, dtype=torch.long)
         with LiveTensors([parameter.data for parameter in model.parameters()]) as live:
             for _ in range(2):
@@ -114,6 +120,20 @@ def test_bytes_are_those_of_a_real_model(
     assert 0.97 < planned / measured_bytes(shape, length, geometry, precision) < 1.10
 
 
+@pytest.mark.parametrize(
+    ("model", "checkpointing", "precision"),
+    [("activations", False, "fp32"), ("logits", True, "bf16"), ("few keys and values", False, "bf16")],
+)
+def test_bytes_with_adapters_are_those_of_a_real_model(
+    model: str, checkpointing: bool, precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.nn.Module, "to", lambda module, *_, **__: module)  # tensors without values stay
+    shape, length, micro_batch = MEASURED[model]
+    geometry = replace(PLAIN, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+    planned = training_bytes(shape, length, geometry, precision, adapter_rank=16)
+    assert 0.97 < planned / measured_bytes(shape, length, geometry, precision, adapter_rank=16) < 1.10
+
+
 # DeepSpeed, by hand
 
 LARGE = llama(layers=100)  # so large that one layer hardly matters
@@ -145,6 +165,18 @@ def test_what_is_offloaded_is_not_on_the_gpu(stage: int, offload: Any, on_gpu: f
     assert on_gpu < planned < on_gpu + 0.3
     moved = sum(states(LARGE, geometry)[part] for part in offloaded_parts(geometry))
     assert moved == sum(states(LARGE, geometry).values()) - on_gpu * LARGE.parameters
+
+
+@pytest.mark.parametrize(
+    ("how", "per_adapter"),
+    [((1, 1, None), 16.0), ((1, 2, 0), 16.0), ((1, 2, 1), 8 + 12 / 2), ((1, 4, 2), 4 + 16 / 4)],
+    ids=["plain", "stage 0", "stage 1", "stage 2"],
+)
+def test_states_of_adapters_are_divided(how: tuple[int, int, int | None], per_adapter: float) -> None:
+    """The frozen weights, 4 bytes each, are whole everywhere."""
+    geometry = Geometry(*how, micro_batch=1, gradient_checkpointing=True, offload="none")
+    adapters = LARGE.layers * LARGE.adapter(8)
+    assert sum(states(LARGE, geometry, adapter_rank=8).values()) == 4 * LARGE.parameters + per_adapter * adapters
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])

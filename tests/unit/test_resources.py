@@ -11,16 +11,20 @@ from hypothesis import strategies as st
 from elasticity.fitting import training_geometry
 from elasticity.geometry import Geometry
 from elasticity.hardware import Hardware
+from elasticity.model_settings import Pretrained
 from elasticity.reading import read_study_file
 from elasticity.resources import (
     answering_memory_mb,
     answering_runtime_min,
+    answering_s,
+    limit_min,
+    passes,
+    rewarding_s,
     training_memory_mb,
-    training_runtime_min,
+    training_s,
 )
-from elasticity.settings import Sampling
+from elasticity.settings import Contrast, FineTuning, Sampling
 from elasticity.shapes import Shape, shape_of
-from elasticity.study import Pretrained
 from tests.conftest import ROOT
 from tests.unit.shapes import MODELS, any_shape, llama
 
@@ -28,6 +32,7 @@ CPU = Hardware()
 GPUS = Hardware(device="cuda", gpus_per_node=8, gpu="H100")
 NAMELESS = Hardware(device="cuda", gpus_per_node=8)
 SAMPLING = Sampling(new_tokens=32)
+SFT = FineTuning(learning_rate=1e-5, batch_size=8, max_length=128)
 PLAIN = Geometry(1, 1, None, 8, False, "none")
 
 
@@ -41,7 +46,7 @@ def test_the_default_study_asks_for_as_much_as_it_needs(monkeypatch: pytest.Monk
         geometry = training_geometry("", shape, how, model.context, study.hardware)
         assert 1500 < training_memory_mb(shape, model.context, geometry, CPU) <= 2000
         examples = model.updates * how.batch_size
-        assert 20 <= training_runtime_min(shape, examples, model.context, geometry, CPU) <= 60
+        assert 20 <= limit_min(training_s(shape, how, examples, model.context, geometry, CPU)) <= 60
         assert 1500 < answering_memory_mb(shape, 8, study.sampling, CPU, processes=1) <= 2000
         assert answering_runtime_min(shape, 160, 4, study.sampling, CPU, processes=1) == 20
 
@@ -95,8 +100,42 @@ def is_limit(limit: int, expected_s: float) -> bool:
 def test_time_is_operations_by_rate(hardware: Hardware, geometry: Geometry, expected_s: float) -> None:
     """1e6 parameters, no attention to speak of: 6e6 operations a token, 8e6 with a second forward pass."""
     shape = Shape(10**6, 1, 1, 1, 1, 1, 1, 1, tied=True)
-    assert is_limit(training_runtime_min(shape, 1000, 1000, geometry, hardware), expected_s * 1.002)
-    assert is_limit(training_runtime_min(shape, 100_000, 1000, geometry, hardware), 100 * expected_s * 1.002)
+    assert training_s(shape, SFT, 1000, 1000, geometry, hardware) == pytest.approx(expected_s * 1.002)
+    assert training_s(shape, SFT, 100_000, 1000, geometry, hardware) == pytest.approx(100 * expected_s * 1.002)
+
+
+def with_algorithm(**algorithm: Any) -> FineTuning:
+    return FineTuning.model_validate(SFT.model_dump() | {"algorithm": algorithm})
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "trained", "measured"),
+    [
+        ({"kind": "sft"}, 1, 0),
+        ({"kind": "dpo"}, 2, 2),
+        ({"kind": "simpo"}, 2, 0),
+        ({"kind": "kto"}, 2, 6),  # a pair and two mismatched answers; the start measures all, the model the latter
+        ({"kind": "ppo", "passes": 5}, 5, 2),
+    ],
+)
+def test_algorithms_take_more_than_one_pass_of_an_example(
+    algorithm: dict[str, Any], trained: int, measured: int
+) -> None:
+    settings = with_algorithm(**algorithm)
+    assert passes(settings) == (trained, measured)
+    plain = training_s(MODELS["7B"], SFT, 100, 128, PLAIN, GPUS)
+    expected_s = (trained + measured / 3) * plain
+    assert training_s(MODELS["7B"], settings, 100, 128, PLAIN, GPUS) == pytest.approx(expected_s)
+
+
+def test_ppo_takes_the_time_of_drawing_and_of_judging() -> None:
+    shape = MODELS["7B"]
+    assert rewarding_s(shape, SFT, 100, 128, PLAIN, GPUS, 0) == 0
+    ppo = with_algorithm(kind="ppo", new_tokens=20)
+    drawn = rewarding_s(shape, ppo, 100, 128, PLAIN, GPUS, 0)
+    assert drawn == answering_s(shape, 100, 1, Sampling(new_tokens=20, batch_size=8), GPUS, 1)
+    judged = rewarding_s(shape, ppo, 100, 128, PLAIN, GPUS, 10**9) - drawn
+    assert judged == pytest.approx(2e9 * 100 * 128 / (0.03 * 989.4e12))
 
 
 @pytest.mark.parametrize(("batch_size", "processes", "batches"), [(1, 1, 1000), (1, 8, 125), (100, 1, 10), (300, 2, 2)])
@@ -112,6 +151,8 @@ def test_answers_take_the_time_of_reading_weights_of_computing_and_of_python(
 
 def test_answering_memory() -> None:
     assert answering_memory_mb(MODELS["7B"], 8, SAMPLING, GPUS, processes=2) == 62_000
+    contrasting = SAMPLING.model_copy(update={"contrast": Contrast(weak="base", strength=1.0)})
+    assert answering_memory_mb(MODELS["7B"], 8, contrasting, GPUS, processes=1) == 4_000 + 2 * 27_000
     shape = llama(layers=2, hidden_size=64, intermediate_size=64, heads=4, key_value_heads=2, vocabulary=100_000)
     keys_and_values = 128 * (8 + 32) * 2 * 2 * 2 * 16 * 4
     expected = 1500 + (4 * shape.parameters + keys_and_values + 128 * 100_000 * 32) / 1e6
@@ -125,9 +166,8 @@ def test_every_attempt_gets_more(shape: Shape, attempt: int, hardware: Hardware)
     assert 1.5 * before - 200 <= after <= 1.5 * before + 200
     before, after = (answering_memory_mb(shape, 8, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1))
     assert 1.5 * before - 200 <= after <= 1.5 * before + 200
-    before, after = (
-        training_runtime_min(shape, 100, 128, geometry, hardware, number) for number in (attempt, attempt + 1)
-    )
+    expected_s = training_s(shape, SFT, 100, 128, geometry, hardware)
+    before, after = (limit_min(expected_s, number) for number in (attempt, attempt + 1))
     assert after == 2 * before
     before, after = (
         answering_runtime_min(shape, 100, 1, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1)

@@ -29,10 +29,12 @@ with errors_for_people():
     os.environ.update(launch.environment())
     names = visible(os.environ, launch.gpus_per_node)
     # A scheduler gives each job its own; but one allocation may hold many jobs (salloc, then snakemake in it).
-    given = "SLURM_JOB_ID" in os.environ and len(names) <= launch.processes
+    given = "SLURM_JOB_ID" in os.environ and len(names) <= launch.gpus
     if launch.gpus_per_node and launch.nodes == 1 and not given:
-        locks = Path(tempfile.gettempdir()) / f"elasticity-gpus-{os.getuid()}"
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(take(launch.processes, names, locks))
+        # Allocations number their GPUs from 0, each its own.
+        allocation = os.environ.get("SLURM_JOB_ID", "none")
+        locks = Path(tempfile.gettempdir()) / f"elasticity-gpus-{os.getuid()}-{allocation}"
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(take(launch.gpus, names, locks))
     command = launch.command(script, os.environ)
     sys.stdout.flush()
     os.execvp(command[0], command)

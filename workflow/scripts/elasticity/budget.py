@@ -1,131 +1,193 @@
-"""What a study will cost, counted before anything runs."""
+"""What a study will cost, estimated before anything runs: work, tokens, GPU hours and disk."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
 
-from elasticity import ladders
-from elasticity.ladders import Ladder
+from elasticity.fitting import training_geometry
+from elasticity.geometry import Geometry
+from elasticity.hardware import Hardware, peak_tflops
+from elasticity.model_settings import HubModel, TunedModel
 from elasticity.plan import Plan
-from elasticity.resistance_plan import PATHS
-from elasticity.settings import FineTuning
-from elasticity.shapes import shape_of
-from elasticity.study import Pretrained, Study
+from elasticity.resources import GPU_SHARE, answering_s, passes, rewarding_s, training_s
+from elasticity.shapes import Shape, shape_of
+from elasticity.study import Study
+from elasticity.workload import Drawing, Training, divisions, how_divided, needed_models, workload
+
+_shape_of = cache(shape_of)
 
 BYTES_PER_WEIGHT = 4
 """Weights are fp32."""
 
+BYTES_PER_SOURCE_WEIGHT = 2
+"""Most models on the hub are stored in 16 bits."""
+
+BYTES_PER_STATE_WEIGHT = 24
+"""A training state holds weights and two moments, 12 bytes a parameter; the next is written before the last goes."""
+
+DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memory_gb=80)
+"""Of a study that describes no GPUs."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """Jobs of one kind. Tokens are upper bounds; disk is what is there when the study is done."""
+    """Jobs of one kind. Tokens are upper bounds; ``disk_bytes`` are there when the study is done."""
 
     name: str
     jobs: int = 0
     examples: int = 0
     updates: int = 0
-    generated_tokens: int = 0
+    trained_tokens: int = 0
+    drawn_tokens: int = 0
+    gpu_hours: float = 0.0
     disk_bytes: int = 0
 
+    def plus(self, other: "Stage") -> "Stage":
+        """Both together, under the name of the first."""
+        return Stage(
+            self.name,
+            self.jobs + other.jobs,
+            self.examples + other.examples,
+            self.updates + other.updates,
+            self.trained_tokens + other.trained_tokens,
+            self.drawn_tokens + other.drawn_tokens,
+            self.gpu_hours + other.gpu_hours,
+            self.disk_bytes + other.disk_bytes,
+        )
 
-def stages(study: Study) -> list[Stage]:
-    """Every stage of a study that trains or answers."""
-    plan = Plan(study)
-    sizes = {base: shape_of(study.models[model]).parameters for base, (model, _) in study.bases.items()}
-    rebound = [*_rebound(study, plan, sizes)] if study.rebound else []
-    return [_pretraining(study, sizes), *rebound, *_resistance(study)]
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes at the peak: what stays, the downloads, and what running jobs hold if they fill so many GPUs."""
+
+    kept: int
+    sources: int
+    passing: int
+    gpus: int
+
+    @property
+    def peak(self) -> int:
+        """All of it at once, which is an upper bound."""
+        return self.kept + self.sources + self.passing
+
+
+class Budget:
+    """The costs of a study on its own GPUs, or on those of ``DEFAULT_MACHINE``."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.machine = _machine(study.hardware)
+        self.work = list(workload(study))
+
+    def stages(self) -> list[Stage]:
+        """Every stage of the study that trains or answers, the imported models first."""
+        imported = [name for name in needed_models(self.study) if self._is_imported(name)]
+        disk = sum(self._shape(name).parameters for name in imported) * BYTES_PER_WEIGHT
+        found = {"imported models": Stage("imported models", jobs=len(imported), disk_bytes=disk)}
+        for work in self.work:
+            cost = self._trained(work) if isinstance(work, Training) else self._drawn(work)
+            found[cost.name] = found[cost.name].plus(cost) if cost.name in found else cost
+        return [stage for stage in found.values() if stage.jobs]
+
+    def disk(self) -> Disk:
+        """The peak, if jobs of one kind fill the GPUs of a node, or of as many nodes as the largest job needs."""
+        trained = [(work, self._geometry(work).processes) for work in self.work if isinstance(work, Training)]
+        gpus = max([self.machine.gpus_per_node, *(processes for _, processes in trained)])
+        held = [(gpus // processes) * self._held(work) for work, processes in trained]
+        sources = [name for name in needed_models(self.study) if isinstance(self.study.models[name], HubModel)]
+        return Disk(
+            kept=sum(stage.disk_bytes for stage in self.stages()),
+            sources=sum(self._shape(name).parameters for name in sources) * BYTES_PER_SOURCE_WEIGHT,
+            passing=max(held, default=0),
+            gpus=gpus,
+        )
+
+    def _is_imported(self, name: str) -> bool:
+        return not isinstance(self.study.models[name], TunedModel) and name not in Plan(self.study).pretrained
+
+    def _shape(self, model: str) -> Shape:
+        return _shape_of(self.study.models[model])
+
+    def _geometry(self, work: Training) -> Geometry:
+        shape = self._shape(work.model)
+        return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.judge)
+
+    def _held(self, work: Training) -> int:
+        return self._shape(work.model).parameters * (
+            BYTES_PER_WEIGHT * (work.kept + work.passing) + BYTES_PER_STATE_WEIGHT
+        )
+
+    def _trained(self, work: Training) -> Stage:
+        shape, geometry = self._shape(work.model), self._geometry(work)
+        given = (shape, work.settings, work.examples, work.length, geometry, self.machine)
+        seconds = training_s(*given) + rewarding_s(*given, work.judge)
+        return Stage(
+            work.stage,
+            jobs=1,
+            examples=work.examples,
+            updates=work.updates,
+            trained_tokens=work.examples * passes(work.settings)[0] * work.length,
+            drawn_tokens=work.examples * work.settings.draws,
+            gpu_hours=seconds * geometry.processes / 3600,
+            disk_bytes=work.kept * shape.parameters * BYTES_PER_WEIGHT,
+        )
+
+    def _drawn(self, work: Drawing) -> Stage:
+        seconds = answering_s(self._shape(work.model), work.prompts, work.rungs, work.sampling, self.machine, 1)
+        tokens = work.prompts * work.rungs * work.sampling.new_tokens
+        return Stage(work.stage, jobs=work.jobs, drawn_tokens=tokens, gpu_hours=seconds / 3600)
 
 
 def cells(study: Study) -> int:
-    """Cells of all rebound experiments, shared ones counted once: base, side, seed, P, N."""
-    return sum(len(second) for sizes in Plan(study).cells.values() for second in sizes.values())
+    """Cells of all rebound experiments, shared ones counted once: base, side, recipes, seed, P, N."""
+    return sum(len(second_sizes) for second_sizes in Plan(study).cells.values())
 
 
 def report(study: Study) -> str:
     """The plan in words and a table."""
-    lines = [f"study {study.name}: {len(study.seeds)} seeds, {len(study.bases)} base models, {cells(study)} cells"]
-    lines += [f"  {stage}: {_how(settings, sizes)}" for stage, settings, sizes in _divided(study)]
-    counted = [*stages(study), _total(stages(study))]
-    lines += _table([("stage", "jobs", "examples", "updates", "answer tokens", "disk"), *map(_row, counted)])
-    lines.append("Answer tokens are an upper bound. Tables, figures and small jobs are not counted.")
+    budget = Budget(study)
+    machine, disk, stages = budget.machine, budget.disk(), budget.stages()
+    models = len(needed_models(study))
+    lines = [f"study {study.name}: {len(study.seeds)} seeds, {models} models, {cells(study)} cells"]
+    lines += [f"  {name}: {how_divided(settings, sets)}" for name, settings, sets in divisions(study)]
+    lines += _table([_HEAD, *map(_row, [*stages, total(stages)])])
+    lines += [
+        "Tokens are upper bounds: every example and every answer is as long as it may be.",
+        f"GPU hours are an estimate for {machine.gpu}: {GPU_SHARE:.0%} of its {peak_tflops(machine.gpu or '')} TFLOP/s "
+        "in training; drawing reads fp32 weights at 1 TB/s for each token of a batch.",
+        f"Peak disk: {_bytes(disk.peak)}: {_bytes(disk.kept)} stay, {_bytes(disk.sources)} are downloads, and jobs on "
+        f"{disk.gpus} GPUs hold up to {_bytes(disk.passing)} of checkpoints and states for a time.",
+        "Scores, measurements, tables and figures are not counted.",
+    ]
     return "\n".join(lines)
 
 
-def _divided(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
-    cells = Plan(study).cells
-    yield "first side", study.first_side, {tuple(sorted(sizes)) for sizes in cells.values()}
-    yield "second side", study.second_side, {second for sizes in cells.values() for second in sizes.values()}
+def total(stages: Iterable[Stage]) -> Stage:
+    """All stages together."""
+    return reduce(Stage.plus, stages, Stage("total"))
 
 
-def _how(settings: FineTuning, sizes: set[Ladder]) -> str:
-    """How sizes share runs, and why if they do not."""
-    alone = [ladder for ladder in sizes if not ladders.is_exact(settings, ladder)]
-    if not alone:
-        return "the sizes of a trajectory are checkpoints of one run"
-    return (
-        f"each size is a run of its own (sizes {ladders.name(min(alone))}): a ladder needs a constant schedule, "
-        f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}"
-    )
+def _machine(hardware: Hardware) -> Hardware:
+    if hardware.device == "cpu":
+        return DEFAULT_MACHINE
+    return hardware if hardware.gpu else hardware.model_copy(update={"gpu": DEFAULT_MACHINE.gpu})
 
 
-def _pretraining(study: Study, sizes: dict[str, int]) -> Stage:
-    models = [model for model in study.models.values() if isinstance(model, Pretrained)]
-    return Stage(
-        "pre-training",
-        jobs=len(models),
-        examples=sum(model.updates * model.optimization.batch_size for model in models),
-        updates=sum(model.updates for model in models),
-        disk_bytes=sum(sizes.values()) * BYTES_PER_WEIGHT,
-    )
-
-
-def _rebound(study: Study, plan: Plan, sizes: dict[str, int]) -> Iterator[Stage]:
-    first = [(t, ladder) for t in plan.cells for ladder in plan.first_ladders(t)]
-    second = [ladder for _, _, ladder in plan.second_side_jobs()]
-    kept = sum(sizes[t.base] * len(ladder) for t, ladder in first) * BYTES_PER_WEIGHT
-    yield _trained("first side", study.first_side, [ladder for _, ladder in first], kept)
-    yield _trained("second side", study.second_side, second, 0)
-    prompts = {name: task.pools.prompts for name, task in study.tasks.items()}
-    answered = sum(len(ladder) * prompts[t.task] for t, _, ladder in plan.second_side_jobs())
-    yield Stage("answers", jobs=len(second), generated_tokens=answered * study.sampling.new_tokens)
-
-
-def _trained(name: str, settings: FineTuning, jobs: Sequence[Ladder], disk_bytes: int) -> Stage:
-    examples = [ladder[-1] * settings.epochs for ladder in jobs]
-    updates = sum(settings.updates(ladder[-1]) for ladder in jobs)
-    return Stage(name, jobs=len(jobs), examples=sum(examples), updates=updates, disk_bytes=disk_bytes)
-
-
-def _resistance(study: Study) -> Iterator[Stage]:
-    for name, experiment in study.resistance.items():
-        pools = study.tasks[experiment.task].pools
-        runs = len(experiment.bases) * len(study.seeds)
-        slices = _trained("", experiment.slices, [(3 * pools.resistance,)] * runs, 0)
-        tuned = _trained("", experiment.tuning, [(pools.resistance,)] * runs * len(PATHS), 0)
-        twins = pools.resistance * experiment.twin_sampling.new_tokens
-        questions = pools.prompts * experiment.question_sampling.new_tokens
-        yield Stage(
-            f"resistance {name}",
-            jobs=slices.jobs + tuned.jobs + 2 * runs,
-            examples=slices.examples + tuned.examples,
-            updates=slices.updates + tuned.updates,
-            generated_tokens=3 * runs * (twins + questions),
-        )
-
-
-def _total(parts: list[Stage]) -> Stage:
-    return Stage(
-        "total",
-        jobs=sum(part.jobs for part in parts),
-        examples=sum(part.examples for part in parts),
-        updates=sum(part.updates for part in parts),
-        generated_tokens=sum(part.generated_tokens for part in parts),
-        disk_bytes=sum(part.disk_bytes for part in parts),
-    )
+_HEAD = ("stage", "jobs", "examples", "updates", "trained tokens", "drawn tokens", "GPU hours", "disk")
 
 
 def _row(stage: Stage) -> tuple[str, ...]:
-    counts = (stage.jobs, stage.examples, stage.updates, stage.generated_tokens)
-    return (stage.name, *(f"{count:,}" for count in counts), f"{stage.disk_bytes / 1e6:,.0f} MB")
+    counts = (stage.jobs, stage.examples, stage.updates, stage.trained_tokens, stage.drawn_tokens)
+    hours = f"{stage.gpu_hours:,.0f}" if stage.gpu_hours >= 10 else f"{stage.gpu_hours:.2f}"
+    return (stage.name, *(f"{count:,}" for count in counts), hours, _bytes(stage.disk_bytes))
+
+
+def _bytes(count: int) -> str:
+    """In the unit that makes it readable, of powers of ten as disks are sold."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e6:,.0f} MB"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -3,47 +3,33 @@
 Snakemake reruns nothing when these change, and they change no result beyond rounding.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from elasticity import ladders
-from elasticity.fitting import training_geometry
+from elasticity.errors import UserError
+from elasticity.fitting import USABLE, answering_gpus, training_geometry
 from elasticity.geometry import Geometry
+from elasticity.hardware import Device
+from elasticity.job_sizes import Answering, JobSizes, Training
 from elasticity.materials_plan import Wildcards
+from elasticity.memory import beside_bytes
 from elasticity.resources import (
+    answering_bytes,
     answering_memory_mb,
     answering_runtime_min,
+    limit_min,
+    rewarding_s,
+    scoring_memory_mb,
+    scoring_runtime_min,
+    scoring_s,
     training_memory_mb,
-    training_runtime_min,
+    training_s,
 )
-from elasticity.settings import FineTuning, Optimization, Sampling
-from elasticity.shapes import Shape, shape_of
-from elasticity.study import Pretrained, Resistance, Study
-
-_shape_of = cache(shape_of)
-
-
-@dataclass(frozen=True)
-class Training:
-    """A training job: what model, on how many examples of what length in tokens."""
-
-    model: str
-    settings: Optimization
-    length: int
-    examples: int
-
-
-@dataclass(frozen=True)
-class Answering:
-    """A job that draws from models: how many prompts with how many rungs each, and how."""
-
-    model: str
-    prompts: int
-    prompt_tokens: int
-    rungs: int
-    sampling: Sampling
+from elasticity.score_settings import Judge
+from elasticity.settings import EngineName
+from elasticity.study import Study
 
 
 @dataclass(frozen=True)
@@ -60,91 +46,73 @@ class Demands:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.hardware = study.hardware
-        self.pretraining = self._training(self._pretraining)
-        self.first_side = self._training(lambda w: self._ladder(w, study.first_side))
-        self.second_side = self._training(lambda w: self._ladder(w, study.second_side))
-        self.slices = self._training(lambda w: self._slices(w, 3, self._experiment(w).slices))
-        self.tuning = self._training(lambda w: self._slices(w, 1, self._experiment(w).tuning))
+        self.sizes = sizes = JobSizes(study)
+        self.pretraining = self._training(sizes.pretraining)
+        self.warm_up = self._training(sizes.warm_up)
+        self.first_side = self._training(sizes.first_side)
+        self.second_side = self._training(sizes.second_side)
+        self.slices = self._training(sizes.slices)
+        self.tuning = self._training(sizes.tuning)
         # Second sides and their answers are one submission: the answers get its GPUs.
-        self.answering = self._answering(self._answers, lambda w: self._ladder(w, study.second_side))
-        self.slice_answering = self._answering(
-            self._slice_answers, lambda w: self._slices(w, 3, self._experiment(w).slices)
-        )
-        self.measuring = self._answering(self._slice_answers, None)
-        self.base_measuring = self._answering(self._base_measurements, None)
+        self.answering = self._answering(sizes.answers, sizes.second_side, draws=study.engine)
+        self.diverging = self._answering(sizes.answers, sizes.second_side, models=2)
+        self.slice_answering = self._answering(sizes.slice_answers, sizes.slices, draws=study.engine)
+        self.measuring = self._answering(sizes.slice_answers, None)
+        self.base_measuring = self._answering(sizes.base_measurements, None)
+        self.scoring = self._scoring(sizes.scored_answers)
+        self.trying = self._scoring(lambda w: study.tasks[w.task].pools.score_model)
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
-        for base, (name, _) in self.study.bases.items():
-            model = self.study.models[name]
-            if isinstance(model, Pretrained):
-                self._geometry(Training(name, model.optimization, model.context, 1))
-            for settings in self._fine_tunings(base):
-                self._geometry(Training(name, settings, settings.max_length, 1))
+        for base in self.study.bases:
+            for job in self.sizes.of_base(base):
+                self._geometry(job)
+            for drawing, models in self.sizes.drawing_of_base(base):
+                self._check_answering(drawing, models)
+        if self.hardware.device == "cuda":
+            self._check_judges()
 
-    def _fine_tunings(self, base: str) -> Iterator[FineTuning]:
-        yield from (self.study.first_side, self.study.second_side)
-        for experiment in self.study.resistance.values():
-            if base in experiment.bases:
-                yield from (experiment.slices, experiment.tuning)
-
-    # What the jobs are
-
-    def _pretraining(self, wildcards: Wildcards) -> Training:
-        model = self.study.models[wildcards.model]
-        assert isinstance(model, Pretrained)
-        sequences = model.updates * model.optimization.batch_size
-        return Training(wildcards.model, model.optimization, model.context, sequences)
-
-    def _ladder(self, wildcards: Wildcards, settings: FineTuning) -> Training:
-        """Of a ladder; a base model's answers belong to none."""
-        largest = ladders.parse(getattr(wildcards, "ladder", "1"))[-1]
-        return self._fine_tuning(wildcards, settings, max(1, largest))
-
-    def _slices(self, wildcards: Wildcards, parts: int, settings: FineTuning) -> Training:
-        return self._fine_tuning(wildcards, settings, parts * self._part(wildcards))
-
-    def _fine_tuning(self, wildcards: Wildcards, settings: FineTuning, examples: int) -> Training:
-        return Training(self._model(wildcards.base), settings, settings.max_length, examples * settings.epochs)
-
-    def _answers(self, wildcards: Wildcards) -> Answering:
-        task = self.study.tasks[wildcards.task]
-        rungs = len(ladders.parse(getattr(wildcards, "ladder", "1")))
-        return Answering(
-            self._model(wildcards.base), task.pools.prompts, task.prompts.max_tokens, rungs, self.study.sampling
+    def _check_answering(self, job: Answering, models: int) -> None:
+        shape, count = self.sizes.shape(job.model), self.hardware.gpus_per_node
+        weights = 4 * shape.parameters
+        if models == 1 and self.study.engine == "vllm" and answering_gpus(shape, weights, self.hardware) > 1:
+            raise UserError(
+                f"model {job.model}: fp32 weights take {weights / 1e9:.0f} GB, and engine: vllm keeps a model on one "
+                f"GPU ({self.hardware.gpu_memory_gb:g} GB): use engine: transformers, which spreads it over several"
+            )
+        needed = self._needed(job, models, draws=models == 1)
+        if answering_gpus(shape, needed, self.hardware) <= max(1, count):
+            return
+        what = "comparing it with its base" if models > 1 else "answering"
+        raise UserError(
+            f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} needs "
+            f"{needed / 1e9:.0f} GB and room for one more layer on each GPU (weights are fp32; "
+            f"{job.sampling.batch_size} prompts have keys and values), and "
+            f"{USABLE * self.hardware.gpu_memory_gb * count:.0f} GB are usable in the {count} GPUs of a node "
+            f"({USABLE:.0%} of hardware.gpu_memory_gb). Take larger GPUs"
+            + (", measure no divergence of it" if models > 1 else " or a smaller sampling.batch_size")
+            + ", or leave the model out of the experiments."
         )
 
-    def _slice_answers(self, wildcards: Wildcards) -> Answering:
-        """Of three slices: twins to the prompts of D4, and questions. Measuring them takes less than drawing them."""
-        experiment = self._experiment(wildcards)
-        task = self.study.tasks[experiment.task]
-        prompts = task.pools.prompts + task.pools.resistance
-        model = self._model(wildcards.base)
-        return Answering(model, prompts, task.prompts.max_tokens, 3, experiment.twin_sampling)
+    def _needed(self, job: Answering, models: int, draws: bool) -> int:
+        """Bytes of a process. What only measures keeps no keys and values."""
+        shape = self.sizes.shape(job.model)
+        drawing = answering_bytes(shape, job.prompt_tokens, job.sampling, models)
+        return drawing if draws else models * 4 * shape.parameters
 
-    def _base_measurements(self, wildcards: Wildcards) -> Answering:
-        """Of held-out texts under all base models; the largest of them decides."""
-        largest = max(self.study.models, key=lambda name: self._shape(name).parameters)
-        task = self.study.tasks[wildcards.task]
-        tokens = task.held_out_tokens
-        return Answering(largest, 3 * task.pools.held_out, tokens, len(self.study.bases), self.study.sampling)
-
-    def _experiment(self, wildcards: Wildcards) -> Resistance:
-        return self.study.resistance[wildcards.experiment]
-
-    def _part(self, wildcards: Wildcards) -> int:
-        return self.study.tasks[self._experiment(wildcards).task].pools.resistance
-
-    def _model(self, base: str) -> str:
-        return self.study.bases[base][0]
-
-    def _shape(self, model: str) -> Shape:
-        return _shape_of(self.study.models[model])
-
-    # What they ask for
+    def _check_judges(self) -> None:
+        for name, task in self.study.tasks.items():
+            if isinstance(judge := task.score_model, Judge):
+                needed = 4 * judge.parameters / 1e9
+                if needed > (available := self.hardware.gpu_memory_gb):
+                    raise UserError(
+                        f"tasks.{name}.score_model: {judge.parameters:,} fp32 parameters take {needed:.0f} GB, but a "
+                        f"GPU has {available:g} (hardware.gpu_memory_gb): use larger GPUs or a smaller score model"
+                    )
 
     def _geometry(self, job: Training) -> Geometry:
-        return training_geometry(job.model, self._shape(job.model), job.settings, job.length, self.hardware)
+        shape = self.sizes.shape(job.model)
+        return training_geometry(job.model, shape, job.settings, job.length, self.hardware, job.judge)
 
     def _training(self, describe: Callable[[Wildcards], Training]) -> Demand:
         def geometry(wildcards: Wildcards) -> Geometry:
@@ -152,13 +120,16 @@ class Demands:
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
             job = describe(wildcards)
-            shape = self._shape(job.model)
-            return training_memory_mb(shape, job.length, geometry(wildcards), self.hardware, attempt)
+            shape, settings = self.sizes.shape(job.model), job.settings
+            beside = beside_bytes(shape, settings.draws, job.judge)
+            how = geometry(wildcards)
+            return training_memory_mb(shape, job.length, how, self.hardware, attempt, settings.adapter_rank, beside)
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
             job = describe(wildcards)
-            shape = self._shape(job.model)
-            return training_runtime_min(shape, job.examples, job.length, geometry(wildcards), self.hardware, attempt)
+            shape, how = self.sizes.shape(job.model), geometry(wildcards)
+            given = (shape, job.settings, job.examples, job.length, how, self.hardware)
+            return limit_min(training_s(*given) + rewarding_s(*given, job.judge), attempt)
 
         launch = {
             "zero_stage": lambda wildcards: -1 if (stage := geometry(wildcards).zero_stage) is None else stage,
@@ -173,51 +144,124 @@ class Demands:
         )
 
     def _answering(
-        self, describe: Callable[[Wildcards], Answering], beside: Callable[[Wildcards], Training] | None
+        self,
+        describe: Callable[[Wildcards], Answering],
+        beside: Callable[[Wildcards], Training] | None,
+        models: int = 1,
+        draws: EngineName | None = None,
     ) -> Demand:
-        """On one node: with as many processes as the training job beside it has there, or one."""
+        """On one node: with as many processes as the training job beside it has there, or one.
+
+        ``models`` are in memory at the same time; ``draws`` is what draws from them, if they are not only measured.
+        What one GPU does not hold is spread by one process over those of the training job, or as many as it needs;
+        vLLM keeps a model on one.
+        """
 
         def geometry(wildcards: Wildcards) -> Geometry | None:
             return self._geometry(beside(wildcards)) if beside else None
 
-        def processes(wildcards: Wildcards) -> int:
+        def beside_here(wildcards: Wildcards) -> int:
             return plan.processes_per_node if (plan := geometry(wildcards)) else 1
+
+        def gpus_per_process(wildcards: Wildcards) -> int:
+            job = describe(wildcards)
+            needed = self._needed(job, models, draws is not None)
+            count = answering_gpus(self.sizes.shape(job.model), needed, self.hardware)
+            if draws == "vllm" or count == 1:
+                return 1
+            return min(max(count, beside_here(wildcards)), self.hardware.gpus_per_node)
+
+        def processes(wildcards: Wildcards) -> int:
+            return beside_here(wildcards) if gpus_per_process(wildcards) == 1 else 1
 
         def beside_several(wildcards: Wildcards) -> bool:
             return plan.nodes > 1 if (plan := geometry(wildcards)) else False
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
             job, count = describe(wildcards), processes(wildcards)
-            shape = self._shape(job.model)
-            return answering_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt)
+            shape = self.sizes.shape(job.model)
+            return answering_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt, models)
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
             job, count = describe(wildcards), processes(wildcards)
-            shape = self._shape(job.model)
+            shape = self.sizes.shape(job.model)
             return answering_runtime_min(shape, job.prompts, job.rungs, job.sampling, self.hardware, count, attempt)
 
         return Demand(
-            lambda wildcards: self._threads(processes(wildcards)),
-            {"mem_mb": mem_mb, "runtime": runtime, "nodes": 1, **self._gpus(processes, beside_several)},
+            lambda wildcards: self._threads(processes(wildcards) * gpus_per_process(wildcards)),
+            {"mem_mb": mem_mb, "runtime": runtime, "nodes": 1}
+            | self._gpus(processes, beside_several, gpus_per_process),
         )
 
-    def _threads(self, processes: int) -> int:
-        """Processor cores on each node."""
-        return processes * (self.hardware.cores_per_gpu if self.hardware.gpus_per_node else 1)
+    def _scoring(self, answers: Callable[[Wildcards], int]) -> Demand:
+        """On one node; with GPUs, one for each begun hour of work of a judge. A linear score model needs none."""
 
-    def _gpus(self, processes: Callable[[Wildcards], int], several: Callable[[Wildcards], bool]) -> dict[str, Any]:
+        def judge(wildcards: Wildcards) -> Judge | None:
+            settings = self.study.tasks[wildcards.task].score_model
+            return settings if isinstance(settings, Judge) else None
+
+        def device(wildcards: Wildcards) -> Device:
+            return self.hardware.device if judge(wildcards) else "cpu"
+
+        def expected_s(wildcards: Wildcards) -> float:
+            settings, task = judge(wildcards), self.study.tasks[wildcards.task]
+            if settings is None:
+                return 0
+            tokens = min(settings.max_length, task.prompts.max_tokens + self.study.sampling.new_tokens)
+            return scoring_s(settings.parameters, answers(wildcards), tokens, self.hardware)
+
+        def processes(wildcards: Wildcards) -> int:
+            hours = math.ceil(expected_s(wildcards) / 3600)
+            return max(1, min(hours, self.hardware.gpus_per_node))
+
+        def gpu(wildcards: Wildcards) -> int | None:
+            return processes(wildcards) if self.hardware.gpus_per_node and judge(wildcards) else None
+
+        def mem_mb(wildcards: Wildcards, attempt: int) -> int:
+            settings = judge(wildcards)
+            count = processes(wildcards)
+            return scoring_memory_mb(settings.parameters if settings else 0, self.hardware, count, attempt)
+
+        def runtime(wildcards: Wildcards, attempt: int) -> int:
+            settings, each = judge(wildcards), expected_s(wildcards) / processes(wildcards)
+            return scoring_runtime_min(settings.parameters if settings else 0, each, attempt)
+
+        def node_gpus(wildcards: Wildcards) -> int:
+            return self.hardware.gpus_per_node if judge(wildcards) else 0
+
+        launch = {"nodes": 1, "processes": processes, "device": device, "node_gpus": node_gpus, "gpus_per_process": 1}
+        return Demand(
+            lambda wildcards: self._threads(processes(wildcards)) if judge(wildcards) else 1,
+            {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpu, **launch},
+        )
+
+    def _threads(self, places: int) -> int:
+        """Processor cores on each node, for so many GPUs or processes in their place."""
+        return places * (self.hardware.cores_per_gpu if self.hardware.gpus_per_node else 1)
+
+    def _gpus(
+        self,
+        processes: Callable[[Wildcards], int],
+        several: Callable[[Wildcards], bool],
+        gpus_per_process: Callable[[Wildcards], int] = lambda wildcards: 1,
+    ) -> dict[str, Any]:
         """Processes on each node, and their GPUs in the words of the SLURM executor.
 
         That is ``gpu``, which local runs count, too; but ``gres`` (of each node) for jobs of several nodes and those
         beside them in a group, because a submission may not have both.
         """
         there = self.hardware.gpus_per_node > 0
+
+        def gpus(wildcards: Wildcards) -> int:
+            return processes(wildcards) * gpus_per_process(wildcards)
+
         return {
             "processes": processes,
+            "gpus_per_process": gpus_per_process,
             "device": self.hardware.device,
             "node_gpus": self.hardware.gpus_per_node,
-            "gpu": lambda wildcards: processes(wildcards) if there and not several(wildcards) else None,
-            "gres": lambda wildcards: f"gpu:{processes(wildcards)}" if there and several(wildcards) else None,
+            "gpu": lambda wildcards: gpus(wildcards) if there and not several(wildcards) else None,
+            "gres": lambda wildcards: f"gpu:{gpus(wildcards)}" if there and several(wildcards) else None,
         }
 
 

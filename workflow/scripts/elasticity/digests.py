@@ -45,7 +45,7 @@ def code_digest(script: str) -> str:
     digest as a parameter. The syntax tree is hashed, not the text: comments and layout rerun nothing.
     """
     files = sorted(_imported(SCRIPTS / script))
-    return digest([[[path.name, _code(path)] for path in files], _versions(files)])
+    return digest([[[path.name, _code(path.read_text())] for path in files], _versions(files)])
 
 
 def _imported(script: Path) -> set[Path]:
@@ -56,15 +56,13 @@ def _imported(script: Path) -> set[Path]:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting.extend(_library_modules(ast.walk(ast.parse(path.read_text()))))
+            waiting.extend(_library_modules(_names(path.read_text())))
     return found
 
 
 def _versions(files: Iterable[Path]) -> dict[str, str]:
     """Versions of the installed packages that these files import themselves."""
-    modules = {
-        name.split(".")[0] for path in files for node in ast.walk(ast.parse(path.read_text())) for name in _names(node)
-    }
+    modules = {name.split(".")[0] for path in files for name in _names(path.read_text())}
     packages = {package for module in modules for package in _installed().get(module, ())}
     return {package: importlib.metadata.version(package) for package in packages}
 
@@ -74,27 +72,30 @@ def _installed() -> Mapping[str, list[str]]:
     return importlib.metadata.packages_distributions()
 
 
-def _names(node: ast.AST) -> list[str]:
-    """The modules that an import statement may name."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return []
+@cache
+def _names(source: str) -> frozenset[str]:
+    """The modules that the import statements of a file's text may name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.update((node.module, *(f"{node.module}.{alias.name}" for alias in node.names)))
+    return frozenset(names)
 
 
-def _library_modules(nodes: Iterable[ast.AST]) -> Iterable[Path]:
-    for node in nodes:
-        for name in _names(node):
-            path = SCRIPTS.joinpath(*name.split("."))
-            if name.split(".")[0] == "elasticity":
-                files = (path.with_suffix(".py"), path / "__init__.py")
-                yield from (file for file in files if file.exists() and file.stem not in REPORTING)
+def _library_modules(names: Iterable[str]) -> Iterable[Path]:
+    for name in names:
+        path = SCRIPTS.joinpath(*name.split("."))
+        if name.split(".")[0] == "elasticity":
+            files = (path.with_suffix(".py"), path / "__init__.py")
+            yield from (file for file in files if file.exists() and file.stem not in REPORTING)
 
 
-def _code(path: Path) -> str:
-    """The syntax tree of a file as text, without docstrings, those of constants included."""
-    tree = ast.parse(path.read_text())
+@cache
+def _code(source: str) -> str:
+    """The syntax tree of a file's text as text, without docstrings, those of constants included."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             node.body = [statement for statement in node.body if not _is_docstring(statement)]

@@ -1,6 +1,7 @@
 """The machines that jobs get, and how fast their GPUs are at best."""
 
 import re
+from functools import cache
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
@@ -20,17 +21,20 @@ PEAKS = {
     "A100": 312.0,
     "A100 PCIe": 312.0,
     "A800": 312.0,
+    "A800 PCIe": 312.0,
     "H20": 148.0,
     "H100": 989.4,
     "H100 PCIe": 756.0,
     "H100 NVL": 835.0,
     "H800": 989.4,
+    "H800 PCIe": 756.0,
     "H200": 989.4,
     "H200 NVL": 836.0,
     "GH200": 989.4,
     "B200": 2250.0,
     "GB200": 2500.0,
     "L4": 121.0,
+    "L20": 119.5,
     "L40": 181.0,
     "L40S": 362.0,
     "RTX 3090": 71.0,
@@ -90,6 +94,7 @@ class Hardware(Section):
 _LEAST_STAGE: dict[Offload, int] = {"none": 0, "optimizer": 1, "weights": 3}
 
 
+@cache
 def peak_tflops(device_name: str) -> float | None:
     """Dense bf16 peak of a GPU by the name that ``torch.cuda.get_device_name`` gives it, or by a name in ``PEAKS``.
 

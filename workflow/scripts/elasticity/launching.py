@@ -19,6 +19,7 @@ VARIABLE = "ELASTICITY_LAUNCH"
 LAUNCHER = (
     "python workflow/scripts/launch.py --device {resources.device} --nodes {resources.nodes}"
     " --processes {resources.processes} --threads {threads} --gpus-per-node {resources.node_gpus}"
+    " --gpus-per-process {resources.gpus_per_process}"
 )
 DIVISION = (
     "--zero-stage {resources.zero_stage} --micro-batch {resources.micro_batch} --offload {resources.offload}"
@@ -42,17 +43,24 @@ class Launch(Section):
     device: Device = "cpu"
     nodes: PositiveInt = 1
     processes: PositiveInt = 1
-    """On each node: one a GPU, or one without GPUs."""
+    """On each node; without GPUs one, unless processes take their place."""
     threads: PositiveInt = 1
     """Processor cores on each node, for all processes together."""
     gpus_per_node: NonNegativeInt = 0
-    """That a node has; each process of a job takes one."""
+    """That a node has."""
+    gpus_per_process: PositiveInt = 1
+    """Several, for a single process whose model is spread over them."""
     zero_stage: int = Field(-1, ge=-1, le=3)
     """DeepSpeed's; -1: plain PyTorch, which takes one process."""
     micro_batch: NonNegativeInt = 0
     """Examples in one pass of one process; 0: the whole batch."""
     offload: Offload = "none"
     gradient_checkpointing: bool = False
+
+    @property
+    def gpus(self) -> int:
+        """That the job takes on each node, if nodes have any."""
+        return self.processes * self.gpus_per_process
 
     @classmethod
     def of_job(cls) -> "Launch":

@@ -26,7 +26,9 @@ _BF16 = _Passes(hidden=34, intermediate=8, logit=14, copy=2)
 _PASSES: dict[Precision, _Passes] = {"auto": _BF16, "bf16": _BF16, "fp32": _Passes(40, 16, 16, 0)}
 
 
-def training_bytes(shape: Shape, length: int, geometry: Geometry, precision: Precision = "auto") -> int:
+def training_bytes(
+    shape: Shape, length: int, geometry: Geometry, precision: Precision = "auto", adapter_rank: int = 0
+) -> int:
     """Bytes on one GPU at the peak of an update on sequences of ``length`` tokens: the sum of
 
     - the states that are not offloaded (see ``states``);
@@ -34,27 +36,46 @@ def training_bytes(shape: Shape, length: int, geometry: Geometry, precision: Pre
     - two buckets of gradients on their way, 2 · 4 · 5e7, with DeepSpeed;
     - two largest layers gathered, 4 bytes a parameter, in stage 3.
     """
-    kept = sum(size for part, size in states(shape, geometry).items() if part not in offloaded_parts(geometry))
-    total = kept + max(_turn(shape, length, geometry, precision), _end(shape, geometry))
+    parts, offloaded = states(shape, geometry, adapter_rank), offloaded_parts(geometry)
+    kept = sum(size for part, size in parts.items() if part not in offloaded)
+    total = kept + max(_turn(shape, length, geometry, precision, adapter_rank), _end(shape, geometry, adapter_rank))
     if geometry.zero_stage is not None:
-        total += 2 * 4 * min(shape.parameters, BUCKET)
+        total += 2 * 4 * min(_trained(shape, adapter_rank), BUCKET)
     if geometry.zero_stage == 3:
         total += 4 * (shape.layer + _largest(shape))
     return round(total)
 
 
-def states(shape: Shape, geometry: Geometry) -> dict[str, float]:
+def beside_bytes(shape: Shape, draws: int, judge: int) -> int:
+    """What each process of a job that draws tokens keeps beside the model in training, on its GPU if it has one.
+
+    The fp32 weights of the model at the start, and of the score model, which has ``judge`` parameters.
+    """
+    return 4 * (shape.parameters + judge) if draws else 0
+
+
+def _trained(shape: Shape, adapter_rank: int) -> int:
+    """Parameters that are trained: T = P, or those of all low-rank adapters."""
+    return shape.layers * shape.adapter(adapter_rank) if adapter_rank else shape.parameters
+
+
+def states(shape: Shape, geometry: Geometry, adapter_rank: int = 0) -> dict[str, float]:
     """Bytes of one process that last from update to update, offloaded or not.
 
     Plain: 4 P weights, 4 P gradients, 8 P for the two moments of Adam: 16 P. DeepSpeed keeps master weights of its own
     even if weights are fp32, and divides among n: stage 0 nothing, and it needs no masters; stage 1 masters and
     moments: 4 P + 4 P + 12 P/n; stage 2 gradients, too: 4 P + 16 P/n; stage 3 weights, too: 20 P/n.
+
+    With low-rank adapters of T parameters the weights are 4 P + 4 T, and only T of them have gradients, moments and
+    masters: plain 4 P + 16 T, stage 1 4 P + 8 T + 12 T/n, stage 2 4 P + 4 T + 16 T/n.
     """
     stage, processes = geometry.zero_stage or 0, geometry.processes
+    trained = _trained(shape, adapter_rank)
+    weights = shape.parameters + (trained if adapter_rank else 0)
     return {
-        "weights": 4 * shape.parameters / (processes if stage == 3 else 1),
-        "gradients": 4 * shape.parameters / (processes if stage >= 2 else 1),
-        "optimizer": 12 * shape.parameters / processes if stage >= 1 else 8 * shape.parameters,
+        "weights": 4 * weights / (processes if stage == 3 else 1),
+        "gradients": 4 * trained / (processes if stage >= 2 else 1),
+        "optimizer": 12 * trained / processes if stage >= 1 else 8 * trained,
     }
 
 
@@ -99,29 +120,34 @@ def _activations(shape: Shape, length: int, geometry: Geometry, precision: Preci
     return tokens * layer * shape.layers
 
 
-def _turn(shape: Shape, length: int, geometry: Geometry, precision: Precision) -> int:
+def _turn(shape: Shape, length: int, geometry: Geometry, precision: Precision, adapter_rank: int) -> int:
     """Copies and activations, and the larger of the loss and the first gradient.
 
     The loss: 14 bytes a logit: bf16, log-probabilities, and the gradients of both in fp32. The first gradient: 4 bytes
     a logit are left (bf16, and its gradient), and the gradient of the largest layer is there in bf16 and fp32; that of
-    a tied output layer waits in fp32 for the embedding's.
+    a tied output layer waits in fp32 for the embedding's. Neither has a gradient where only adapters are trained.
     """
     logits = geometry.micro_batch * length * shape.vocabulary
     gradient = 6 * _largest(shape) + (4 * shape.embedding if shape.tied else 0)
+    if adapter_rank:
+        gradient = 6 * shape.adapter(adapter_rank)
     left = _copies(shape, geometry, precision) + _activations(shape, length, geometry, precision)
     return left + max(_PASSES[precision].logit * logits, 4 * logits + gradient)
 
 
-def _end(shape: Shape, geometry: Geometry) -> float:
+def _end(shape: Shape, geometry: Geometry, adapter_rank: int) -> float:
     """The gradients of the last layer, 6 bytes a parameter, or of a tied embedding: both and their sum, 12 bytes; and
     those that DeepSpeed holds a second time.
 
     Stage 0 sums buckets of up to 5e8 over the processes: 4 bytes each. Stages 2 and 3 hold the partition of the last
     micro-batch beside the sum, and make a flat one for the step: 4 P/n, unless gradients are offloaded.
     """
+    trained = _trained(shape, adapter_rank)
     last = max(6 * _largest(shape), 12 * shape.embedding if shape.tied else 0)
+    if adapter_rank:
+        last = 6 * shape.adapter(adapter_rank)
     if geometry.zero_stage == 0 and geometry.processes > 1:
-        return last + 4 * min(shape.parameters, 500_000_000)
+        return last + 4 * min(trained, 500_000_000)
     if (geometry.zero_stage or 0) >= 2 and "gradients" not in offloaded_parts(geometry):
-        return last + 4 * shape.parameters / geometry.processes
+        return last + 4 * trained / geometry.processes
     return last

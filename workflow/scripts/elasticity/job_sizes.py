@@ -1,0 +1,159 @@
+"""How large each job is: what its demands follow from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+
+from elasticity import ladders
+from elasticity.materials_plan import Wildcards
+from elasticity.model_settings import Pretrained, TunedModel
+from elasticity.score_settings import judge_parameters
+from elasticity.settings import FineTuning, Optimization, Sampling
+from elasticity.shapes import Shape, shape_of
+from elasticity.study import Resistance, Study
+
+_shape_of = cache(shape_of)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training job: what model, on how many examples, all epochs together, of what length in tokens.
+
+    ``judge`` counts the parameters of the score model that rewards it, if one does.
+    """
+
+    model: str
+    settings: Optimization
+    length: int
+    examples: int
+    judge: int = 0
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A job that draws from models: how many prompts with how many rungs each, and how."""
+
+    model: str
+    prompts: int
+    prompt_tokens: int
+    rungs: int
+    sampling: Sampling
+
+
+class JobSizes:
+    """Of all jobs of a study that train a model, draw from it, or score."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._origin = cache(study.origin)
+
+    def shape(self, model: str) -> Shape:
+        """Of a model; a tuned one has that of its origin."""
+        return _shape_of(self.study.models[self._origin(model)])
+
+    def pretraining(self, wildcards: Wildcards) -> Training:
+        """Of a model."""
+        return self._pretraining(wildcards.model)
+
+    def _pretraining(self, name: str) -> Training:
+        model = self.study.models[name]
+        assert isinstance(model, Pretrained)
+        return Training(name, model.optimization, model.context, model.updates * model.optimization.batch_size)
+
+    def warm_up(self, wildcards: Wildcards) -> Training:
+        """Of a tuned model."""
+        return self._warm_up(wildcards.model)
+
+    def _warm_up(self, name: str) -> Training:
+        model = self.study.models[name]
+        assert isinstance(model, TunedModel)
+        return self._fine_tuning(name, model.tuning, model.examples)
+
+    def first_side(self, wildcards: Wildcards) -> Training:
+        """Of a ladder."""
+        return self._fine_tuning(wildcards.base, self.study.recipe(wildcards.recipe), _largest(wildcards))
+
+    def second_side(self, wildcards: Wildcards) -> Training:
+        """Of a ladder; a base model's answers belong to none: they run as beside the default one."""
+        settings = self.study.recipe(getattr(wildcards, "second", "second"))
+        return self._fine_tuning(wildcards.base, settings, _largest(wildcards), wildcards.task)
+
+    def slices(self, wildcards: Wildcards) -> Training:
+        """On three parts of a pool."""
+        return self._fine_tuning(wildcards.base, self._experiment(wildcards).slices, 3 * self._part(wildcards))
+
+    def tuning(self, wildcards: Wildcards) -> Training:
+        """On one part."""
+        return self._fine_tuning(wildcards.base, self._experiment(wildcards).tuning, self._part(wildcards))
+
+    def _fine_tuning(self, base: str, settings: FineTuning, examples: int, task: str = "") -> Training:
+        judge = judge_parameters(self.study.tasks[task].score_model) if settings.draws else 0
+        return Training(self._origin(base), settings, settings.max_length, examples * settings.epochs, judge)
+
+    def of_base(self, base: str) -> Iterator[Training]:
+        """A job of each kind that makes a base model or trains it; of how many examples does not matter."""
+        name, _ = self.study.bases[base]
+        if isinstance(self.study.models[name], Pretrained):
+            yield self._pretraining(name)
+        elif isinstance(self.study.models[name], TunedModel):
+            yield self._warm_up(name)
+        for rebound in self.study.rebound.values():
+            if base in rebound.bases:
+                yield self._fine_tuning(base, self.study.recipe(rebound.first_recipe), 1)
+                yield self._fine_tuning(base, self.study.recipe(rebound.second_recipe), 1, rebound.task)
+        for experiment in self.study.resistance.values():
+            if base in experiment.bases:
+                yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
+
+    def drawing_of_base(self, base: str) -> Iterator[tuple[Answering, int]]:
+        """A job of each kind that draws from what a base becomes, with 1 model in memory, or compares both, with 2."""
+        for rebound in self.study.rebound.values():
+            if base in rebound.bases:
+                where = SimpleNamespace(task=rebound.task, base=base)
+                yield from ((self.answers(where), models) for models in ((1, 2) if rebound.divergence else (1,)))
+        for name, experiment in self.study.resistance.items():
+            if base in experiment.bases:
+                yield self.slice_answers(SimpleNamespace(experiment=name, base=base)), 1
+
+    def answers(self, wildcards: Wildcards) -> Answering:
+        """Of the rungs of a ladder, or of a base model."""
+        task = self.study.tasks[wildcards.task]
+        rungs = len(ladders.parse(getattr(wildcards, "ladder", "1")))
+        return Answering(
+            self._origin(wildcards.base), task.pools.prompts, task.prompts.max_tokens, rungs, self.study.sampling
+        )
+
+    def slice_answers(self, wildcards: Wildcards) -> Answering:
+        """Of three slices: twins to the prompts of D4, and questions. Measuring them takes less than drawing them."""
+        experiment = self._experiment(wildcards)
+        task = self.study.tasks[experiment.task]
+        questions = self.study.tasks[experiment.questions or experiment.task]
+        prompts = questions.pools.prompts + task.pools.resistance
+        longest = max(task.prompts.max_tokens, questions.prompts.max_tokens)
+        return Answering(self._origin(wildcards.base), prompts, longest, 3, experiment.twin_sampling)
+
+    def base_measurements(self, wildcards: Wildcards) -> Answering:
+        """Of held-out texts under all base models; the largest of them decides."""
+        largest = max(map(self.study.origin, self.study.bases), key=lambda name: self.shape(name).parameters)
+        task = self.study.tasks[wildcards.task]
+        tokens = task.held_out_tokens
+        return Answering(largest, 3 * task.pools.held_out, tokens, len(self.study.bases), self.study.sampling)
+
+    def scored_answers(self, wildcards: Wildcards) -> int:
+        """At most: cells that experiments share are scored once."""
+        rebounds = [rebound for rebound in self.study.rebound.values() if rebound.task == wildcards.task]
+        trajectories = sum(len(self.study.seeds) * len(rebound.bases) for rebound in rebounds)
+        sizes = max((len(rebound.first_sizes) * len(rebound.second_sizes) for rebound in rebounds), default=0)
+        return self.study.tasks[wildcards.task].pools.prompts * (trajectories * sizes + len(self.study.bases))
+
+    def _experiment(self, wildcards: Wildcards) -> Resistance:
+        return self.study.resistance[wildcards.experiment]
+
+    def _part(self, wildcards: Wildcards) -> int:
+        return self.study.tasks[self._experiment(wildcards).task].pools.resistance
+
+
+def _largest(wildcards: Wildcards) -> int:
+    """The size of the last rung of a ladder, which trains on one example at least; a base model has no ladder."""
+    return max(1, ladders.parse(getattr(wildcards, "ladder", "1"))[-1])

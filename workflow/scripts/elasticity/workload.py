@@ -1,0 +1,151 @@
+"""The work of a study: every job that trains a model or draws from one, before anything runs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from elasticity import ladders
+from elasticity.ladders import Ladder
+from elasticity.model_settings import Pretrained, TunedModel
+from elasticity.plan import Plan
+from elasticity.resistance_plan import PATHS
+from elasticity.score_settings import judge_parameters
+from elasticity.settings import FineTuning, Optimization, Sampling
+from elasticity.study import Resistance, Study
+
+
+@dataclass(frozen=True)
+class Training:
+    """One job that trains: on so many examples, all epochs together, of up to ``length`` tokens.
+
+    ``model`` names the model that its shape is from. ``kept`` counts the checkpoints that stay, ``passing`` those that
+    are on disk for a time, the ones beside it that wait for the same reader included. ``judge`` counts the parameters
+    of the score model that rewards it, if one does.
+    """
+
+    stage: str
+    model: str
+    settings: Optimization
+    length: int
+    examples: int
+    updates: int
+    kept: int = 0
+    passing: int = 0
+    judge: int = 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Answers to so many prompts by each of so many checkpoints; ``jobs`` is 0 where they are part of a training."""
+
+    stage: str
+    model: str
+    prompts: int
+    rungs: int
+    sampling: Sampling
+    jobs: int = 1
+
+
+Work = Training | Drawing
+
+
+def workload(study: Study) -> Iterator[Work]:
+    """All of it, stage by stage."""
+    yield from _models(study)
+    plan = Plan(study)
+    yield from _first_sides(plan)
+    yield from _second_sides(plan)
+    yield from _answers(plan)
+    for name, experiment in study.resistance.items():
+        for base in experiment.bases:
+            for _ in study.seeds:
+                yield from _resistance(study, f"resistance {name}", study.origin(base), experiment)
+
+
+def needed_models(study: Study) -> list[str]:
+    """The models that any experiment needs, and those that they are made from."""
+    wanted = [base for rebound in study.rebound.values() for base in rebound.bases]
+    wanted += [base for resistance in study.resistance.values() for base in resistance.bases]
+    found: set[str] = set()
+    while wanted:
+        name = study.bases[wanted.pop()][0]
+        found.add(name)
+        if isinstance(model := study.models[name], TunedModel):
+            wanted.append(model.base)
+    return [name for name in study.models if name in found]
+
+
+def _models(study: Study) -> Iterator[Training]:
+    for name in needed_models(study):
+        model = study.models[name]
+        if isinstance(model, Pretrained):
+            kept, settings = len(model.checkpoints) + 1, model.optimization
+            examples = model.updates * settings.batch_size
+            yield Training("pre-training", name, settings, model.context, examples, model.updates, kept=kept)
+        elif isinstance(model, TunedModel):
+            yield _fine_tuning("tuned models", study.origin(name), model.tuning, (model.examples,), kept=1)
+
+
+def _first_sides(plan: Plan) -> Iterator[Training]:
+    for trajectory in plan.first_sizes:
+        model, settings = plan.study.origin(trajectory.base), plan.study.recipe(trajectory.recipe)
+        for ladder in plan.first_ladders(trajectory):
+            yield _fine_tuning("first side", model, settings, ladder, kept=len(ladder))
+
+
+def _second_sides(plan: Plan) -> Iterator[Training]:
+    for second, ladder in plan.second_side_jobs():
+        model, settings = plan.study.origin(second.trajectory.base), plan.study.recipe(second.recipe)
+        judge = judge_parameters(plan.study.tasks[second.trajectory.task].score_model) if settings.draws else 0
+        yield _fine_tuning("second side", model, settings, ladder, passing=len(ladder), judge=judge)
+
+
+def _answers(plan: Plan) -> Iterator[Drawing]:
+    study = plan.study
+    prompts = {name: task.pools.prompts for name, task in study.tasks.items()}
+    for task, base in sorted({(t.task, t.base) for t in plan.first_sizes}):
+        yield Drawing("answers", study.origin(base), prompts[task], 1, study.sampling)
+    for second, ladder in plan.second_side_jobs():
+        start = second.trajectory
+        yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
+
+
+def _resistance(study: Study, stage: str, model: str, experiment: Resistance) -> Iterator[Work]:
+    """One base model and seed. Its slices and tuned models wait for each other until they are measured."""
+    part = study.tasks[experiment.task].pools.resistance
+    questions = study.tasks[experiment.questions or experiment.task].pools.prompts
+    yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
+    yield Drawing(stage, model, part, 3, experiment.twin_sampling)
+    yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
+    for _ in PATHS:
+        yield _fine_tuning(stage, model, experiment.tuning, (part,), passing=3 + len(PATHS))
+
+
+def _fine_tuning(
+    stage: str, model: str, settings: FineTuning, sizes: Ladder, kept: int = 0, passing: int = 0, judge: int = 0
+) -> Training:
+    examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
+    parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a rung is made of
+    return Training(stage, model, settings, settings.max_length, examples, updates, kept, passing + parts, judge)
+
+
+def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
+    """For each recipe and side, the sets of sizes that could be checkpoints of one run, if the recipe allows it."""
+    plan = Plan(study)
+    found: dict[tuple[str, str], set[Ladder]] = {}
+    for trajectory, sizes in plan.first_sizes.items():
+        found.setdefault(("first side", trajectory.recipe), set()).add(sizes)
+    for second, sizes in plan.cells.items():
+        found.setdefault(("second side", second.recipe), set()).add(sizes)
+    for (side, recipe), sets in sorted(found.items()):
+        yield f"{side}, recipe {recipe}", study.recipe(recipe), sets
+
+
+def how_divided(settings: FineTuning, sets: set[Ladder]) -> str:
+    """How sizes share runs, and why if they do not."""
+    alone = [sizes for sizes in sets if not ladders.is_exact(settings, sizes)]
+    if not alone:
+        return "the sizes are checkpoints of one run"
+    return (
+        f"each size is a run of its own (sizes {ladders.name(min(alone))}): a ladder needs a constant schedule, "
+        f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}"
+    )
