@@ -1,0 +1,14 @@
+"""The table of a resistance experiment beside the paper's numbers."""
+
+import pandas as pd
+
+from elasticity.command import Command
+from elasticity.jobs import PrintedJob
+from elasticity.judgement import read_csv, write_table
+from elasticity.printed import printed_resistance
+
+with Command(__doc__, PrintedJob, "measured", "paper", "html", output="table") as command:
+    assert command.job.task is not None
+    paper = pd.read_csv(command.path("paper"))
+    table = printed_resistance(read_csv(command.path("measured")), paper, command.job.task, command.job.models)
+    write_table(table, command.path("table"), command.path("html"), digits=4)

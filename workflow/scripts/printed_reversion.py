@@ -1,0 +1,13 @@
+"""The divergences of a rebound experiment, and the negatives that revert its models, beside the paper's numbers."""
+
+import pandas as pd
+
+from elasticity.command import Command
+from elasticity.jobs import PrintedJob
+from elasticity.judgement import read_csv, write_table
+from elasticity.printed import printed_reversion, reversions
+
+with Command(__doc__, PrintedJob, "seeds", "paper", "html", output="table") as command:
+    per_seed = reversions(read_csv(command.path("seeds")))
+    table = printed_reversion(per_seed, pd.read_csv(command.path("paper")), command.job.models)
+    write_table(table, command.path("table"), command.path("html"), digits=4)
