@@ -2,6 +2,7 @@
 # make test    set up, check and test everything
 # make status  how far the study is, what failed and how to run it again; also while it runs
 # make plan    what a study will cost
+# make show-example   an example of a task with its loss mask     (TASK=... MODEL=...; STUDY as above)
 # make bench   time the study from scratch in a folder of its own
 # make track   what TensorBoard shows of the finished runs
 # make clean   forget the results of the study
@@ -14,7 +15,7 @@ $(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a fold
 REPORT = results/$(NAME)/report.html
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: run report test check plan status bench track clean setup
+.PHONY: show-example run report test check plan status bench track clean setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -32,6 +33,9 @@ plan: setup
 status: setup
 	@.venv/bin/python workflow/scripts/show_status.py $(STUDY)
 
+show-example: setup
+	@.venv/bin/python workflow/scripts/show_example.py $(STUDY) $(TASK) $(MODEL)
+
 track: .venv/tracking-installed
 	.venv/bin/python workflow/scripts/track.py $(STUDY)
 
@@ -44,7 +48,7 @@ test: .venv/tests-installed check
 check: .venv/tests-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) benchmarks
+	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/slurm_patches.py benchmarks
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint
 

@@ -1,28 +1,38 @@
 """The elasticity of language models, from raw text to figures and a report."""
 
 import functools
+import signal
 import sys
 
-import snakemake_executor_plugin_slurm as slurm
+import snakemake.common
+import snakemake.rules
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, f"{workflow.basedir}/workflow/scripts")
+sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/workflow"]
 
+import slurm_patches
 from elasticity import failures
 from elasticity.demands import Demands
 from elasticity.digests import code_digest
-from elasticity.environment import set_environment
+from elasticity.environment import online, set_environment
 from elasticity.errors import UserError
 from elasticity.launching import launched, launched_training
 from elasticity.local_gpus import with_local_gpus
 from elasticity.plan import Plan
+from elasticity.printed_plan import PrintedPlan
 from elasticity.reading import read_study
 from elasticity.resistance_plan import ResistancePlan
 
-# Before each look at its jobs the plugin asks SLURM for MinJobAge. Without an answer it turns from squeue to sacct, and on
-# a cluster without accounting it would wait for ever after a short outage of the scheduler. Its first answer is enough.
-slurm.get_min_job_age = functools.cache(slurm.get_min_job_age)
-slurm.validation.get_min_job_age = slurm.get_min_job_age
+slurm_patches.apply()
+shell.prefix(f"{slurm_patches.OUTLIVE}; set -euo pipefail; ")
+# SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
+signal.signal(signal.SIGUSR1, lambda *_: None)
+
+# Snakemake inspects the signature of every function of a rule for every job: a quarter of a dry run's time.
+snakemake.common.get_function_params = functools.cache(
+    snakemake.common.get_function_params
+)
+snakemake.rules.get_function_params = snakemake.common.get_function_params
 
 if not workflow.configfiles:
 
@@ -35,6 +45,8 @@ try:
     plan.check_files()
     demands = Demands(study)
     demands.check()
+    printed = PrintedPlan(study)
+    printed.check()
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -51,6 +63,8 @@ wildcard_constraints:
     pool="[a-z0-9-]+",
     vocabulary="[0-9]+",
     side="positive|negative",
+    recipe="[A-Za-z0-9.-]+",
+    second="[A-Za-z0-9.-]+",
     seed="[0-9]+",
     first="[0-9]+",
     ladder="[0-9-]+",
@@ -63,10 +77,12 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/tuned.smk"
 include: "workflow/rules/rebound.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/resistance.smk"
 include: "workflow/rules/judge.smk"
+include: "workflow/rules/printed.smk"
 
 
 localrules:
@@ -90,9 +106,9 @@ rule plan:
     conda:
         "envs/elasticity.yaml"
     params:
-        job=plan.provenance_job(),
+        study=study.model_dump_json(),
     shell:
-        "python workflow/scripts/show_plan.py {params.job:q} | tee {log:q}"
+        "python workflow/scripts/show_plan.py {params.study:q} | tee {log:q}"
 
 
 rule all:
@@ -100,4 +116,5 @@ rule all:
     input:
         plan.targets(),
         resistance.targets(),
+        printed.targets(),
         f"{RESULTS}/provenance/provenance.json",

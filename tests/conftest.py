@@ -48,8 +48,8 @@ def tiny_study() -> dict[str, Any]:
                     "negative": 40,
                     "pretraining": 160,
                 },
-                "prompts": {"tokenizer": "nano"},
-                "score_model": {"snippet_words": 8},
+                "prompts": {"kind": "beginnings", "tokenizer": "nano"},
+                "score_model": {"kind": "snippet-classifier", "snippet_words": 8},
             }
         },
         "models": {

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from elasticity.digests import file_digest
-from elasticity.records import ANSWERS, TEXTS, read_rows
+from elasticity.records import ANSWERS, EXAMPLES, read_rows
 from tests.conftest import Project, tiny_study
 
 pytestmark = pytest.mark.slow
@@ -52,13 +52,14 @@ def test_the_status_of_a_finished_study_is_that_all_is_done(finished: Project) -
 
 def test_no_text_is_in_two_pools(finished: Project) -> None:
     pools = (finished.folder / "results/tiny/made-up/pools").glob("*.parquet")
-    identities = [row["id"] for pool in pools for row in read_rows(pool, TEXTS)]
+    identities = [row["id"] for pool in pools for row in read_rows(pool, EXAMPLES)]
     assert len(identities) == len(set(identities)) > 300
 
 
 def test_second_side_weights_are_gone_and_no_state_or_journal_is_left(finished: Project) -> None:
     results = finished.folder / "results/tiny"
-    assert not list(results.glob("made-up/rebound/*/*/*/P*/*/rungs"))
+    assert list(results.glob("made-up/rebound/*/*/first/*/P[0-9]*/second/*/answers.parquet"))
+    assert not list(results.glob("made-up/rebound/*/*/first/*/P[0-9]*/second/*/rungs"))
     assert not list(results.glob("state/*"))
     assert not list(results.rglob("*.journal"))
 
@@ -94,7 +95,7 @@ def kill_in_the_middle(project: Project) -> None:
     log = (project.folder / "killed.log").open("w")
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     process = psutil.Popen(command, cwd=project.folder, stdout=log, stderr=log)
-    while len(list(project.folder.rglob("P*/*/answers.parquet"))) < 2:
+    while len(list(project.folder.rglob("P[0-9]*/*/*/answers.parquet"))) < 2:
         assert process.poll() is None, (project.folder / "killed.log").read_text()
         time.sleep(0.1)
     family = [process, *process.children(recursive=True)]
@@ -125,7 +126,7 @@ def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, t
     study = tiny_study()
     study["second_side"] = study["second_side"] | {"schedule": "cosine", "epochs": 2}
     project.write_study(study)
-    folder = "results/tiny/made-up/rebound/nano/positive/seed1/P8"
+    folder = "results/tiny/made-up/rebound/nano/positive/first/seed1/P8/second"
     project.snakemake(*(f"{folder}/{size}/answers.parquet" for size in (0, 4, 8)))
     updates = [len(pq.read_table(project.folder / folder / f"{size}/losses.parquet")) for size in (0, 4, 8)]
     assert updates == [0, 2, 4]

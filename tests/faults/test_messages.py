@@ -49,8 +49,8 @@ def test_too_few_texts_for_the_pools(project: Project) -> None:
     study["tasks"]["made-up"]["pools"]["pretraining"] = 10_000
     project.write_study(study)
     output = complaint(project)
-    assert "the data hold 240" in output
-    assert "make the pools smaller" in output
+    assert "the pool pretraining needs 5000 negative examples, but the data hold 134 for it" in output
+    assert "make this pool or the ones before it smaller" in output
 
 
 def test_data_with_another_checksum(project: Project) -> None:
@@ -100,7 +100,7 @@ def test_a_score_model_that_is_not_good_enough(project: Project) -> None:
 
 def test_labels_that_are_not_in_the_data(project: Project) -> None:
     study = tiny_study()
-    study["tasks"]["made-up"]["source"]["positive"] = "good"
+    study["tasks"]["made-up"]["source"]["fields"] = {"positive": "good"}
     project.write_study(study)
     assert "no row has label good; found: 0, 1" in complaint(project)
 

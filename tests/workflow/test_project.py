@@ -36,7 +36,7 @@ def test_every_study_is_valid_and_can_be_planned(path: Path, monkeypatch: pytest
     study = read_study_file(path)
     words = report(study)
     assert words.startswith(f"study {study.name}: {len(study.seeds)} seeds")
-    assert "checkpoints of one run" in words
+    assert re.search("checkpoints of one run|each size is a run of its own", words)
 
 
 def test_the_slurm_profile_is_found_from_the_root() -> None:
@@ -69,12 +69,12 @@ def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_plan_says_what_a_study_costs_and_how_sizes_share_runs(tmp_path: Path) -> None:
     project = Project.new(tmp_path)
-    assert "the sizes of a trajectory are checkpoints of one run" in project.snakemake("plan")
+    assert "first side, recipe first: the sizes are checkpoints of one run" in project.snakemake("plan")
     study = tiny_study()
     study["second_side"] = study["second_side"] | {"schedule": "cosine"}
     project.write_study(study)
     output = project.snakemake("plan")
-    assert "second side: each size is a run of its own" in output
+    assert "second side, recipe second: each size is a run of its own" in output
     assert re.search(r"second side +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)
 
 

@@ -1,12 +1,13 @@
 """The elasticity of language models: everything that can be understood without Snakemake.
 
 Low to high: ``errors``, ``digests`` → ``journal`` → ``progress``, ``failures``, ``signals``, ``settings``,
-``hardware``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``, ``geometry``,
-``memory``, ``fitting``, ``resources`` → ``ladders``, ``pools``, ``jobs``, ``materials_plan``, ``plan``,
-``resistance_plan``, ``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``sources``,
-``tokenization``, ``prompts``, ``probe``, ``models``, ``examples`` → ``backends``, ``distributed``, ``state``,
-``training``, ``metrics``, ``runs``, ``vllm_engine``, ``generation``, ``crossentropy``, ``scoring`` → ``judgement`` →
-``figures``, ``provenance``, ``tracking``. No module imports one to its right, and nothing here knows Snakemake.
+``hardware``, ``pools``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``,
+``geometry``, ``memory``, ``fitting``, ``resources`` → ``ladders``, ``jobs``, ``materials_plan``, ``plan``,
+``resistance_plan``, ``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``cleaning``,
+``filling``, ``formats``, ``hub``, ``tabular``, ``sources``, ``tokenization``, ``prompts``, ``probe``, ``models``,
+``examples`` → ``backends``, ``distributed``, ``state``, ``training``, ``metrics``, ``runs``, ``vllm_engine``,
+``generation``, ``crossentropy``, ``scoring`` → ``judgement`` → ``figures``, ``provenance``, ``tracking``. No module
+imports one to its right, and nothing here knows Snakemake.
 """
 
 import gc
