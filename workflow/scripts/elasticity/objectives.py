@@ -25,9 +25,10 @@ class Objective(ABC):
     def measure_start(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> None:
         """Called for every batch before the first update, in every attempt, if ``compares``.
 
-        The backend has the weights of the start; what is measured goes through the model as it will in training.
+        The backend has the weights of the start; what is measured goes through the model as it will in training. An
+        objective that compares nothing has nothing to measure.
         """
-        raise NotImplementedError
+        return  # not abstract: most objectives leave it
 
     def parts(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> list[Batch]:
         """What this process computes of a batch: parts of about ``micro_batch`` rows, as many as other processes'."""
