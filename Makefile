@@ -43,7 +43,7 @@ bench: setup
 	.venv/bin/python benchmarks/study.py $(STUDY) --cores $(CORES)
 
 test: .venv/tests-installed check
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: .venv/tests-installed
 	.venv/bin/ruff check .

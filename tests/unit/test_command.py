@@ -75,3 +75,10 @@ def test_ctrl_c_leaves_an_interrupted_job(tmp_path: Path) -> None:
 def test_other_processes_of_a_job_end_alike_without_a_journal(tmp_path: Path, body: str, status: int) -> None:
     assert ran(tmp_path, body, RANK="3").returncode == status
     assert not journal_path(tmp_path / "tokenizer").exists()
+
+
+@pytest.mark.parametrize(("body", "status"), [("pass", 0), ("raise UserError('no')", 1), ("raise StoppedError()", 75)])
+def test_nothing_in_pythons_clean_up_spoils_one_of_several_processes(tmp_path: Path, body: str, status: int) -> None:
+    """Seen with gloo: "terminate called without an active exception" after all had been written."""
+    done = ran(tmp_path, f"import atexit, os; atexit.register(os.abort); print('done'); {body}", RANK="1")
+    assert (done.returncode, done.stdout) == (status, "done\n")

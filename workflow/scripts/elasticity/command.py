@@ -53,12 +53,28 @@ class Command(Generic[Job]):
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if error is None:
             self.journal.remove()
+            _end(os.EX_OK)
         elif isinstance(error, StoppedError):
             self.journal.close("stopped", str(error))
             print(f"stopped: {error}", file=sys.stderr)
-            sys.exit(os.EX_TEMPFAIL)
+            _end(os.EX_TEMPFAIL)
         elif isinstance(error, UserError):
             self.journal.close("failed", str(error))
-            sys.exit(f"error: {error}")
+            print(f"error: {error}", file=sys.stderr)
+            _end(1)
         elif isinstance(error, Exception):  # not Ctrl-C: that leaves the journal of an interrupted job
             self.journal.close("failed", f"{type(error).__name__}: {error}")
+
+
+def _end(status: int) -> None:
+    """End the script; one of several processes without Python's clean-up.
+
+    There a thread of gloo that lets go of a tensor now and then meets an interpreter that is being taken down, and
+    aborts a process that is done: its job would count as failed.
+    """
+    if "RANK" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status != os.EX_OK:
+        sys.exit(status)
