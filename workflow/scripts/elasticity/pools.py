@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import PositiveInt
 
-from elasticity.data_settings import BOTH, Beginnings, Pools, Prompts, Questions, Sides, Source
+from elasticity.data_settings import BOTH, NEUTRAL, Beginnings, Pools, Prompts, Questions, Sides, Source
 from elasticity.settings import Section, Side
 
 PARTS = ("resistance-1", "resistance-2", "resistance-3", "resistance-4")
@@ -35,16 +35,18 @@ class Take(Section):
         return self.longest_prompt is None or len(prompt.encode()) <= self.longest_prompt
 
 
-def layout(pools: Pools, prompts: Prompts) -> dict[str, Take]:
+def layout(pools: Pools, prompts: Prompts | None) -> dict[str, Take]:
     """What every pool takes, in the order in which they are filled.
 
-    Pools that a user enlarges often come last, so that the others keep their examples.
+    Pools that a user enlarges often come last, so that the others keep their examples. Neutral data have no held-out
+    corpora of a side.
     """
+    of_sides = 0 if pools.sides == NEUTRAL else pools.held_out
     wanted: dict[str, tuple[int, Sides]] = {
         "prompts": (pools.prompts, pools.sides),
         "held-out-pretraining": (pools.held_out, pools.sides),
-        "held-out-positive": (pools.held_out, ("positive",)),
-        "held-out-negative": (pools.held_out, ("negative",)),
+        "held-out-positive": (of_sides, ("positive",)),
+        "held-out-negative": (of_sides, ("negative",)),
         "score-model": (pools.score_model, BOTH),
         **dict.fromkeys(PARTS, (pools.resistance, pools.sides)),
         **{side: (getattr(pools, side), (side,)) for side in TRAINING},
@@ -67,8 +69,13 @@ def needed(takes: dict[str, Take], pool: str) -> tuple[Take, ...]:
     return *(take for take in before if take.shares and take.family != takes[pool].family), takes[pool]
 
 
-def mistakes(source: Source, pools: Pools, prompts: Prompts) -> Iterator[str]:
+def mistakes(source: Source, pools: Pools, prompts: Prompts | None) -> Iterator[str]:
     """What a task asks of its data that such data cannot give, with its place first."""
+    for pool in ("prompts", "resistance"):
+        if prompts is None and (size := getattr(pools, pool)):
+            yield f"pools.{pool} is {size}, and prompts are made of it: say in `prompts` how, or set the pool to 0"
+    if prompts is None and source.prompted and any(getattr(pools, side) for side in TRAINING):
+        yield "prompts: the examples to train on have some: say how long they may be (kind: questions, max_tokens)"
     if isinstance(prompts, Beginnings) and source.prompted:
         yield "prompts.kind: beginnings are cut off texts without prompts; these data have prompts: use questions"
     if isinstance(prompts, Questions) and not source.prompted:

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import yaml
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from elasticity.errors import UserError
+from elasticity.settings import Name
 from elasticity.study import Study
 
 
@@ -88,7 +89,7 @@ def _line(details: ErrorDetails) -> str:
         case "value_error":
             text = details["msg"].removeprefix("Value error, ")
             return text if not loc else f"{place}: {text} (here: {json.dumps(details['input'])})"
-        case "string_pattern_mismatch":
+        case "string_pattern_mismatch" if details["ctx"]["pattern"] == get_args(Name)[1].pattern:
             return f"{place}: {details['input']!r} is not a name: use letters, digits, dots and hyphens only"
         case _:
             return f"{place}: {details['msg']} (here: {json.dumps(details['input'])}){_number_hint(details['input'])}"
@@ -130,4 +131,10 @@ def _is_chosen(member: Any, part: int | str) -> bool:
 
 
 def _unwrapped(annotation: Any) -> Any:
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    """The type itself, without what is said of it and without the None of what may be left out."""
+    if get_origin(annotation) is Annotated:
+        return _unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        given = [member for member in get_args(annotation) if member is not NoneType]
+        return _unwrapped(given[0]) if len(given) == 1 else annotation
+    return annotation

