@@ -1,12 +1,11 @@
 """Pre-train a language model from random weights; its rungs are checkpoints of one run."""
 
 from elasticity.command import Command
-from elasticity.errors import UserError
-from elasticity.examples import batched, blocks, shuffled
+from elasticity.examples import batched, pretraining_sequences
 from elasticity.jobs import PretrainJob
 from elasticity.models import new_model, one_thread
 from elasticity.objectives import CodeLength
-from elasticity.records import EXAMPLES, read_rows, text_of
+from elasticity.records import EXAMPLES, read_rows
 from elasticity.runs import RunFiles, run
 from elasticity.tokenization import load_tokenizer
 
@@ -14,20 +13,12 @@ with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "s
     one_thread()
     shape = command.job.model
     tokenizer = load_tokenizer(command.path("tokenizer"))
-    texts = read_rows(command.path("texts"), EXAMPLES)
-    order = shuffled([row["id"] for row in texts], shape.seed)
-    examples = blocks([text_of(texts[i]) for i in order], tokenizer, shape.context)
-    wanted = shape.updates * shape.optimization.batch_size
-    if len(examples) < wanted:
-        raise UserError(
-            f"pre-training takes {wanted} sequences of {shape.context} tokens, but the pool holds {len(examples)}: "
-            "enlarge pools.pretraining, or lower updates or batch_size"
-        )
+    sequences = pretraining_sequences(shape, tokenizer, read_rows(command.path("texts"), EXAMPLES))
     model = new_model(shape, tokenizer)
     run(
         make_model=lambda: model,
         tokenizer=tokenizer,
-        batches=batched(examples[:wanted], shape.optimization.batch_size, tokenizer.pad_token_id),
+        batches=batched(sequences, shape.optimization.batch_size, tokenizer.pad_token_id),
         objective=CodeLength(),
         rungs={update: str(update) for update in command.job.rungs},
         settings=shape.optimization,

@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from elasticity.data_settings import Template
 from elasticity.errors import UserError
+from elasticity.model_settings import Pretrained
 from elasticity.records import text_of
 from elasticity.templates import context
 from elasticity.tokenization import beginning, encode
@@ -129,6 +130,24 @@ def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) ->
         stream += [*start, *tokens, tokenizer.eos_token_id]
     starts = range(0, len(stream) - length + 1, length)
     return [Example(stream[i : i + length], 1, f"sequence {i // length}") for i in starts]
+
+
+def pretraining_sequences(
+    model: Pretrained, tokenizer: PreTrainedTokenizerFast, texts: Sequence[Mapping[str, Any]]
+) -> list[Example]:
+    """The sequences that a model is pre-trained on, in their order, of texts of schema ``EXAMPLES``.
+
+    Raises ``UserError`` if there are fewer than its updates take.
+    """
+    order = shuffled([row["id"] for row in texts], model.seed)
+    sequences = blocks([text_of(texts[i]) for i in order], tokenizer, model.context)
+    wanted = model.updates * model.optimization.batch_size
+    if len(sequences) < wanted:
+        raise UserError(
+            f"pre-training takes {wanted} sequences of {model.context} tokens, but the pool holds {len(sequences)}: "
+            "enlarge pools.pretraining, or lower updates or batch_size"
+        )
+    return sequences[:wanted]
 
 
 def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:

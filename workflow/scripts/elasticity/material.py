@@ -32,10 +32,19 @@ class Material:
 
 
 def answers(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]) -> Material:
-    """Supervised fine-tuning on the rows of schema ``EXAMPLES`` or ``SLICE_ANSWERS``.
+    """Supervised fine-tuning on the rows of schema ``EXAMPLES`` or ``SLICE_ANSWERS``, as often as there are epochs.
+
+    Raises ``UserError`` if there are fewer rows than examples wanted.
+    """
+    examples = answers_once(job, tokenizer, parts)
+    repeated = epochs(examples, [example.identity for example in examples], job.settings.epochs, job.seed)
+    return Material(batched(repeated, job.settings.batch_size, tokenizer.pad_token_id), CodeLength())
+
+
+def answers_once(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]) -> list[Example]:
+    """The examples of the first epoch of ``answers``.
 
     Each part is in an order of its own: the slices' parts follow one another.
-    Raises ``UserError`` if there are fewer rows than examples wanted.
     """
     identity = "id" if job.answers_of_slice is None else "prompt_id"
     rows = [part[i] for part in parts for i in shuffled([row[identity] for row in part], job.seed)]
@@ -44,10 +53,7 @@ def answers(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequenc
         examples = training_examples(rows, tokenizer, job.template, job.settings.max_length)
     else:
         examples = answer_examples((dict(row) for row in rows), tokenizer, job.settings.max_length)
-    identities = [row[identity] for row in rows]
-    examples = [replace(example, identity=name) for example, name in zip(examples, identities, strict=True)]
-    repeated = epochs(examples, identities, job.settings.epochs, job.seed)
-    return Material(batched(repeated, job.settings.batch_size, tokenizer.pad_token_id), CodeLength())
+    return [replace(example, identity=row[identity]) for example, row in zip(examples, rows, strict=True)]
 
 
 def preferences(
