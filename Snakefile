@@ -12,6 +12,7 @@ sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/wor
 
 import slurm_patches
 from elasticity import failures
+from elasticity.compression_plan import CompressionPlan
 from elasticity.demands import Demands
 from elasticity.digests import code_digest
 from elasticity.environment import online, set_environment
@@ -22,6 +23,9 @@ from elasticity.plan import Plan
 from elasticity.printed_plan import PrintedPlan
 from elasticity.reading import read_study
 from elasticity.resistance_plan import ResistancePlan
+from elasticity.springs_plan import SpringsPlan
+from elasticity.targets import targets
+from elasticity.theory_plan import TheoryPlan
 
 slurm_patches.apply()
 shell.prefix(f"{slurm_patches.OUTLIVE}; set -euo pipefail; ")
@@ -51,6 +55,9 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 resistance = ResistancePlan(study)
+compression = CompressionPlan(plan)
+springs = SpringsPlan(plan)
+theory = TheoryPlan(study)
 RESULTS = plan.results
 set_environment()
 
@@ -82,7 +89,10 @@ include: "workflow/rules/rebound.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/resistance.smk"
 include: "workflow/rules/judge.smk"
+include: "workflow/rules/compression.smk"
+include: "workflow/rules/springs.smk"
 include: "workflow/rules/printed.smk"
+include: "workflow/rules/theory.smk"
 
 
 localrules:
@@ -114,7 +124,5 @@ rule plan:
 rule all:
     default_target: True
     input:
-        plan.targets(),
-        resistance.targets(),
-        printed.targets(),
+        targets(study),
         f"{RESULTS}/provenance/provenance.json",

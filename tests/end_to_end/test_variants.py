@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.records import ANSWERS, DIVERGENCES, SCORES, read_table
+from elasticity.records import ANSWERS, CODING, COMPRESSION, DIVERGENCES, SCORES, read_table
 from tests.conftest import Project, tiny_study
 
 pytestmark = pytest.mark.slow
@@ -35,6 +36,10 @@ def variants() -> dict[str, Any]:
     cells = {"task": "made-up", "bases": ["nano"], "first_sizes": [8], "second_sizes": [0, 8]}
     study["rebound"] = {name: cells | {"second_recipe": name} for name in SECOND}
     study["rebound"]["second"] |= {"divergence": True, "bases": ["nano", "warm"]}
+    study["rebound"]["simpo"] |= {"compression": True}
+    study["compression"] = {"window": 16, "stride": 8, "characters": 80, "control": "corpus", "coded": 2}
+    study["tasks"]["corpus"] = {"source": study["tasks"]["made-up"]["source"], "pools": {"held_out": 4}}
+    study["rebound"]["together"] = cells | {"compression": True, "joint": True}
     study["rebound"]["pushed"] = cells | {"first_recipe": "pushed"}
     return study
 
@@ -43,7 +48,9 @@ def variants() -> dict[str, Any]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.new(tmp_path_factory.mktemp("variants"))
     project.write_study(variants())
-    project.snakemake(str(TASK / "scores.parquet"), "results/tiny/figures/divergence-second.svg")
+    names = ("divergence-second", "compression-simpo", "coding-simpo", "springs-together")
+    figures = [f"results/tiny/figures/{name}.svg" for name in names]
+    project.snakemake(str(TASK / "scores.parquet"), *figures)
     return project
 
 
@@ -99,3 +106,38 @@ def test_divergence_is_measured_for_every_cell(project: Project) -> None:
     assert (rows["nats"] > 0).all()
     table = pd.read_csv(project.folder / "results/tiny/tables/divergence-second.csv")
     assert len(table) == 4
+
+
+def test_every_held_out_text_is_measured_at_every_rung_and_under_the_base(project: Project) -> None:
+    files = (project.folder / TASK / "rebound").rglob("compression.parquet")
+    rows = pd.concat([read_table(path, COMPRESSION).to_pandas() for path in files])
+    rows = rows[rows["second_recipe"].isna() | (rows["second_recipe"] == "simpo")]
+    assert set(rows["second_size"].dropna()) == {0, 8}
+    assert (rows.groupby(["second_size", "corpus"], dropna=False).size() == 4).all()
+    bases = rows[rows["second_size"].isna()]
+    assert len(bases) == 4 * 4
+    assert (bases["to_base_nats"] == 0).all()
+    assert (rows[rows["second_size"].notna()]["to_base_nats"] > 0).all()
+    np.testing.assert_allclose(rows["cross_nats"], rows["entropy_nats"] + rows["to_base_nats"], rtol=1e-9)
+    table = pd.read_csv(project.folder / "results/tiny/tables/compression-simpo.csv")
+    assert len(table) == 2 * 4
+
+
+def test_packed_texts_are_restored_and_as_long_as_promised(project: Project) -> None:
+    (file,) = (project.folder / TASK / "rebound").rglob("coding.parquet")
+    rows = read_table(file, CODING).to_pandas()
+    assert len(rows) == 4 * 2
+    assert ((rows["coded_bits"] - rows["model_bits"]).abs() <= 8 + rows["model_bits"] / 1000).all()
+    table = pd.read_csv(project.folder / "results/tiny/tables/coding-simpo.csv")
+    assert table["corpus"].tolist() == ["pretraining", "alignment", "perturbation", "control"]
+
+
+def test_joint_training_sees_what_the_sequential_runs_saw(project: Project) -> None:
+    springs = pd.read_csv(project.folder / "results/tiny/tables/seeds/springs-together.csv")
+    amounts = springs.groupby(["training", "corpus"])[["k", "l", "trained_tokens", "gamma"]].first()
+    joint, sequential = amounts.loc["joint"], amounts.loc["sequential"]
+    pd.testing.assert_frame_equal(joint.drop(columns="gamma"), sequential.drop(columns="gamma"))
+    assert list(joint.index) == ["alignment", "control", "perturbation", "pretraining"]
+    assert joint.loc["pretraining", "trained_tokens"] == 6 * 4 * 31
+    assert (joint["gamma"] != sequential["gamma"]).all()
+    assert not list((project.folder / "results/tiny").rglob("joint/*/rungs"))

@@ -165,6 +165,18 @@ def values() -> dict[str, Any]:
 
 
 @pytest.fixture
+def unscored(values: dict[str, Any]) -> dict[str, Any]:
+    """The same on texts alone: its rebounds measure compression rates, and nothing is answered or scored."""
+    task = values["tasks"]["reviews"]
+    del task["score_model"], task["prompts"], values["resistance"]
+    task["pools"] |= {"prompts": 0, "score_model": 0, "resistance": 0}
+    values["compression"] = {"window": 32, "stride": 16}
+    for rebound in values["rebound"].values():
+        rebound["compression"] = True
+    return values
+
+
+@pytest.fixture
 def begin() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
     """Start a job in another process: it has come to update 120 of 400 and stays there."""
     started = []

@@ -71,6 +71,12 @@ def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given
     assert found["resistance slices"].drawn_tokens == 4 * 3 * (8 * 8 + 6 * 4)
 
 
+def test_what_is_not_scored_is_not_answered(unscored: dict[str, Any]) -> None:
+    found = stages(unscored)
+    assert "answers" not in found
+    assert found["second side"].jobs == 6
+
+
 def test_cells_are_counted_once(values: dict[str, Any]) -> None:
     assert budget.cells(read_study(values)) == 2 * (3 + 4 + 3)
 

@@ -48,9 +48,17 @@ OF_RULE = {
     "slice_answering": {"task", "experiment", "base", "seed"},
     "tuning": {"task", "experiment", "base", "seed", "k", "l"},
     "measuring": {"task", "experiment", "base", "seed"},
+    "compressing": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "joint": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "joint_compressing": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "base_compressing": {"task", "base", "side"},
+    "coding": {"task", "base", "side"},
     "base_measuring": {"task"},
 }
 """The wildcards of the rule: Snakemake gives these and no others."""
+
+OF_PRETRAINED = ("pretraining", "joint", "joint_compressing")
+"""Only of models that are pre-trained in the workflow."""
 
 
 def asked(demand: Demand, wildcards: SimpleNamespace, attempt: int = 1) -> dict[str, Any]:
@@ -72,7 +80,7 @@ def of_jobs(
     """What a job of each rule asks for."""
     known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "first": "8"}
     known |= {"recipe": "first", "second": "second", "ladder": ladder, "k": "1", "l": "2", "model": model or base}
-    jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name != "pretraining"}
+    jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name not in OF_PRETRAINED}
     return {
         name: asked(getattr(demands, name), SimpleNamespace(**{key: known[key] for key in names}), attempt)
         for name, names in jobs.items()
@@ -196,7 +204,7 @@ def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(with_mo
 
 def test_answers_run_on_one_node_beside_their_training_on_several(with_model: Callable[..., Demands]) -> None:
     asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("answering", "slice_answering", "diverging"):
+    for name in ("answering", "slice_answering", "diverging", "compressing"):
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
@@ -208,7 +216,7 @@ def test_answers_run_on_one_node_beside_their_training_on_several(with_model: Ca
 def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., Demands]) -> None:
     """Two of 13 billion parameters take 104 GB, so a process that compares them gets all GPUs of the training."""
     asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
-    assert {name for name, job in asks.items() if job["gpus_per_process"] > 1} == {"diverging"}
+    assert {name for name, job in asks.items() if job["gpus_per_process"] > 1} == {"compressing", "diverging"}
     assert (asks["diverging"]["processes"], asks["diverging"]["gpu"], asks["diverging"]["threads"]) == (1, 8, 32)
     larger = of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in larger.values())
@@ -226,6 +234,15 @@ def test_vllm_spreads_nothing(with_model: Callable[..., Demands], values: dict[s
     assert (asks["answering"]["processes"], asks["answering"]["gpus_per_process"]) == (8, 1)
     with pytest.raises(UserError, match=r"model given: .* 291 GB, and engine: vllm keeps a model on one GPU"):
         demands.check()
+
+
+def test_models_that_are_only_measured_must_fit_beside_their_base(
+    with_model: Callable[..., Demands], unscored: dict[str, Any]
+) -> None:
+    del unscored["rebound"]["pretraining"]
+    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* compare it with no base"):
+        with_model(SEVENTY_TWO).check()
+    with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
 @pytest.mark.parametrize("config", [THIRTEEN, SEVENTY_TWO], ids=["13B", "72B"])
@@ -249,6 +266,13 @@ def test_in_place_of_gpus_are_processes(with_model: Callable[..., Demands]) -> N
     assert (job["device"], job["processes"], job["gpu"], job["threads"], job["zero_stage"]) == ("cpu", 2, 2, 2, 0)
 
 
+def test_models_that_answer_nothing_need_no_room_for_answers(
+    with_model: Callable[..., Demands], unscored: dict[str, Any]
+) -> None:
+    unscored["sampling"] |= {"batch_size": 100_000, "new_tokens": 10_000}
+    with_model(THIRTEEN).check()
+
+
 def test_questions_of_another_task_count_in_the_time_of_answering(
     with_model: Callable[..., Demands], values: dict[str, Any]
 ) -> None:
@@ -258,6 +282,18 @@ def test_questions_of_another_task_count_in_the_time_of_answering(
     values["resistance"]["slices"]["questions"] = "general"
     others = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_answering"]
     assert others["runtime"] > 2 * own["runtime"]
+
+
+def test_wide_windows_take_longer_than_short_answers(
+    with_model: Callable[..., Demands], values: dict[str, Any]
+) -> None:
+    """The same texts in windows four times as wide, moved as far: four times as many tokens are read."""
+    values["tasks"]["reviews"]["pools"]["held_out"] = 2000
+    limits = []
+    for window in (512, 2048):
+        values["compression"] = {"window": window, "stride": 256, "characters": 8192}
+        limits.append(of_jobs(with_model(THIRTEEN), "reviews", "given")["compressing"]["runtime"])
+    assert limits[1] > 3 * limits[0]
 
 
 def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callable[..., Demands]) -> None:
@@ -284,7 +320,7 @@ def test_a_model_that_can_be_trained_but_not_answer_is_an_error(
     with pytest.raises(UserError, match=r"given \(72.7e9 .*: answering needs 29\d GB .* 144 GB .* smaller sampling"):
         with_model(SEVENTY_TWO, few).check()
     values["rebound"]["existence"]["divergence"] = True
-    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* 576 GB .* no divergence of it"):
+    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* compare it with no base"):
         with_model(SEVENTY_TWO).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elasticity.experiments import Rebound
 from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import (
     base_scores,
@@ -23,7 +24,6 @@ from elasticity.judgement import (
     write_csv,
 )
 from elasticity.settings import FineTuning
-from elasticity.study import Rebound
 
 RECIPES = ("first_recipe", "second_recipe")
 NUMBERS = st.floats(-100, 100)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from elasticity import budget, jobs
+from elasticity.errors import UserError
 from elasticity.plan import Plan, SecondSide, Trajectory
 from elasticity.reading import read_study
 from elasticity.resistance_plan import PATHS, ResistancePlan
@@ -292,6 +293,27 @@ def test_targets_are_a_table_and_a_figure_an_experiment(plan: Plan, slices: Resi
             "tables/resistance-slices.csv",
         )
     ]
+
+
+def test_nothing_is_answered_or_scored_without_a_score_model(unscored: Values) -> None:
+    plan = Plan(read_study(unscored))
+    scored = [target for target in plan.targets() if re.search("/(rebound|divergence)-", target)]
+    assert (scored, plan.is_scored("reviews")) == ([], False)
+    assert len(plan.cells) == 6
+    assert (plan.beginnings, plan.questions) == ({}, [])
+
+
+def test_a_task_is_fetched_from_all_files_that_it_is_made_of(values: Values) -> None:
+    texts = {"kind": "file", "path": "b.txt", "format": "passages"}
+    both = {"kind": "sides", "positive": texts, "negative": texts | {"path": "a.txt"}}
+    values["tasks"]["reviews"]["source"] = both
+    values["models"].pop("given")
+    values["resistance"]["slices"]["bases"] = ["nano"]
+    plan = Plan(read_study(values))
+    assert plan.source_files(wildcards()) == ["a.txt", "b.txt"]
+    Path("b.txt").touch()
+    with pytest.raises(UserError, match=r"tasks\.reviews\.source\.negative\.path: a\.txt does not exist"):
+        plan.check_files()
 
 
 def test_an_expression_of_names_matches_these_names_only() -> None:

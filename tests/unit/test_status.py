@@ -67,6 +67,12 @@ def test_cells_are_done_when_their_answers_are_there(study_file: Path) -> None:
     ]
 
 
+def test_cells_that_are_not_scored_are_done_when_they_are_measured(study_file: Path, unscored: dict[str, Any]) -> None:
+    study_file.write_text(yaml.safe_dump(unscored))
+    done(RUN / "P8/second/0-4-8/compression.parquet")
+    assert seen(study_file)[1] == "  rebound existence      12 cells: 3 done, 9 waiting"
+
+
 def test_a_running_job_says_how_far_it_is(study_file: Path, begin: Begin) -> None:
     begin(RUN / "P8/second/0-4-8/rungs")
     begin(RESISTANCE / "seed1/tuned/1-2/rungs")

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from elasticity.budget import report
 from elasticity.reading import read_study_file
 from elasticity.schema import schema
 from tests.conftest import ROOT, Project, tiny_study
+from tests.end_to_end.test_variants import variants
 
 LIBRARY = ROOT / "workflow/scripts/elasticity"
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
@@ -59,11 +61,40 @@ def test_the_library_does_not_know_snakemake() -> None:
     assert importing == []
 
 
+def test_no_script_hides_a_module_of_python() -> None:
+    """A script's folder is searched first; ``compression`` is a module from Python 3.14 on, which packages look for."""
+    names = {path.stem for path in LIBRARY.parent.glob("*.py")}
+    assert not names & {*sys.stdlib_module_names, "compression"}
+
+
 @pytest.mark.slow
 def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
     project = Project.new(tmp_path)
     assert "good condition" in project.snakemake("--lint")
     assert "pretrain" in project.snakemake("--dry-run", "--profile", "slurm")
+
+
+@pytest.mark.slow
+def test_jobs_of_one_submission_follow_one_another(tmp_path: Path) -> None:
+    """Snakemake would ask for the nodes and GPUs of all that could run side by side."""
+    project = Project.new(tmp_path)
+    project.write_study(variants())
+    graph = project.snakemake("--rulegraph")
+    rules = dict(re.findall(r'^\s*(\d+)\[label = "([^"\\]+)', graph, re.MULTILINE))
+    before: dict[str, set[str]] = {}
+    for first, then in re.findall(r"(\d+) -> (\d+)", graph):
+        before.setdefault(rules[then], set()).add(rules[first])
+
+    def is_after(rule: str, other: str) -> bool:
+        return any(found == other or is_after(found, other) for found in before.get(rule, ()))
+
+    members: dict[str, list[str]] = {}
+    for line in yaml.safe_load((ROOT / "slurm/config.yaml").read_text())["groups"]:
+        rule, group = line.split("=")
+        members.setdefault(group, []).extend([rule] if rule in before else [])
+    assert sum(map(len, members.values())) > 10
+    for group in members.values():
+        assert all(is_after(one, other) or is_after(other, one) for one, other in combinations(group, 2)), group
 
 
 @pytest.mark.slow

@@ -217,7 +217,7 @@ rule provenance:
     """What made these results: the resolved study, digests, versions, hardware, seeds, the commit."""
     input:
         texts=[f"{RESULTS}/{task}/examples.parquet" for task in study.tasks],
-        results=[*plan.targets(), *resistance.targets()],
+        results=targets(study),
     output:
         study=f"{RESULTS}/provenance/study.yaml",
         provenance=report(

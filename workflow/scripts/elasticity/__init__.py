@@ -1,13 +1,18 @@
 """The elasticity of language models: everything that can be understood without Snakemake.
 
 Low to high: ``errors``, ``digests`` → ``journal`` → ``progress``, ``failures``, ``signals``, ``settings``,
-``hardware``, ``pools``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``,
+``hardware``, ``pools``, ``compression_settings``, ``experiments``, ``compression_checks``, ``springs_checks``,
+``score_checks``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``,
 ``geometry``, ``memory``, ``fitting``, ``resources`` → ``ladders``, ``jobs``, ``materials_plan``, ``plan``,
-``resistance_plan``, ``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``cleaning``,
-``filling``, ``formats``, ``hub``, ``tabular``, ``sources``, ``tokenization``, ``prompts``, ``probe``, ``models``,
-``examples`` → ``backends``, ``distributed``, ``state``, ``training``, ``metrics``, ``runs``, ``vllm_engine``,
-``generation``, ``crossentropy``, ``scoring`` → ``judgement`` → ``figures``, ``provenance``, ``tracking``. No module
-imports one to its right, and nothing here knows Snakemake.
+``compression_plan``, ``springs_jobs``, ``springs_plan``, ``resistance_plan``, ``theory_plan``, ``targets``,
+``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``cleaning``, ``filling``, ``formats``,
+``hub``, ``archives``, ``passages``, ``tabular``, ``sources``, ``tokenization``, ``prompts``, ``probe``, ``models``,
+``examples``, ``joint`` → ``backends``, ``distributed``, ``state``, ``training``, ``metrics``, ``runs``,
+``vllm_engine``, ``generation``, ``crossentropy``, ``held_out_texts``, ``compression``, ``arithmetic_coding``,
+``coding``, ``scoring`` → ``packers``, ``huffman``, ``token_tree``, ``pareto``, ``elasticity_theorem``,
+``theory_table``, ``judgement``, ``compression_judgement``, ``springs`` → ``figures``, ``theory_figures``,
+``compression_figures``, ``spring_figures``, ``provenance``, ``tracking``. No module imports one to its right, and
+nothing here knows Snakemake.
 """
 
 import gc

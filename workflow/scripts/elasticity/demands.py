@@ -51,11 +51,16 @@ class Demands:
         self.warm_up = self._training(sizes.warm_up)
         self.first_side = self._training(sizes.first_side)
         self.second_side = self._training(sizes.second_side)
+        self.joint = self._training(sizes.joint)
         self.slices = self._training(sizes.slices)
         self.tuning = self._training(sizes.tuning)
         # Second sides and their answers are one submission: the answers get its GPUs.
         self.answering = self._answering(sizes.answers, sizes.second_side, draws=study.engine)
         self.diverging = self._answering(sizes.answers, sizes.second_side, models=2)
+        self.compressing = self._answering(sizes.compression, sizes.second_side, models=2)
+        self.joint_compressing = self._answering(sizes.compression, sizes.joint, models=2)
+        self.base_compressing = self._answering(sizes.compression, None)
+        self.coding = self._answering(sizes.coding, None)
         self.slice_answering = self._answering(sizes.slice_answers, sizes.slices, draws=study.engine)
         self.measuring = self._answering(sizes.slice_answers, None)
         self.base_measuring = self._answering(sizes.base_measurements, None)
@@ -90,7 +95,7 @@ class Demands:
             f"{job.sampling.batch_size} prompts have keys and values), and "
             f"{USABLE * self.hardware.gpu_memory_gb * count:.0f} GB are usable in the {count} GPUs of a node "
             f"({USABLE:.0%} of hardware.gpu_memory_gb). Take larger GPUs"
-            + (", measure no divergence of it" if models > 1 else " or a smaller sampling.batch_size")
+            + (", compare it with no base" if models > 1 else " or a smaller sampling.batch_size")
             + ", or leave the model out of the experiments."
         )
 
@@ -207,7 +212,7 @@ class Demands:
             settings, task = judge(wildcards), self.study.tasks[wildcards.task]
             if settings is None:
                 return 0
-            tokens = min(settings.max_length, task.prompts.max_tokens + self.study.sampling.new_tokens)
+            tokens = min(settings.max_length, task.prompt_tokens + self.study.sampling.new_tokens)
             return scoring_s(settings.parameters, answers(wildcards), tokens, self.hardware)
 
         def processes(wildcards: Wildcards) -> int:

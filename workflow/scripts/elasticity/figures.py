@@ -60,7 +60,7 @@ def _against_second_size(
     width = COLUMN_IN if len(bases) == 1 else PAGE_IN
     figure, axes = plt.subplots(1, len(bases), figsize=(width, 2.6), sharey=True, squeeze=False, layout="constrained")
     for axis, base in zip(axes[0], bases, strict=True):
-        _lines(axis, table[table["base"] == base], value, sides[0])
+        lines(axis, table[table["base"] == base], value, sides[0])
         axis.axhline(references[base], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(label)
@@ -71,7 +71,7 @@ def _against_second_size(
     return figure
 
 
-def _lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None:
+def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None:
     """N evenly spaced, lines set a little apart so that their intervals can be told from one another."""
     sizes = sorted(panel["first_size"].unique())
     ticks = sorted(panel["second_size"].unique())
@@ -81,7 +81,7 @@ def _lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None
         axis.errorbar(
             [ticks.index(n) + shift for n in line["second_size"]],
             line[value],
-            yerr=_errors(line, value),
+            yerr=errors(line, value),
             color=colour,
             marker=MARKERS[place % len(MARKERS)],
             markersize=4,
@@ -126,7 +126,7 @@ def _direction(axis: Axes, table: pd.DataFrame, per_seed: pd.DataFrame, value: s
     axis.errorbar(
         list(positions.values()),
         rows[value],
-        yerr=_errors(rows, value),
+        yerr=errors(rows, value),
         color=colour,
         marker=MARKERS[place],
         linestyle="",
@@ -139,6 +139,6 @@ def _direction(axis: Axes, table: pd.DataFrame, per_seed: pd.DataFrame, value: s
     axis.set_xticks(range(len(positions)), [pair.replace("-", ", ") for pair in positions])
 
 
-def _errors(rows: pd.DataFrame, value: str) -> Any:
+def errors(rows: pd.DataFrame, value: str) -> Any:
     """Distances from the mean to the bounds of the interval, shape (2, rows)."""
     return [rows[value] - rows[f"{value}_low"], rows[f"{value}_high"] - rows[value]]

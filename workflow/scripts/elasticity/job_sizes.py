@@ -1,19 +1,28 @@
 """How large each job is: what its demands follow from."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
 
 from elasticity import ladders
+from elasticity.compression_settings import Compression
+from elasticity.experiments import Resistance
 from elasticity.materials_plan import Wildcards
 from elasticity.model_settings import Pretrained, TunedModel
 from elasticity.score_settings import judge_parameters
 from elasticity.settings import FineTuning, Optimization, Sampling
 from elasticity.shapes import Shape, shape_of
-from elasticity.study import Resistance, Study
+from elasticity.study import Study
 
 _shape_of = cache(shape_of)
+
+CHARACTERS_PER_TOKEN = 2
+"""Or more, of most texts."""
+
+PASS_TOKENS = 512
+"""Of windows that are read at once, or more: see ``compression``."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,14 @@ class JobSizes:
         model = self.study.models[name]
         assert isinstance(model, Pretrained)
         return Training(name, model.optimization, model.context, model.updates * model.optimization.batch_size)
+
+    def joint(self, wildcards: Wildcards) -> Training:
+        """Of a cell: what its base model, its first side and its second side were trained on."""
+        pretraining = self._pretraining(self.study.bases[wildcards.base][0])
+        recipes = [self.study.recipe(name) for name in (wildcards.recipe, wildcards.second)]
+        examples = pretraining.examples + int(wildcards.first) + ladders.parse(wildcards.ladder)[-1]
+        length = max(pretraining.length, *(recipe.max_length for recipe in recipes))
+        return replace(pretraining, examples=examples, length=length)
 
     def warm_up(self, wildcards: Wildcards) -> Training:
         """Of a tuned model."""
@@ -111,7 +128,10 @@ class JobSizes:
         for rebound in self.study.rebound.values():
             if base in rebound.bases:
                 where = SimpleNamespace(task=rebound.task, base=base)
-                yield from ((self.answers(where), models) for models in ((1, 2) if rebound.divergence else (1,)))
+                if self.study.tasks[rebound.task].score_model:
+                    yield from ((self.answers(where), models) for models in ((1, 2) if rebound.divergence else (1,)))
+                if rebound.compression:
+                    yield self.compression(where), 2
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:
                 yield self.slice_answers(SimpleNamespace(experiment=name, base=base)), 1
@@ -121,7 +141,7 @@ class JobSizes:
         task = self.study.tasks[wildcards.task]
         rungs = len(ladders.parse(getattr(wildcards, "ladder", "1")))
         return Answering(
-            self._origin(wildcards.base), task.pools.prompts, task.prompts.max_tokens, rungs, self.study.sampling
+            self._origin(wildcards.base), task.pools.prompts, task.prompt_tokens, rungs, self.study.sampling
         )
 
     def slice_answers(self, wildcards: Wildcards) -> Answering:
@@ -130,7 +150,7 @@ class JobSizes:
         task = self.study.tasks[experiment.task]
         questions = self.study.tasks[experiment.questions or experiment.task]
         prompts = questions.pools.prompts + task.pools.resistance
-        longest = max(task.prompts.max_tokens, questions.prompts.max_tokens)
+        longest = max(task.prompt_tokens, questions.prompt_tokens)
         return Answering(self._origin(wildcards.base), prompts, longest, 3, experiment.twin_sampling)
 
     def base_measurements(self, wildcards: Wildcards) -> Answering:
@@ -139,6 +159,27 @@ class JobSizes:
         task = self.study.tasks[wildcards.task]
         tokens = task.held_out_tokens
         return Answering(largest, 3 * task.pools.held_out, tokens, len(self.study.bases), self.study.sampling)
+
+    def compression(self, wildcards: Wildcards) -> Answering:
+        """Of held-out texts of at most four corpora under the rungs of a ladder and under their base model.
+
+        A pass over windows takes as long as one token of as many answers as there are tokens in them.
+        """
+        reading = self.study.compression or Compression()
+        pools = [task.pools for task in self.study.tasks.values()]
+        texts = 4 * max(pool.held_out for pool in pools)
+        windows = math.ceil(reading.characters / CHARACTERS_PER_TOKEN / reading.stride)
+        rungs = len(ladders.parse(getattr(wildcards, "ladder", "1")))
+        passes = self.study.sampling.model_copy(
+            update={"batch_size": max(reading.window, PASS_TOKENS), "new_tokens": 1, "contrast": None}
+        )
+        return Answering(self._origin(wildcards.base), 2 * texts * windows * reading.window, 1, rungs, passes)
+
+    def coding(self, wildcards: Wildcards) -> Answering:
+        """Of texts of at most four corpora, token by token, to pack and to restore them."""
+        settings = self.study.compression or Compression()
+        one_by_one = self.study.sampling.model_copy(update={"batch_size": 1, "new_tokens": settings.characters})
+        return Answering(self._origin(wildcards.base), 8 * settings.coded, settings.window, 1, one_by_one)
 
     def scored_answers(self, wildcards: Wildcards) -> int:
         """At most: cells that experiments share are scored once."""

@@ -5,12 +5,14 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 
 from pydantic import PositiveInt
 
+from elasticity.compression_settings import Corpus, Reading
 from elasticity.data_settings import Beginnings, Repository, Revision, Source, Template
+from elasticity.experiments import Rebound
 from elasticity.model_settings import HubModel, ImportedModel, Pretrained
 from elasticity.pools import Take
 from elasticity.score_settings import ScoreModelSettings
 from elasticity.settings import EngineName, FineTuning, Opposed, Sampling, Section, Seeds
-from elasticity.study import Rebound, Study
+from elasticity.study import Study
 
 TuningPath = tuple[int, int]
 """(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
@@ -110,6 +112,41 @@ class DivergenceJob(Section):
     base_rung: int
     cell: Cell
     rungs: tuple[int, ...]
+
+
+class CompressionJob(Section):
+    """Measure compression rates of each rung, named after the second side's size, beside the base model.
+
+    ``corpora`` tells what the files of texts are. Without a cell the rungs are the base model itself.
+    """
+
+    base: str
+    base_rung: int
+    cell: Cell | None = None
+    rungs: tuple[int, ...]
+    corpora: tuple[Corpus, ...]
+    reading: Reading
+
+    def row(self, rung: int) -> dict[str, str | int | None]:
+        """The cell of a rung."""
+        return {"base": self.base, **(self.cell.row(self.base, rung) if self.cell else {})}
+
+
+class CodingJob(Section):
+    """Pack so many texts of each corpus with an arithmetic coder and a base model, and restore them."""
+
+    base: str
+    base_rung: int
+    corpora: tuple[Corpus, ...]
+    reading: Reading
+    texts: PositiveInt
+
+
+class CodingJudgeJob(Section):
+    """Make the table of what was packed: base model, corpus and file of each set of texts."""
+
+    corpora: tuple[tuple[str, Corpus, str], ...]
+    reading: Reading
 
 
 class SliceAnswerJob(Section):

@@ -58,8 +58,8 @@ def rebound_seeds(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
 
     ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
     """
-    cells = _cells(scores, job).groupby([*CELL, "seed"], sort=True)["score"]
-    return _whole(cells.agg(score="mean", prompts="size").reset_index())
+    cells = cells_of(scores, job).groupby([*CELL, "seed"], sort=True)["score"]
+    return whole(cells.agg(score="mean", prompts="size").reset_index())
 
 
 def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
@@ -67,11 +67,11 @@ def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.Data
 
     ``divergences`` has schema ``DIVERGENCES`` and may hold cells of other experiments.
     """
-    sums = _cells(divergences, job).groupby([*CELL, "seed"], sort=True)[["nats", "tokens"]].sum()
-    return _whole((sums["nats"] / sums["tokens"]).rename("kl").reset_index())
+    sums = cells_of(divergences, job).groupby([*CELL, "seed"], sort=True)[["nats", "tokens"]].sum()
+    return whole((sums["nats"] / sums["tokens"]).rename("kl").reset_index())
 
 
-def _cells(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def cells_of(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
     """The rows that belong to the cells of an experiment."""
     experiment = job.experiment
     return rows[
@@ -85,7 +85,7 @@ def _cells(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
     ]
 
 
-def _whole(table: pd.DataFrame) -> pd.DataFrame:
+def whole(table: pd.DataFrame) -> pd.DataFrame:
     """Sizes as whole numbers: beside base models, which have none, pandas holds them as fractions."""
     return table.astype({"first_size": int, "second_size": int, "seed": int})
 
@@ -97,10 +97,14 @@ def base_scores(scores: pd.DataFrame) -> "pd.Series[float]":
 
 def rebound_table(per_seed: pd.DataFrame, job: ReboundJudgeJob, value: str) -> pd.DataFrame:
     """Mean and interval over seeds for each cell, with the updates that N examples make beside them."""
-    table = over_seeds(per_seed, CELL, [value])
+    return in_order(over_seeds(per_seed, CELL, [value]), job)
+
+
+def in_order(table: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """Cells in the order of the experiment; rows of the same cell stay as they are."""
     table["second_updates"] = table["second_size"].map(job.second_side.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
-    return table.sort_values(["base", "first_size", "second_size"]).astype({"base": str})
+    return table.sort_values(["base", "first_size", "second_size"], kind="stable").astype({"base": str})
 
 
 def resistance_seeds(lengths: pd.DataFrame) -> pd.DataFrame:
@@ -147,8 +151,13 @@ def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
 def write_table(table: pd.DataFrame, csv: Path, html: Path, digits: int = 3) -> None:
     """Write a table for programs and spreadsheets, and for reading in the report; equal values give equal bytes."""
     write_csv(table, csv)
-    shown = table.to_html(index=False, float_format=f"{{:.{digits}f}}".format, border=0, na_rep="")
-    html.write_text(HTML.format(table=shown))
+    write_html(table, html, f".{digits}f")
+
+
+def write_html(table: pd.DataFrame, path: Path, number: str) -> None:
+    """Write a table for reading, numbers in this format."""
+    shown = table.to_html(index=False, float_format=f"{{:{number}}}".format, border=0, na_rep="")
+    path.write_text(HTML.format(table=shown))
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elasticity import jobs, paths, pools
-from elasticity.data_settings import Beginnings, DataFile
+from elasticity.data_settings import Beginnings, Questions, local_files
 from elasticity.digests import canonical_json
 from elasticity.errors import UserError
 from elasticity.hardware import Hardware
@@ -46,8 +46,9 @@ class MaterialsPlan:
         Snakemake would not: if the input of a rule is missing but its output is there, it takes the old output.
         """
         for name, task in self.study.tasks.items():
-            if isinstance(task.source, DataFile) and not Path(task.source.path).is_file():
-                raise UserError(f"tasks.{name}.source.path: {task.source.path} does not exist (seen from {Path.cwd()})")
+            for place, path in local_files(task.source).items():
+                if not Path(path).is_file():
+                    raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")
         for name, judge in self.given_judges.items():
             if judge.path is not None and not Path(judge.path, "config.json").is_file():
                 raise UserError(
@@ -68,9 +69,8 @@ class MaterialsPlan:
         return to_json(jobs.FetchJob(source=self.study.tasks[wildcards.task].source))
 
     def source_files(self, wildcards: Wildcards) -> list[str]:
-        """The user's own data file, if the task has one."""
-        source = self.study.tasks[wildcards.task].source
-        return [source.path] if isinstance(source, DataFile) else []
+        """The user's own data files that a task is made of."""
+        return sorted(set(local_files(self.study.tasks[wildcards.task].source).values()))
 
     def pool_job(self, wildcards: Wildcards) -> str:
         """Of a pool of a task."""
@@ -87,7 +87,7 @@ class MaterialsPlan:
     @property
     def questions(self) -> list[str]:
         """The tasks whose prompts are those of their examples."""
-        return [name for name in self.study.tasks if name not in self.beginnings]
+        return [name for name, task in self.study.tasks.items() if isinstance(task.prompts, Questions)]
 
     def question_job(self, _: Wildcards) -> str:
         """Of a pool whose examples give prompts."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elasticity import jobs, ladders
+from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
 from elasticity.settings import PREFERENCES, Opposed, Ppo, opposite
-from elasticity.study import Rebound, Study
+from elasticity.study import Study
 
 
 @dataclass(frozen=True, order=True)
@@ -70,10 +71,14 @@ class Plan(MaterialsPlan):
         """The tables and figures of the rebound experiments and of the base models."""
         found = []
         for name, rebound in self.study.rebound.items():
-            kinds = ("rebound", "divergence") if rebound.divergence else ("rebound",)
-            for kind in kinds:
+            kinds = {"rebound": self.is_scored(rebound.task), "divergence": rebound.divergence}
+            for kind in (kind for kind, wanted in kinds.items() if wanted):
                 found += [f"{self.results}/tables/{kind}-{name}.csv", f"{self.results}/figures/{kind}-{name}.svg"]
         return found + [f"{self.results}/tables/bases-{task}.csv" for task in self._measured_tasks()]
+
+    def is_scored(self, task: str) -> bool:
+        """Whether answers to the prompts of a task are drawn and scored."""
+        return self.study.tasks[task].score_model is not None
 
     def _measured_tasks(self) -> list[str]:
         tasks = sorted({trajectory.task for trajectory in self.first_sizes})
@@ -176,7 +181,7 @@ class Plan(MaterialsPlan):
 
     def answer_job(self, wildcards: Wildcards) -> str:
         """Of a ladder of the second side."""
-        return self._answers(wildcards, ladders.parse(wildcards.ladder), self._cell(wildcards))
+        return self._answers(wildcards, ladders.parse(wildcards.ladder), self.cell(wildcards))
 
     def base_answer_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
@@ -199,12 +204,13 @@ class Plan(MaterialsPlan):
         job = jobs.DivergenceJob(
             base=wildcards.base,
             base_rung=self.study.bases[wildcards.base][1],
-            cell=self._cell(wildcards),
+            cell=self.cell(wildcards),
             rungs=ladders.parse(wildcards.ladder),
         )
         return to_json(job)
 
-    def _cell(self, wildcards: Wildcards) -> jobs.Cell:
+    def cell(self, wildcards: Wildcards) -> jobs.Cell:
+        """The cells of a ladder of the second side."""
         return jobs.Cell(
             first_side=wildcards.side,
             first_recipe=wildcards.recipe,

@@ -54,6 +54,49 @@ DIVERGENCES = pa.schema(
 )
 """The KL divergence of a cell's model from its base model, summed over the tokens of one of its own answers."""
 
+COMPRESSION = pa.schema(
+    [
+        *_CELL,
+        ("corpus", pa.string()),
+        ("id", pa.string()),
+        ("tokens", pa.int64()),
+        ("utf8_bytes", pa.int64()),
+        ("nats", pa.float64()),
+        ("entropy_nats", pa.float64()),
+        ("base_entropy_nats", pa.float64()),
+        ("cross_nats", pa.float64()),
+        ("base_cross_nats", pa.float64()),
+        ("to_base_nats", pa.float64()),
+        ("from_base_nats", pa.float64()),
+    ]
+)
+"""One held-out text under a cell's model (p) beside its base model (q), summed over the text's tokens: its code length
+−log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies H(p, q) and H(q, p), and
+the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or control."""
+
+CODING = pa.schema(
+    [
+        ("base", pa.string()),
+        ("corpus", pa.string()),
+        ("id", pa.string()),
+        ("tokens", pa.int64()),
+        ("utf8_bytes", pa.int64()),
+        ("model_bits", pa.float64()),
+        ("coded_bits", pa.int64()),
+    ]
+)
+"""One held-out text, its code length −log2 p(text) under a base model, and the length of the code that restores it."""
+
+AMOUNTS = pa.schema(
+    [
+        *_CELL,
+        ("pretraining_tokens", pa.int64()),
+        ("alignment_tokens", pa.int64()),
+        ("perturbation_tokens", pa.int64()),
+    ]
+)
+"""How much of each corpus a cell's model was trained on, |D1|, |D2|, |D3|: target tokens, each counted once."""
+
 SLICE_ANSWERS = pa.schema([("slice", pa.int64()), *_ANSWER])
 """Answers of the slices θ1, θ2, θ3: the twin data sets, and the texts that cross-entropies are measured on."""
 

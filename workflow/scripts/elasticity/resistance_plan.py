@@ -1,8 +1,9 @@
 """The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
 
 from elasticity import jobs, pools
+from elasticity.experiments import Resistance
 from elasticity.materials_plan import Wildcards, to_json
-from elasticity.study import Resistance, Study
+from elasticity.study import Study
 
 PATHS: tuple[jobs.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
 """Forward and inverse for the pairs (1, 2), (2, 3), (1, 3)."""

@@ -12,6 +12,7 @@ from elasticity.plan import Plan, SecondSide, second_sides
 from elasticity.progress import duration, how_far
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.study import Study
+from elasticity.targets import targets
 
 STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
 
@@ -53,9 +54,9 @@ def _overview(plan: Plan, found: Found) -> Iterator[str]:
     for name in plan.study.resistance:
         states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
         rows.append((f"resistance {name}", "runs", states))
-    targets = [*plan.targets(), *resistance.targets()]
-    made = sum(Path(target).exists() for target in targets)
-    rows.append(("tables and figures", "files", Counter(done=made, waiting=len(targets) - made)))
+    wanted = targets(plan.study)
+    made = sum(Path(target).exists() for target in wanted)
+    rows.append(("tables and figures", "files", Counter(done=made, waiting=len(wanted) - made)))
     width = max(len(name) for name, _, _ in rows)
     for name, unit, states in rows:
         told = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
@@ -67,7 +68,8 @@ def _cells(plan: Plan, found: Found) -> dict[tuple[SecondSide, int], str]:
     cells: dict[tuple[SecondSide, int], str] = {}
     for second, ladder in plan.second_side_jobs():
         folder = Path(plan.second_run(second, ladder))
-        state = _state([folder / "rungs", folder / "answers.parquet"], found)
+        last = "answers.parquet" if plan.is_scored(second.trajectory.task) else "compression.parquet"
+        state = _state([folder / "rungs", folder / last], found)
         cells |= {(second, size): state for size in ladder}
     return cells
 

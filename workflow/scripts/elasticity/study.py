@@ -2,28 +2,29 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from elasticity import compression_checks, springs_checks
+from elasticity.compression_settings import Compression, Theory
 from elasticity.data_settings import Beginnings, Pools, Prompts, Questions, Source, Template
+from elasticity.experiments import Rebound, Resistance
 from elasticity.hardware import Hardware
 from elasticity.model_settings import Model, Pretrained, TunedModel
 from elasticity.pools import mistakes
+from elasticity.score_checks import score_mistakes
 from elasticity.score_settings import ScoreModelSettings, SnippetClassifier
 from elasticity.settings import (
     PREFERENCES,
     EngineName,
     FineTuning,
     Name,
-    Opposed,
     Ppo,
     Sampling,
     Section,
     Seeds,
     Side,
-    Sizes,
-    SizesFromZero,
     opposite,
 )
 
@@ -31,44 +32,20 @@ from elasticity.settings import (
 class Task(Section):
     """What the models are aligned to: two sides of labelled examples, prompts, and a score (up is good).
 
-    A task without a score model serves for warm-up, for questions, or for resistance.
+    A task without a score model serves for warm-up, for questions, for resistance, or as a corpus.
     """
 
     source: Source
     pools: Pools
-    prompts: Prompts
+    prompts: Prompts | None = Field(None, description="How prompts are made; null: the task gives texts only")
     template: Template = Field("plain", description="How a prompt is put to a model")
     score_model: ScoreModelSettings | None = None
     held_out_tokens: int = Field(128, ge=2, description="Tokens of each held-out text that base models are measured on")
 
-
-class Rebound(Section):
-    """First side over sizes P, then the opposite side over sizes N (paper B)."""
-
-    task: Name
-    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
-    first_side: Opposed = "positive"
-    first_sizes: Sizes
-    second_sizes: SizesFromZero
-    first_recipe: Name = Field("first", description="How the first side is trained: `first`, or one of `recipes`")
-    second_recipe: Name = Field("second", description="How the second side is trained: `second`, or one of `recipes`")
-    divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
-    printed: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
-
-
-class Resistance(Section):
-    """Slices, their twin data sets, and forward against inverse fine-tuning (paper A)."""
-
-    task: Name
-    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
-    slices: FineTuning = Field(description="Sequential fine-tuning on D1, D2, D3")
-    tuning: FineTuning = Field(description="Forward and inverse fine-tuning on the twin data sets")
-    twin_sampling: Sampling = Field(description="Of the answers to the prompts of D4 (paper: 30, 0.9, 0.1)")
-    question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
-    questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
-    printed: Literal["instruction", "truthful", "safe"] | None = Field(
-        None, description="The rows of the paper's table to compare with"
-    )
+    @property
+    def prompt_tokens(self) -> int:
+        """Of the longest prompt, at most."""
+        return self.prompts.max_tokens if self.prompts else 0
 
 
 RESERVED = ("benchmarks", "figures", "logs", "models", "provenance", "state", "tables")
@@ -89,6 +66,8 @@ class Study(Section):
     engine: EngineName = Field("transformers", description="What draws answers. vllm: on GPUs, with envs/vllm.yaml")
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Experiments by name")
+    compression: Compression | None = Field(None, description="How compression rates are measured")
+    theory: Theory | None = Field(None, description="Over what the elasticity theorem is evaluated; null: not at all")
     hardware: Hardware = Hardware()
 
     @property
@@ -115,6 +94,11 @@ class Study(Section):
         name = self.bases[base][0]
         model = self.models[name]
         return self.origin(model.base) if isinstance(model, TunedModel) else name
+
+    def pretrained_on(self, base: str) -> str | None:
+        """The task whose texts a base was pre-trained on; None if that was not done here."""
+        model = self.models[self.origin(base)]
+        return model.task if isinstance(model, Pretrained) else None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
@@ -168,6 +152,11 @@ class Study(Section):
             yield from self._rebound_mistakes(f"rebound.{name}", rebound)
         for name, resistance in self.resistance.items():
             yield from self._resistance_mistakes(f"resistance.{name}", resistance)
+        held_out = {name: task.pools.held_out for name, task in self.tasks.items()}
+        origins = {base: self.origin(base) for base in self.bases}
+        yield from compression_checks.mistakes(self.compression, self.rebound, held_out, self.models, origins)
+        finished = [name for name, model in self.models.items() if isinstance(model, Pretrained)]
+        yield from springs_checks.mistakes(self.rebound, finished, self.recipe)
 
     def _rebound_mistakes(self, where: str, rebound: Rebound) -> Iterator[str]:
         yield from self._unknown_parts(where, rebound)
@@ -182,11 +171,7 @@ class Study(Section):
                 f"{where}.divergence is measured on answers that a model draws alone, but sampling.contrast sets them "
                 "off against another model's: leave one of them out"
             )
-        task = self.tasks[rebound.task]
-        if task.score_model is None:
-            yield f"{where} needs tasks.{rebound.task}.score_model, which is not given"
-        if task.pools.prompts == 0:
-            yield f"{where} needs texts in tasks.{rebound.task}.pools.prompts, which is 0"
+        yield from score_mistakes(where, rebound, self.tasks[rebound.task], self.recipe(rebound.second_recipe))
         second, other = opposite(rebound.first_side), rebound.first_side
         for stage in ("first", "second"):
             settings, sizes = self.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
@@ -227,7 +212,7 @@ class Study(Section):
     def _no_room(self, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
         """Behind a prompt for an answer. Examples have prompts if those are questions; the others only give some."""
         prompts, algorithm = self.tasks[task].prompts, settings.algorithm
-        longest, answer = 1 + prompts.max_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
+        longest, answer = 1 + self.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
         prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
         if prompted and settings.max_length < longest + answer:
             yield (

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 from elasticity import ladders
+from elasticity.experiments import Resistance
+from elasticity.job_sizes import JobSizes
 from elasticity.ladders import Ladder
 from elasticity.model_settings import Pretrained, TunedModel
 from elasticity.plan import Plan
 from elasticity.resistance_plan import PATHS
 from elasticity.score_settings import judge_parameters
 from elasticity.settings import FineTuning, Optimization, Sampling
-from elasticity.study import Resistance, Study
+from elasticity.springs_plan import SpringsPlan
+from elasticity.study import Study
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ def workload(study: Study) -> Iterator[Work]:
     yield from _first_sides(plan)
     yield from _second_sides(plan)
     yield from _answers(plan)
+    yield from _joint(plan)
     for name, experiment in study.resistance.items():
         for base in experiment.bases:
             for _ in study.seeds:
@@ -99,14 +104,24 @@ def _second_sides(plan: Plan) -> Iterator[Training]:
         yield _fine_tuning("second side", model, settings, ladder, passing=len(ladder), judge=judge)
 
 
+def _joint(plan: Plan) -> Iterator[Training]:
+    sizes = JobSizes(plan.study)
+    for second, size in SpringsPlan(plan).joint_runs():
+        start = second.trajectory
+        where = {"base": start.base, "recipe": start.recipe, "second": second.recipe, "first": second.first_size}
+        job = sizes.joint(SimpleNamespace(**where, ladder=str(size)))
+        updates = -(-job.examples // job.settings.batch_size)
+        yield Training("joint training", job.model, job.settings, job.length, job.examples, updates, passing=1)
+
+
 def _answers(plan: Plan) -> Iterator[Drawing]:
     study = plan.study
-    prompts = {name: task.pools.prompts for name, task in study.tasks.items()}
-    for task, base in sorted({(t.task, t.base) for t in plan.first_sizes}):
+    prompts = {name: task.pools.prompts for name, task in study.tasks.items() if plan.is_scored(name)}
+    for task, base in sorted({(t.task, t.base) for t in plan.first_sizes if t.task in prompts}):
         yield Drawing("answers", study.origin(base), prompts[task], 1, study.sampling)
     for second, ladder in plan.second_side_jobs():
-        start = second.trajectory
-        yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
+        if (start := second.trajectory).task in prompts:
+            yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
 
 
 def _resistance(study: Study, stage: str, model: str, experiment: Resistance) -> Iterator[Work]:

@@ -1,0 +1,53 @@
+"""Pack held-out texts of each corpus with a base model and an arithmetic coder, and restore them."""
+
+import math
+
+from elasticity.coding import pack, unpack
+from elasticity.command import Command
+from elasticity.compression import check_window, rates, read_texts
+from elasticity.errors import UserError
+from elasticity.held_out_texts import held_out_texts
+from elasticity.jobs import CodingJob
+from elasticity.journal import is_first_process
+from elasticity.models import load_for_measuring, one_thread
+from elasticity.processes import collect, share
+from elasticity.progress import progress
+from elasticity.records import CODING, write_table
+from elasticity.tokenization import load_tokenizer
+
+with Command(__doc__, CodingJob, "base", "texts", output="codes") as command:
+    one_thread()
+    job = command.job
+    folder = command.path("base") / str(job.base_rung)
+    model, tokenizer = load_for_measuring(folder), load_tokenizer(folder)
+    check_window(job.reading, model, folder)
+    chosen = []
+    for corpus in zip(job.corpora, command.paths("texts"), strict=True):
+        chosen += held_out_texts([corpus], job.reading)[: job.texts]
+    texts = share(chosen)
+    found = rates(
+        model, model, read_texts([text.text for text in texts], tokenizer, job.reading), tokenizer.pad_token_id
+    )
+    rows = []
+    for text, sums in progress(list(zip(texts, found, strict=True)), "pack", "texts", command.journal):
+        code, count = pack(text.text, model, tokenizer, job.reading)
+        if unpack(code, count, model, tokenizer, job.reading) != text.text:
+            raise UserError(
+                f"text {text.id} of corpus {text.corpus} was packed into {len(code)} bytes, but is not restored from "
+                f"them by {job.base}: its tokenizer may not keep every character. Set compression.coded to 0."
+            )
+        rows.append(
+            {
+                "base": job.base,
+                "corpus": text.corpus,
+                "id": text.id,
+                "tokens": count,
+                "utf8_bytes": text.utf8_bytes,
+                "model_bits": sums["nats"] / math.log(2),
+                "coded_bits": 8 * len(code),
+            }
+        )
+    rows = collect(rows)
+    if is_first_process():
+        write_table(command.path("codes"), rows, CODING)
+    print(f"{len(rows)} texts packed and restored")

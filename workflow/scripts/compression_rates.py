@@ -1,0 +1,39 @@
+"""Measure compression rates of every rung of a ladder, and its distance from the base model, on held-out texts."""
+
+from elasticity.command import Command
+from elasticity.compression import check_window, rates, read_texts, targets
+from elasticity.held_out_texts import held_out_texts
+from elasticity.jobs import CompressionJob
+from elasticity.journal import is_first_process
+from elasticity.models import load_for_measuring, one_thread
+from elasticity.processes import collect, share
+from elasticity.progress import progress
+from elasticity.records import COMPRESSION, write_table
+from elasticity.tokenization import check_same_vocabulary, load_tokenizer
+
+with Command(__doc__, CompressionJob, "rungs", "base", "texts", output="rates") as command:
+    one_thread()
+    job = command.job
+    base_folder = command.path("base") / str(job.base_rung)
+    base, tokenizer = load_for_measuring(base_folder), load_tokenizer(base_folder)
+    check_window(job.reading, base, base_folder)
+    texts = share(held_out_texts(zip(job.corpora, command.paths("texts"), strict=True), job.reading))
+    windows = read_texts([text.text for text in texts], tokenizer, job.reading)
+    rows = []
+    for rung in progress(job.rungs, "measure", "rungs", command.journal):
+        folder = command.path("rungs") / str(rung)
+        check_same_vocabulary(base_folder, folder)
+        model = load_for_measuring(folder) if job.cell else base
+        found = rates(model, base, windows, tokenizer.pad_token_id)
+        del model  # or it is in memory while the next is loaded
+        rows += collect(
+            [
+                job.row(rung)
+                | {"corpus": text.corpus, "id": text.id, "tokens": targets(read), "utf8_bytes": text.utf8_bytes}
+                | sums
+                for text, read, sums in zip(texts, windows, found, strict=True)
+            ]
+        )
+    if is_first_process():
+        write_table(command.path("rates"), rows, COMPRESSION)
+    print(f"{len(rows)} texts measured")

@@ -1,0 +1,14 @@
+"""The tables of compression rates: one row a seed, cell and corpus, and one row a cell and corpus."""
+
+from elasticity.command import Command
+from elasticity.compression_judgement import compression_seeds, compression_table
+from elasticity.jobs import ReboundJudgeJob
+from elasticity.judgement import write_csv, write_table
+from elasticity.records import COMPRESSION, read_tables
+
+with Command(__doc__, ReboundJudgeJob, "rates", "base-rates", "seeds", "html", output="table") as command:
+    per_seed = compression_seeds(read_tables(command.paths("rates"), COMPRESSION).to_pandas(), command.job)
+    base_rates = read_tables(command.paths("base-rates"), COMPRESSION).to_pandas()
+    write_csv(per_seed, command.path("seeds"))
+    table = compression_table(per_seed, base_rates, command.job)
+    write_table(table, command.path("table"), command.path("html"), digits=4)

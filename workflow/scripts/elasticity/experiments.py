@@ -1,0 +1,42 @@
+"""The experiments of a study: rebound and resistance."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from elasticity.settings import FineTuning, Name, Opposed, Sampling, Section, Sizes, SizesFromZero
+
+
+class Rebound(Section):
+    """First side over sizes P, then the opposite side over sizes N (paper B)."""
+
+    task: Name
+    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
+    first_side: Opposed = "positive"
+    first_sizes: Sizes
+    second_sizes: SizesFromZero
+    first_recipe: Name = Field("first", description="How the first side is trained: `first`, or one of `recipes`")
+    second_recipe: Name = Field("second", description="How the second side is trained: `second`, or one of `recipes`")
+    divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
+    printed: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
+    compression: bool = Field(
+        False, description="Measure compression rates of every cell; needs `compression` of the study"
+    )
+    joint: bool = Field(
+        False, description="Train on all three corpora at once, too, as the theorem has it; needs `compression`"
+    )
+
+
+class Resistance(Section):
+    """Slices, their twin data sets, and forward against inverse fine-tuning (paper A)."""
+
+    task: Name
+    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
+    slices: FineTuning = Field(description="Sequential fine-tuning on D1, D2, D3")
+    tuning: FineTuning = Field(description="Forward and inverse fine-tuning on the twin data sets")
+    twin_sampling: Sampling = Field(description="Of the answers to the prompts of D4 (paper: 30, 0.9, 0.1)")
+    question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
+    questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
+    printed: Literal["instruction", "truthful", "safe"] | None = Field(
+        None, description="The rows of the paper's table to compare with"
+    )
