@@ -347,6 +347,22 @@ def test_a_pre_trained_model_that_does_not_fit_is_an_error(values: dict[str, Any
         Demands(study).check()
 
 
+def test_joint_training_that_does_not_fit_is_an_error(values: dict[str, Any]) -> None:
+    """The texts of the sides fit under bf16 autocast, which pre-training and so joint training do without."""
+    del values["models"]["given"]
+    values["rebound"] = {"existence": values["rebound"]["existence"] | {"compression": True}}
+    values["resistance"]["slices"]["bases"] = ["nano"]
+    values["compression"] = {"window": 16, "stride": 8}
+    values["models"]["nano"]["optimization"]["precision"] = "fp32"
+    for side in ("first_side", "second_side"):
+        values[side]["max_length"] = 20_000
+    hardware = {"device": "cuda", "gpus_per_node": 1, "gpu_memory_gb": 0.14}
+    Demands(read_study(values | {"hardware": hardware})).check()
+    values["rebound"]["existence"]["joint"] = True
+    with pytest.raises(UserError, match=r"model nano .* does not fit"):
+        Demands(read_study(values | {"hardware": hardware})).check()
+
+
 def test_rules_take_threads_and_resources_of_the_same_demand() -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
     threads = re.findall(r"threads: demands\.(\w+)\.threads\n", rules)

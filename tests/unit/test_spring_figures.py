@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.figures import save
+from elasticity.figures import MARKERS, save
 from elasticity.spring_figures import spring_law, springs
 from elasticity.springs import spring_seeds, spring_table
 from tests.unit.test_springs import series, tables
@@ -53,3 +53,23 @@ def test_forces_in_series_lie_on_the_dashed_line(table: pd.DataFrame) -> None:
         xy = np.asarray(point)
         np.testing.assert_allclose(xy[:, 1], -xy[:, 0])
     plt.close(figure)
+
+
+def test_there_may_be_more_sizes_than_markers() -> None:
+    lengths, amounts = tables(series, seeds=(1, 2))
+    copies = [[rows.assign(first_size=rows["first_size"] + i) for rows in (lengths, amounts)] for i in range(3)]
+    per_seed = spring_seeds(*(pd.concat(rows) for rows in zip(*copies, strict=True)))
+    assert per_seed["first_size"].nunique() == 9 > len(MARKERS)
+    for draw in (springs, spring_law):
+        figure = draw(spring_table(per_seed), ["base-8000"])
+        legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes)]
+        names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
+        assert sum(name.startswith("P = ") for name in names) == 9
+        plt.close(figure)
+
+
+@pytest.mark.filterwarnings("ignore:Data has no positive values")
+def test_what_does_not_move_is_drawn(tmp_path: Path) -> None:
+    table = spring_table(spring_seeds(*tables(lambda *_: 0.0)))
+    for draw in (springs, spring_law):
+        save(draw(table, ["base-8000"]), [tmp_path / "still.svg"])

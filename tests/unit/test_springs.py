@@ -76,6 +76,15 @@ def test_springs_in_series_have_equal_forces_and_the_ratio_minus_k() -> None:
     np.testing.assert_allclose(forces["force"], 2 * 3 * forces["l"])  # two bytes a token
 
 
+def test_slopes_are_per_byte_and_forces_per_token() -> None:
+    """Tokens of the alignment text that are twice as long: the same bits a byte are twice the bits a token."""
+    lengths, amounts = tables(series)
+    lengths.loc[lengths["corpus"] == "alignment", ["utf8_bytes", "nats"]] *= 2
+    ratios = spring_ratios(spring_seeds(lengths, amounts))
+    np.testing.assert_allclose(ratios["slope_ratio"], -ratios["k"])
+    np.testing.assert_allclose(ratios["force_ratio"], -2)
+
+
 def test_signs_are_those_that_the_intervals_settle() -> None:
     table = spring_table(spring_seeds(*tables(series, noise=0.2))).set_index("corpus")
     trained = table[table["training"] != DIFFERENCE]
@@ -157,6 +166,13 @@ def test_the_bounds_of_a_ratio_are_where_the_t_test_is_undecided(pairs: list[tup
         residues = numerators - bound * denominators
         half = stats.t.ppf(0.975, len(pairs) - 1) * np.std(residues, ddof=1) / math.sqrt(len(pairs))
         assert abs(residues.mean()) == pytest.approx(half, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("denominators", [[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [0.0]])
+def test_there_is_no_ratio_to_what_does_not_move(denominators: list[float]) -> None:
+    numerators = np.arange(1.0, 1 + len(denominators))
+    assert np.isnan(ratio_interval(numerators, np.array(denominators))).all()
 
 
 def test_tokens_are_counted_up_to_a_rung() -> None:

@@ -72,11 +72,14 @@ class JobSizes:
 
     def joint(self, wildcards: Wildcards) -> Training:
         """Of a cell: what its base model, its first side and its second side were trained on."""
-        pretraining = self._pretraining(self.study.bases[wildcards.base][0])
-        recipes = [self.study.recipe(name) for name in (wildcards.recipe, wildcards.second)]
-        examples = pretraining.examples + int(wildcards.first) + ladders.parse(wildcards.ladder)[-1]
-        length = max(pretraining.length, *(recipe.max_length for recipe in recipes))
-        return replace(pretraining, examples=examples, length=length)
+        examples = int(wildcards.first) + ladders.parse(wildcards.ladder)[-1]
+        return self._joint(wildcards.base, wildcards.recipe, wildcards.second, examples)
+
+    def _joint(self, base: str, first: str, second: str, examples: int) -> Training:
+        """On so many examples of both sides beside those of pre-training, whose optimizer it takes for all."""
+        pretraining = self._pretraining(self.study.bases[base][0])
+        length = max(pretraining.length, *(self.study.recipe(name).max_length for name in (first, second)))
+        return replace(pretraining, examples=pretraining.examples + examples, length=length)
 
     def warm_up(self, wildcards: Wildcards) -> Training:
         """Of a tuned model."""
@@ -119,6 +122,8 @@ class JobSizes:
             if base in rebound.bases:
                 yield self._fine_tuning(base, self.study.recipe(rebound.first_recipe), 1)
                 yield self._fine_tuning(base, self.study.recipe(rebound.second_recipe), 1, rebound.task)
+                if rebound.joint:
+                    yield self._joint(base, rebound.first_recipe, rebound.second_recipe, 1)
         for experiment in self.study.resistance.values():
             if base in experiment.bases:
                 yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))

@@ -15,8 +15,8 @@ from matplotlib.ticker import NullFormatter
 from elasticity.figures import MARKERS, PAGE_IN, errors, use_style
 from elasticity.springs import CORPORA
 
-DASHES = ((), (5, 2), (1, 1.5), (5, 2, 1, 2), (3, 1), (1, 3))
-"""Of lines of different P, beside their markers."""
+DASHES = dict(zip(CORPORA, ((), (5, 2), (1, 1.5)), strict=True))
+"""Of the lines of a corpus, beside its colour; those of different P have different markers."""
 
 GUIDES: Mapping[str, Any] = {"|Δγ| ∝ 1 / |D|": "-.", "F2 = −F1": (0, (4, 3)), "F2 = F1": ":"}
 """What the theorem says: of stiffness, and of the forces in ACL's version and the first one; and how it is drawn."""
@@ -26,20 +26,17 @@ FARTHEST = 1e5
 
 TRAININGS = ("sequential", "joint")
 
-NAMES = {
-    "pretraining": "1 pre-training text",
-    "alignment": "2 alignment text",
-    "perturbation": "3 perturbation text",
-    "control": "control text",
-}
+NAMES = dict(zip(CORPORA, ("1 pre-training text", "2 alignment text", "3 perturbation text"), strict=True))
 
 
 def springs(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
-    """Δγ against l: columns for ways of training, rows for bases, colours for corpora, markers for P."""
+    """Δγ against l: columns for ways of training, rows for bases, colours for corpora, markers for P.
+
+    The control is left out: where it is far from all training text its intervals would hide the rest.
+    """
     use_style()
     trainings = [training for training in TRAININGS if training in set(table["training"])]
-    corpora = [corpus for corpus in NAMES if corpus in set(table["corpus"])]
-    colours = dict(zip(NAMES, [*sns.color_palette("colorblind", 3), (0.65, 0.65, 0.65)], strict=True))
+    colours = dict(zip(CORPORA, sns.color_palette("colorblind", len(CORPORA)), strict=True))
     figure, axes = plt.subplots(
         *(len(bases), len(trainings)),
         figsize=(PAGE_IN if len(trainings) > 1 else 0.65 * PAGE_IN, 0.4 + 2.2 * len(bases)),
@@ -51,14 +48,14 @@ def springs(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
     for row, base in zip(axes, bases, strict=True):
         for axis, training in zip(row, trainings, strict=True):
             cells = table[(table["base"] == base) & (table["training"] == training)]
-            _changes(axis, cells, {corpus: colours[corpus] for corpus in corpora})
+            _changes(axis, cells, colours)
             axis.set_title(f"{base}, {training} training")
         row[0].set_ylabel("Δγ, bits per byte")
         _sizes_legend(row[-1], table[table["base"] == base])
     for axis in axes[-1]:
         axis.set_xlabel("l = |D3| / |D2|, in tokens")
         axis.xaxis.set_minor_formatter(NullFormatter())
-    lines = [Line2D([], [], color=colours[corpus], label=NAMES[corpus]) for corpus in corpora]
+    lines = [Line2D([], [], color=colours[name], dashes=DASHES[name], label=NAMES[name]) for name in CORPORA]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)
     return figure
 
@@ -75,7 +72,7 @@ def _changes(axis: Axes, cells: pd.DataFrame, colours: dict[str, tuple[float, fl
                 yerr=errors(line, "delta"),
                 color=colour,
                 marker=MARKERS[place % len(MARKERS)],
-                dashes=DASHES[place % len(DASHES)],
+                dashes=DASHES[corpus],
                 markersize=3.5,
                 linewidth=1,
                 elinewidth=0.7,
@@ -89,7 +86,7 @@ def _changes(axis: Axes, cells: pd.DataFrame, colours: dict[str, tuple[float, fl
 def _sizes_legend(axis: Axes, cells: pd.DataFrame) -> None:
     ratios = cells.groupby("first_size")["k"].mean()
     lines = [
-        Line2D([], [], color="black", marker=MARKERS[i % len(MARKERS)], dashes=DASHES[i % len(DASHES)], markersize=3.5)
+        Line2D([], [], color="black", marker=MARKERS[i % len(MARKERS)], linestyle="", markersize=3.5)
         for i in range(len(ratios))
     ]
     names = [f"P = {size}\nk = {ratio:.3g}" for size, ratio in ratios.items()]
@@ -113,8 +110,9 @@ def spring_law(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
         for base, colour in colours.items():
             for place, size in enumerate(sizes):
                 own = cells[(cells["base"] == base) & (cells["first_size"] == size)]
-                _stiffness(left, own[own["second_size"] == own["second_size"].min()], colour, MARKERS[place])
-                _forces(right, own, colour, MARKERS[place])
+                marker = MARKERS[place % len(MARKERS)]
+                _stiffness(left, own[own["second_size"] == own["second_size"].min()], colour, marker)
+                _forces(right, own, colour, marker)
         _slope_guide(left)
         _force_guides(right, cells["force"])
         left.set(xlabel="|D|, tokens", ylabel="|Δγ|, bits per byte", title=f"{training} training, smallest N")
@@ -125,8 +123,8 @@ def spring_law(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
         sns.despine(ax=right)
     handles = [Line2D([], [], color=colour, label=base) for base, colour in colours.items()]
     handles += [
-        Line2D([], [], color="black", linestyle="", marker=marker, markersize=4, label=f"P = {size}")
-        for marker, size in zip(MARKERS, sizes, strict=False)
+        Line2D([], [], color="black", linestyle="", marker=MARKERS[i % len(MARKERS)], markersize=4, label=f"P = {size}")
+        for i, size in enumerate(sizes)
     ]
     handles += [Line2D([], [], color="black", linestyle=style, label=name) for name, style in GUIDES.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=-(-len(handles) // 2), frameon=False)
@@ -186,6 +184,8 @@ def _forces(axis: Axes, cells: pd.DataFrame, colour: tuple[float, float, float],
 def _force_guides(axis: Axes, forces: "pd.Series[float]") -> None:
     """Equal and opposite forces (dashed), and equal ones (dotted); logarithmic but for what is close to 0."""
     sizes = forces[forces != 0].abs()
+    if sizes.empty:  # nothing moved
+        return
     linear = max(10 ** np.floor(np.log10(sizes.min())), sizes.max() / FARTHEST)
     axis.set_xscale("symlog", linthresh=linear)
     axis.set_yscale("symlog", linthresh=linear)

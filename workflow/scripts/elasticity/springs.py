@@ -144,10 +144,11 @@ def ratio_interval(numerators: Floats, denominators: Floats) -> tuple[float, flo
     """The ratio of two means over seeds, and its bounds at 95 % (Fieller 1954).
 
     The ratio r is in the interval if the t interval of numerator − r · denominator holds 0. NaN bounds if that is so
-    for unboundedly large r, because the denominator may be 0.
+    for unboundedly large r, because the denominator may be 0; NaN, too, where it is 0 on average.
     """
     count = len(numerators)
-    ratio = float(np.mean(numerators) / np.mean(denominators))
+    divisor = float(np.mean(denominators))
+    ratio = float(np.mean(numerators)) / divisor if divisor else float("nan")
     if count < 2:
         return ratio, float("nan"), float("nan")
     quantile = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)
