@@ -15,7 +15,7 @@ $(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a fold
 REPORT = results/$(NAME)/report.html
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: show-example run report test check plan status bench track clean setup
+.PHONY: show-example run report test test-graph test-parts check plan status bench track clean setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -42,8 +42,15 @@ track: .venv/tracking-installed
 bench: setup
 	.venv/bin/python benchmarks/study.py $(STUDY) --cores $(CORES)
 
+# Two processes side by side, because much of it waits; what each has to say comes when it is done.
 test: .venv/tests-installed check
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-parts
+
+test-graph:
+	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow
+
+test-parts:
+	.venv/bin/python -m pytest tests/slurm tests/distributed tests/unit
 
 check: .venv/tests-installed
 	.venv/bin/ruff check .

@@ -137,23 +137,6 @@ class Project:
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
 
 
-def group(path: Path) -> str:
-    """The tests of one group run in one process, one after another: they share a cluster, or a finished study."""
-    folder = path.relative_to(ROOT / "tests").parts[0]
-    if folder in ("end_to_end", "faults", "workflow"):
-        return "graph"
-    return folder if folder == "slurm" else path.stem
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups for `pytest --dist loadgroup`; the long ones first, so that processes end together."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item.path)))
-    length = {"slurm": 0, "graph": 1}
-    items.sort(key=lambda item: length.get(group(item.path), 2))
-
-
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run once; tests that change something work on a copy."""
