@@ -196,4 +196,4 @@ def test_the_study_of_springs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bases["amount"] == ["small-step160", "small-step320", "small"]
     assert bases["program"] == bases["joint"] == ["small"]
     assert len(study.seeds) == 3
-    assert len(springs.joint_runs()) == 2 * 3 * 3
+    assert len(springs.joint_runs()) == 3 * 3

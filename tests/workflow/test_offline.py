@@ -53,7 +53,9 @@ def test_sockets_of_this_machine_still_work(tmp_path: Path, monkeypatch: pytest.
 def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.new(tmp_path / "project")
     study = small_study() | {"resistance": tiny_study()["resistance"]}
-    study["rebound"]["existence"]["divergence"] = True
+    study["rebound"]["existence"] |= {"divergence": True, "compression": True, "joint": True}
+    study["compression"] = {"window": 16, "stride": 8, "characters": 60, "coded": 1}
+    study["theory"] = {"tails": [3.0], "ratios": [10.0], "perturbations": [0.0], "draws": 1000}
     project.write_study(study)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     watch = Watch(tmp_path / "watch", monkeypatch, BLOCKED)
