@@ -52,9 +52,12 @@ def springs(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
             axis.set_title(f"{base}, {training} training")
         row[0].set_ylabel("Δγ, bits per byte")
         _sizes_legend(row[-1], table[table["base"] == base])
+    amounts = sorted({float(f"{amount:.2g}") for amount in table["l"].dropna()})
     for axis in axes[-1]:
         axis.set_xlabel("l = |D3| / |D2|, in tokens")
         axis.xaxis.set_minor_formatter(NullFormatter())
+        if amounts[-1] < 10 * amounts[0]:  # there may be no power of ten to label
+            axis.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
     lines = [Line2D([], [], color=colours[name], dashes=DASHES[name], label=NAMES[name]) for name in CORPORA]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)
     return figure
