@@ -4,37 +4,30 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from elasticity import ladders
+from elasticity import job_sizes, ladders
 from elasticity.experiments import Resistance
-from elasticity.job_sizes import JobSizes
 from elasticity.ladders import Ladder
 from elasticity.model_settings import Pretrained, TunedModel
 from elasticity.plan import Plan
 from elasticity.resistance_plan import PATHS
 from elasticity.score_settings import judge_parameters
-from elasticity.settings import FineTuning, Optimization, Sampling
+from elasticity.settings import FineTuning, Sampling
 from elasticity.springs_plan import SpringsPlan
 from elasticity.study import Study
 
 
-@dataclass(frozen=True)
-class Training:
-    """One job that trains: on so many examples, all epochs together, of up to ``length`` tokens.
+@dataclass(frozen=True, kw_only=True)
+class Training(job_sizes.Training):
+    """One job that trains, in its stage.
 
-    ``model`` names the model that its shape is from. ``kept`` counts the checkpoints that stay, ``passing`` those that
-    are on disk for a time, the ones beside it that wait for the same reader included. ``judge`` counts the parameters
-    of the score model that rewards it, if one does.
+    ``kept`` counts the checkpoints that stay, ``passing`` those that are on disk for a time, the ones beside it that
+    wait for the same reader included.
     """
 
     stage: str
-    model: str
-    settings: Optimization
-    length: int
-    examples: int
     updates: int
     kept: int = 0
     passing: int = 0
-    judge: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,9 @@ def _models(study: Study) -> Iterator[Training]:
         if isinstance(model, Pretrained):
             kept, settings = len(model.checkpoints) + 1, model.optimization
             examples = model.updates * settings.batch_size
-            yield Training("pre-training", name, settings, model.context, examples, model.updates, kept=kept)
+            yield Training(
+                name, settings, model.context, examples, stage="pre-training", updates=model.updates, kept=kept
+            )
         elif isinstance(model, TunedModel):
             yield _fine_tuning("tuned models", study.origin(name), model.tuning, (model.examples,), kept=1)
 
@@ -105,13 +100,13 @@ def _second_sides(plan: Plan) -> Iterator[Training]:
 
 
 def _joint(plan: Plan) -> Iterator[Training]:
-    sizes = JobSizes(plan.study)
+    sizes = job_sizes.JobSizes(plan.study)
     for second, size in SpringsPlan(plan).joint_runs():
         start = second.trajectory
         where = {"base": start.base, "recipe": start.recipe, "second": second.recipe, "first": second.first_size}
         job = sizes.joint(SimpleNamespace(**where, ladder=str(size)))
         updates = -(-job.examples // job.settings.batch_size)
-        yield Training("joint training", job.model, job.settings, job.length, job.examples, updates, passing=1)
+        yield Training(**vars(job), stage="joint training", updates=updates, passing=1)
 
 
 def _answers(plan: Plan) -> Iterator[Drawing]:
@@ -140,7 +135,8 @@ def _fine_tuning(
 ) -> Training:
     examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
     parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a rung is made of
-    return Training(stage, model, settings, settings.max_length, examples, updates, kept, passing + parts, judge)
+    job = (model, settings, settings.max_length, examples, judge)
+    return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing + parts)
 
 
 def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
