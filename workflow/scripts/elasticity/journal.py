@@ -148,7 +148,9 @@ def read_journal(path: Path) -> Entry | None:
 
 def journals(folder: Path) -> Iterator[tuple[Path, Entry]]:
     """The main output and the journal of every job below a folder that runs, or did not end well."""
-    for path in sorted(folder.rglob(".*.journal")):
+    # not rglob: on Python 3.11 it fails where a running job removes a folder meanwhile, and os.walk passes over that
+    found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    for path in sorted(path for path in found if path.match(".*.journal")):
         entry = read_journal(path)
         if entry is not None:
             yield output_of(path), entry
