@@ -66,7 +66,7 @@ def test_a_judge_in_a_folder_is_used_where_it_lies(values: Values) -> None:
 def test_the_answers_of_a_job_are_patterns(values: Values) -> None:
     plan = Plan(read_study(judged(values, LABEL)))
     given = SimpleNamespace(answers=plan.answers(WILDCARDS))
-    patterns = plan.folded_answers(WILDCARDS, given)
+    patterns = plan.folded("answers")(WILDCARDS, given)
     assert len(patterns) < len(given.answers)
     assert sorted(unfold(patterns)) == sorted(map(Path, given.answers))
 

@@ -115,10 +115,11 @@ rule compression_table:
         runtime=10,
     params:
         job=plan.rebound_judge_job,
+        rates=plan.folded("rates"),
         code=code_digest("compression_table.py"),
     shell:
         "python workflow/scripts/compression_table.py {params.job:q}"
-        " --rates {input.rates:q} --base-rates {input.base_rates:q}"
+        " --rates {params.rates:q} --base-rates {input.base_rates:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 

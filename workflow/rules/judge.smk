@@ -85,10 +85,11 @@ rule divergence_table:
         runtime=10,
     params:
         job=plan.rebound_judge_job,
+        divergences=plan.folded("divergences"),
         code=code_digest("divergence_table.py"),
     shell:
         "python workflow/scripts/divergence_table.py {params.job:q}"
-        " --divergences {input.divergences:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
+        " --divergences {params.divergences:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule divergence_figure:

@@ -118,7 +118,7 @@ rule score:
         **demands.scoring.resources,
     params:
         job=plan.score_model_job,
-        answers=plan.folded_answers,
+        answers=plan.folded("answers"),
         code=code_digest("score.py"),
     shell:
         launched(

@@ -113,10 +113,13 @@ rule springs_table:
         runtime=10,
     params:
         job=springs.judge_job,
+        rates=plan.folded("rates"),
+        joint_rates=plan.folded("joint_rates"),
+        joint_amounts=plan.folded("joint_amounts"),
         code=code_digest("springs_table.py"),
     shell:
-        "python workflow/scripts/springs_table.py {params.job:q} --rates {input.rates:q}"
-        " --joint-rates {input.joint_rates:q} --joint-amounts {input.joint_amounts:q}"
+        "python workflow/scripts/springs_table.py {params.job:q} --rates {params.rates:q}"
+        " --joint-rates {params.joint_rates:q} --joint-amounts {params.joint_amounts:q}"
         " --base-losses {input.base_losses:q} --first-losses {input.first_losses:q}"
         " --second-losses {input.second_losses:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q}"

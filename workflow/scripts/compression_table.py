@@ -4,10 +4,11 @@ from elasticity.command import Command
 from elasticity.compression_judgement import compression_seeds, compression_table
 from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import write_csv, write_table
+from elasticity.paths import unfold
 from elasticity.records import COMPRESSION, read_tables
 
 with Command(__doc__, ReboundJudgeJob, "rates", "base-rates", "seeds", "html", output="table") as command:
-    per_seed = compression_seeds(read_tables(command.paths("rates"), COMPRESSION).to_pandas(), command.job)
+    per_seed = compression_seeds(read_tables(unfold(command.paths("rates")), COMPRESSION).to_pandas(), command.job)
     base_rates = read_tables(command.paths("base-rates"), COMPRESSION).to_pandas()
     write_csv(per_seed, command.path("seeds"))
     table = compression_table(per_seed, base_rates, command.job)

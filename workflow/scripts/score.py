@@ -12,7 +12,7 @@ from elasticity.scoring import load_score_model
 with Command(__doc__, ScoreModelJob, "judge", "answers", output="scores") as command:
     model = load_score_model(command.job.score_model, command.paths("judge"))
     rows = []
-    for path in progress(unfold(map(str, command.paths("answers"))), "score", "files", command.journal):
+    for path in progress(unfold(command.paths("answers")), "score", "files", command.journal):
         answers = read_table(path, ANSWERS)
         texts = share(answers.select(["prompt", "answer"]).to_pylist())
         scores = collect(model.score([text["prompt"] for text in texts], [text["answer"] for text in texts]))

@@ -4,6 +4,7 @@ import pandas as pd
 
 from elasticity.command import Command
 from elasticity.judgement import cells_of, write_csv, write_table
+from elasticity.paths import unfold
 from elasticity.records import AMOUNTS, COMPRESSION, LOSSES, read_table, read_tables
 from elasticity.springs import sequential_amounts, spring_exponents, spring_ratios, spring_seeds, spring_table
 from elasticity.springs_jobs import SpringsJob
@@ -15,11 +16,11 @@ JOINT = ("joint-rates", "joint-amounts")
 with Command(__doc__, SpringsJob, "rates", *LOSSES_OF, *OUTPUTS, output="table", optional=JOINT) as command:
     job = command.job
     losses = [[read_table(path, LOSSES).to_pandas() for path in command.paths(name)] for name in LOSSES_OF]
-    measured = {"sequential": read_tables(command.paths("rates"), COMPRESSION).to_pandas()}
+    measured = {"sequential": read_tables(unfold(command.paths("rates")), COMPRESSION).to_pandas()}
     amounts = {"sequential": sequential_amounts(job, *losses)}
     if command.paths("joint-rates"):
-        measured["joint"] = read_tables(command.paths("joint-rates"), COMPRESSION).to_pandas()
-        amounts["joint"] = read_tables(command.paths("joint-amounts"), AMOUNTS).to_pandas()
+        measured["joint"] = read_tables(unfold(command.paths("joint-rates")), COMPRESSION).to_pandas()
+        amounts["joint"] = read_tables(unfold(command.paths("joint-amounts")), AMOUNTS).to_pandas()
     measured = {name: cells_of(rows, job) for name, rows in measured.items()}
     per_seed = spring_seeds(
         pd.concat([rows.assign(training=name) for name, rows in measured.items()]),

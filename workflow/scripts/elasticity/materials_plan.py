@@ -4,7 +4,7 @@ The rules call these methods with Snakemake's wildcards. A path is written once,
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +162,13 @@ class MaterialsPlan:
         return [f"{self.results}/{wildcards.task}/pools/score-model.parquet"]
 
     @staticmethod
-    def folded_answers(wildcards: Wildcards, input: Any) -> list[str]:
-        """The answers that a job scores, as patterns: the command line has no room for thousands of paths."""
-        return paths.fold(input.answers)
+    def folded(name: str) -> Callable[[Wildcards, Any], list[str]]:
+        """The input files of this name as patterns: the command line has no room for thousands of paths."""
+
+        def patterns(wildcards: Wildcards, input: Any) -> list[str]:
+            return paths.fold(getattr(input, name))
+
+        return patterns
 
     # Models
 

@@ -29,10 +29,10 @@ def _fold(paths: Iterable[tuple[str, ...]]) -> list[str]:
     return patterns
 
 
-def unfold(patterns: Iterable[str]) -> list[Path]:
+def unfold(patterns: Iterable[str | Path]) -> list[Path]:
     """The paths that the patterns stand for, in order."""
     found = []
     for pattern in patterns:
-        choices = [part.strip("{}").split(",") if part.startswith("{") else [part] for part in pattern.split("/")]
+        choices = [part.strip("{}").split(",") if part.startswith("{") else [part] for part in str(pattern).split("/")]
         found += ["/".join(parts) for parts in itertools.product(*choices)]
     return [Path(path) for path in sorted(found)]
