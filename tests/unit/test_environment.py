@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from elasticity.environment import WISH, online, set_environment
+from elasticity.claims import claims_digest
+from elasticity.environment import CLAIMS, WISH, online, set_environment
 from elasticity.errors import UserError
 from elasticity.local_gpus import with_local_gpus
 from elasticity.reading import read_study
@@ -104,11 +105,12 @@ def test_a_study_that_describes_its_machines_is_left_alone(machine: Machine, val
     assert with_local_gpus(study, offered(2)) is study
 
 
-def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE", "PYTHONHASHSEED"):
+    for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE", "PYTHONHASHSEED", CLAIMS):
         monkeypatch.setenv(name, "")
-    set_environment()
+    study = read_study(values)
+    set_environment(study)
     code = (
         "import sys, huggingface_hub.constants as hub;"
         "print(sys.prefix, sys.flags.hash_randomization, hub.HF_HUB_OFFLINE)"
@@ -116,16 +118,19 @@ def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> No
     found = subprocess.run(["python", "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert found == [sys.prefix, "0", "True"]
     assert (os.environ["OMP_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"]) == ("1", "false")
+    assert os.environ[CLAIMS] == claims_digest(study.claims)
 
 
 @pytest.mark.parametrize(("wish", "offline"), [("", "False"), ("1", "True")])
 def test_fetching_jobs_find_the_hub_unless_the_user_is_offline(
-    monkeypatch: pytest.MonkeyPatch, wish: str, offline: str
+    monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], wish: str, offline: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", wish)
     monkeypatch.setenv(WISH, "")
     monkeypatch.delenv(WISH)
-    set_environment()
-    set_environment()  # Snakemake reads its file again for each job
+    monkeypatch.setenv(CLAIMS, "")
+    study = read_study(values)
+    set_environment(study)
+    set_environment(study)  # Snakemake reads its file again for each job
     command = online("python -c 'import huggingface_hub.constants as hub; print(hub.HF_HUB_OFFLINE)'")
     assert subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout.strip() == offline

@@ -4,12 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+from elasticity.claims import claims_digest
+from elasticity.study import Study
+
 WISH = "ELASTICITY_HUB_OFFLINE"
 """Whether the user wants even fetching jobs offline: kept here, because Snakemake reads its file several times."""
 
+CLAIMS = "ELASTICITY_CLAIMS"
+"""The digest of what the study claims: not a parameter of any job, because training does not depend on it."""
 
-def set_environment() -> None:
-    """One thread a job, the hub offline, and the Python that runs Snakemake first on the path.
+
+def set_environment(study: Study) -> None:
+    """One thread a job, the hub offline, the study's claims, and the Python that runs Snakemake first on the path.
 
     Jobs are shell commands; without the last a user who calls ``.venv/bin/snakemake`` would need to activate the
     environment first. An environment that a rule asks for comes before it, because it is activated later.
@@ -20,6 +26,7 @@ def set_environment() -> None:
     os.environ.setdefault(WISH, os.environ.get("HF_HUB_OFFLINE") or "0")
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["PYTHONHASHSEED"] = "0"
+    os.environ[CLAIMS] = claims_digest(study.claims)
 
 
 def online(command: str) -> str:

@@ -1,9 +1,11 @@
 """What a training job did and how fast: its metrics."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elasticity.backends import Backend
+from elasticity.environment import CLAIMS
 from elasticity.flops import training_flops_per_token, utilisation
 from elasticity.hardware import peak_tflops
 from elasticity.models import hardware, resolved
@@ -22,7 +24,8 @@ def summary(
     """Metrics of a training job; seconds and rates are over all attempts that the result is made of.
 
     Tokens are those that went through the model, without padding; peak memory is that of the first process; the
-    utilisation is None where the device's peak is not known, as for processors.
+    utilisation is None where the device's peak is not known, as for processors. ``claims`` is the digest of what the
+    study claimed when the job ran; None outside a study.
     """
     targets = sum(row["tokens"] for row in done.losses)
     examples = sum(row["examples"] for row in done.losses)
@@ -37,6 +40,7 @@ def summary(
         "target_tokens": targets,
         **_mean_loss(done.losses, settings),
         "parameters": shape.parameters,
+        "weights": "bf16" if settings.bf16_weights else "fp32",
         "precision": resolved(settings.precision, backend.device),
         "wall_s": round(done.wall_s, 3),
         "tokens_per_s": round(rate, 1),
@@ -46,6 +50,7 @@ def summary(
         "peak_memory_gb": round(backend.peak_memory_bytes() / 1e9, 3),
         "processes": backend.processes,
         "micro_batch": micro_batch,
+        "claims": os.environ.get(CLAIMS),
         **device,
     }
 
