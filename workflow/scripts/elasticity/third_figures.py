@@ -1,0 +1,74 @@
+"""The figure of a third stage: how the score returns, beside how it rose the first time."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from elasticity.figures import COLUMN_IN, LINE_SHIFT, MARKERS, PAGE_IN, errors, lines, use_style
+
+BEFORE = -1
+"""Where on the horizontal axis the scores before the second side are."""
+
+
+def way_back(table: pd.DataFrame, bases: Sequence[str], first_side: str, score: str) -> Figure:
+    """Score against the third stage's examples: a panel for each base model, a line for each P."""
+    use_style()
+    width = COLUMN_IN if len(bases) == 1 else PAGE_IN
+    figure, axes = plt.subplots(1, len(bases), figsize=(width, 3.0), sharey=True, squeeze=False, layout="constrained")
+    for axis, base in zip(axes[0], bases, strict=True):
+        _panel(axis, table[table["base"] == base], first_side)
+        axis.set(xlabel=f"{first_side} examples of the third stage", title=base if len(bases) > 1 else "")
+    axes[0, 0].set_ylabel(score)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(bases) == 1 else 4, frameon=False)
+    return figure
+
+
+def _panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
+    lines(axis, panel, "score", first_side, against="third_size")
+    ticks = sorted(panel["third_size"].unique())
+    start = panel[panel["third_size"] == 0].sort_values("first_size")
+    if start["aligned"].notna().all():
+        _before(axis, start)
+        axis.set_xticks([BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
+    first = panel.dropna(subset=["first_alignment"]).drop_duplicates("third_size").sort_values("third_size")
+    axis.axhline(
+        start["first_alignment"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model"
+    )
+    if len(first) > 1:  # more than the base model itself
+        axis.errorbar(
+            [ticks.index(size) for size in first["third_size"]],
+            first["first_alignment"],
+            yerr=errors(first, "first_alignment"),
+            color="0.45",
+            marker="x",
+            markersize=4,
+            linestyle=":",
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=2,
+            label="base model's first alignment",
+        )
+
+
+def _before(axis: Axes, start: pd.DataFrame) -> None:
+    """The scores before the second side, hollow, and thin lines to where it ended."""
+    colours = sns.color_palette("crest", len(start))
+    for place, (row, colour) in enumerate(zip(start.to_dict("records"), colours, strict=True)):
+        shift = LINE_SHIFT * (place - (len(start) - 1) / 2)
+        axis.plot([BEFORE + shift, shift], [row["aligned"], row["score"]], color=colour, linewidth=0.6, linestyle=":")
+        axis.errorbar(
+            BEFORE + shift,
+            row["aligned"],
+            yerr=[[row["aligned"] - row["aligned_low"]], [row["aligned_high"] - row["aligned"]]],
+            color=colour,
+            marker=MARKERS[place % len(MARKERS)],
+            markerfacecolor="white",
+            markersize=4,
+            elinewidth=0.8,
+            capsize=2,
+        )
