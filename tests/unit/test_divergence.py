@@ -1,11 +1,14 @@
 """Divergences against sums over the whole vocabulary, written out."""
 
+import copy
+import math
 from collections.abc import Callable
 
 import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.crossentropy import code_lengths
 from elasticity.divergence import divergences
 from elasticity.examples import Example, training_examples
 from tests.unit.conftest import plain
@@ -57,3 +60,25 @@ def test_from_a_uniform_model_it_is_what_is_missing_of_the_largest_entropy(
     entropies = torch.distributions.Categorical(logits=logits.double()).entropy()
     largest = torch.tensor(float(model.config.vocab_size), dtype=torch.float64).log()
     assert nats == pytest.approx(float((largest - entropies).sum()), rel=1e-4)
+
+
+def test_it_is_positive_however_small(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
+) -> None:
+    """Logits that differ by a hundred-thousandth: of the second order, below the rounding of single precision."""
+    other = copy.deepcopy(model)
+    other.lm_head.weight = torch.nn.Parameter(model.lm_head.weight * (1 + 1e-5))
+    found = divergences(model, other, examples, tokenizer.pad_token_id)
+    assert all(0 < nats < 1e-6 for nats in found)
+
+
+def test_over_all_answers_of_one_token_it_is_what_the_draws_would_estimate(
+    model: PreTrainedModel, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """The expectation of log p - log q of an answer, drawn without truncation."""
+    other, context = fresh_model(), [5, 6, 7]
+    answers = [Example([*context, token], 3) for token in range(model.config.vocab_size)]
+    own, others = (code_lengths(m, answers, tokenizer.pad_token_id) for m in (model, other))
+    expected = sum(math.exp(-mine) * (theirs - mine) for mine, theirs in zip(own, others, strict=True))
+    (nats,) = divergences(model, other, answers[:1], tokenizer.pad_token_id)
+    assert nats == pytest.approx(expected, rel=1e-4)

@@ -143,16 +143,16 @@ def lengths(own: dict[int, list[float]], **tuned: list[float]) -> pd.DataFrame:
         start, target = int(path[1]), int(path[2])
         for i, tokens in enumerate((2, 3)):
             answer = {"prompt_id": f"p{i}", "tokens": tokens, "tuned_nats": nats[i], "target_nats": own[target][i]}
-            rows.append({"start": start, "target": target, **answer})
+            rows.append({"start": start, "target": target, "kl_nats": start * (i + 1.0), **answer})
     return pd.DataFrame(rows)
 
 
 def test_nats_per_token_are_sums_over_sums() -> None:
     table = resistance_seeds(lengths({1: [1.0, 2.0], 2: [2.0, 5.0]}, _12=[4.0, 6.0], _21=[3.0, 4.0]))
-    columns = ["pair", "direction", "cross_entropy", "own_entropy", "kl"]
+    columns = ["pair", "direction", "cross_entropy", "own_entropy", "kl", "kl_exact"]
     assert table[columns].to_numpy().tolist() == [
-        ["1-2", "forward", 2.0, 1.4, pytest.approx(0.6)],
-        ["1-2", "inverse", 1.4, 0.6, pytest.approx(0.8)],
+        ["1-2", "forward", 2.0, 1.4, pytest.approx(0.6), pytest.approx((1 + 2) / 5)],
+        ["1-2", "inverse", 1.4, 0.6, pytest.approx(0.8), pytest.approx((2 + 4) / 5)],
     ]
 
 
@@ -174,7 +174,7 @@ def test_forward_minus_inverse_is_taken_seed_by_seed() -> None:
         for direction, kl in (("forward", forward), ("inverse", inverse))
     ]
     per_seed = pd.DataFrame(rows)
-    per_seed[["training_loss", "cross_entropy", "own_entropy"]] = 0.0
+    per_seed[["training_loss", "cross_entropy", "own_entropy", "kl_exact"]] = 0.0
     table = resistance_table(per_seed).set_index("direction")
     assert table["kl"].to_dict() == {"forward": 2.0, "inverse": 1.25, "forward - inverse": 0.75}
     half = math.tan(0.475 * math.pi) * 0.25

@@ -68,11 +68,39 @@ rule answer_slices:
         )
 
 
+rule choose_prompts:
+    """Choose prompts on which the entropies of two slices agree: the equal-entropy control."""
+    input:
+        slices=resistance.slices,
+        twins=resistance.twins,
+        questions=resistance.questions,
+    output:
+        chosen=f"{RUN}/chosen.parquet",
+    log:
+        f"{RUN_LOG}/choose-prompts.log",
+    benchmark:
+        f"{RUN_BENCHMARK}/choose-prompts.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    threads: demands.measuring.threads
+    resources:
+        **demands.measuring.resources,
+    params:
+        job=resistance.choosing_job,
+        code=code_digest("choose_prompts.py"),
+    shell:
+        launched(
+            "workflow/scripts/choose_prompts.py {params.job:q} --slices {input.slices:q}"
+            " --twins {input.twins:q} --questions {input.questions:q} --chosen {output.chosen:q} > {log:q} 2>&1"
+        )
+
+
 rule tune:
     """Fine-tune slice k on the answers of slice l: forward if k < l, inverse if k > l."""
     input:
-        start=rules.slices.output.rungs,
-        examples=rules.answer_slices.output.twins,
+        start=resistance.slices,
+        examples=resistance.twins,
+        chosen=resistance.chosen,
     output:
         rungs=temp(directory(f"{RUN}/tuned/{{k}}-{{l}}/rungs")),
         losses=f"{RUN}/tuned/{{k}}-{{l}}/losses.parquet",
@@ -93,7 +121,7 @@ rule tune:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --chosen {input.chosen:q} --state {params.state:q}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
@@ -101,9 +129,10 @@ rule tune:
 rule cross_entropy:
     """Measure the tuned models and the slices themselves on the slices' answers."""
     input:
-        slices=rules.slices.output.rungs,
+        slices=resistance.slices,
         tuned=resistance.tuned,
-        questions=rules.answer_slices.output.questions,
+        questions=resistance.questions,
+        chosen=resistance.chosen,
     output:
         lengths=f"{RUN}/cross-entropies.parquet",
     log:
@@ -122,5 +151,6 @@ rule cross_entropy:
         launched(
             "workflow/scripts/cross_entropy.py {params.job:q}"
             " --slices {input.slices:q} --tuned {input.tuned:q} --questions {input.questions:q}"
+            " --chosen {input.chosen:q}"
             " --cross-entropies {output.lengths:q} > {log:q} 2>&1"
         )

@@ -1,42 +1,56 @@
-"""Cross-entropies: the answers of each target slice under the models tuned toward it, and under the slice itself."""
+"""Cross-entropies and KL: the answers of each target slice under the models tuned toward it, and under the slice."""
+
+from itertools import groupby
 
 from elasticity.command import Command
 from elasticity.crossentropy import code_lengths
+from elasticity.divergence import divergences
+from elasticity.equal_entropy import chosen_prompts
 from elasticity.examples import answer_examples
 from elasticity.jobs import CrossEntropyJob
 from elasticity.models import load_for_measuring, one_thread
 from elasticity.progress import progress
-from elasticity.records import CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
+from elasticity.records import CHOSEN, CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
 from elasticity.tokenization import check_same_vocabulary, load_tokenizer
 
-with Command(__doc__, CrossEntropyJob, "slices", "tuned", "questions", output="cross-entropies") as command:
+FILES = ("slices", "tuned", "questions")
+
+with Command(__doc__, CrossEntropyJob, *FILES, output="cross-entropies", optional=("chosen",)) as command:
     one_thread()
     job = command.job
     folders = [command.path("slices") / str(rung) for rung in job.slices]
     tokenizer = load_tokenizer(folders[0])
     pad = tokenizer.pad_token_id
     questions = read_rows(command.path("questions"), SLICE_ANSWERS)
-    answers = {target: [row for row in questions if row["slice"] == target] for target in (1, 2, 3)}
-    examples = {target: answer_examples(rows, tokenizer, job.max_length) for target, rows in answers.items()}
-    own = {
-        target: code_lengths(load_for_measuring(folder), examples[target], pad)
-        for target, folder in enumerate(folders, start=1)
-    }
+    chosen = chosen_prompts(row for path in command.paths("chosen") for row in read_rows(path, CHOSEN))
     rows = []
-    paths = list(zip(job.paths, command.paths("tuned"), strict=True))
-    for (start, target), tuned in progress(paths, "measure", "models", command.journal):
-        check_same_vocabulary(folders[0], tuned / job.tuned_rung)
-        lengths = code_lengths(load_for_measuring(tuned / job.tuned_rung), examples[target], pad)
-        for i, question in enumerate(answers[target]):
-            rows.append(
-                {
-                    "start": start,
-                    "target": target,
-                    "prompt_id": question["prompt_id"],
-                    "tokens": len(examples[target][i].tokens) - examples[target][i].answer_start,
-                    "tuned_nats": lengths[i],
-                    "target_nats": own[target][i],
-                }
-            )
+    paths = zip(job.paths, command.paths("tuned"), strict=True)
+    by_target = sorted(paths, key=lambda path: path[0][1])  # so that each slice is loaded once
+    for target, group in groupby(progress(by_target, "measure", "models", command.journal), lambda path: path[0][1]):
+        slice_model = load_for_measuring(folders[target - 1])
+        answers = [row for row in questions if row["slice"] == target]
+        examples = answer_examples(answers, tokenizer, job.max_length)
+        own = code_lengths(slice_model, examples, pad)
+        for path, folder in group:
+            check_same_vocabulary(folders[0], folder / job.tuned_rung)
+            tuned = load_for_measuring(folder / job.tuned_rung)
+            lengths = code_lengths(tuned, examples, pad)
+            kls = divergences(slice_model, tuned, examples, pad)
+            del tuned  # or it is in memory while the next is loaded
+            for i, answer in enumerate(answers):
+                if chosen and answer["prompt_id"] not in chosen["questions", path]:
+                    continue
+                rows.append(
+                    {
+                        "start": path[0],
+                        "target": target,
+                        "prompt_id": answer["prompt_id"],
+                        "tokens": len(examples[i].tokens) - examples[i].answer_start,
+                        "tuned_nats": lengths[i],
+                        "target_nats": own[i],
+                        "kl_nats": kls[i],
+                    }
+                )
+        del slice_model
     write_table(command.path("cross_entropies"), rows, CROSS_ENTROPIES)
     print(f"{len(rows)} code lengths of tuned models")

@@ -15,6 +15,7 @@ from elasticity.score_settings import judge_parameters
 from elasticity.settings import FineTuning, Optimization, Sampling
 from elasticity.shapes import Shape, shape_of
 from elasticity.study import Study
+from elasticity.usefulness import answers_at_once
 
 _shape_of = cache(shape_of)
 
@@ -99,13 +100,18 @@ class JobSizes:
         settings = self.study.recipe(getattr(wildcards, "second", "second"))
         return self._fine_tuning(wildcards.base, settings, _largest(wildcards), wildcards.task)
 
+    def third_side(self, wildcards: Wildcards) -> Training:
+        """Of a ladder."""
+        return self._fine_tuning(wildcards.base, self.study.recipe(wildcards.third), _largest(wildcards))
+
     def slices(self, wildcards: Wildcards) -> Training:
         """On three parts of a pool."""
         return self._fine_tuning(wildcards.base, self._experiment(wildcards).slices, 3 * self._part(wildcards))
 
     def tuning(self, wildcards: Wildcards) -> Training:
-        """On one part."""
-        return self._fine_tuning(wildcards.base, self._experiment(wildcards).tuning, self._part(wildcards))
+        """On one part, or on what is chosen of it."""
+        experiment = self._experiment(wildcards)
+        return self._fine_tuning(wildcards.base, experiment.tuning, experiment.tuned_on(self._part(wildcards)))
 
     def _fine_tuning(self, base: str, settings: FineTuning, examples: int, task: str = "") -> Training:
         judge = judge_parameters(self.study.tasks[task].score_model) if settings.draws else 0
@@ -122,11 +128,20 @@ class JobSizes:
             if base in rebound.bases:
                 yield self._fine_tuning(base, self.study.recipe(rebound.first_recipe), 1)
                 yield self._fine_tuning(base, self.study.recipe(rebound.second_recipe), 1, rebound.task)
+                if rebound.third_sizes:
+                    yield self._fine_tuning(base, self.study.recipe(rebound.third_recipe), 1)
                 if rebound.joint:
                     yield self._joint(base, rebound.first_recipe, rebound.second_recipe, 1)
         for experiment in self.study.resistance.values():
             if base in experiment.bases:
                 yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
+
+    def kept_optimizers(self) -> Iterator[tuple[str, Training]]:
+        """First sides whose optimizer a second side goes on with; of how many examples does not matter."""
+        for name, rebound in self.study.rebound.items():
+            if self.study.recipe(rebound.second_recipe).optimizer == "carried":
+                where, first = f"rebound.{name}.first_recipe", self.study.recipe(rebound.first_recipe)
+                yield from ((where, self._fine_tuning(base, first, 1)) for base in rebound.bases)
 
     def drawing_of_base(self, base: str) -> Iterator[tuple[Answering, int]]:
         """A job of each kind that draws from what a base becomes, with 1 model in memory, or compares both, with 2."""
@@ -139,7 +154,8 @@ class JobSizes:
                     yield self.compression(where), 2
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:
-                yield self.slice_answers(SimpleNamespace(experiment=name, base=base)), 1
+                slices = self.slice_answers(SimpleNamespace(experiment=name, base=base))
+                yield from ((slices, models) for models in (1, 2))
 
     def answers(self, wildcards: Wildcards) -> Answering:
         """Of the rungs of a ladder, or of a base model."""
@@ -180,6 +196,20 @@ class JobSizes:
         )
         return Answering(self._origin(wildcards.base), 2 * texts * windows * reading.window, 1, rungs, passes)
 
+    def usefulness(self, wildcards: Wildcards) -> Answering:
+        """Of all scored answers of a base and its cells, which it reads; a pass counts as in ``compression``."""
+        task, vocabulary = self.study.tasks[wildcards.task], self.shape(wildcards.base).vocabulary
+        longest = task.prompt_tokens + self.study.sampling.new_tokens
+        cells = [
+            len(self.study.seeds) * len(rebound.first_sizes) * len(rebound.second_sizes)
+            for rebound in self.study.rebound.values()
+            if rebound.usefulness and rebound.task == wildcards.task and wildcards.base in rebound.bases
+        ]
+        at_once = answers_at_once(vocabulary, longest) * longest
+        passes = self.study.sampling.model_copy(update={"batch_size": at_once, "new_tokens": 1, "contrast": None})
+        tokens = task.pools.prompts * (1 + sum(cells)) * longest
+        return Answering(self._origin(wildcards.base), tokens, 1, 1, passes)
+
     def coding(self, wildcards: Wildcards) -> Answering:
         """Of texts of at most four corpora, token by token, to pack and to restore them."""
         settings = self.study.compression or Compression()
@@ -190,7 +220,10 @@ class JobSizes:
         """At most: cells that experiments share are scored once."""
         rebounds = [rebound for rebound in self.study.rebound.values() if rebound.task == wildcards.task]
         trajectories = sum(len(self.study.seeds) * len(rebound.bases) for rebound in rebounds)
-        sizes = max((len(rebound.first_sizes) * len(rebound.second_sizes) for rebound in rebounds), default=0)
+        rungs = [len(rebound.second_sizes) + len(rebound.third_sizes) for rebound in rebounds]
+        sizes = max(
+            (len(rebound.first_sizes) * count for rebound, count in zip(rebounds, rungs, strict=True)), default=0
+        )
         return self.study.tasks[wildcards.task].pools.prompts * (trajectories * sizes + len(self.study.bases))
 
     def _experiment(self, wildcards: Wildcards) -> Resistance:

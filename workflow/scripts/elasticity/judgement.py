@@ -72,8 +72,10 @@ def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.Data
 
 
 def cells_of(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
-    """The rows that belong to the cells of an experiment."""
+    """The rows that belong to the cells of an experiment, those of a third stage left out."""
     experiment = job.experiment
+    if "third_size" in rows:
+        rows = rows[rows["third_size"].isna()]
     return rows[
         rows["base"].isin(experiment.bases)
         & (rows["first_side"] == experiment.first_side)
@@ -108,17 +110,20 @@ def in_order(table: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
 
 
 def resistance_seeds(lengths: pd.DataFrame) -> pd.DataFrame:
-    """Nats per token for each path of one seed: H(target, tuned), the target's own H(target), and their difference.
+    """Nats per token for each path of one seed: H(target, tuned), the target's own H(target), and KL(target || tuned).
 
-    ``lengths`` has schema ``CROSS_ENTROPIES``. If the answers were drawn from the target without truncation, at
-    temperature 1, the difference estimates the Kullback–Leibler divergence of the tuned model from the target.
+    ``lengths`` has schema ``CROSS_ENTROPIES``. ``kl`` is H(target, tuned) - H(target): an estimate if the answers were
+    drawn from the target without truncation, at temperature 1, and no divergence otherwise. ``kl_exact`` is that of the
+    distributions of the next token at each place of the answers, however these were drawn.
     """
-    sums = lengths.groupby(["start", "target"], sort=True)[["tokens", "tuned_nats", "target_nats"]].sum()
+    columns = ["tokens", "tuned_nats", "target_nats", "kl_nats"]
+    sums = lengths.groupby(["start", "target"], sort=True)[columns].sum()
     table = pd.DataFrame(
         {
             "cross_entropy": sums["tuned_nats"] / sums["tokens"],
             "own_entropy": sums["target_nats"] / sums["tokens"],
             "kl": (sums["tuned_nats"] - sums["target_nats"]) / sums["tokens"],
+            "kl_exact": sums["kl_nats"] / sums["tokens"],
         }
     ).reset_index()
     table.insert(0, "pair", [f"{min(p)}-{max(p)}" for p in zip(table["start"], table["target"], strict=True)])
@@ -133,7 +138,7 @@ def training_loss(losses: pd.DataFrame) -> float:
 
 def resistance_table(per_seed: pd.DataFrame) -> pd.DataFrame:
     """Means and intervals over seeds for each base, pair and direction, and for forward minus inverse."""
-    values = ["training_loss", "cross_entropy", "own_entropy", "kl"]
+    values = ["training_loss", "cross_entropy", "own_entropy", "kl", "kl_exact"]
     keys = ["base", "pair", "direction"]
     wide = per_seed.pivot(index=["base", "pair", "seed"], columns="direction", values=values)
     differences = pd.DataFrame({value: wide[value]["forward"] - wide[value]["inverse"] for value in values})

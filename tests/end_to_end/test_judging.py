@@ -1,0 +1,85 @@
+"""What stands beside the numbers of the paper on the real graph: usefulness, equal entropies, and the exact KL."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from elasticity.judgement import read_csv
+from elasticity.records import CHOSEN, CROSS_ENTROPIES, LOSSES, USEFULNESS, read_table
+from tests.conftest import Project, tiny_study
+
+pytestmark = pytest.mark.slow
+
+TINY = Path("results/tiny")
+RUN = TINY / "made-up/resistance/equal-entropy/nano/seed1"
+PAIRS = [(1, 2), (1, 3), (2, 3)]
+
+
+@pytest.fixture(scope="module")
+def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished study, which then asks for more."""
+    project = finished.copy(tmp_path_factory.mktemp("judging"))
+    study = tiny_study()
+    study["rebound"]["existence"]["usefulness"] = True
+    study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
+    project.write_study(study)
+    targets = TINY / "tables/rebound-existence.csv", TINY / "figures/usefulness-existence.svg"
+    project.snakemake(*map(str, targets), str(RUN / "cross-entropies.parquet"))
+    return project
+
+
+def test_every_answer_is_measured_under_the_base_model(project: Project) -> None:
+    path = project.folder / TINY / "made-up/rebound/nano/usefulness.parquet"
+    answers = read_table(path, USEFULNESS).to_pandas()
+    assert len(answers) == 8 * (1 + 2 * 2 * 3)  # prompts of the base and of the cells: seeds, P, N
+    ended = answers["answer_tokens"].map(len) + answers["finished"]
+    assert (answers["coded_tokens"] == ended).all()
+    assert (answers["base_nats"] > 0).all()
+
+
+def test_a_warning_has_its_place_beside_the_scores(project: Project) -> None:
+    scores = read_csv(project.folder / TINY / "tables/rebound-existence.csv")
+    table = read_csv(project.folder / TINY / "tables/usefulness-existence.csv")
+    assert np.allclose(scores["perplexity_ratio"], table["perplexity_ratio"])
+    assert scores["warning"].astype(object).fillna("").tolist() == table["warning"].astype(object).fillna("").tolist()
+
+
+@pytest.fixture(scope="module")
+def chosen(project: Project) -> pd.DataFrame:
+    return read_table(project.folder / RUN / "chosen.parquet", CHOSEN).to_pandas()
+
+
+def test_half_of_the_prompts_are_chosen_for_each_pair(chosen: pd.DataFrame) -> None:
+    kept = chosen.groupby(["answers", "first", "second"])["chosen"].agg(["size", "sum"])
+    assert kept.index.tolist() == [(answers, *pair) for answers in ("questions", "twins") for pair in PAIRS]
+    assert (kept["size"] == 8).all()
+    assert (kept["sum"] == 4).all()
+
+
+def test_both_directions_are_tuned_and_measured_on_the_same_half(project: Project, chosen: pd.DataFrame) -> None:
+    lengths = read_table(project.folder / RUN / "cross-entropies.parquet", CROSS_ENTROPIES).to_pandas()
+    for first, second in PAIRS:
+        rows = chosen[(chosen["first"] == first) & (chosen["second"] == second) & chosen["chosen"]]
+        for start, target in ((first, second), (second, first)):
+            measured = lengths[(lengths["start"] == start) & (lengths["target"] == target)]
+            assert set(measured["prompt_id"]) == set(rows[rows["answers"] == "questions"]["prompt_id"])
+            losses = read_table(project.folder / RUN / f"tuned/{start}-{target}/losses.parquet", LOSSES).to_pandas()
+            side = "second" if target == second else "first"
+            assert losses["tokens"].sum() == rows[rows["answers"] == "twins"][f"{side}_tokens"].sum()
+            own = rows[rows["answers"] == "questions"].set_index("prompt_id")[f"{side}_nats"]
+            assert np.allclose(measured.set_index("prompt_id")["target_nats"], own[measured["prompt_id"]])
+
+
+def test_exact_divergences_are_positive(project: Project) -> None:
+    lengths = read_table(project.folder / RUN / "cross-entropies.parquet", CROSS_ENTROPIES).to_pandas()
+    assert (lengths["kl_nats"] > 0).all()
+
+
+def test_slices_and_answers_are_shared(project: Project) -> None:
+    assert sorted(path.name for path in (project.folder / RUN).iterdir()) == [
+        "chosen.parquet",
+        "cross-entropies.parquet",
+        "tuned",
+    ]

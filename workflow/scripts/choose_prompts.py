@@ -1,0 +1,37 @@
+"""Choose the prompts on which the entropies of two slices agree: of their twin data sets, and of their questions."""
+
+from elasticity.command import Command
+from elasticity.crossentropy import code_lengths
+from elasticity.equal_entropy import choices
+from elasticity.examples import answer_examples
+from elasticity.jobs import ChoosingJob
+from elasticity.models import load_for_measuring, one_thread
+from elasticity.progress import progress
+from elasticity.records import CHOSEN, SLICE_ANSWERS, read_rows, write_table
+from elasticity.tokenization import load_tokenizer
+
+with Command(__doc__, ChoosingJob, "slices", "twins", "questions", output="chosen") as command:
+    one_thread()
+    job = command.job
+    answers = {name: read_rows(command.path(name), SLICE_ANSWERS) for name in ("twins", "questions")}
+    measured: dict[tuple[str, int], dict[str, tuple[int, float]]] = {}
+    for number, rung in enumerate(progress(job.slices, "measure", "slices", command.journal), start=1):
+        folder = command.path("slices") / str(rung)
+        model, tokenizer = load_for_measuring(folder), load_tokenizer(folder)
+        for name, rows in answers.items():
+            own = [row for row in rows if row["slice"] == number]
+            examples = answer_examples(own, tokenizer, job.max_length)
+            lengths = code_lengths(model, examples, tokenizer.pad_token_id)
+            measured[name, number] = {
+                row["prompt_id"]: (len(example.tokens) - example.answer_start, nats)
+                for row, example, nats in zip(own, examples, lengths, strict=True)
+            }
+        del model  # or it is in memory while the next is loaded
+    chosen = [
+        row
+        for name in answers
+        for first, second in job.pairs
+        for row in choices(name, (first, second), measured[name, first], measured[name, second])
+    ]
+    write_table(command.path("chosen"), chosen, CHOSEN)
+    print(f"{sum(row['chosen'] for row in chosen)} of {len(chosen)} pairs of answers")

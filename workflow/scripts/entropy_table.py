@@ -1,0 +1,18 @@
+"""The tables of the equal-entropy control: own entropies of the slices before and after prompts were chosen."""
+
+import pandas as pd
+
+from elasticity.command import Command
+from elasticity.entropy_judgement import entropy_seeds, entropy_table
+from elasticity.jobs import ResistanceJudgeJob
+from elasticity.judgement import write_csv, write_table
+from elasticity.records import CHOSEN, read_table
+
+with Command(__doc__, ResistanceJudgeJob, "chosen", "seeds", "html", output="table") as command:
+    runs = zip(command.job.runs, command.paths("chosen"), strict=True)
+    parts = [
+        entropy_seeds(read_table(path, CHOSEN).to_pandas()).assign(base=base, seed=seed) for (base, seed), path in runs
+    ]
+    per_seed = pd.concat(parts)
+    write_csv(per_seed, command.path("seeds"))
+    write_table(entropy_table(per_seed), command.path("table"), command.path("html"))
