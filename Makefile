@@ -4,6 +4,7 @@
 # make plan    what a study will cost
 # make show-example   an example of a task with its loss mask     (TASK=... MODEL=...; STUDY as above)
 # make bench   time the study from scratch in a folder of its own
+# make compare  elasticity cards beside each other           (CARDS="results/a/cards/m.json results/b/cards/m.json")
 # make track   what TensorBoard shows of the finished runs
 # make clean   forget the results of the study
 
@@ -15,17 +16,16 @@ $(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a fold
 REPORT = results/$(NAME)/report.html
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 
-.PHONY: show-example run report test test-graph test-parts check plan status bench track clean setup
+COMPARED ?= results/compared
+
+.PHONY: show-example run report compare test test-graph test-parts check plan status bench track clean setup
 
 run: setup
 	$(SNAKEMAKE)
-	@$(MAKE) --no-print-directory report
 	@echo "Read $(REPORT), results/$(NAME)/figures and results/$(NAME)/tables."
 
-report: $(REPORT)
-
-$(REPORT): results/$(NAME)/provenance/provenance.json $(wildcard workflow/report/*)
-	$(SNAKEMAKE) --report $@
+report: setup
+	$(SNAKEMAKE) -- $(REPORT)
 
 plan: setup
 	@$(SNAKEMAKE) --quiet all -- plan
@@ -35,6 +35,9 @@ status: setup
 
 show-example: setup
 	@.venv/bin/python workflow/scripts/show_example.py $(STUDY) $(TASK) $(MODEL)
+
+compare: setup
+	@.venv/bin/python workflow/scripts/compare_cards.py $(CARDS) --to $(COMPARED)
 
 track: .venv/tracking-installed
 	.venv/bin/python workflow/scripts/track.py $(STUDY)
@@ -55,7 +58,7 @@ test-parts:
 check: .venv/tests-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/slurm_patches.py benchmarks
+	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/slurm_patches.py workflow/reported.py benchmarks
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint
 

@@ -5,6 +5,7 @@ rule rebound_table:
     """Mean scores and intervals over seeds."""
     input:
         scores=plan.rebound_scores,
+        usefulness=usefulness.table,
     output:
         seeds=f"{RESULTS}/tables/seeds/rebound-{{experiment}}.csv",
         table=f"{RESULTS}/tables/rebound-{{experiment}}.csv",
@@ -12,7 +13,7 @@ rule rebound_table:
             f"{RESULTS}/tables/rebound-{{experiment}}.html",
             caption="../report/rebound_table.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "table"},
+            labels={"experiment": "{experiment}", "what": "scores, table"},
         ),
     log:
         f"{RESULTS}/logs/tables/rebound-{{experiment}}.log",
@@ -28,7 +29,7 @@ rule rebound_table:
         code=code_digest("rebound_table.py"),
     shell:
         "python workflow/scripts/rebound_table.py {params.job:q}"
-        " --scores {input.scores:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
+        " --scores {input.scores:q} --usefulness {input.usefulness:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule rebound_figure:
@@ -40,7 +41,7 @@ rule rebound_figure:
             f"{RESULTS}/figures/rebound-{{experiment}}.svg",
             caption="../report/rebound_figure.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "figure"},
+            labels={"experiment": "{experiment}", "what": "scores"},
         ),
         pdf=f"{RESULTS}/figures/rebound-{{experiment}}.pdf",
         png=f"{RESULTS}/figures/rebound-{{experiment}}.png",
@@ -72,7 +73,10 @@ rule divergence_table:
             f"{RESULTS}/tables/divergence-{{experiment}}.html",
             caption="../report/divergence_table.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "table"},
+            labels={
+                "experiment": "{experiment}",
+                "what": "distance from the base model, table",
+            },
         ),
     log:
         f"{RESULTS}/logs/tables/divergence-{{experiment}}.log",
@@ -101,7 +105,10 @@ rule divergence_figure:
             f"{RESULTS}/figures/divergence-{{experiment}}.svg",
             caption="../report/divergence_figure.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "figure"},
+            labels={
+                "experiment": "{experiment}",
+                "what": "distance from the base model",
+            },
         ),
         pdf=f"{RESULTS}/figures/divergence-{{experiment}}.pdf",
         png=f"{RESULTS}/figures/divergence-{{experiment}}.png",
@@ -123,7 +130,7 @@ rule divergence_figure:
 
 
 rule resistance_table:
-    """Training loss, cross-entropy, own entropy and KL: means and intervals over seeds."""
+    """Training loss, cross-entropy, own entropy, KL estimated and exact: means and intervals over seeds."""
     input:
         lengths=resistance.cross_entropies,
         losses=resistance.tuning_losses,
@@ -151,6 +158,36 @@ rule resistance_table:
     shell:
         "python workflow/scripts/resistance_table.py {params.job:q}"
         " --cross-entropies {input.lengths:q} --losses {input.losses:q}"
+        " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
+
+
+rule entropy_table:
+    """Own entropies of the slices before and after prompts were chosen: means and intervals over seeds."""
+    input:
+        chosen=resistance.all_chosen,
+    output:
+        seeds=f"{RESULTS}/tables/seeds/entropies-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/entropies-{{experiment}}.csv",
+        html=report(
+            f"{RESULTS}/tables/entropies-{{experiment}}.html",
+            caption="../report/entropy_table.rst",
+            category="Resistance",
+            labels={"experiment": "{experiment}", "what": "entropies, table"},
+        ),
+    log:
+        f"{RESULTS}/logs/tables/entropies-{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/tables/entropies-{{experiment}}.tsv"
+    conda:
+        "../../envs/elasticity.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        job=resistance.judge_job,
+        code=code_digest("entropy_table.py"),
+    shell:
+        "python workflow/scripts/entropy_table.py {params.job:q} --chosen {input.chosen:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
@@ -225,7 +262,7 @@ rule provenance:
             f"{RESULTS}/provenance/provenance.json",
             caption="../report/provenance.rst",
             category="Materials",
-            labels={"task": "all", "what": "provenance"},
+            labels={"task": "whole study", "what": "provenance"},
         ),
     log:
         f"{RESULTS}/logs/provenance.log",
