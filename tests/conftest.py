@@ -93,7 +93,19 @@ def tiny_study() -> dict[str, Any]:
                 "question_sampling": {"new_tokens": 6},
             }
         },
+        "claims": {
+            "crosses": expected("existence", "crossing", "greater"),
+            "grows": expected("pretraining", "reversal-ratio", "less") | {"over": "bases"},
+            "resists": expected("slices", "kl-gap", "greater"),
+            "two-phases": expected("existence", "two-phase", "greater") | {"role": "exploratory"},
+        },
     }
+
+
+def expected(experiment: str, measure: str, direction: str) -> dict[str, Any]:
+    """A claim, confirmatory and of two seeds."""
+    claim = {"hypothesis": f"{measure} is {direction}", "experiment": experiment, "measure": measure}
+    return claim | {"direction": direction, "role": "confirmatory", "seeds": 2}
 
 
 class Project:

@@ -13,6 +13,7 @@ import pytest
 
 from elasticity.digests import file_digest
 from elasticity.records import ANSWERS, EXAMPLES, read_rows
+from tests.browser import dangling, look, needs_browser
 from tests.conftest import Project, tiny_study
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ def digests(project: Project, *folders: str) -> dict[str, str]:
 
 def test_every_promised_result_is_there(finished: Project) -> None:
     results = finished.folder / "results/tiny"
-    for experiment in ("rebound-existence", "rebound-pretraining", "resistance-slices/nano"):
+    for experiment in ("rebound-existence", "rebound-pretraining", "resistance-slices/nano", "verdicts"):
         for suffix in ("svg", "pdf", "png"):
             assert (results / f"figures/{experiment}.{suffix}").stat().st_size > 1000
     with (results / "tables/rebound-existence.csv").open() as file:
@@ -46,8 +47,27 @@ def test_the_status_of_a_finished_study_is_that_all_is_done(finished: Project) -
         "  rebound existence      12 cells: 12 done",
         "  rebound pretraining     8 cells: 8 done",
         "  resistance slices       2 runs: 2 done",
-        "  tables and figures      7 files: 7 done",
+        "  tables and figures     15 files: 15 done",
     ]
+
+
+def test_every_claim_has_a_verdict_and_was_there_before_training(finished: Project) -> None:
+    tables = finished.folder / "results/tiny/tables"
+    with (tables / "verdicts.csv").open() as file:
+        verdicts = {row["claim"]: row for row in csv.DictReader(file)}
+    assert list(verdicts) == ["crosses", "grows", "resists", "two-phases"]
+    seeds = {
+        name: row["seeds"] for name, row in verdicts.items() if name != "grows"
+    }  # which needs a first side that helps
+    assert seeds == {"crosses": "2", "resists": "2", "two-phases": "0"}  # three N are too few for two phases
+    assert {row["verdict"] for row in verdicts.values()} <= {"confirmed", "refuted", "undecided"}
+    assert all(row["reason"] for row in verdicts.values())
+    for row in verdicts.values():
+        assert (tables.parent / row["figure"]).exists()
+        assert (tables.parent / row["table"]).exists()
+    record = json.loads((tables / "claims.json").read_text())
+    # Of two seeds two first sides and six second ones, with slices and six runs that follow; and the pre-training
+    assert (record["training_jobs"], record["under_other_claims"]) == (1 + 2 * (2 + 3 + 1 + 6), 0)
 
 
 def test_no_text_is_in_two_pools(finished: Project) -> None:
@@ -138,9 +158,24 @@ def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, t
     assert unchanged == before[: len(unchanged)]  # N = 0 is the rung of the first side, whatever the schedule
 
 
-def test_the_report_holds_every_figure_and_caption(finished: Project, tmp_path: Path) -> None:
+def test_the_report_holds_every_figure_and_caption(finished: Project) -> None:
+    report = finished.folder / "results/tiny/report.html"
+    text = report.read_text()
+    for name in ("rebound-existence.svg", "rebound-pretraining.svg", "nano.svg", "quality.json"):
+        assert name in text
+    assert dangling(report) == []
+
+
+@needs_browser
+def test_a_browser_shows_the_report(finished: Project, tmp_path: Path) -> None:
+    seen = look(finished.folder / "results/tiny/report.html", 400, tmp_path)
+    assert seen.console == []
+    assert seen.measures["pictures"] >= 3
+    assert seen.measures["broken"] == 0
+    assert seen.measures["content"] == 400
+
+
+def test_snakemakes_own_report_works_too(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "report")
     project.snakemake("--report", "report.html")
-    report = (project.folder / "report.html").read_text()
-    for name in ("rebound-existence.svg", "rebound-pretraining.svg", "nano.svg", "quality.json"):
-        assert name in report
+    assert "rebound-existence.svg" in (project.folder / "report.html").read_text()

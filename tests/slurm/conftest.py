@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from elasticity.journal import journals
-from tests.conftest import Project, tiny_study
+from tests.conftest import Project, expected, tiny_study
 from tests.slurm.cluster import ACCOUNTING_PACKAGES, PACKAGES, Cluster, Job, missing
 
 FAST = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "2")
@@ -44,7 +44,7 @@ def small_study() -> dict[str, Any]:
     study["seeds"] = [1]
     study["models"]["nano"]["checkpoints"] = []
     existence = {"task": "made-up", "bases": ["nano"], "first_sizes": [8], "second_sizes": [0, 4]}
-    return study | {"rebound": {"existence": existence}}
+    return study | {"rebound": {"existence": existence}, "claims": {"falls": expected("existence", "end", "less")}}
 
 
 def slow_study() -> dict[str, Any]:

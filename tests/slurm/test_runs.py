@@ -23,7 +23,11 @@ SUBMISSIONS = {
     "score": 1,
     "base_table": 1,
     "rebound_rebound_figure_rebound_table": 1,
+    "measures_measures_figure_measures_table": 1,
+    "verdicts_verdicts_figure_verdicts_table": 1,
     "provenance": 1,
+    "card": 1,
+    "report": 1,
 }
 """How often each rule or group is submitted; only ``fetch`` and ``all`` run where Snakemake does."""
 

@@ -102,6 +102,27 @@ def test_a_tar_may_hold_a_zip(place: Path) -> None:
     assert found.read_bytes() == (place / "data.zip").read_bytes()
 
 
+@pytest.mark.parametrize("outer", ["whole.tar.gz", "whole.zip"])
+@pytest.mark.parametrize("inner", ["parts/data.tar.gz", "data.zip"])
+def test_an_archive_in_an_archive_is_like_a_folder(place: Path, outer: str, inner: str) -> None:
+    packed = (zipped if inner.endswith("zip") else tar)(place / "inner").read_bytes()
+    if outer.endswith("zip"):
+        with zipfile.ZipFile(place / outer, "w") as archive:
+            archive.writestr("first.txt", "")
+            archive.writestr(inner, packed)
+    else:
+        tar(place / outer, inner, packed)
+    url, sha256 = (place / outer).as_uri(), file_digest(place / outer)
+    file, digest = archived(url, sha256, f"{inner}/{MEMBER}")
+    assert (file.name, file.read_bytes(), digest) == ("book.txt", TEXT, hashlib.sha256(TEXT).hexdigest())
+    assert sorted(path.name for path in cache().rglob("*") if path.is_file()) == ["book.txt", "book.txt.sha256"]
+    assert archived(url, sha256, inner)[0].read_bytes() == packed
+    with pytest.raises(UserError, match=f"{outer}/{inner} holds no file book.txt; it holds: {MEMBER}"):
+        archived(url, sha256, f"{inner}/book.txt")
+    with pytest.raises(UserError, match=f"x in .*{outer}/{inner}/{MEMBER} cannot be unpacked"):
+        archived(url, sha256, f"{inner}/{MEMBER}/x")
+
+
 @pytest.mark.parametrize("name", ["data.tar.gz", "data.zip"])
 @pytest.mark.parametrize("member", ["book.txt", "link", "data-1.0"])
 def test_a_file_that_is_not_in_an_archive_is_an_error_that_lists_those_that_are(

@@ -38,11 +38,12 @@ def complaint(values: Values) -> str:
 
 
 def wildcards(**given: str) -> SimpleNamespace:
-    return SimpleNamespace(task="reviews", base="nano-step3", side="negative", experiment="pretraining", **given)
+    where = {"task": "reviews", "base": "nano-step3", "side": "negative", "second": "second"}
+    return SimpleNamespace(experiment="pretraining", **where | given)
 
 
 def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) -> None:
-    assert plan(values).corpora("reviews", "nano-step3", "negative") == {
+    assert plan(values).corpora("reviews", "nano-step3", "negative", "second") == {
         "pretraining": POOLS.format("reviews", "pretraining"),
         "alignment": POOLS.format("reviews", "negative"),
         "perturbation": POOLS.format("reviews", "positive"),
@@ -52,7 +53,7 @@ def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) 
 
 def test_of_a_model_from_elsewhere_the_pre_training_text_is_not_known(values: Values) -> None:
     del values["compression"]["control"]
-    assert list(plan(values).corpora("reviews", "given", "positive")) == ["alignment", "perturbation"]
+    assert list(plan(values).corpora("reviews", "given", "positive", "second")) == ["alignment", "perturbation"]
 
 
 def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -> None:
@@ -70,13 +71,14 @@ def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -
 def test_every_cell_and_every_base_is_judged(values: Values) -> None:
     found = plan(values)
     folder = "results/tiny/reviews/rebound/{}/negative"
+    measured = [f"{folder.format(base)}/second" for base in ("nano-step3", "nano")]
     second = "first/seed{}/P16/second/0-8-12/compression.parquet"
     bases = ("nano-step3", "nano")
     assert sorted(found.rates(wildcards())) == sorted(
         f"{folder.format(base)}/{second.format(seed)}" for base in bases for seed in (1, 2)
     )
-    assert found.base_rates(wildcards()) == [f"{folder.format(base)}/compression.parquet" for base in bases]
-    assert found.codes(wildcards()) == [f"{folder.format(base)}/coding.parquet" for base in bases]
+    assert found.base_rates(wildcards()) == [f"{place}/compression.parquet" for place in measured]
+    assert found.codes(wildcards()) == [f"{place}/coding.parquet" for place in measured]
     assert len(json.loads(found.coding_judge_job(wildcards()))["corpora"]) == 2 * 4
 
 

@@ -43,7 +43,10 @@ OF_RULE = {
     "first_side": {"task", "base", "side", "recipe", "seed", "ladder"},
     "second_side": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
     "answering": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "third_side": {"task", "base", "side", "recipe", "seed", "first", "second", "last", "third", "ladder"},
+    "third_answering": {"task", "base", "side", "recipe", "seed", "first", "second", "last", "third", "ladder"},
     "diverging": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "usefulness": {"task", "base"},
     "slices": {"task", "experiment", "base", "seed"},
     "slice_answering": {"task", "experiment", "base", "seed"},
     "tuning": {"task", "experiment", "base", "seed", "k", "l"},
@@ -79,6 +82,7 @@ def of_jobs(
 ) -> dict[str, dict[str, Any]]:
     """What a job of each rule asks for."""
     known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "first": "8"}
+    known |= {"last": "8", "third": "first"}
     known |= {"recipe": "first", "second": "second", "ladder": ladder, "k": "1", "l": "2", "model": model or base}
     jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name not in OF_PRETRAINED}
     return {
@@ -188,8 +192,8 @@ def test_a_job_of_one_node_asks_for_its_gpus_and_their_cores(with_model: Callabl
         assert (asks[name]["gres"], asks[name].get("mpi"), asks[name].get("tasks")) == (None, None, None)
         assert (asks[name]["nodes"], asks[name]["device"], asks[name]["node_gpus"]) == (1, "cuda", 8)
     assert asks["second_side"]["zero_stage"] == 3
-    for name in ("measuring", "base_measuring"):
-        assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (1, None, 4), name
+    for name, gpus in {"base_measuring": 1, "usefulness": 1, "measuring": 2}.items():
+        assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (gpus, None, 4 * gpus), name
 
 
 def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(with_model: Callable[..., Demands]) -> None:
@@ -208,15 +212,17 @@ def test_answers_run_on_one_node_beside_their_training_on_several(with_model: Ca
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
-    for name in ("measuring", "base_measuring"):
-        assert (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"]) == (1, 5, 20), name
-        assert (asks[name]["gpu"], asks[name]["gres"]) == (5, None)
+    for name, gpus in {"usefulness": 5, "base_measuring": 5, "measuring": 8}.items():  # the last compares two models
+        asked = (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"])
+        assert asked == (1, gpus, 4 * gpus), name
+        assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)
 
 
 def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., Demands]) -> None:
-    """Two of 13 billion parameters take 104 GB, so a process that compares them gets all GPUs of the training."""
+    """Two of 13 billion parameters take 104 GB, so a process that compares them beside training gets all its GPUs."""
     asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
-    assert {name for name, job in asks.items() if job["gpus_per_process"] > 1} == {"compressing", "diverging"}
+    spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
+    assert spread == {"compressing": 8, "diverging": 8, "measuring": 2}
     assert (asks["diverging"]["processes"], asks["diverging"]["gpu"], asks["diverging"]["threads"]) == (1, 8, 32)
     larger = of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in larger.values())
@@ -240,7 +246,7 @@ def test_models_that_are_only_measured_must_fit_beside_their_base(
     with_model: Callable[..., Demands], unscored: dict[str, Any]
 ) -> None:
     del unscored["rebound"]["pretraining"]
-    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* compare it with no base"):
+    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
         with_model(SEVENTY_TWO).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
@@ -310,7 +316,7 @@ def test_a_model_that_does_not_fit_is_an_error_before_anything_runs(
 ) -> None:
     with pytest.raises(UserError, match=r"model given .* does not fit"):
         with_model(SEVENTY_TWO, H100 | more).check()
-    with_model(SEVENTY_TWO).check()
+    with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
 def test_a_model_that_can_be_trained_but_not_answer_is_an_error(
@@ -320,7 +326,7 @@ def test_a_model_that_can_be_trained_but_not_answer_is_an_error(
     with pytest.raises(UserError, match=r"given \(72.7e9 .*: answering needs 29\d GB .* 144 GB .* smaller sampling"):
         with_model(SEVENTY_TWO, few).check()
     values["rebound"]["existence"]["divergence"] = True
-    with pytest.raises(UserError, match=r"comparing it with its base needs 582 GB .* compare it with no base"):
+    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
         with_model(SEVENTY_TWO).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 

@@ -11,7 +11,7 @@ from elasticity.figures import rebound, resistance, save
 
 BASES = ["nano", "big"]
 SIDES = ("positive", "negative")
-VALUES = ["training_loss", "cross_entropy", "own_entropy", "kl"]
+VALUES = ["training_loss", "cross_entropy", "own_entropy", "kl", "kl_exact"]
 PAIRS = ["1-2", "1-3", "2-3"]
 
 
@@ -128,7 +128,8 @@ def test_resistance_axes_are_labelled() -> None:
         "training loss",
         "cross-entropy H",
         "target's own H(p)",
-        "KL = H − H(p)",
+        "KL as H − H(p)",
+        "KL, exact",
     ]
     assert axes[0].get_ylabel() == "nats per token"
     assert {axis.get_xlabel() for axis in axes} == {"pair of slices"}

@@ -104,6 +104,14 @@ EXPECTED: dict[Format, tuple[str, list[tuple[str | None, str | None, str]]]] = {
             ("Which way is up?", " Left", "negative"),
         ],
     ),
+    "vader": (
+        "vader.txt",
+        [
+            (None, 'two of the "shelves" came broken, and nobody answers.', "negative"),
+            (None, "the lamp hums.", "negative"),
+            (None, "a chair to grow old in", "positive"),
+        ],
+    ),
 }
 
 
@@ -161,6 +169,7 @@ WRONG: dict[str, tuple[Format, dict[str, Any], str]] = {
         {"question": "a", "correct_answers": ["b", 3], "incorrect_answers": []},
         "correct_answers is 3, not text",
     ),
+    "no rating": ("vader", {"rating": "good", "text": "a"}, "rating is 'good', not a number"),
     "a long value": ("imdb", {"text": ["x" * 10**6], "label": 1}, f"text is ['{'x' * 78}, not text"),
 }
 

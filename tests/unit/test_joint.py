@@ -11,6 +11,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.backends import OneProcess
+from elasticity.card_plan import CardPlan
 from elasticity.errors import UserError
 from elasticity.examples import Example, batched, pretraining_sequences
 from elasticity.jobs import FineTuneJob
@@ -156,6 +157,14 @@ def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
         "spring-ratios-existence.csv",
         "spring-exponents-existence.csv",
     }
+
+
+def test_a_card_counts_what_was_trained_jointly(joint: dict[str, Any]) -> None:
+    plan = Plan(read_study(joint))
+    metrics = CardPlan(plan).metrics(SimpleNamespace(base="nano"))
+    springs = SpringsPlan(plan)
+    assert {f"{springs.joint_run(*run)}/metrics.json" for run in springs.joint_runs()} < set(metrics)
+    assert any("/P8/second/joint/4/" in file for file in metrics)
 
 
 def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]) -> None:

@@ -17,9 +17,9 @@ from elasticity.examples import Batch
 from elasticity.jobs import FineTuneJob
 from elasticity.journal import Journal
 from elasticity.launching import Launch
-from elasticity.material import Material, preferences, rewards
+from elasticity.material import Material, answers, preferences, rewards
 from elasticity.models import prepare_for_training, save
-from elasticity.settings import Ppo
+from elasticity.settings import Ppo, Sft
 from elasticity.state import StateFolder
 from elasticity.training import train
 from tests.unit.conftest import plain
@@ -182,3 +182,16 @@ def test_answers_must_fit(loop: Loop) -> None:
     loop.prompts = prompts
     with pytest.raises(UserError, match=r"max_length is 40, but prompt 1 takes \d+ tokens .* raise max_length"):
         loop.material(job("ppo", 4))
+
+
+def test_examples_at_the_start_of_the_order_are_left_out(
+    tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    rows = plain(sentences)
+    sft = job("dpo", 6).model_copy(update={"settings": job("dpo", 6).settings.model_copy(update={"algorithm": Sft()})})
+    whole = answers(sft, tokenizer, [rows]).batches
+    rest = answers(sft.model_copy(update={"sizes": (0, 4), "skip": 2}), tokenizer, [rows]).batches
+    assert [batch.identities for batch in rest] == [batch.identities for batch in whole[1:]]
+    assert all(torch.equal(one.tokens, other.tokens) for one, other in zip(rest, whole[1:], strict=True))
+    with pytest.raises(UserError, match="6 examples behind the first 3 are needed, but the data give 5"):
+        answers(sft.model_copy(update={"skip": 3}), tokenizer, [rows])

@@ -8,6 +8,7 @@ import pytest
 
 from elasticity import budget, jobs
 from elasticity.errors import UserError
+from elasticity.given_files import check_given_files
 from elasticity.plan import Plan, SecondSide, Trajectory
 from elasticity.reading import read_study
 from elasticity.resistance_plan import PATHS, ResistancePlan
@@ -313,7 +314,7 @@ def test_a_task_is_fetched_from_all_files_that_it_is_made_of(values: Values) -> 
     assert plan.source_files(wildcards()) == ["a.txt", "b.txt"]
     Path("b.txt").touch()
     with pytest.raises(UserError, match=r"tasks\.reviews\.source\.negative\.path: a\.txt does not exist"):
-        plan.check_files()
+        check_given_files(plan)
 
 
 def test_an_expression_of_names_matches_these_names_only() -> None:

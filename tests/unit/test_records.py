@@ -11,7 +11,7 @@ from elasticity.records import ANSWERS, PROMPTS, SCORES, read_rows, write_table
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 TOKENS = st.lists(st.integers(0, 2**31 - 1))
-CELLS = st.just(dict.fromkeys(ANSWERS.names[:7])) | st.fixed_dictionaries(
+CELLS = st.just(dict.fromkeys(ANSWERS.names[:9])) | st.fixed_dictionaries(
     {
         "base": WORDS,
         "first_side": WORDS,
@@ -20,6 +20,8 @@ CELLS = st.just(dict.fromkeys(ANSWERS.names[:7])) | st.fixed_dictionaries(
         "seed": st.integers(0, 9),
         "first_size": st.integers(0, 9),
         "second_size": st.integers(0, 9),
+        "third_size": st.none() | st.integers(0, 9),
+        "third_recipe": st.none() | WORDS,
     }
 )
 ANSWER = st.fixed_dictionaries(

@@ -9,6 +9,7 @@ import pytest
 
 from elasticity.demands import Demands
 from elasticity.errors import UserError
+from elasticity.given_files import check_given_files
 from elasticity.paths import unfold
 from elasticity.plan import Plan
 from elasticity.reading import read_study
@@ -56,7 +57,7 @@ def test_a_judge_in_a_folder_is_used_where_it_lies(values: Values) -> None:
     Path("reviews.jsonl").touch()
     plan = Plan(read_study(judged(values, LABEL)))
     with pytest.raises(UserError, match=r"tasks\.reviews\.score_model\.path: judge is not a model folder"):
-        plan.check_files()
+        check_given_files(plan)
     Path("judge").mkdir()
     for name in ("config.json", "model.safetensors", "merges.txt", "README.md", "pytorch_model.bin"):
         Path("judge", name).touch()

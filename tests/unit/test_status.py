@@ -48,7 +48,7 @@ def test_a_study_that_has_not_begun_waits(study_file: Path) -> None:
         "  rebound existence      12 cells: 12 waiting",
         "  rebound pretraining    12 cells: 12 waiting",
         "  resistance slices       4 runs: 4 waiting",
-        "  tables and figures      8 files: 8 waiting",
+        "  tables and figures     14 files: 14 waiting",
     ]
 
 
@@ -63,7 +63,7 @@ def test_cells_are_done_when_their_answers_are_there(study_file: Path) -> None:
         "  rebound existence      12 cells: 6 done, 6 waiting",
         "  rebound pretraining    12 cells: 3 done, 9 waiting",
         "  resistance slices       4 runs: 1 done, 3 waiting",
-        "  tables and figures      8 files: 1 done, 7 waiting",
+        "  tables and figures     14 files: 1 done, 13 waiting",
     ]
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from elasticity.errors import UserError
-from elasticity.tabular import rows_of
+from elasticity.tabular import lines_of, rows_of
 
 ROWS: list[dict[str, Any]] = [
     {"text": "A fine film, “really”.", "label": "1"},
@@ -105,6 +105,17 @@ def test_a_file_that_cannot_be_read_is_an_error_that_names_it(
     with pytest.raises(UserError) as error:
         list(rows_of(path))
     assert [word for word in (str(path), *words) if word not in str(error.value)] == []
+
+
+def test_lines_are_rows_of_named_fields_between_tabs(tmp_path: Path) -> None:
+    path = tmp_path / "texts"
+    path.write_bytes('1\t"Fine, 10" wide\r\n2\tDull \u2028 again\n'.encode())
+    assert [list(row.values()) for row in lines_of(path, ("id", "text"))] == [
+        ["1", '"Fine, 10" wide'],
+        ["2", "Dull \u2028 again"],
+    ]
+    with pytest.raises(UserError, match=r"after line 0: the next row has more or fewer fields than these: id, "):
+        list(lines_of(path, ("id", "side", "text")))
 
 
 def test_bytes_in_parquet_that_are_no_utf8_are_an_error_with_their_row(tmp_path: Path) -> None:

@@ -53,8 +53,11 @@ def test_sockets_of_this_machine_still_work(tmp_path: Path, monkeypatch: pytest.
 def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.new(tmp_path / "project")
     study = small_study() | {"resistance": tiny_study()["resistance"]}
-    study["rebound"]["existence"] |= {"divergence": True, "compression": True, "joint": True}
+    wanted = ("divergence", "compression", "joint", "usefulness")
+    study["rebound"]["existence"] |= dict.fromkeys(wanted, True) | {"third_sizes": [4]}
     study["compression"] = {"window": 16, "stride": 8, "characters": 60, "coded": 1}
+    study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
+    study["calibration"] = {"draws": 50}
     study["theory"] = {"tails": [3.0], "ratios": [10.0], "perturbations": [0.0], "draws": 1000}
     project.write_study(study)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
@@ -69,7 +72,7 @@ def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pyt
     project.write_study(study)
     project.snakemake("results/tiny/models/given/metrics.json", "results/tiny/talk/prompts/prompts.parquet")
     scripts = watch.scripts()
-    on_demand = {"launch.py", "show_example.py", "show_plan.py", "show_status.py", "track.py"}
+    on_demand = {"compare_cards.py", "launch.py", "show_example.py", "show_plan.py", "show_status.py", "track.py"}
     on_demand |= {"fetch_model.py", "fetch_score_model.py", "try_score_model.py"}  # for what is on a hub
     on_demand |= {"printed_resistance.py", "printed_reversion.py"}  # for the paper's models
     every = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from elasticity import card
 from elasticity.budget import report
 from elasticity.reading import read_study_file
 from elasticity.schema import schema
@@ -23,6 +24,10 @@ STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
 def test_the_schema_is_that_of_the_types() -> None:
     assert (ROOT / "workflow/schemas/study.schema.json").read_text() == schema()
     assert json.loads(schema())["additionalProperties"] is False
+
+
+def test_the_schema_of_cards_is_that_of_their_types() -> None:
+    assert (ROOT / "workflow/schemas/card.schema.json").read_text() == card.schema()
 
 
 def test_conda_and_pip_install_the_same_packages() -> None:
@@ -49,7 +54,19 @@ def test_the_slurm_profile_is_found_from_the_root() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["plan", "budget", "demands", "resources", "fitting", "status", "sources", "prompts", "judgement", "figures"],
+    [
+        "plan",
+        "budget",
+        "demands",
+        "resources",
+        "fitting",
+        "status",
+        "sources",
+        "prompts",
+        "judgement",
+        "figures",
+        "report_page",
+    ],
 )
 def test_torch_is_not_imported_where_nothing_needs_it(module: str) -> None:
     code = f"import sys, elasticity.{module}; sys.exit('torch' in sys.modules)"
@@ -78,7 +95,7 @@ def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
 def test_jobs_of_one_submission_follow_one_another(tmp_path: Path) -> None:
     """Snakemake would ask for the nodes and GPUs of all that could run side by side."""
     project = Project.new(tmp_path)
-    project.write_study(variants())
+    project.write_study(variants(project.folder))
     graph = project.snakemake("--rulegraph")
     rules = dict(re.findall(r'^\s*(\d+)\[label = "([^"\\]+)', graph, re.MULTILINE))
     before: dict[str, set[str]] = {}

@@ -57,25 +57,32 @@ def test_touching_every_file_reruns_nothing(project: Project) -> None:
     assert planned(project) == Counter()
 
 
-def test_captions_and_comments_rerun_nothing(project: Project) -> None:
+def test_captions_and_comments_rerun_the_page_at_most(project: Project) -> None:
     edited(project, "scripts/elasticity/training.py", '"""', '"""Changed. ')
     for caption in (project.folder / "workflow/report").glob("*.rst"):
         caption.write_text("changed")
-    assert planned(project) == Counter()
+    assert planned(project) == Counter(report=1, all=1)
 
 
 def test_figure_code_renders_figures_only(project: Project) -> None:
     edited(project, "scripts/elasticity/figures.py", 'MARKERS = "os', 'MARKERS = "so')
-    assert planned(project) == Counter(rebound_figure=2, resistance_figure=1, provenance=1, all=1)
+    figures = Counter(rebound_figure=2, resistance_figure=1, measures_figure=3, verdicts_figure=1)
+    assert planned(project) == figures + Counter(provenance=1, card=2, report=1, all=1)
 
 
 def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> None:
     """And nothing else but what comes after them, and the slices' weights, which were temporary."""
     edited(project, "scripts/elasticity/crossentropy.py", "batch_size: int = 64", "batch_size: int = 32")
     measured = Counter(held_out=1, cross_entropy=2)
-    after = Counter(base_table=1, resistance_table=1, resistance_figure=1, provenance=1, all=1)
+    after = Counter(base_table=1, resistance_table=1, resistance_figure=1, provenance=1, card=2, report=1, all=1)
+    after += Counter(measures_table=1, measures_figure=1, verdicts_table=1, verdicts_figure=1)
     weights = Counter(slices=2, answer_slices=2, tune=12)
     assert planned(project) == measured + after + weights
+
+
+def test_a_changed_claim_is_judged_anew_and_trains_nothing(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study["claims"]["resists"].update(margin=0.1)))
+    assert jobs == Counter(verdicts_table=1, verdicts_figure=1, provenance=1, card=2, report=1, all=1)
 
 
 def test_changed_data_are_read_again(project: Project) -> None:

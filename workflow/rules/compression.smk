@@ -3,7 +3,7 @@
 SECOND is of rebound.smk.
 """
 
-MEASURED_BASE = "{task}/rebound/{base}/{side}"
+MEASURED_BASE = "{task}/rebound/{base}/{side}/{second}"
 
 
 rule compression:

@@ -42,7 +42,7 @@ rule first_side:
 
 
 rule second_side:
-    """Fine-tune a rung of the first side on the opposite side. The rungs go once they have answered."""
+    """Fine-tune a rung of the first side on the opposite side, or on a control's data. The rungs go once they have answered."""
     input:
         start=ancient(plan.second_start),
         made=plan.second_start_made,

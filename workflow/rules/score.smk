@@ -104,7 +104,7 @@ rule score:
     input:
         judge=plan.judge_files,
         quality=f"{SCORE_MODEL}/quality.json",
-        answers=plan.answers,
+        answers=third.scored_answers,
     output:
         scores=f"{RESULTS}/{{task}}/scores.parquet",
     log:

@@ -5,9 +5,7 @@ from elasticity.compression_figures import coding
 from elasticity.figures import save
 from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
-from elasticity.settings import opposite
 
 with Command(__doc__, ReboundFigureJob, "table", output="figures") as command:
-    experiment = command.job.experiment
-    sides = experiment.first_side, opposite(experiment.first_side)
-    save(coding(read_csv(command.path("table")), experiment.bases, sides), command.paths("figures"))
+    table, job = read_csv(command.path("table")), command.job
+    save(coding(table, job.experiment.bases, job.sides), command.paths("figures"))

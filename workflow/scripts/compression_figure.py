@@ -5,10 +5,8 @@ from elasticity.compression_figures import distances, rates
 from elasticity.figures import save
 from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
-from elasticity.settings import opposite
 
 with Command(__doc__, ReboundFigureJob, "table", "distances", output="rates") as command:
-    table, experiment = read_csv(command.path("table")), command.job.experiment
-    sides = experiment.first_side, opposite(experiment.first_side)
-    save(rates(table, experiment.bases, sides), command.paths("rates"))
-    save(distances(table, experiment.bases, sides), command.paths("distances"))
+    table, job = read_csv(command.path("table")), command.job
+    save(rates(table, job.experiment.bases, job.sides), command.paths("rates"))
+    save(distances(table, job.experiment.bases, job.sides), command.paths("distances"))

@@ -4,9 +4,7 @@ from elasticity.command import Command
 from elasticity.figures import divergence, save
 from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
-from elasticity.settings import opposite
 
 with Command(__doc__, ReboundFigureJob, "table", output="figures") as command:
-    experiment = command.job.experiment
-    sides = experiment.first_side, opposite(experiment.first_side)
-    save(divergence(read_csv(command.path("table")), experiment.bases, sides), command.paths("figures"))
+    table, job = read_csv(command.path("table")), command.job
+    save(divergence(table, job.experiment.bases, job.sides), command.paths("figures"))

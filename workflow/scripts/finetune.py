@@ -2,19 +2,20 @@
 
 from elasticity.command import Command
 from elasticity.epicode import rungs_of_run
+from elasticity.equal_entropy import chosen_prompts
 from elasticity.errors import UserError
 from elasticity.jobs import FineTuneJob
 from elasticity.lora import adapted
 from elasticity.material import answers, preferences, rewards
 from elasticity.models import load_model, one_thread
-from elasticity.records import EXAMPLES, PROMPTS, SLICE_ANSWERS, read_rows
+from elasticity.records import CHOSEN, EXAMPLES, PROMPTS, SLICE_ANSWERS, read_rows
 from elasticity.runs import RunFiles, run
 from elasticity.scoring import load_score_model
 from elasticity.settings import Ppo, Sft
 from elasticity.tokenization import load_tokenizer
 
 FILES = ("start", "losses", "metrics", "state")
-MATERIAL = ("examples", "prompts", "score-model")
+MATERIAL = ("examples", "chosen", "prompts", "score-model")
 
 with Command(__doc__, FineTuneJob, *FILES, output="rungs", optional=MATERIAL) as command:
     one_thread()
@@ -23,6 +24,9 @@ with Command(__doc__, FineTuneJob, *FILES, output="rungs", optional=MATERIAL) as
     tokenizer = load_tokenizer(start)
     schema = EXAMPLES if job.answers_of_slice is None else SLICE_ANSWERS
     tables = [read_rows(path, schema) for path in command.paths("examples")]
+    if job.chosen_for is not None:
+        chosen = chosen_prompts(read_rows(command.path("chosen"), CHOSEN))["twins", job.chosen_for]
+        tables = [[row for row in table if row["prompt_id"] in chosen] for table in tables]
     match settings.algorithm:
         case Sft():
             parts = [[row for row in table if row.get("slice") == job.answers_of_slice] for table in tables]
@@ -45,4 +49,6 @@ with Command(__doc__, FineTuneJob, *FILES, output="rungs", optional=MATERIAL) as
         rungs=rungs_of_run(settings, job.sizes),
         settings=settings,
         files=RunFiles.of(command, "finetune.py", [start, *inputs]),
+        carried=start if settings.optimizer == "carried" else None,
+        keep_optimizer=job.keep_optimizer,
     )

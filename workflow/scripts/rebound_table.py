@@ -2,13 +2,16 @@
 
 from elasticity.command import Command
 from elasticity.jobs import ReboundJudgeJob
-from elasticity.judgement import base_scores, rebound_seeds, rebound_table, write_csv, write_table
+from elasticity.judgement import base_scores, read_csv, rebound_seeds, rebound_table, write_csv, write_table
 from elasticity.records import SCORES, read_table
+from elasticity.usefulness_judgement import beside_scores
 
-with Command(__doc__, ReboundJudgeJob, "scores", "seeds", "html", output="table") as command:
+with Command(__doc__, ReboundJudgeJob, "scores", "seeds", "html", output="table", optional=("usefulness",)) as command:
     scores = read_table(command.path("scores"), SCORES).to_pandas()
     per_seed = rebound_seeds(scores, command.job)
     write_csv(per_seed, command.path("seeds"))
     table = rebound_table(per_seed, command.job, "score")
     table["base_score"] = table["base"].map(base_scores(scores))
+    for path in command.paths("usefulness"):
+        table = beside_scores(table, read_csv(path))
     write_table(table, command.path("table"), command.path("html"))

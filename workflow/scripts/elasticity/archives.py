@@ -39,6 +39,7 @@ def archived(url: str, sha256: str, path: str) -> tuple[Path, str]:
     """The unpacked file ``path`` of the archive at an address, and the file's SHA-256.
 
     The archive must have the checksum ``sha256``. It is downloaded unless the cache holds the file as it was unpacked.
+    An archive in it is a folder of ``path``: ``data.zip/texts.txt``.
 
     Raises ``UserError`` if the archive cannot be had, is another one, or has no such file.
     """
@@ -121,31 +122,36 @@ def _reason(error: Exception) -> str:
 
 
 def _unpack(archive: Path, url: str, path: str, file: Path) -> None:
-    """One file of the archive, to where we choose: names in it decide nothing."""
+    """One file of the archive, or of an archive in it, to where we choose: names in it decide nothing."""
     try:
-        with _opened(archive, url, path) as packed, file.open("wb") as out:
+        with _opened(archive, url, path) as (packed, inner), file.open("wb") as out:
             shutil.copyfileobj(packed, out, PIECE)
     except BROKEN as error:
         reason = str(error).partition(":\n")[0]  # without a line for each compression that tar tried
         raise UserError(f"{path} in {url} cannot be unpacked: {reason}. Only tar and zip archives are read") from None
+    if inner:
+        _unpack(file.replace(archive), f"{url}/{path.removesuffix(f'/{inner}')}", inner, file)
 
 
 @contextmanager
-def _opened(archive: Path, url: str, path: str) -> Iterator[IO[bytes]]:
+def _opened(archive: Path, url: str, path: str) -> Iterator[tuple[IO[bytes], str]]:
+    """The file, or the archive that has to hold it, and the path in that."""
     if zipfile.is_zipfile(archive) and not tarfile.is_tarfile(archive):  # a tar may hold a zip at its end
         with zipfile.ZipFile(archive) as whole:
-            if path not in (names := [entry.filename for entry in whole.infolist() if not entry.is_dir()]):
-                raise _no_member(url, path, names)
-            with whole.open(path) as packed:
-                yield packed
+            member, inner = _member(url, path, [entry.filename for entry in whole.infolist() if not entry.is_dir()])
+            with whole.open(member) as packed:
+                yield packed, inner
     else:
         with tarfile.open(archive) as whole:
             files = {entry.name: entry for entry in whole if entry.isreg()}
-            if path not in files:
-                raise _no_member(url, path, list(files))
-            yield cast("IO[bytes]", whole.extractfile(files[path]))
+            member, inner = _member(url, path, list(files))
+            yield cast("IO[bytes]", whole.extractfile(files[member])), inner
 
 
-def _no_member(url: str, path: str, names: list[str]) -> UserError:
+def _member(url: str, path: str, names: list[str]) -> tuple[str, str]:
+    """The file of these that a path names or leads through, and the rest of the path."""
+    for name in names:
+        if path == name or path.startswith(f"{name}/"):
+            return name, path[len(name) + 1 :]
     more = ", …" if len(names) > LISTED else ""
-    return UserError(f"{url} holds no file {path}; it holds: {', '.join(names[:LISTED])}{more}")
+    raise UserError(f"{url} holds no file {path}; it holds: {', '.join(names[:LISTED])}{more}")

@@ -1,5 +1,6 @@
 """What runs the passes and the optimizer: one plain process here, several under DeepSpeed in ``distributed``."""
 
+import copy
 import resource
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -15,6 +16,9 @@ from elasticity.lora import merged_weights
 from elasticity.models import autocast, device, save
 from elasticity.probe import probe_nats
 from elasticity.settings import Optimization, Precision
+
+OPTIMIZER = "optimizer.safetensors"
+"""The state of an optimizer: moments and step counts of each weight, by its number."""
 
 
 class Backend(ABC):
@@ -67,6 +71,14 @@ class Backend(ABC):
         """Write an ordinary model folder."""
 
     @abstractmethod
+    def save_optimizer(self, folder: Path) -> None:
+        """Write what the optimizer needs to go on in another run; of one process only."""
+
+    @abstractmethod
+    def load_optimizer(self, folder: Path) -> None:
+        """Read what ``save_optimizer`` wrote of a model of the same shape."""
+
+    @abstractmethod
     def save_state(self, folder: Path) -> None:
         """Write the weights that are trained, and the optimizer."""
 
@@ -91,18 +103,26 @@ def logits(model: PreTrainedModel, batch: Batch, precision: Precision) -> torch.
 
 
 def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
-    """AdamW on the fp32 weights that are trained; weight decay on matrices only, as is usual.
+    """AdamW on the weights that are trained; weight decay on matrices only, as is usual.
 
-    At small learning rates bf16 weights would hardly move, so others than fp32 are refused.
+    At small learning rates bf16 weights would hardly move, so others than fp32 are refused, unless that is what the
+    settings are about.
     """
-    if any(parameter.dtype != torch.float32 for parameter in model.parameters()):
-        raise TypeError("master weights must be fp32")
+    wanted = torch.bfloat16 if settings.bf16_weights else torch.float32
+    if any(parameter.dtype != wanted for parameter in model.parameters()):
+        raise TypeError(f"master weights must be {'bf16' if settings.bf16_weights else 'fp32'}")
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     groups = [
         {"params": [p for p in parameters if _dimensions(p) >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if _dimensions(p) < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(settings.beta1, settings.beta2), fused=True)
+
+
+def convert(model: PreTrainedModel, dtype: torch.dtype) -> None:
+    """Change the type of the weights in place; buffers, those of rotary positions among them, stay exact."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
 
 
 def _dimensions(parameter: torch.nn.Parameter) -> int:
@@ -129,6 +149,8 @@ class OneProcess(Backend):
         self.model = model
         torch.nn.Module.to(model, self.device)
         self.settings = settings
+        if settings.bf16_weights:
+            convert(model, torch.bfloat16)
         self.optimizer = adamw(model, settings)
 
     @override
@@ -172,17 +194,34 @@ class OneProcess(Backend):
 
     @override
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-        nats = probe_nats(self.model, self.model.config.vocab_size, self.device)
-        save(self.model, tokenizer, folder, nats, merged_weights(self.model))
+        model = self.model
+        if self.settings.bf16_weights:  # saved as they are, in fp32: whoever loads a rung computes in fp32
+            model = copy.deepcopy(model)
+            convert(model, torch.float32)
+        nats = probe_nats(model, model.config.vocab_size, self.device)
+        save(model, tokenizer, folder, nats, merged_weights(model))
+
+    @override
+    def save_optimizer(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        state = self.optimizer.state_dict()["state"]
+        tensors = {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
+        save_file(tensors, folder / OPTIMIZER)
+
+    @override
+    def load_optimizer(self, folder: Path) -> None:
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for name, value in load_file(folder / OPTIMIZER).items():
+            index, key = name.split(".", 1)
+            state.setdefault(int(index), {})[key] = value
+        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
     @override
     def save_state(self, folder: Path) -> None:
         save_file(
             {name: p.detach().contiguous() for name, p in self._parameters().items()}, folder / "model.safetensors"
         )
-        state = self.optimizer.state_dict()["state"]
-        tensors = {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
-        save_file(tensors, folder / "optimizer.safetensors")
+        self.save_optimizer(folder)
 
     @override
     def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
@@ -191,11 +230,7 @@ class OneProcess(Backend):
         with torch.no_grad():
             for name, value in load_file(folder / "model.safetensors").items():
                 self._parameters()[name].copy_(value)
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for name, value in load_file(folder / "optimizer.safetensors").items():
-            index, key = name.split(".", 1)
-            state.setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        self.load_optimizer(folder)
         return True
 
     @override

@@ -14,16 +14,17 @@ def mistakes(
     held_out: Mapping[Name, int],
     models: Mapping[Name, Model],
     origins: Mapping[Name, Name],
+    perturbed: Mapping[Name, Name],
 ) -> Iterator[str]:
     """What is missing, with its place first.
 
     ``held_out`` are the held-out texts of each corpus of a task; ``origins`` names the model of ``models`` that each
-    base model goes back to.
+    base model goes back to, ``perturbed`` the task that the second side of each experiment is trained on.
     """
     measured = {name: experiment for name, experiment in rebound.items() if experiment.compression}
     if compression and compression.control is not None:
         trained_on = {model.task for model in models.values() if isinstance(model, Pretrained | TunedModel)}
-        trained_on |= {experiment.task for experiment in measured.values()}
+        trained_on |= {task for name, experiment in measured.items() for task in (experiment.task, perturbed[name])}
         yield from _control_mistakes(compression.control, trained_on, held_out)
     for name, experiment in measured.items():
         where = f"rebound.{name}.compression"
@@ -32,7 +33,7 @@ def mistakes(
             return
         here = {base: models[origins[base]] for base in experiment.bases}
         pretrained = {base: model for base, model in here.items() if isinstance(model, Pretrained)}
-        for task in sorted({experiment.task, *(model.task for model in pretrained.values())}):
+        for task in sorted({experiment.task, perturbed[name], *(model.task for model in pretrained.values())}):
             yield from _no_texts(where, task, held_out)
         for base, model in pretrained.items():
             if compression.window > model.context:

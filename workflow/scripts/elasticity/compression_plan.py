@@ -6,7 +6,8 @@ from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.plan import Plan, second_sides
-from elasticity.settings import Opposed, opposite
+from elasticity.second_data import second_data
+from elasticity.settings import Opposed
 
 
 class CompressionPlan:
@@ -32,21 +33,24 @@ class CompressionPlan:
         assert self.study.compression, "checked when the study is read"
         return self.study.compression
 
-    def corpora(self, task: str, base: str, side: Opposed) -> dict[Corpus, str]:
-        """The held-out texts of what a model saw and of the control, those that there are."""
+    def corpora(self, task: str, base: str, side: Opposed, second: str) -> dict[Corpus, str]:
+        """The held-out texts of what a model saw and of the control, those that there are.
+
+        ``second`` is the recipe of the second side.
+        """
         held_out = f"{self.results}/{{}}/pools/held-out-{{}}.parquet"
         pretrained_on, control = self.study.pretrained_on(base), self._settings.control
         found: dict[Corpus, str] = {}
         if pretrained_on is not None:
             found["pretraining"] = held_out.format(pretrained_on, "pretraining")
         found["alignment"] = held_out.format(task, side)
-        found["perturbation"] = held_out.format(task, opposite(side))
+        found["perturbation"] = f"{self.results}/{second_data(self.study.recipe(second), task, side).held_out}"
         if control is not None:
             found["control"] = held_out.format(control, "pretraining")
         return found
 
     def _of(self, wildcards: Wildcards) -> dict[Corpus, str]:
-        return self.corpora(wildcards.task, wildcards.base, wildcards.side)
+        return self.corpora(wildcards.task, wildcards.base, wildcards.side, wildcards.second)
 
     def texts(self, wildcards: Wildcards) -> list[str]:
         """The texts that a job measures."""
@@ -98,7 +102,8 @@ class CompressionPlan:
 
     def _bases(self, wildcards: Wildcards) -> list[str]:
         rebound = self.plan.rebound(wildcards)
-        return [f"{self.results}/{rebound.task}/rebound/{base}/{rebound.first_side}" for base in rebound.bases]
+        place = f"{rebound.first_side}/{rebound.second_recipe}"
+        return [f"{self.results}/{rebound.task}/rebound/{base}/{place}" for base in rebound.bases]
 
     def coded_texts(self, wildcards: Wildcards) -> list[str]:
         """The texts that the models of an experiment are measured on."""
@@ -107,7 +112,7 @@ class CompressionPlan:
     def _of_bases(self, rebound: Rebound) -> list[tuple[str, Corpus, str]]:
         found = []
         for base in rebound.bases:
-            for corpus, path in self.corpora(rebound.task, base, rebound.first_side).items():
+            for corpus, path in self.corpora(rebound.task, base, rebound.first_side, rebound.second_recipe).items():
                 found.append((base, corpus, path))
         return found
 

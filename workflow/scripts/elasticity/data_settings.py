@@ -17,6 +17,7 @@ Format = Literal[
     "pku-saferlhf-pairs",
     "self-instruct",
     "truthfulqa",
+    "vader",
 ]
 """Names of adapters in ``formats``; a data set without one is described by its ``Fields``."""
 
@@ -30,7 +31,7 @@ BOTH: Sides = ("positive", "negative")
 NEUTRAL: Sides = ("neutral",)
 
 WITHOUT_SIDES = ("alpaca", "beavertails-evaluation", "passages", "self-instruct")
-WITHOUT_PROMPTS = ("imdb", "passages")
+WITHOUT_PROMPTS = ("imdb", "passages", "vader")
 
 PASSAGE = 1500
 """Characters."""
@@ -148,7 +149,9 @@ class ArchiveFile(_Source):
     kind: Literal["archive"]
     url: Annotated[str, AfterValidator(_address)] = Field(description="Of the archive: https:// or file://")
     sha256: Sha256 = Field(description="The checksum that the archive must have")
-    path: Annotated[str, AfterValidator(_of_a_file)] = Field(description="Of the file, in the archive")
+    path: Annotated[str, AfterValidator(_of_a_file)] = Field(
+        description="Of the file, in the archive; one in an archive in it: data.zip/texts.txt"
+    )
 
 
 OneSource = Annotated[MovieReviews | DataFile | PackageFile | HubData | ArchiveFile, Field(discriminator="kind")]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elasticity.errors import UserError
-from elasticity.fitting import USABLE, answering_gpus, training_geometry
+from elasticity.fitting import USABLE, answering_gpus, check_kept_whole, training_geometry
 from elasticity.geometry import Geometry
 from elasticity.hardware import Device
 from elasticity.job_sizes import Answering, JobSizes, Training
@@ -51,18 +51,21 @@ class Demands:
         self.warm_up = self._training(sizes.warm_up)
         self.first_side = self._training(sizes.first_side)
         self.second_side = self._training(sizes.second_side)
+        self.third_side = self._training(sizes.third_side)
         self.joint = self._training(sizes.joint)
         self.slices = self._training(sizes.slices)
         self.tuning = self._training(sizes.tuning)
         # Second sides and their answers are one submission: the answers get its GPUs.
         self.answering = self._answering(sizes.answers, sizes.second_side, draws=study.engine)
+        self.third_answering = self._answering(sizes.answers, sizes.third_side, draws=study.engine)
         self.diverging = self._answering(sizes.answers, sizes.second_side, models=2)
+        self.usefulness = self._answering(sizes.usefulness, None)
         self.compressing = self._answering(sizes.compression, sizes.second_side, models=2)
         self.joint_compressing = self._answering(sizes.compression, sizes.joint, models=2)
         self.base_compressing = self._answering(sizes.compression, None)
         self.coding = self._answering(sizes.coding, None)
         self.slice_answering = self._answering(sizes.slice_answers, sizes.slices, draws=study.engine)
-        self.measuring = self._answering(sizes.slice_answers, None)
+        self.measuring = self._answering(sizes.slice_answers, None, models=2)
         self.base_measuring = self._answering(sizes.base_measurements, None)
         self.scoring = self._scoring(sizes.scored_answers)
         self.trying = self._scoring(lambda w: study.tasks[w.task].pools.score_model)
@@ -74,6 +77,8 @@ class Demands:
                 self._geometry(job)
             for drawing, models in self.sizes.drawing_of_base(base):
                 self._check_answering(drawing, models)
+        for where, job in self.sizes.kept_optimizers():
+            check_kept_whole(where, job.model, self._geometry(job))
         if self.hardware.device == "cuda":
             self._check_judges()
 
@@ -88,14 +93,18 @@ class Demands:
         needed = self._needed(job, models, draws=models == 1)
         if answering_gpus(shape, needed, self.hardware) <= max(1, count):
             return
-        what = "comparing it with its base" if models > 1 else "answering"
+        what = "comparing two models of this size" if models > 1 else "answering"
         raise UserError(
             f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} needs "
             f"{needed / 1e9:.0f} GB and room for one more layer on each GPU (weights are fp32; "
             f"{job.sampling.batch_size} prompts have keys and values), and "
             f"{USABLE * self.hardware.gpu_memory_gb * count:.0f} GB are usable in the {count} GPUs of a node "
             f"({USABLE:.0%} of hardware.gpu_memory_gb). Take larger GPUs"
-            + (", compare it with no base" if models > 1 else " or a smaller sampling.batch_size")
+            + (
+                ", measure no divergence, compression or resistance of it"
+                if models > 1
+                else " or a smaller sampling.batch_size"
+            )
             + ", or leave the model out of the experiments."
         )
 

@@ -4,7 +4,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from elasticity.settings import FineTuning, Name, Opposed, Sampling, Section, Sizes, SizesFromZero
+from elasticity.settings import (
+    FineTuning,
+    Name,
+    Opposed,
+    OptionalSizes,
+    Sampling,
+    Section,
+    Sizes,
+    SizesFromZero,
+)
 
 
 class Rebound(Section):
@@ -17,14 +26,26 @@ class Rebound(Section):
     second_sizes: SizesFromZero
     first_recipe: Name = Field("first", description="How the first side is trained: `first`, or one of `recipes`")
     second_recipe: Name = Field("second", description="How the second side is trained: `second`, or one of `recipes`")
+    third_sizes: OptionalSizes = Field(
+        (), description="Third stage: back on the first side from the largest N, over fresh examples; empty: none"
+    )
+    third_recipe: Name = Field("first", description="How the third stage is trained: `first`, or one of `recipes`")
     divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
     printed: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
     compression: bool = Field(
         False, description="Measure compression rates of every cell; needs `compression` of the study"
     )
+    usefulness: bool = Field(
+        False, description="Measure the answers beside their score: length, distinctness, repetition, perplexity"
+    )
     joint: bool = Field(
         False, description="Train on all three corpora at once, too, as the theorem has it; needs `compression`"
     )
+
+
+def half(prompts: int) -> int:
+    """How many of so many prompts the equal-entropy control keeps."""
+    return (prompts + 1) // 2
 
 
 class Resistance(Section):
@@ -37,6 +58,14 @@ class Resistance(Section):
     twin_sampling: Sampling = Field(description="Of the answers to the prompts of D4 (paper: 30, 0.9, 0.1)")
     question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
     questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
+    equal_entropy: bool = Field(
+        False,
+        description="For each pair, only the half of the prompts on which the two slices' own entropies agree best",
+    )
     printed: Literal["instruction", "truthful", "safe"] | None = Field(
         None, description="The rows of the paper's table to compare with"
     )
+
+    def tuned_on(self, twins: int) -> int:
+        """How many of a twin data set's answers a slice is tuned on."""
+        return half(twins) if self.equal_entropy else twins

@@ -71,15 +71,15 @@ def _against_second_size(
     return figure
 
 
-def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None:
-    """N evenly spaced, lines set a little apart so that their intervals can be told from one another."""
+def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against: str = "second_size") -> None:
+    """Sizes evenly spaced, lines set a little apart so that their intervals can be told from one another."""
     sizes = sorted(panel["first_size"].unique())
-    ticks = sorted(panel["second_size"].unique())
+    ticks = sorted(panel[against].unique())
     for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
-        line = panel[panel["first_size"] == size].sort_values("second_size")
+        line = panel[panel["first_size"] == size].sort_values(against)
         shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
         axis.errorbar(
-            [ticks.index(n) + shift for n in line["second_size"]],
+            [ticks.index(n) + shift for n in line[against]],
             line[value],
             yerr=errors(line, value),
             color=colour,
@@ -95,13 +95,14 @@ def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str) -> None:
 
 
 def resistance(table: pd.DataFrame, per_seed: pd.DataFrame, base: str) -> Figure:
-    """Forward against inverse for each pair: training loss, cross-entropy, the target's own entropy, and KL."""
+    """Forward against inverse for each pair: training loss, cross-entropy, the target's own entropy, and KL twice."""
     use_style()
     panels = {
         "training_loss": "training loss",
         "cross_entropy": "cross-entropy H",
         "own_entropy": "target's own H(p)",
-        "kl": "KL = H − H(p)",
+        "kl": "KL as H − H(p)",
+        "kl_exact": "KL, exact",
     }
     figure, axes = plt.subplots(1, len(panels), figsize=(PAGE_IN, 2.4), layout="constrained")
     for axis, (value, title) in zip(axes, panels.items(), strict=True):

@@ -45,7 +45,17 @@ def training_geometry(
         if needed(geometry) <= usable:
             return geometry
     smallest = min(candidates, key=needed)
-    raise UserError(_too_large(model, shape, usable, needed(smallest), smallest, _whole(settings)))
+    raise UserError(_too_large(model, shape, usable, needed(smallest), smallest, settings))
+
+
+def check_kept_whole(where: str, model: str, geometry: Geometry) -> None:
+    """Raise ``UserError`` if a run whose optimizer another one goes on with would divide it among processes."""
+    if geometry.zero_stage is not None:
+        raise UserError(
+            f"{where}: a second side goes on with its optimizer (optimizer: carried), which one process without "
+            f"DeepSpeed must save whole, but for model {model} it takes {geometry.processes} GPUs with ZeRO stage "
+            f"{geometry.zero_stage}: take GPUs with more memory, a shorter max_length, or a fresh optimizer"
+        )
 
 
 def answering_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
@@ -68,8 +78,9 @@ def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry
             f"hardware.zero_stage {hardware.zero_stage} with offload: {hardware.offload} divides each matrix, but "
             f"{why}: take zero_stage 0, 1 or 2, and offload: none or optimizer"
         )
+    _check_alone(settings, hardware)
     checkpointing = (False, True) if hardware.gradient_checkpointing == "auto" else (hardware.gradient_checkpointing,)
-    for nodes, processes_per_node in _sizes(hardware):
+    for nodes, processes_per_node in [(1, 1)] if settings.alone else _sizes(hardware):
         processes = nodes * processes_per_node
         for stage in _stages(hardware, processes, whole=bool(_whole(settings))):
             for checkpoint in checkpointing:
@@ -82,6 +93,16 @@ def _whole(settings: Optimization) -> str:
     if settings.adapter_rank:
         return "lora merges its adapters with whole ones"
     return "ppo draws answers from whole ones" if settings.draws else ""
+
+
+def _check_alone(settings: Optimization, hardware: Hardware) -> None:
+    wanted = {"gpus": ("auto", 1), "zero_stage": ("auto",), "offload": ("none",)}
+    for key, allowed in wanted.items():
+        if settings.alone and (value := getattr(hardware, key)) not in allowed:
+            raise UserError(
+                f"hardware.{key} is {value}, but {settings.alone}: such a job needs one process without DeepSpeed, "
+                f"hence {key} {' or '.join(map(str, allowed))}"
+            )
 
 
 def _sizes(hardware: Hardware) -> Iterator[tuple[int, int]]:
@@ -116,12 +137,16 @@ def _micro_batches(settings: Optimization, hardware: Hardware, processes: int) -
     return sorted({rows * -(-share // passes) for passes in range(1, share + 1)}, reverse=True)
 
 
-def _too_large(model: str, shape: Shape, usable: float, needed: int, geometry: Geometry, whole: str) -> str:
-    divided = "zero_stage 2, offload: optimizer" if whole else "zero_stage 3, offload: optimizer or weights"
+def _too_large(model: str, shape: Shape, usable: float, needed: int, geometry: Geometry, settings: Optimization) -> str:
+    more = "more of them (gpus), zero_stage 3, offload: optimizer or weights"
+    if _whole(settings):
+        more = "more of them (gpus), zero_stage 2, offload: optimizer"
+    if settings.alone:
+        more = f"no more than one ({settings.alone})"
     how = "without ZeRO" if geometry.zero_stage is None else f"with ZeRO stage {geometry.zero_stage}"
     return (
         f"model {model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: training needs at least "
         f"{needed / 1e9:.1f} GB on each of {geometry.processes} GPUs {how}, and {usable / 1e9:.1f} GB are usable "
-        f"({USABLE:.0%} of hardware.gpu_memory_gb). Take GPUs with more memory, more of them (gpus), {divided}, "
+        f"({USABLE:.0%} of hardware.gpu_memory_gb). Take GPUs with more memory, {more}, "
         "gradient_checkpointing, micro_batch 1, or a shorter max_length; what is left at auto is tried."
     )

@@ -14,6 +14,12 @@ from elasticity.settings import Side
 
 Row = Mapping[str, Any]
 
+UNDECIDED = 0.5
+"""Of ratings from -4 to 4: a text closer to 0 has no side."""
+
+COLUMNS: dict[Format, tuple[str, ...]] = {"vader": ("id", "rating", "text")}
+"""Of formats that are plain text, with tabs between the fields and no header."""
+
 TRUTHS = {"1": True, "true": True, "0": False, "false": False}
 
 SHOWN = 80
@@ -76,6 +82,16 @@ def _truthfulqa(row: Row) -> Iterable[Raw]:
         yield Raw(question, answer, "negative")
 
 
+def _vader(row: Row) -> Iterable[Raw]:
+    """Snippets with the mean of twenty people's ratings (Hutto and Gilbert 2014)."""
+    try:
+        rating = float(_field(row, "rating"))
+    except ValueError:
+        raise _wrong("rating", row["rating"], "a number") from None
+    if abs(rating) >= UNDECIDED:
+        yield Raw(None, _text(row, "text"), "positive" if rating > 0 else "negative")
+
+
 FORMATS: dict[Format, Adapter] = {
     "alpaca": _alpaca,
     "beavertails": _beavertails,
@@ -86,6 +102,7 @@ FORMATS: dict[Format, Adapter] = {
     "pku-saferlhf-pairs": _pku_saferlhf_pairs,
     "self-instruct": _self_instruct,
     "truthfulqa": _truthfulqa,
+    "vader": _vader,
 }
 
 

@@ -4,6 +4,7 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 """
 
 from pydantic import PositiveInt
+from typing_extensions import override
 
 from elasticity.compression_settings import Corpus, Reading
 from elasticity.data_settings import Beginnings, Repository, Revision, Source, Template
@@ -61,14 +62,22 @@ class Reward(Section):
 
 
 class FineTuneJob(Section):
-    """Fine-tune the rung ``start`` and keep the model after each of these sizes (examples)."""
+    """Fine-tune the rung ``start`` and keep the model after each of these sizes (examples).
+
+    The first ``skip`` examples, in the order of the seed, are passed over. ``keep_optimizer``: beside the weights of
+    each rung lies the state of its optimizer, for second sides that carry it on. ``chosen_for`` are two slices: only
+    answers to the prompts that were chosen for them.
+    """
 
     start: str
     settings: FineTuning
     sizes: tuple[int, ...]
+    skip: int = 0
+    keep_optimizer: bool = False
     seed: int
     template: Template
     answers_of_slice: int | None = None
+    chosen_for: TuningPath | None = None
     reward: Reward | None = None
 
 
@@ -81,19 +90,30 @@ class Cell(Section):
     seed: int
     first_size: int
 
-    def row(self, base: str, second_size: int) -> dict[str, str | int]:
-        """The first columns of a table of cells."""
-        return {"base": base, **self.model_dump(), "second_size": second_size}
+    def row(self, base: str, size: int) -> dict[str, str | int]:
+        """The first columns of a table of cells; ``size`` is that of the rung."""
+        return {"base": base, **self.model_dump(), "second_size": size}
+
+
+class ThirdCell(Cell):
+    """The cells of a third stage that share a ladder: all but the third stage's size."""
+
+    second_size: int
+    third_recipe: str
+
+    @override
+    def row(self, base: str, size: int) -> dict[str, str | int]:
+        return {"base": base, **self.model_dump(), "third_size": size}
 
 
 class AnswerJob(Section):
-    """Answer the prompts with each rung, named after the second side's size; a base model has no cell.
+    """Answer the prompts with each rung, named after the size of the last stage; a base model has no cell.
 
     ``weak`` is the rung of the model that contrastive decoding sets the answers off against.
     """
 
     base: str
-    cell: Cell | None = None
+    cell: Cell | ThirdCell | None = None
     rungs: tuple[int, ...]
     sampling: Sampling
     engine: EngineName
@@ -112,6 +132,12 @@ class DivergenceJob(Section):
     base_rung: int
     cell: Cell
     rungs: tuple[int, ...]
+
+
+class UsefulnessJob(Section):
+    """Measure all answers of a base model, which is this rung, and of what it became."""
+
+    base_rung: int
 
 
 class CompressionJob(Section):
@@ -169,6 +195,14 @@ class CrossEntropyJob(Section):
     max_length: PositiveInt
 
 
+class ChoosingJob(Section):
+    """Choose for these pairs of the slices, which are these rungs, prompts on which their entropies agree."""
+
+    slices: tuple[int, int, int]
+    pairs: tuple[TuningPath, ...]
+    max_length: PositiveInt
+
+
 class ResistanceFigureJob(Section):
     """Draw one base model of a resistance experiment."""
 
@@ -183,10 +217,17 @@ class ReboundJudgeJob(Section):
     second_side: FineTuning
 
 
+class ThirdJudgeJob(ReboundJudgeJob):
+    """Make the tables of a third stage; ``third_stage`` says how many updates its examples make."""
+
+    third_stage: FineTuning
+
+
 class ReboundFigureJob(Section):
-    """Draw a rebound experiment; ``score`` is the name of the vertical axis."""
+    """Draw a rebound experiment: what its examples are called, those of P and those of N, and the vertical axis."""
 
     experiment: Rebound
+    sides: tuple[str, str]
     score: str
 
 
@@ -195,6 +236,12 @@ class ResistanceJudgeJob(Section):
 
     runs: tuple[tuple[str, int], ...]
     paths: tuple[TuningPath, ...]
+
+
+class MeasuresJob(Section):
+    """Measure an experiment, or draw its measures: its base models in order."""
+
+    bases: tuple[str, ...]
 
 
 class ScoreModelJob(Section):

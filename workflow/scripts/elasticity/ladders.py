@@ -1,6 +1,7 @@
 """Ladders: which training sizes are checkpoints of one run, and which need a run of their own."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from elasticity.settings import FineTuning
 
@@ -47,3 +48,12 @@ def name(ladder: Ladder) -> str:
 def parse(folder: str) -> Ladder:
     """The ladder of a folder name."""
     return tuple(int(size) for size in folder.split("-"))
+
+
+def finished(folder: str) -> list[Ladder]:
+    """The ladders that were trained, or are being trained: a folder of theirs is there.
+
+    Not their outputs: Snakemake removes those when a job starts, and a process that reads the study then (each SLURM
+    job does) must see the same ladders.
+    """
+    return [parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]

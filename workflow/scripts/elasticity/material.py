@@ -48,7 +48,7 @@ def answers_once(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Se
     """
     identity = "id" if job.answers_of_slice is None else "prompt_id"
     rows = [part[i] for part in parts for i in shuffled([row[identity] for row in part], job.seed)]
-    rows = _enough(rows, job, "examples")
+    rows = _enough(rows[job.skip :], job, f"examples{f' behind the first {job.skip}' if job.skip else ''}")
     if job.answers_of_slice is None:
         examples = training_examples(rows, tokenizer, job.template, job.settings.max_length)
     else:

@@ -11,10 +11,8 @@ from typing import Any
 from elasticity import jobs, paths, pools
 from elasticity.data_settings import Beginnings, Questions, local_files
 from elasticity.digests import canonical_json
-from elasticity.errors import UserError
 from elasticity.hardware import Hardware
-from elasticity.locating import source_of
-from elasticity.model_settings import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
+from elasticity.model_settings import GgufModel, HubModel, ImportedModel, Pretrained, TunedModel
 from elasticity.score_settings import JUDGE_FILES, Judge, SnippetClassifier
 from elasticity.settings import Sampling, Section
 from elasticity.shapes import shape_of
@@ -39,28 +37,6 @@ class MaterialsPlan:
     def either(names: Iterable[str]) -> str:
         """A regular expression that matches these names only; none at all if there are none."""
         return "|".join(map(re.escape, names)) or "(?!)"
-
-    def check_files(self) -> None:
-        """Raise ``UserError`` if a file that the study names is not there.
-
-        Snakemake would not: if the input of a rule is missing but its output is there, it takes the old output.
-        """
-        for name, task in self.study.tasks.items():
-            for place, path in local_files(task.source).items():
-                if not Path(path).is_file():
-                    raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")
-        for name, judge in self.given_judges.items():
-            if judge.path is not None and not Path(judge.path, "config.json").is_file():
-                raise UserError(
-                    f"tasks.{name}.score_model.path: {judge.path} is not a model folder: it holds no config.json"
-                )
-        for name, model in self.imported.items():
-            source = source_of(model, Path(self._fetched(name)))
-            if isinstance(model, GgufModel) and not source.is_file():
-                raise UserError(f"models.{name}.path: {source} does not exist (seen from {Path.cwd()})")
-            for needed in ("config.json", "tokenizer.json"):
-                if isinstance(model, ModelFolder) and not (source / needed).is_file():
-                    raise UserError(f"models.{name}.path: {source} is not a model folder: it holds no {needed}")
 
     # Data
 
@@ -232,9 +208,10 @@ class MaterialsPlan:
 
     def fetched(self, wildcards: Wildcards) -> str:
         """The folder that a model of the hub is put into."""
-        return self._fetched(wildcards.model)
+        return self.fetched_folder(wildcards.model)
 
-    def _fetched(self, model: str) -> str:
+    def fetched_folder(self, model: str) -> str:
+        """What a model of this name is put into, if it is of the hub."""
         return f"{self.results}/models/{model}/source"
 
     def import_memory_mb(self, wildcards: Wildcards) -> int:

@@ -19,8 +19,8 @@ class Pretrained(Section):
     heads: PositiveInt
     context: int = Field(ge=2, description="Tokens in one pre-training sequence")
     updates: PositiveInt = Field(description="Optimizer updates of the whole run")
-    checkpoints: Annotated[tuple[PositiveInt, ...], Ascending] = Field(
-        (), description="Earlier updates kept as models of their own, named MODEL-stepN"
+    checkpoints: Annotated[tuple[NonNegativeInt, ...], Ascending] = Field(
+        (), description="Earlier updates kept as models of their own, named MODEL-stepN; 0: the random weights"
     )
     optimization: Optimization
     seed: NonNegativeInt = 0

@@ -5,12 +5,12 @@ The rules call these methods with Snakemake's wildcards. A path is written once,
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from elasticity import jobs, ladders
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
+from elasticity.second_data import SecondData, second_data
 from elasticity.settings import PREFERENCES, Opposed, Ppo, opposite
 from elasticity.study import Study
 
@@ -33,7 +33,7 @@ class Trajectory:
 
 @dataclass(frozen=True, order=True)
 class SecondSide:
-    """What follows a first side of P examples: fine-tuning on the other side by a recipe."""
+    """What follows a first side of P examples: fine-tuning on the other side, or a control's data, by a recipe."""
 
     trajectory: Trajectory
     first_size: int
@@ -52,6 +52,8 @@ class Plan(MaterialsPlan):
         super().__init__(study)
         self.cells = self._cells()
         self.first_sizes = self._first_sizes()
+        carrying = [second for second in self.cells if study.recipe(second.recipe).optimizer == "carried"]
+        self._carried = {second.trajectory for second in carrying}
 
     def _cells(self) -> dict[SecondSide, Ladder]:
         """The sizes N of every second side, of all experiments together."""
@@ -108,13 +110,13 @@ class Plan(MaterialsPlan):
     def first_ladders(self, trajectory: Trajectory) -> list[Ladder]:
         """The first-side jobs of a trajectory."""
         settings = self.study.recipe(trajectory.recipe)
-        finished = _finished(f"{self.results}/{trajectory.folder}/P")
+        finished = ladders.finished(f"{self.results}/{trajectory.folder}/P")
         return ladders.ladders(settings, self.first_sizes[trajectory], finished)
 
     def second_ladders(self, second: SecondSide) -> list[Ladder]:
         """The second-side jobs that start from one rung of the first side."""
-        finished = _finished(f"{self.results}/{second.folder}")
-        return ladders.ladders(self.study.recipe(second.recipe), self.cells[second], finished)
+        settings, finished = self.study.recipe(second.recipe), ladders.finished(f"{self.results}/{second.folder}")
+        return ladders.ladders(settings, self.cells[second], finished)
 
     def second_run(self, second: SecondSide, ladder: Ladder) -> str:
         """The folder of a second side, its weights and its answers."""
@@ -126,17 +128,25 @@ class Plan(MaterialsPlan):
             start=str(self.study.bases[wildcards.base][1]),
             settings=self.study.recipe(wildcards.recipe),
             sizes=ladders.parse(wildcards.ladder),
+            keep_optimizer=self.keeps_optimizer(self.trajectory_of(wildcards)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
         )
         return to_json(job)
 
+    def keeps_optimizer(self, trajectory: Trajectory) -> bool:
+        """Whether a second side goes on with the optimizer of this first side."""
+        return trajectory in self._carried
+
+    def second_data(self, wildcards: Wildcards) -> SecondData:
+        """What a second side is trained on."""
+        return second_data(self.study.recipe(wildcards.second), wildcards.task, wildcards.side)
+
     def second_side_pools(self, wildcards: Wildcards) -> list[str]:
-        """The examples of the side opposite to the first; for preferences those of the first side, too."""
-        pools = f"{self.results}/{wildcards.task}/pools"
-        chosen = f"{pools}/{opposite(wildcards.side)}.parquet"
+        """The examples of the second side; for preferences those of the first side, too."""
+        chosen = f"{self.results}/{self.second_data(wildcards).examples}"
         compares = self.study.recipe(wildcards.second).algorithm.kind in PREFERENCES
-        return [chosen, f"{pools}/{wildcards.side}.parquet"] if compares else [chosen]
+        return [chosen, f"{self.results}/{wildcards.task}/pools/{wildcards.side}.parquet"] if compares else [chosen]
 
     def second_side_prompts(self, wildcards: Wildcards) -> list[str]:
         """What PPO draws answers to."""
@@ -173,6 +183,7 @@ class Plan(MaterialsPlan):
             start=wildcards.first,
             settings=settings,
             sizes=ladders.parse(wildcards.ladder),
+            skip=self.second_data(wildcards).skip(int(wildcards.first)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
             reward=reward,
@@ -181,13 +192,14 @@ class Plan(MaterialsPlan):
 
     def answer_job(self, wildcards: Wildcards) -> str:
         """Of a ladder of the second side."""
-        return self._answers(wildcards, ladders.parse(wildcards.ladder), self.cell(wildcards))
+        return self.ladder_answer_job(wildcards, ladders.parse(wildcards.ladder), self.cell(wildcards))
 
     def base_answer_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
-        return self._answers(wildcards, (self.study.bases[wildcards.base][1],), None)
+        return self.ladder_answer_job(wildcards, (self.study.bases[wildcards.base][1],), None)
 
-    def _answers(self, wildcards: Wildcards, rungs: Ladder, cell: jobs.Cell | None) -> str:
+    def ladder_answer_job(self, wildcards: Wildcards, rungs: Ladder, cell: jobs.Cell | None) -> str:
+        """Of these rungs, in these cells."""
         job = jobs.AnswerJob(
             base=wildcards.base,
             cell=cell,
@@ -266,15 +278,15 @@ class Plan(MaterialsPlan):
     def rebound_figure_job(self, wildcards: Wildcards) -> str:
         """What the panels and lines of an experiment are."""
         rebound = self.rebound(wildcards)
-        score_model = self.study.tasks[rebound.task].score_model
-        return to_json(jobs.ReboundFigureJob(experiment=rebound, score=score_model.score_name if score_model else ""))
+        score_model, data = self.study.tasks[rebound.task].score_model, self.study.second_data(rebound)
+        sides, score = (rebound.first_side, data.name), score_model.score_name if score_model else ""
+        return to_json(jobs.ReboundFigureJob(experiment=rebound, sides=sides, score=score))
 
     def rebound_judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         rebound = self.rebound(wildcards)
         settings = self.study.recipe(rebound.second_recipe)
-        job = jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings)
-        return to_json(job)
+        return to_json(jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings))
 
 
 def second_sides(rebound: Rebound, seeds: Iterable[int]) -> Iterator[SecondSide]:
@@ -283,12 +295,3 @@ def second_sides(rebound: Rebound, seeds: Iterable[int]) -> Iterator[SecondSide]
         for seed in seeds:
             trajectory = Trajectory(rebound.task, base, rebound.first_side, rebound.first_recipe, seed)
             yield from (SecondSide(trajectory, size, rebound.second_recipe) for size in rebound.first_sizes)
-
-
-def _finished(folder: str) -> list[Ladder]:
-    """The ladders that were trained, or are being trained: a folder of theirs is there.
-
-    Not their outputs: Snakemake removes those when a job starts, and a process that reads the study then (each SLURM
-    job does) must see the same ladders.
-    """
-    return [ladders.parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]

@@ -44,15 +44,32 @@ _CELL = [
 ]
 """A cell of a rebound experiment; the base model itself has neither side, recipes, seed nor sizes."""
 
-ANSWERS = pa.schema(_CELL + _ANSWER)
+_THIRD_STAGE = [("third_size", pa.int64()), ("third_recipe", pa.string())]
+"""Back on the first side; most cells have no third stage."""
+
+ANSWERS = pa.schema(_CELL + _THIRD_STAGE + _ANSWER)
 """The generated text and the very tokens that were drawn; ``finished`` if the model ended the answer itself."""
 
-SCORES = pa.schema([*_CELL, ("prompt_id", pa.string()), ("score", pa.float64())])
+SCORES = pa.schema([*_CELL, *_THIRD_STAGE, ("prompt_id", pa.string()), ("score", pa.float64())])
 
 DIVERGENCES = pa.schema(
     [*_CELL, ("prompt_id", pa.string()), ("tokens", pa.int64()), ("nats", pa.float64())],
 )
 """The KL divergence of a cell's model from its base model, summed over the tokens of one of its own answers."""
+
+USEFULNESS = pa.schema(
+    [
+        *_CELL,
+        ("prompt_id", pa.string()),
+        ("answer_tokens", pa.list_(pa.int32())),
+        ("finished", pa.bool_()),
+        ("repetition", pa.float64()),
+        ("coded_tokens", pa.int64()),
+        ("base_nats", pa.float64()),
+    ]
+)
+"""One answer beside its score: its tokens, the share of its 3-grams that occurred before in it (NaN: it has none), and
+its code length in nats under the base model given the prompt, which covers ``coded_tokens``: an end token counts."""
 
 COMPRESSION = pa.schema(
     [
@@ -121,10 +138,27 @@ CROSS_ENTROPIES = pa.schema(
         ("tokens", pa.int64()),
         ("tuned_nats", pa.float64()),
         ("target_nats", pa.float64()),
+        ("kl_nats", pa.float64()),
     ]
 )
 """Slice ``start`` tuned on the answers of slice ``target``: code lengths (nats) of one answer of the target's, under
-the tuned model and under the target itself."""
+the tuned model and under the target itself; and KL(target || tuned) over the whole vocabulary at each of its tokens."""
+
+CHOSEN = pa.schema(
+    [
+        ("answers", pa.string()),
+        ("first", pa.int64()),
+        ("second", pa.int64()),
+        ("prompt_id", pa.string()),
+        ("first_tokens", pa.int64()),
+        ("first_nats", pa.float64()),
+        ("second_tokens", pa.int64()),
+        ("second_nats", pa.float64()),
+        ("chosen", pa.bool_()),
+    ]
+)
+"""One prompt and two slices: the code length of each one's answer under itself, and whether the equal-entropy control
+keeps the prompt for this pair. ``answers`` is twins or questions."""
 
 HELD_OUT = pa.schema(
     [

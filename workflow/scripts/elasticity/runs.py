@@ -24,11 +24,15 @@ from elasticity.objectives import Objective
 from elasticity.records import LOSSES, write_table
 from elasticity.settings import Optimization
 from elasticity.shapes import shape_of
-from elasticity.state import StateFolder
+from elasticity.state import OPTIMIZER_FOLDER, StateFolder
 from elasticity.training import train
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
 """Seconds between states that a killed run resumes from; they change nothing about the result."""
+
+
+KEPT = "a second side goes on with its optimizer (optimizer: carried), which one process must save whole"
+"""Why a first side may need one process."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +63,23 @@ def run(
     rungs: Mapping[int, str],
     settings: Optimization,
     files: RunFiles,
+    carried: Path | None = None,
+    keep_optimizer: bool = False,
 ) -> None:
     """Train and write every output of a training job, on the processes that it was launched with.
 
-    ``rungs`` names the model after each of these updates. The metrics are written last: they say that a run is done.
+    ``rungs`` names the model after each of these updates. ``carried`` is a rung of another run, whose optimizer goes
+    on; with ``keep_optimizer`` this run's can, too. The metrics are written last: they say that a run is done.
+
+    Raises ``UserError`` if that rung holds no optimizer.
     """
     launch = Launch.of_job()
-    state = StateFolder(files.state)
+    state = StateFolder(files.state, keep_optimizer)
     micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
     try:
         backend = _backend(make_model, settings, launch, state)
+        if carried is not None:
+            carry(backend, carried)
         done = train(
             backend, tokenizer, batches, objective, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal
         )
@@ -96,9 +107,25 @@ def _backend(
 
     if launch.zero_stage < 0:
         return OneProcess(prepared(), settings)
+    if why := settings.alone or (KEPT if state.keep_optimizer else ""):
+        raise UserError(
+            f"this job was launched with DeepSpeed, but {why}: it needs one process without DeepSpeed (in the study's "
+            "hardware gpus 1, zero_stage auto, offload none)"
+        )
     from elasticity.distributed import DeepSpeed  # takes seconds to import
 
     return DeepSpeed(prepared, settings, launch, state.saved_by())
+
+
+def carry(backend: Backend, rung: Path) -> None:
+    """Go on with the optimizer of the run that left this rung: its moments and step counts, at the new settings."""
+    folder = rung / OPTIMIZER_FOLDER
+    if not folder.is_dir():
+        raise UserError(
+            f"optimizer: carried goes on with the optimizer of the first side, but {rung} holds none: delete the "
+            "folder of these rungs and run the same command again"
+        )
+    backend.load_optimizer(folder)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

@@ -21,5 +21,9 @@ def score_mistakes(where: str, rebound: "Rebound", task: "Task", second_side: Fi
         yield f"{where} needs {missing}; without one it can measure compression rates alone (compression: true)"
     if rebound.divergence:
         yield f"{where}.divergence is measured on answers that are scored, too: it needs {missing}"
+    if rebound.third_sizes:
+        yield f"{where}.third_sizes: the way back is measured by scores: it needs {missing}"
+    if rebound.usefulness:
+        yield f"{where}.usefulness is that of answers that are scored: it needs {missing}"
     if second_side.draws:
         yield f"{where}.second_recipe: {second_side.algorithm.kind} is rewarded by {missing}"

@@ -32,6 +32,7 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
 Ascending = AfterValidator(_ascending)
 Sizes = Annotated[tuple[PositiveInt, ...], Field(min_length=1), Ascending]
 SizesFromZero = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
+OptionalSizes = Annotated[tuple[NonNegativeInt, ...], Ascending]
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
 
 
@@ -58,6 +59,16 @@ class Optimization(Section):
     def adapter_rank(self) -> int:
         """Of the low-rank adapters that are trained; 0: all weights are."""
         return 0
+
+    @property
+    def bf16_weights(self) -> bool:
+        """Whether the weights and the optimizer are bf16 instead of fp32."""
+        return False
+
+    @property
+    def alone(self) -> str:
+        """Why only one process can train so; empty if several can."""
+        return ""
 
     @property
     def rows(self) -> int:
@@ -123,12 +134,30 @@ class Lora(Section):
     alpha: PositiveFloat = 32.0
 
 
+class Data(Section):
+    """What a second side is trained on instead of the opposite side of its own task: a control.
+
+    The same side of its own task goes on behind the examples that the first side saw.
+    """
+
+    task: Name | None = Field(None, description="null: the task of the experiment")
+    side: Literal["opposite", "same", "neutral"] = Field(description="The first two as seen from the first side")
+
+
 class FineTuning(Optimization):
     """Fine-tuning of all weights, or of adapters, with the loss on the answer only."""
 
     algorithm: Algorithm = Sft()
     lora: Lora | None = None
+    data: Data | None = Field(None, description="Of a second side; null: the opposite side of its own task")
     epochs: PositiveInt = 1
+    optimizer: Literal["fresh", "carried"] = Field(
+        "fresh", description="carried: AdamW of a second side goes on with the first side's moments and step counts"
+    )
+    weights: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="bf16: weights and optimizer without fp32 masters, so small updates are lost",
+    )
     extrapolation: float = Field(
         0.0,
         ge=0,
@@ -139,6 +168,18 @@ class FineTuning(Optimization):
     def adapter_rank(self) -> int:
         """See ``Optimization``."""
         return self.lora.rank if self.lora else 0
+
+    @property
+    def bf16_weights(self) -> bool:
+        """See ``Optimization``."""
+        return self.weights == "bf16"
+
+    @property
+    def alone(self) -> str:
+        """See ``Optimization``."""
+        if self.optimizer == "carried":
+            return "optimizer: carried takes the state of the first side's optimizer, which one process has saved whole"
+        return "weights: bf16 gives up the fp32 master weights that DeepSpeed keeps" if self.bf16_weights else ""
 
     @property
     def rows(self) -> int:
@@ -154,6 +195,18 @@ class FineTuning(Optimization):
     def _has_answers_to_compare(self) -> "FineTuning":
         if self.draws and self.batch_size < 2:
             raise ValueError("ppo compares the answers of a batch with their mean: it needs a batch_size of 2 or more")
+        return self
+
+    @model_validator(mode="after")
+    def _imitates_its_data(self) -> "FineTuning":
+        if self.data and self.algorithm.kind != "sft":
+            raise ValueError(f"{self.algorithm.kind} sets the sides of a task against each other: data is for sft only")
+        return self
+
+    @model_validator(mode="after")
+    def _has_weights_to_round(self) -> "FineTuning":
+        if self.bf16_weights and (self.lora or self.draws):
+            raise ValueError("weights: bf16 is for full fine-tuning on given answers: use neither lora nor ppo with it")
         return self
 
     @model_validator(mode="after")

@@ -9,10 +9,10 @@ from elasticity.cleaning import Raw
 from elasticity.data_settings import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
 from elasticity.digests import file_digest
 from elasticity.errors import UserError
-from elasticity.formats import FORMATS, Described, Row
+from elasticity.formats import COLUMNS, FORMATS, Described, Row
 from elasticity.hub import matching, snapshot
 from elasticity.locating import package_file
-from elasticity.tabular import passages_of, rows_of
+from elasticity.tabular import lines_of, passages_of, rows_of
 
 Files = DataFile | PackageFile | HubData | ArchiveFile
 
@@ -61,7 +61,12 @@ def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
 def _rows(source: Files, files: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str, int, Row]]:
     """The rows of all files, each with its file, what identifies that, and the number of the row in it."""
     for path, identity in files:
-        found = passages_of(path, source.characters) if source.format == "passages" else rows_of(path)
+        if source.format == "passages":
+            found = passages_of(path, source.characters)
+        elif source.format in COLUMNS:
+            found = lines_of(path, COLUMNS[source.format])
+        else:
+            found = rows_of(path)
         yield from ((path, identity, number, row) for number, row in enumerate(found, start=1))
 
 

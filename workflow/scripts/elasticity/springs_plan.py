@@ -8,7 +8,6 @@ from elasticity.ladders import Ladder
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.model_settings import Pretrained
 from elasticity.plan import Plan, SecondSide, second_sides
-from elasticity.settings import opposite
 
 TABLES = ("springs", "spring-ratios", "spring-exponents")
 FIGURES = ("springs", "spring-law")
@@ -34,14 +33,15 @@ class SpringsPlan:
     def bases(self, rebound: Rebound) -> list[str]:
         """The base models of an experiment that the theorem can be set against.
 
-        They are checkpoints of pre-training in the workflow, so |D1| is known; both sides are fitted, as the theorem
-        has it; and there is a model before the perturbation and one after it.
+        They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0; both sides are fitted, as
+        the theorem has it; and there is a model before the perturbation and one after it.
         """
         recipes = [self.study.recipe(name) for name in (rebound.first_recipe, rebound.second_recipe)]
         fitted = all(recipe.algorithm.kind == "sft" for recipe in recipes)
         if not (rebound.compression and fitted and rebound.second_sizes[0] == 0 and len(rebound.second_sizes) > 1):
             return []
-        return [base for base in rebound.bases if self.study.bases[base][0] in self.plan.pretrained]
+        found = {base: self.study.bases[base] for base in rebound.bases}
+        return [base for base, (model, updates) in found.items() if updates and model in self.plan.pretrained]
 
     def _model(self, base: str) -> tuple[str, Pretrained]:
         name = self.study.bases[base][0]
@@ -65,27 +65,30 @@ class SpringsPlan:
         return SimpleNamespace(model=self.study.bases[wildcards.base][0])
 
     def second(self, wildcards: Wildcards) -> str:
-        """The examples of the side opposite to the first."""
-        return f"{self.results}/{wildcards.task}/pools/{opposite(wildcards.side)}.parquet"
+        """The examples of the second side, which is fitted: there is one pool."""
+        (examples,) = self.plan.second_side_pools(wildcards)
+        return examples
 
     def joint_job(self, wildcards: Wildcards) -> str:
         """Of a cell; its ladder has one rung."""
         (size,) = ladders.parse(wildcards.ladder)
+        skip = self.plan.second_data(wildcards).skip(int(wildcards.first))
         job = springs_jobs.JointJob(
             base=wildcards.base,
             cell=self.plan.cell(wildcards),
             rung=size,
             model=self._model(wildcards.base)[1],
             first=self._side(wildcards, wildcards.recipe, int(wildcards.first)),
-            second=self._side(wildcards, wildcards.second, size),
+            second=self._side(wildcards, wildcards.second, size, skip),
         )
         return to_json(job)
 
-    def _side(self, wildcards: Wildcards, recipe: str, size: int) -> jobs.FineTuneJob:
+    def _side(self, wildcards: Wildcards, recipe: str, size: int, skip: int = 0) -> jobs.FineTuneJob:
         return jobs.FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
             settings=self.study.recipe(recipe),
             sizes=(size,),
+            skip=skip,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
         )
@@ -101,6 +104,10 @@ class SpringsPlan:
                 for size in rebound.second_sizes
             }
         )
+
+    def joint_run(self, second: SecondSide, size: int) -> str:
+        """The folder of a cell that is trained jointly."""
+        return f"{self.results}/{second.folder}/joint/{size}"
 
     # Judgement
 
@@ -123,9 +130,7 @@ class SpringsPlan:
     def _joint(self, wildcards: Wildcards, file: str) -> list[str]:
         rebound = self.plan.rebound(wildcards)
         seconds = sorted(second_sides(rebound, self.study.seeds)) if rebound.joint else []
-        return [
-            f"{self.results}/{second.folder}/joint/{size}/{file}" for second in seconds for size in rebound.second_sizes
-        ]
+        return [f"{self.joint_run(second, size)}/{file}" for second in seconds for size in rebound.second_sizes]
 
     def joint_rates(self, wildcards: Wildcards) -> list[str]:
         """What was measured of joint training."""

@@ -12,6 +12,9 @@ from transformers import PreTrainedTokenizerFast
 from elasticity.backends import Backend
 from elasticity.errors import UserError
 
+OPTIMIZER_FOLDER = "optimizer"
+"""Of a rung: not beside the weights, or who loads all safetensors of a model would take it for some."""
+
 
 @dataclass
 class Progress:
@@ -31,8 +34,10 @@ class StateFolder:
     processes of a run call the same methods; the first of them makes folders and renames them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, keep_optimizer: bool = False) -> None:
+        """``keep_optimizer``: rungs hold the state of the optimizer, too, in a folder of their own."""
         self.folder = folder
+        self.keep_optimizer = keep_optimizer
         self.rungs = folder / "rungs"
         self.rungs.mkdir(parents=True, exist_ok=True)
 
@@ -80,6 +85,8 @@ class StateFolder:
         """Save the model as it is: a folder in the hub's layout."""
         draft = self._draft(f"rung-{name}", backend)
         backend.save_model(draft, tokenizer)
+        if self.keep_optimizer:
+            backend.save_optimizer(draft / OPTIMIZER_FOLDER)
         backend.wait()
         if backend.rank == 0:
             rename_whole(draft, self.rungs / name)

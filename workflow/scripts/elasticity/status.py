@@ -13,6 +13,7 @@ from elasticity.progress import duration, how_far
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.study import Study
 from elasticity.targets import targets
+from elasticity.third_plan import ThirdPlan, ThirdStage
 
 STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
 
@@ -45,11 +46,15 @@ def status(study: Study, study_file: Path) -> str:
 def _overview(plan: Plan, found: Found) -> Iterator[str]:
     """A line for each experiment, and one for the tables and figures."""
     rows = []
-    cells = _cells(plan, found)
+    cells, third = _cells(plan, found), ThirdPlan(plan)
+    third_cells = _third_cells(third, found)
     for name, rebound in plan.study.rebound.items():
         seconds = list(second_sides(rebound, plan.study.seeds))
         states = Counter(cells[second, size] for second in seconds for size in rebound.second_sizes)
         rows.append((f"rebound {name}", "cells", states))
+        if stages := list(third.stages(rebound)):
+            states = Counter(third_cells[stage, size] for stage in stages for size in rebound.third_sizes)
+            rows.append((f"third stage {name}", "cells", states))
     resistance = ResistancePlan(plan.study)
     for name in plan.study.resistance:
         states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
@@ -71,6 +76,16 @@ def _cells(plan: Plan, found: Found) -> dict[tuple[SecondSide, int], str]:
         last = "answers.parquet" if plan.is_scored(second.trajectory.task) else "compression.parquet"
         state = _state([folder / "rungs", folder / last], found)
         cells |= {(second, size): state for size in ladder}
+    return cells
+
+
+def _third_cells(third: ThirdPlan, found: Found) -> dict[tuple[ThirdStage, int], str]:
+    """The state of every cell of a third stage, which waits until its own job begins."""
+    cells: dict[tuple[ThirdStage, int], str] = {}
+    for stage, ladder in third.third_stage_jobs():
+        folder = Path(third.run(stage, ladder))
+        state = _state([folder / "rungs", folder / "answers.parquet"], found)
+        cells |= {(stage, size): state for size in ladder}
     return cells
 
 

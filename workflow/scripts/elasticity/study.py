@@ -6,7 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from elasticity import compression_checks, springs_checks
+from elasticity import claims_checks, compression_checks, second_data_checks, springs_checks
+from elasticity.calibration_settings import Calibration
+from elasticity.carried_checks import carried_mistakes
+from elasticity.claims import Claim
 from elasticity.compression_settings import Compression, Theory
 from elasticity.data_settings import Beginnings, Pools, Prompts, Questions, Source, Template
 from elasticity.experiments import Rebound, Resistance
@@ -15,18 +18,8 @@ from elasticity.model_settings import Model, Pretrained, TunedModel
 from elasticity.pools import mistakes
 from elasticity.score_checks import score_mistakes
 from elasticity.score_settings import ScoreModelSettings, SnippetClassifier
-from elasticity.settings import (
-    PREFERENCES,
-    EngineName,
-    FineTuning,
-    Name,
-    Ppo,
-    Sampling,
-    Section,
-    Seeds,
-    Side,
-    opposite,
-)
+from elasticity.second_data import SecondData, second_data
+from elasticity.settings import PREFERENCES, EngineName, FineTuning, Name, Ppo, Sampling, Section, Seeds, Side
 
 
 class Task(Section):
@@ -48,7 +41,7 @@ class Task(Section):
         return self.prompts.max_tokens if self.prompts else 0
 
 
-RESERVED = ("benchmarks", "figures", "logs", "models", "provenance", "state", "tables")
+RESERVED = ("benchmarks", "cards", "figures", "logs", "models", "provenance", "state", "tables")
 """Folders of the results beside those of the tasks."""
 
 
@@ -67,7 +60,11 @@ class Study(Section):
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Experiments by name")
     compression: Compression | None = Field(None, description="How compression rates are measured")
+    claims: dict[Name, Claim] = Field(default_factory=dict, description="What is expected, before anything is trained")
     theory: Theory | None = Field(None, description="Over what the elasticity theorem is evaluated; null: not at all")
+    calibration: Calibration | None = Field(
+        None, description="Simulated experiments that the tests of verdicts are tried on; null: they are not"
+    )
     hardware: Hardware = Hardware()
 
     @property
@@ -89,6 +86,10 @@ class Study(Section):
         """A way of fine-tuning by its name."""
         return {"first": self.first_side, "second": self.second_side, **self.recipes}[name]
 
+    def second_data(self, rebound: Rebound) -> SecondData:
+        """What the second side of an experiment is trained on."""
+        return second_data(self.recipe(rebound.second_recipe), rebound.task, rebound.first_side)
+
     def origin(self, base: str) -> str:
         """The model that a base has its tokenizer and its shape from: pre-trained here, or imported."""
         name = self.bases[base][0]
@@ -96,9 +97,12 @@ class Study(Section):
         return self.origin(model.base) if isinstance(model, TunedModel) else name
 
     def pretrained_on(self, base: str) -> str | None:
-        """The task whose texts a base was pre-trained on; None if that was not done here."""
-        model = self.models[self.origin(base)]
-        return model.task if isinstance(model, Pretrained) else None
+        """The task whose texts a base was pre-trained on; None if it was not, or not here."""
+        name, updates = self.bases[base]
+        model = self.models[name]
+        if isinstance(model, TunedModel):
+            return self.pretrained_on(model.base)
+        return model.task if isinstance(model, Pretrained) and updates else None
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
@@ -154,16 +158,26 @@ class Study(Section):
             yield from self._resistance_mistakes(f"resistance.{name}", resistance)
         held_out = {name: task.pools.held_out for name, task in self.tasks.items()}
         origins = {base: self.origin(base) for base in self.bases}
-        yield from compression_checks.mistakes(self.compression, self.rebound, held_out, self.models, origins)
+        texts = {name: self.second_data(rebound).task for name, rebound in self.rebound.items()}
+        yield from compression_checks.mistakes(self.compression, self.rebound, held_out, self.models, origins, texts)
+        if self.calibration and not (self.rebound or self.resistance):
+            yield "calibration: tries the tests of rebound and resistance experiments, but there are none: leave it out"
         finished = [name for name, model in self.models.items() if isinstance(model, Pretrained)]
         yield from springs_checks.mistakes(self.rebound, finished, self.recipe)
+        scored = [name for name, task in self.tasks.items() if task.score_model]
+        yield from claims_checks.mistakes(self.claims, self.rebound, self.resistance, self.seeds, scored)
 
     def _rebound_mistakes(self, where: str, rebound: Rebound) -> Iterator[str]:
         yield from self._unknown_parts(where, rebound)
         known = {"first", "second", *self.recipes}
-        yield from _unknown(f"{where}.first_recipe", rebound.first_recipe, known)
-        yield from _unknown(f"{where}.second_recipe", rebound.second_recipe, known)
-        yield from _not_sft(f"{where}.first_recipe", self.recipe(rebound.first_recipe))
+        stages = ("first", "second", "third") if rebound.third_sizes else ("first", "second")
+        for stage in stages:
+            yield from _unknown(f"{where}.{stage}_recipe", getattr(rebound, f"{stage}_recipe"), known)
+        for stage in stages[::2]:
+            yield from _not_sft(f"{where}.{stage}_recipe", self.recipe(getattr(rebound, f"{stage}_recipe")))
+        yield from carried_mistakes(where, *(self.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
+        if rebound.third_sizes and rebound.second_sizes[-1] == 0:
+            yield f"{where}.third_sizes: the way back begins at the largest of second_sizes, which must not be 0"
         if rebound.printed and not (rebound.divergence and rebound.second_sizes[0] == 0):
             yield f"{where}.printed compares divergences: it needs divergence: true, and 0 among second_sizes"
         if rebound.divergence and self.sampling.contrast:
@@ -172,16 +186,19 @@ class Study(Section):
                 "off against another model's: leave one of them out"
             )
         yield from score_mistakes(where, rebound, self.tasks[rebound.task], self.recipe(rebound.second_recipe))
-        second, other = opposite(rebound.first_side), rebound.first_side
-        for stage in ("first", "second"):
+        yield from second_data_checks.mistakes(where, rebound, self.recipe(rebound.second_recipe), self.tasks)
+        data = self.second_data(rebound)
+        for stage, task in zip(stages, (rebound.task, data.task, rebound.task), strict=False):
             settings, sizes = self.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
             yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
-            yield from self._no_room(f"{where}.{stage}_recipe", rebound.task, settings)
-        largest = {other: rebound.first_sizes[-1], second: rebound.second_sizes[-1]}
+            yield from self._no_room(f"{where}.{stage}_recipe", task, settings)
+        first, second = rebound.first_sizes[-1] + max(rebound.third_sizes, default=0), rebound.second_sizes[-1]
         if self.recipe(rebound.second_recipe).algorithm.kind in PREFERENCES:
-            largest[other] = max(largest.values())
-        for side, size in largest.items():
-            yield from self._missing_examples(where, rebound.task, side, size)
+            first = max(first, second)
+        yield from self._missing_examples(where, rebound.task, rebound.first_side, first)
+        if data.continues:
+            where, second = f"{where}, first and second side together,", first + second
+        yield from self._missing_examples(where, data.task, data.side, second)
 
     def _resistance_mistakes(self, where: str, resistance: Resistance) -> Iterator[str]:
         yield from self._unknown_parts(where, resistance)
@@ -205,7 +222,7 @@ class Study(Section):
                 f"{where}.slices: slices are checkpoints of one run: they need a constant schedule, "
                 f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
             )
-        yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [part])
+        yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [resistance.tuned_on(part)])
         for key in ("slices", "tuning"):
             yield from _not_sft(f"{where}.{key}", getattr(resistance, key))
 
@@ -271,3 +288,6 @@ def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) 
 def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
     if settings.algorithm.kind != "sft":
         yield f"{where}: {settings.algorithm.kind} is an algorithm for second sides only: use sft here"
+    yield from second_data_checks.misplaced(where, settings)
+    if settings.optimizer == "carried":
+        yield f"{where}: optimizer: carried goes on from a first side, so it is for second sides only: use fresh here"

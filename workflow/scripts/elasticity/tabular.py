@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import lzma
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
@@ -49,6 +49,14 @@ def passages_of(path: Path, characters: int) -> Iterator[dict[str, Any]]:
         raise UserError(f"data file {path}: {kind} holds rows, not passages: choose its format, or name its fields")
     for passage in _read(path, partial(_passages, characters=characters), "passage"):
         yield {"text": passage}
+
+
+def lines_of(path: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a plain text of any name as rows; tabs are between their fields, which have these names.
+
+    Raises ``UserError`` as ``rows_of`` does.
+    """
+    return _read(path, partial(_csv, names=names, delimiter="\t", quoting=csv.QUOTE_NONE), "line")
 
 
 def _kind(path: Path) -> str:
@@ -103,12 +111,16 @@ def _json(stream: IO[bytes]) -> Iterator[Any]:
     return _json_lines(io.BytesIO(content))
 
 
-def _csv(stream: IO[bytes]) -> Iterator[Any]:
-    """Rows of as many fields as the header: a text whose comma is not quoted would move the others by one."""
+def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) -> Iterator[Any]:
+    """Rows of as many fields as there are names (None: those of the header).
+
+    A text whose comma is not quoted would move the others by one.
+    """
+    wanted = f"these: {', '.join(names)}" if names else "the header: put texts with commas in quotes"
     csv.field_size_limit(LARGEST_FIELD)
-    for row in csv.DictReader(_lines(stream), strict=True):
+    for row in csv.DictReader(_lines(stream), names, strict=True, **dialect):
         if None in row or None in row.values():
-            raise csv.Error("the next row has more or fewer fields than the header: put texts with commas in quotes")
+            raise csv.Error(f"the next row has more or fewer fields than {wanted}")
         yield row
 
 

@@ -9,11 +9,12 @@ from elasticity.experiments import Resistance
 from elasticity.ladders import Ladder
 from elasticity.model_settings import Pretrained, TunedModel
 from elasticity.plan import Plan
-from elasticity.resistance_plan import PATHS
+from elasticity.resistance_plan import PATHS, ResistancePlan
 from elasticity.score_settings import judge_parameters
 from elasticity.settings import FineTuning, Sampling
 from elasticity.springs_plan import SpringsPlan
 from elasticity.study import Study
+from elasticity.third_plan import ThirdPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +53,13 @@ def workload(study: Study) -> Iterator[Work]:
     yield from _first_sides(plan)
     yield from _second_sides(plan)
     yield from _answers(plan)
+    yield from _third_stages(plan)
     yield from _joint(plan)
     for name, experiment in study.resistance.items():
         for base in experiment.bases:
+            makes = ResistancePlan(study).maker(name, base) == name
             for _ in study.seeds:
-                yield from _resistance(study, f"resistance {name}", study.origin(base), experiment)
+                yield from _resistance(study, f"resistance {name}", study.origin(base), experiment, makes)
 
 
 def needed_models(study: Study) -> list[str]:
@@ -89,7 +92,9 @@ def _first_sides(plan: Plan) -> Iterator[Training]:
     for trajectory in plan.first_sizes:
         model, settings = plan.study.origin(trajectory.base), plan.study.recipe(trajectory.recipe)
         for ladder in plan.first_ladders(trajectory):
-            yield _fine_tuning("first side", model, settings, ladder, kept=len(ladder))
+            # An optimizer's state is two moments, the size of the weights each.
+            kept = len(ladder) * (3 if plan.keeps_optimizer(trajectory) else 1)
+            yield _fine_tuning("first side", model, settings, ladder, kept=kept)
 
 
 def _second_sides(plan: Plan) -> Iterator[Training]:
@@ -97,6 +102,17 @@ def _second_sides(plan: Plan) -> Iterator[Training]:
         model, settings = plan.study.origin(second.trajectory.base), plan.study.recipe(second.recipe)
         judge = judge_parameters(plan.study.tasks[second.trajectory.task].score_model) if settings.draws else 0
         yield _fine_tuning("second side", model, settings, ladder, passing=len(ladder), judge=judge)
+
+
+def _third_stages(plan: Plan) -> Iterator[Work]:
+    """The second side that each starts from waits until its end."""
+    study, third = plan.study, ThirdPlan(plan)
+    for stage, ladder in third.third_stage_jobs():
+        start = stage.second.trajectory
+        model, settings = study.origin(start.base), study.recipe(stage.recipe)
+        waiting = len(third.second_ladder(stage))
+        yield _fine_tuning("third stage", model, settings, ladder, passing=len(ladder) + waiting)
+        yield Drawing("third stage", model, study.tasks[start.task].pools.prompts, len(ladder), study.sampling)
 
 
 def _joint(plan: Plan) -> Iterator[Training]:
@@ -119,15 +135,19 @@ def _answers(plan: Plan) -> Iterator[Drawing]:
             yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
 
 
-def _resistance(study: Study, stage: str, model: str, experiment: Resistance) -> Iterator[Work]:
-    """One base model and seed. Its slices and tuned models wait for each other until they are measured."""
+def _resistance(study: Study, stage: str, model: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
+    """One base model and seed. Its slices and tuned models wait for each other until they are measured.
+
+    Unless it ``makes`` slices and answers, it takes those of another experiment.
+    """
     part = study.tasks[experiment.task].pools.resistance
     questions = study.tasks[experiment.questions or experiment.task].pools.prompts
-    yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
-    yield Drawing(stage, model, part, 3, experiment.twin_sampling)
-    yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
+    if makes:
+        yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
+        yield Drawing(stage, model, part, 3, experiment.twin_sampling)
+        yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
     for _ in PATHS:
-        yield _fine_tuning(stage, model, experiment.tuning, (part,), passing=3 + len(PATHS))
+        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=3 + len(PATHS))
 
 
 def _fine_tuning(
@@ -147,6 +167,8 @@ def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
         found.setdefault(("first side", trajectory.recipe), set()).add(sizes)
     for second, sizes in plan.cells.items():
         found.setdefault(("second side", second.recipe), set()).add(sizes)
+    for stage, sizes in ThirdPlan(plan).cells.items():
+        found.setdefault(("third stage", stage.recipe), set()).add(sizes)
     for (side, recipe), sets in sorted(found.items()):
         yield f"{side}, recipe {recipe}", study.recipe(recipe), sets
 
