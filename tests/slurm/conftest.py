@@ -66,10 +66,13 @@ class SlurmProject(Project):
             snakefile.write(IMPATIENT)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Begin ``snakemake --profile slurm``; what it prints goes to ``output``."""
+        """Begin ``snakemake --profile slurm``; what it prints goes to ``output``.
+
+        It hears Ctrl-C even if these tests run in the background of a shell, which lets its children ignore it.
+        """
         with self.log.open("w") as log:
             return subprocess.Popen(
-                ["snakemake", "--profile", "slurm", *FAST, *arguments],
+                ["env", "--default-signal=INT", "snakemake", "--profile", "slurm", *FAST, *arguments],
                 cwd=self.folder,
                 env=self.cluster.environment(),
                 stdout=log,
