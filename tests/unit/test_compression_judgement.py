@@ -15,7 +15,7 @@ from elasticity.compression_judgement import PER_TOKEN, coding_table, compressio
 from elasticity.experiments import Rebound
 from elasticity.figures import save
 from elasticity.held_out_texts import HeldOutText
-from elasticity.jobs import ReboundJudgeJob
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.packers import packed_bits_per_byte
 from elasticity.settings import FineTuning
 

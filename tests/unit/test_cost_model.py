@@ -11,8 +11,9 @@ from transformers import LlamaModel, PreTrainedTokenizerFast
 from elasticity.cost_model import CostJudge
 from elasticity.errors import UserError
 from elasticity.processes import share
+from elasticity.score_quality import judge_quality
 from elasticity.score_settings import CostModel
-from elasticity.scoring import judge_quality, load_score_model
+from elasticity.scoring import load_score_model
 from elasticity.tokenization import encode
 from tests.unit.judges import cost_model
 

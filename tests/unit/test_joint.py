@@ -184,12 +184,20 @@ def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]
         ({"compression": False}, r"joint models are measured .* set compression: true"),
         ({"second_sizes": [4, 8]}, r"second_sizes must be 0 and more"),
         ({"bases": ["nano-step3"]}, r"nano-step3 is not at the end of a pre-training run .* that are: nano"),
-        ({"first_recipe": "twice"}, r"first_recipe must be sft with one epoch and without lora"),
+        ({"first_recipe": "twice"}, r"first_recipe must be sft with one epoch, without lora"),
         ({"second_recipe": "low"}, r"second_recipe must be sft"),
+        ({"second_recipe": "carried"}, r"second_recipe must be sft .* optimizer: carried"),
+        ({"second_recipe": "coarse"}, r"second_recipe must be sft .* weights: bf16"),
     ],
 )
 def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str, Any], message: str) -> None:
-    joint["recipes"] = {"twice": joint["first_side"] | {"epochs": 2}, "low": joint["first_side"] | {"lora": {}}}
+    changes = {
+        "twice": {"epochs": 2},
+        "low": {"lora": {}},
+        "carried": {"optimizer": "carried"},
+        "coarse": {"weights": "bf16"},
+    }
+    joint["recipes"] = {name: joint["first_side"] | change for name, change in changes.items()}
     joint["rebound"]["existence"] |= change
     with pytest.raises(UserError, match=message):
         read_study(joint)

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.experiments import Rebound
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import (
     base_scores,
     divergence_seeds,
@@ -23,6 +22,7 @@ from elasticity.judgement import (
     training_loss,
     write_csv,
 )
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.settings import FineTuning
 
 RECIPES = ("first_recipe", "second_recipe")

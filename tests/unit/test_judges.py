@@ -10,8 +10,9 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from elasticity.errors import UserError
 from elasticity.judges import LabelJudge, in_batches
+from elasticity.score_quality import judge_quality
 from elasticity.score_settings import TextClassifier
-from elasticity.scoring import check_gold_pair, judge_quality, load_score_model
+from elasticity.scoring import check_gold_pair, load_score_model
 from tests.unit.judges import gpt, roberta
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from elasticity.figures import save
-from elasticity.jobs import MeasuresJob
 from elasticity.judgement import write_csv
+from elasticity.judging_jobs import MeasuresJob
 from elasticity.measures_figures import measures
 from elasticity.measures_plan import MeasuresPlan
 from elasticity.measures_table import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from elasticity import budget, jobs
+from elasticity import budget, jobs, judging_jobs
 from elasticity.errors import UserError
 from elasticity.given_files import check_given_files
 from elasticity.plan import Plan, SecondSide, Trajectory
@@ -360,7 +360,7 @@ def test_measurements_come_in_the_order_of_the_paths(slices: ResistancePlan) -> 
 
 
 def test_tables_come_in_the_order_of_the_runs(slices: ResistancePlan) -> None:
-    job = jobs.ResistanceJudgeJob.model_validate_json(slices.judge_job(of_slices()))
+    job = judging_jobs.ResistanceJudgeJob.model_validate_json(slices.judge_job(of_slices()))
     assert job.runs == (("nano", 1), ("nano", 2), ("given", 1), ("given", 2))
     runs = [f"results/tiny/reviews/resistance/slices/{base}/seed{seed}" for base, seed in job.runs]
     assert slices.cross_entropies(of_slices()) == [f"{run}/cross-entropies.parquet" for run in runs]

@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerFast
 from elasticity import budget
 from elasticity.compression_plan import CompressionPlan
 from elasticity.errors import UserError
-from elasticity.jobs import FineTuneJob, PretrainJob, ReboundFigureJob
+from elasticity.jobs import FineTuneJob, PretrainJob
+from elasticity.judging_jobs import ReboundFigureJob
 from elasticity.material import answers_once
 from elasticity.plan import Plan
 from elasticity.reading import read_study, read_study_file

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.experiments import Rebound
-from elasticity.jobs import ThirdJudgeJob
 from elasticity.judgement import read_csv, rebound_seeds, write_csv
+from elasticity.judging_jobs import ThirdJudgeJob
 from elasticity.records import SCORES
 from elasticity.settings import FineTuning
 from elasticity.third_judgement import reached, return_table, returns, third_seeds, third_table

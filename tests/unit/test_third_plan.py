@@ -154,6 +154,11 @@ def test_the_status_counts_its_cells(third_values: Values) -> None:
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "pool": ({"third_sizes": [0, 32]}, r"asks for 48 positive texts, .*pools\.positive holds 40"),
     "recipe": ({"third_recipe": "gone"}, r"third_recipe: 'gone' is not declared; declared: dpo, first, second"),
+    "recipe, though no stage": (
+        {"third_recipe": "gone", "third_sizes": []},
+        r"third_recipe: 'gone' is not declared; declared: dpo, first, second",
+    ),
+    "seen as the worse ones": ({"second_recipe": "dpo"}, "dpo shows those of the first side as the worse ones"),
     "algorithm": ({"third_recipe": "dpo"}, r"third_recipe: dpo is an algorithm for second sides only"),
     "nothing to come back from": ({"second_sizes": [0]}, "begins at the largest of second_sizes, which must not be 0"),
     "order": ({"third_sizes": [8, 4]}, "ascending order"),

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.errors import UserError
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import CELL, read_csv, write_csv
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.plan import Plan
 from elasticity.reading import read_study
 from elasticity.usefulness import AT_ONCE, answers_at_once, distinct, distinct_answers, repetition

@@ -16,8 +16,8 @@ from elasticity.claim_values import claim_values, prompt_measures
 from elasticity.claims import Claim, claims_digest, declared
 from elasticity.experiments import Rebound
 from elasticity.figures import save
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import base_scores, rebound_seeds
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.settings import FineTuning
 from elasticity.sizing import sizing
 from elasticity.verdict_figures import forest

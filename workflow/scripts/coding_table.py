@@ -5,8 +5,8 @@ from pathlib import Path
 from elasticity.command import Command
 from elasticity.compression_judgement import coding_table
 from elasticity.held_out_texts import held_out_texts
-from elasticity.jobs import CodingJudgeJob
 from elasticity.judgement import write_table
+from elasticity.judging_jobs import CodingJudgeJob
 from elasticity.records import CODING, COMPRESSION, read_tables
 
 with Command(__doc__, CodingJudgeJob, "codes", "base-rates", "html", output="table") as command:

@@ -3,8 +3,8 @@
 from elasticity.command import Command
 from elasticity.compression_figures import distances, rates
 from elasticity.figures import save
-from elasticity.jobs import ReboundFigureJob
 from elasticity.judgement import read_csv
+from elasticity.judging_jobs import ReboundFigureJob
 
 with Command(__doc__, ReboundFigureJob, "table", "distances", output="rates") as command:
     table, job = read_csv(command.path("table")), command.job

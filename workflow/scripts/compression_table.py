@@ -2,8 +2,8 @@
 
 from elasticity.command import Command
 from elasticity.compression_judgement import compression_seeds, compression_table
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import write_csv, write_table
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.paths import unfold
 from elasticity.records import COMPRESSION, read_tables
 

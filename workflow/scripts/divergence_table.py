@@ -1,8 +1,8 @@
 """The tables of divergences from the base model: one row a seed and cell, and one row a cell."""
 
 from elasticity.command import Command
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import divergence_seeds, rebound_table, write_csv, write_table
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.paths import unfold
 from elasticity.records import DIVERGENCES, read_tables
 

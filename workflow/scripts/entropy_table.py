@@ -4,8 +4,8 @@ import pandas as pd
 
 from elasticity.command import Command
 from elasticity.entropy_judgement import entropy_seeds, entropy_table
-from elasticity.jobs import ResistanceJudgeJob
 from elasticity.judgement import write_csv, write_table
+from elasticity.judging_jobs import ResistanceJudgeJob
 from elasticity.records import CHOSEN, read_table
 
 with Command(__doc__, ResistanceJudgeJob, "chosen", "seeds", "html", output="table") as command:

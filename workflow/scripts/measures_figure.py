@@ -2,7 +2,7 @@
 
 from elasticity.command import Command
 from elasticity.figures import save
-from elasticity.jobs import MeasuresJob
+from elasticity.judging_jobs import MeasuresJob
 from elasticity.measures_figures import measures
 from elasticity.measures_table import read_measures
 

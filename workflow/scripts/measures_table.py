@@ -3,8 +3,8 @@
 import pandas as pd
 
 from elasticity.command import Command
-from elasticity.jobs import MeasuresJob
 from elasticity.judgement import read_csv, write_csv, write_html
+from elasticity.judging_jobs import MeasuresJob
 from elasticity.measures_table import in_order, measures_summary, rebound_measures, resistance_measures
 
 SOURCES = ("rebound-seeds", "rebound-table", "resistance-seeds")

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from elasticity.command import Command
-from elasticity.jobs import PrintedJob
 from elasticity.judgement import read_csv, write_table
+from elasticity.judging_jobs import PrintedJob
 from elasticity.printed import printed_resistance
 
 with Command(__doc__, PrintedJob, "measured", "paper", "html", output="table") as command:

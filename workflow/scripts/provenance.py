@@ -5,8 +5,7 @@ import json
 import yaml
 
 from elasticity.command import Command
-from elasticity.jobs import ProvenanceJob
-from elasticity.provenance import provenance
+from elasticity.provenance import ProvenanceJob, provenance
 
 with Command(__doc__, ProvenanceJob, "texts", "results", "study", output="provenance") as command:
     study = command.job.study

@@ -1,8 +1,8 @@
 """The tables of a rebound experiment: one row a seed and cell, and one row a cell."""
 
 from elasticity.command import Command
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import base_scores, read_csv, rebound_seeds, rebound_table, write_csv, write_table
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.records import SCORES, read_table
 from elasticity.usefulness_judgement import beside_scores
 

@@ -2,8 +2,8 @@
 
 from elasticity.command import Command
 from elasticity.figures import resistance, save
-from elasticity.jobs import ResistanceFigureJob
 from elasticity.judgement import read_csv
+from elasticity.judging_jobs import ResistanceFigureJob
 
 with Command(__doc__, ResistanceFigureJob, "table", "seeds", output="figures") as command:
     table, per_seed = read_csv(command.path("table")), read_csv(command.path("seeds"))

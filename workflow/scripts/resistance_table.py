@@ -3,8 +3,8 @@
 import pandas as pd
 
 from elasticity.command import Command
-from elasticity.jobs import ResistanceJudgeJob
 from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv, write_table
+from elasticity.judging_jobs import ResistanceJudgeJob
 from elasticity.records import CROSS_ENTROPIES, LOSSES, read_table
 
 with Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "html", output="table") as command:

@@ -1,8 +1,8 @@
 """The tables of a third stage: scores on the way back, and the examples that it takes to regain half."""
 
 from elasticity.command import Command
-from elasticity.jobs import ThirdJudgeJob
 from elasticity.judgement import write_csv, write_table
+from elasticity.judging_jobs import ThirdJudgeJob
 from elasticity.records import SCORES, read_table
 from elasticity.third_judgement import return_table, returns, third_seeds, third_table
 

@@ -8,8 +8,9 @@ import json
 from elasticity.command import Command
 from elasticity.jobs import ScoreModelJob
 from elasticity.records import EXAMPLES, read_rows
+from elasticity.score_quality import judge_quality
 from elasticity.score_settings import Judge
-from elasticity.scoring import check_gold_pair, judge_quality, load_score_model
+from elasticity.scoring import check_gold_pair, load_score_model
 
 with Command(__doc__, ScoreModelJob, "judge", output="quality", optional=("texts",)) as command:
     settings = command.job.score_model

@@ -1,8 +1,8 @@
 """The tables of usefulness: one row a seed and cell, and one row a cell with the base model's answers beside it."""
 
 from elasticity.command import Command
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import write_csv, write_table
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.records import USEFULNESS, read_tables
 from elasticity.usefulness_judgement import usefulness_seeds, usefulness_table
 

@@ -71,14 +71,6 @@ class Backend(ABC):
         """Write an ordinary model folder."""
 
     @abstractmethod
-    def save_optimizer(self, folder: Path) -> None:
-        """Write what the optimizer needs to go on in another run; of one process only."""
-
-    @abstractmethod
-    def load_optimizer(self, folder: Path) -> None:
-        """Read what ``save_optimizer`` wrote of a model of the same shape."""
-
-    @abstractmethod
     def save_state(self, folder: Path) -> None:
         """Write the weights that are trained, and the optimizer."""
 
@@ -201,15 +193,15 @@ class OneProcess(Backend):
         nats = probe_nats(model, model.config.vocab_size, self.device)
         save(model, tokenizer, folder, nats, merged_weights(model))
 
-    @override
     def save_optimizer(self, folder: Path) -> None:
+        """Write what the optimizer needs to go on, be it in another run."""
         folder.mkdir(exist_ok=True)
         state = self.optimizer.state_dict()["state"]
         tensors = {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
         save_file(tensors, folder / OPTIMIZER)
 
-    @override
     def load_optimizer(self, folder: Path) -> None:
+        """Read what ``save_optimizer`` wrote of a model of the same shape."""
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in load_file(folder / OPTIMIZER).items():
             index, key = name.split(".", 1)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from elasticity.claims import Claim
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import cells_of, whole
+from elasticity.judging_jobs import ReboundJudgeJob
 
 BOUNDS = ["value", "low", "high"]
 """Of a number: equal unless it is censored, and NaN where it cannot be computed."""

@@ -7,8 +7,8 @@ import pandas as pd
 
 from elasticity.compression_settings import Corpus
 from elasticity.held_out_texts import HeldOutText
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import CELL, cells_of, in_order, over_seeds, whole
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.packers import packed_bits_per_byte
 
 PER_TOKEN = {

@@ -1,6 +1,6 @@
 """Compression rates as a graph: which texts each model is measured on, and what packs them."""
 
-from elasticity import jobs, ladders
+from elasticity import jobs, judging_jobs, ladders
 from elasticity.compression_settings import Compression, Corpus
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
@@ -119,4 +119,4 @@ class CompressionPlan:
     def coding_judge_job(self, wildcards: Wildcards) -> str:
         """Of an experiment."""
         corpora = tuple(self._of_bases(self.plan.rebound(wildcards)))
-        return to_json(jobs.CodingJudgeJob(corpora=corpora, reading=self._settings.reading))
+        return to_json(judging_jobs.CodingJudgeJob(corpora=corpora, reading=self._settings.reading))

@@ -159,14 +159,6 @@ class DeepSpeed(Backend):
             save(model, tokenizer, folder, nats, {name: weights[name] for name in weights if name not in again})
 
     @override
-    def save_optimizer(self, folder: Path) -> None:
-        raise NotImplementedError("an optimizer that is divided among processes: such jobs are refused before")
-
-    @override
-    def load_optimizer(self, folder: Path) -> None:
-        raise NotImplementedError("an optimizer that is divided among processes: such jobs are refused before")
-
-    @override
     def save_state(self, folder: Path) -> None:
         self.engine.save_checkpoint(folder, tag=TAG, exclude_frozen_parameters=True)
 

@@ -8,12 +8,10 @@ from typing_extensions import override
 
 from elasticity.compression_settings import Corpus, Reading
 from elasticity.data_settings import Beginnings, Repository, Revision, Source, Template
-from elasticity.experiments import Rebound
 from elasticity.model_settings import HubModel, ImportedModel, Pretrained
 from elasticity.pools import Take
 from elasticity.score_settings import ScoreModelSettings
-from elasticity.settings import EngineName, FineTuning, Opposed, Sampling, Section, Seeds
-from elasticity.study import Study
+from elasticity.settings import EngineName, FineTuning, Opposed, Sampling, Section
 
 TuningPath = tuple[int, int]
 """(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
@@ -168,13 +166,6 @@ class CodingJob(Section):
     texts: PositiveInt
 
 
-class CodingJudgeJob(Section):
-    """Make the table of what was packed: base model, corpus and file of each set of texts."""
-
-    corpora: tuple[tuple[str, Corpus, str], ...]
-    reading: Reading
-
-
 class SliceAnswerJob(Section):
     """Answer with the slices 1, 2, 3, which are these rungs."""
 
@@ -203,47 +194,6 @@ class ChoosingJob(Section):
     max_length: PositiveInt
 
 
-class ResistanceFigureJob(Section):
-    """Draw one base model of a resistance experiment."""
-
-    base: str
-
-
-class ReboundJudgeJob(Section):
-    """Make the tables of a rebound experiment; ``second_side`` says how many updates examples make."""
-
-    experiment: Rebound
-    seeds: Seeds
-    second_side: FineTuning
-
-
-class ThirdJudgeJob(ReboundJudgeJob):
-    """Make the tables of a third stage; ``third_stage`` says how many updates its examples make."""
-
-    third_stage: FineTuning
-
-
-class ReboundFigureJob(Section):
-    """Draw a rebound experiment: what its examples are called, those of P and those of N, and the vertical axis."""
-
-    experiment: Rebound
-    sides: tuple[str, str]
-    score: str
-
-
-class ResistanceJudgeJob(Section):
-    """Make the tables of a resistance experiment: the base and seed of each input, and its paths."""
-
-    runs: tuple[tuple[str, int], ...]
-    paths: tuple[TuningPath, ...]
-
-
-class MeasuresJob(Section):
-    """Measure an experiment, or draw its measures: its base models in order."""
-
-    bases: tuple[str, ...]
-
-
 class ScoreModelJob(Section):
     """Load a score model, which must put its gold pair in order, and use it or measure its quality."""
 
@@ -255,12 +205,6 @@ class FetchScoreModelJob(Section):
 
     repo: Repository
     revision: Revision
-
-
-class ProvenanceJob(Section):
-    """Record what made the results of a study."""
-
-    study: Study
 
 
 class FetchModelJob(Section):
@@ -280,10 +224,3 @@ class HeldOutJob(Section):
 
     bases: tuple[tuple[str, str], ...]
     max_length: PositiveInt
-
-
-class PrintedJob(Section):
-    """Compare with the paper's numbers: of this task, if they are of several; by its name of each base."""
-
-    task: str | None = None
-    models: dict[str, str]

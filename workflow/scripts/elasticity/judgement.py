@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from elasticity.jobs import ReboundJudgeJob
+from elasticity.judging_jobs import ReboundJudgeJob
 
 CONFIDENCE = 0.95
 

@@ -13,6 +13,7 @@ from elasticity.data_settings import Beginnings, Questions, local_files
 from elasticity.digests import canonical_json
 from elasticity.hardware import Hardware
 from elasticity.model_settings import GgufModel, HubModel, ImportedModel, Pretrained, TunedModel
+from elasticity.provenance import ProvenanceJob
 from elasticity.score_settings import JUDGE_FILES, Judge, SnippetClassifier
 from elasticity.settings import Sampling, Section
 from elasticity.shapes import shape_of
@@ -31,7 +32,7 @@ class MaterialsPlan:
 
     def provenance_job(self) -> str:
         """The whole study but for its hardware, which changes no result: what ran is in the metrics of the jobs."""
-        return to_json(jobs.ProvenanceJob(study=self.study.model_copy(update={"hardware": Hardware()})))
+        return to_json(ProvenanceJob(study=self.study.model_copy(update={"hardware": Hardware()})))
 
     @staticmethod
     def either(names: Iterable[str]) -> str:

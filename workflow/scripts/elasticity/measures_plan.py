@@ -1,6 +1,6 @@
 """The measures as a graph: a table and a figure for each experiment that has something to measure."""
 
-from elasticity import jobs
+from elasticity import judging_jobs
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.plan import Plan
 
@@ -44,4 +44,4 @@ class MeasuresPlan:
         name = wildcards.experiment
         rebound, resistance = self.study.rebound.get(name), self.study.resistance.get(name)
         bases = [base for experiment in (rebound, resistance) if experiment for base in experiment.bases]
-        return to_json(jobs.MeasuresJob(bases=tuple(dict.fromkeys(bases))))
+        return to_json(judging_jobs.MeasuresJob(bases=tuple(dict.fromkeys(bases))))

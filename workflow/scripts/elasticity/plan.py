@@ -6,7 +6,7 @@ The rules call these methods with Snakemake's wildcards. A path is written once,
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from elasticity import jobs, ladders
+from elasticity import jobs, judging_jobs, ladders
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
@@ -280,13 +280,13 @@ class Plan(MaterialsPlan):
         rebound = self.rebound(wildcards)
         score_model, data = self.study.tasks[rebound.task].score_model, self.study.second_data(rebound)
         sides, score = (rebound.first_side, data.name), score_model.score_name if score_model else ""
-        return to_json(jobs.ReboundFigureJob(experiment=rebound, sides=sides, score=score))
+        return to_json(judging_jobs.ReboundFigureJob(experiment=rebound, sides=sides, score=score))
 
     def rebound_judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         rebound = self.rebound(wildcards)
         settings = self.study.recipe(rebound.second_recipe)
-        return to_json(jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings))
+        return to_json(judging_jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings))
 
 
 def second_sides(rebound: Rebound, seeds: Iterable[int]) -> Iterator[SecondSide]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from elasticity.errors import UserError
-from elasticity.jobs import PrintedJob
+from elasticity.judging_jobs import PrintedJob
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.study import Study
 

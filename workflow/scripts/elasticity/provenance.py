@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elasticity.digests import SCRIPTS, digest, file_digest
+from elasticity.settings import Section
 from elasticity.study import Study
 
 PACKAGES = (
@@ -23,10 +24,17 @@ PACKAGES = (
     "scipy",
     "seaborn",
     "snakemake",
+    "statsmodels",
     "tokenizers",
     "torch",
     "transformers",
 )
+
+
+class ProvenanceJob(Section):
+    """Record what made the results of a study."""
+
+    study: Study
 
 
 def provenance(study: Study, texts: Sequence[Path], results: Sequence[Path]) -> dict[str, Any]:

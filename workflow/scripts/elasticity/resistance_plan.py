@@ -1,6 +1,6 @@
 """The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
 
-from elasticity import jobs, pools
+from elasticity import jobs, judging_jobs, pools
 from elasticity.experiments import Resistance
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.study import Study
@@ -183,11 +183,11 @@ class ResistancePlan:
 
     def judge_job(self, wildcards: Wildcards) -> str:
         """The base models and seeds of an experiment."""
-        return to_json(jobs.ResistanceJudgeJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
+        return to_json(judging_jobs.ResistanceJudgeJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
 
     def figure_job(self, wildcards: Wildcards) -> str:
         """The base model to draw."""
-        return to_json(jobs.ResistanceFigureJob(base=wildcards.base))
+        return to_json(judging_jobs.ResistanceFigureJob(base=wildcards.base))
 
 
 def _name(path: jobs.TuningPath) -> str:

@@ -79,6 +79,7 @@ def run(
     try:
         backend = _backend(make_model, settings, launch, state)
         if carried is not None:
+            assert isinstance(backend, OneProcess)  # the settings' ``alone`` has refused others
             carry(backend, carried)
         done = train(
             backend, tokenizer, batches, objective, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal
@@ -117,7 +118,7 @@ def _backend(
     return DeepSpeed(prepared, settings, launch, state.saved_by())
 
 
-def carry(backend: Backend, rung: Path) -> None:
+def carry(backend: OneProcess, rung: Path) -> None:
     """Go on with the optimizer of the run that left this rung: its moments and step counts, at the new settings."""
     folder = rung / OPTIMIZER_FOLDER
     if not folder.is_dir():

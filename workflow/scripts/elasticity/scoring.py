@@ -1,14 +1,12 @@
 """Score models: prompts and answers in, a score per answer out, up is good."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-from sklearn.metrics import roc_auc_score
+from typing import Protocol
 
 from elasticity.errors import UserError
 from elasticity.records import FEATURES, read_rows
-from elasticity.score_settings import GoldPair, Judge, ScoreModelSettings, SnippetClassifier, TextClassifier
+from elasticity.score_settings import GoldPair, ScoreModelSettings, SnippetClassifier, TextClassifier
 
 
 class ScoreModel(Protocol):
@@ -57,17 +55,3 @@ def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
             f"bad one ({pair.bad!r}): up must be good. Check score_model.good and score_model.bad in the study."
         )
     return high, low
-
-
-def judge_quality(model: ScoreModel, settings: Judge, texts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """How well a model that was trained elsewhere tells the sides of labelled texts (schema ``EXAMPLES``).
-
-    The area under the curve is left out if all texts are of one side.
-    """
-    positive = [row["side"] == "positive" for row in texts]
-    scores = model.score([row["prompt"] for row in texts], [row["answer"] for row in texts])
-    right = [(score > settings.threshold) == side for score, side in zip(scores, positive, strict=True)]
-    quality = {"test_texts": len(texts), "accuracy": sum(right) / len(texts)}
-    if len(set(positive)) == 2:
-        quality["auc"] = float(roc_auc_score(positive, scores))
-    return quality

@@ -33,8 +33,8 @@ def mistakes(
                 )
         for stage in ("first", "second"):
             settings = recipe(getattr(experiment, f"{stage}_recipe"))
-            if settings.algorithm.kind != "sft" or settings.epochs != 1 or settings.lora:
+            if settings.algorithm.kind != "sft" or settings.epochs != 1 or settings.lora or settings.alone:
                 yield (
-                    f"{where} sees every text once and fits it with all weights: {stage}_recipe must be sft with one "
-                    "epoch and without lora"
+                    f"{where} sees every text once and fits it with all weights, as pre-training does: {stage}_recipe "
+                    "must be sft with one epoch, without lora, optimizer: carried or weights: bf16"
                 )

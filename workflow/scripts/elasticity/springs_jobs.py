@@ -1,6 +1,7 @@
 """What the jobs of the springs are told: joint training, and the theorem set against compression rates."""
 
-from elasticity.jobs import Cell, FineTuneJob, ReboundJudgeJob
+from elasticity.jobs import Cell, FineTuneJob
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.model_settings import Pretrained
 from elasticity.settings import FineTuning, Section
 

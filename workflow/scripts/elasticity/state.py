@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.backends import Backend
+from elasticity.backends import Backend, OneProcess
 from elasticity.errors import UserError
 
 OPTIMIZER_FOLDER = "optimizer"
@@ -86,6 +86,7 @@ class StateFolder:
         draft = self._draft(f"rung-{name}", backend)
         backend.save_model(draft, tokenizer)
         if self.keep_optimizer:
+            assert isinstance(backend, OneProcess)  # others are refused before they train
             backend.save_optimizer(draft / OPTIMIZER_FOLDER)
         backend.wait()
         if backend.rank == 0:
@@ -130,7 +131,7 @@ class StateFolder:
 
 def rename_whole(draft: Path, target: Path) -> None:
     """Flush to disk, then rename: after a crash the target is whole or absent."""
-    for path in [*(p for p in draft.rglob("*") if p.is_file()), draft]:
+    for path in [*draft.rglob("*"), draft]:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)

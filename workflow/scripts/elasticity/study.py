@@ -170,9 +170,10 @@ class Study(Section):
     def _rebound_mistakes(self, where: str, rebound: Rebound) -> Iterator[str]:
         yield from self._unknown_parts(where, rebound)
         known = {"first", "second", *self.recipes}
-        stages = ("first", "second", "third") if rebound.third_sizes else ("first", "second")
+        stages: tuple[str, ...] = ("first", "second", "third")
         for stage in stages:
             yield from _unknown(f"{where}.{stage}_recipe", getattr(rebound, f"{stage}_recipe"), known)
+        stages = stages if rebound.third_sizes else stages[:2]
         for stage in stages[::2]:
             yield from _not_sft(f"{where}.{stage}_recipe", self.recipe(getattr(rebound, f"{stage}_recipe")))
         yield from carried_mistakes(where, *(self.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
@@ -193,8 +194,13 @@ class Study(Section):
             yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
             yield from self._no_room(f"{where}.{stage}_recipe", task, settings)
         first, second = rebound.first_sizes[-1] + max(rebound.third_sizes, default=0), rebound.second_sizes[-1]
-        if self.recipe(rebound.second_recipe).algorithm.kind in PREFERENCES:
+        if (kind := self.recipe(rebound.second_recipe).algorithm.kind) in PREFERENCES:
             first = max(first, second)
+            if rebound.third_sizes:
+                yield (
+                    f"{where}.third_sizes: the way back is over examples that no stage has seen, but {kind} shows "
+                    "those of the first side as the worse ones: use sft as the second side, or leave them out"
+                )
         yield from self._missing_examples(where, rebound.task, rebound.first_side, first)
         if data.continues:
             where, second = f"{where}, first and second side together,", first + second

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
-from elasticity.jobs import ThirdJudgeJob
 from elasticity.judgement import base_scores, cells_of, in_order, over_seeds, rebound_seeds
+from elasticity.judging_jobs import ThirdJudgeJob
 
 RUN = ["base", "first_size", "seed"]
 """What tells the trajectories of an experiment from one another."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from elasticity import jobs, ladders
+from elasticity import jobs, judging_jobs, ladders
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import Wildcards, to_json
@@ -115,7 +115,7 @@ class ThirdPlan:
     def judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         rebound = self.plan.rebound(wildcards)
-        job = jobs.ThirdJudgeJob(
+        job = judging_jobs.ThirdJudgeJob(
             experiment=rebound,
             seeds=self.study.seeds,
             second_side=self.study.recipe(rebound.second_recipe),

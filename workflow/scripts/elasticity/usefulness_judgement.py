@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from elasticity.jobs import ReboundJudgeJob
 from elasticity.judgement import CELL, cells_of, in_order, over_seeds, whole
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.usefulness import distinct, distinct_answers
 
 VALUES = [

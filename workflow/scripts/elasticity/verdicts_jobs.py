@@ -1,7 +1,7 @@
 """What the job that judges claims is told."""
 
 from elasticity.claims import Claim
-from elasticity.jobs import ReboundJudgeJob
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.settings import Name, Section, Seeds
 
 

@@ -7,7 +7,7 @@ from elasticity import ladders, paths
 from elasticity.calibration_plan import CalibrationPlan
 from elasticity.claims import Claim
 from elasticity.experiments import Rebound
-from elasticity.jobs import ReboundJudgeJob
+from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.measures_plan import MeasuresPlan
 from elasticity.model_settings import Pretrained, TunedModel
