@@ -98,14 +98,16 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     code_digest.cache_clear()
 
 
-@pytest.mark.parametrize("module", ["finetune.py", "elasticity/training.py", "elasticity/study.py"])
+@pytest.mark.parametrize("module", ["finetune.py", "elasticity/training.py", "elasticity/settings.py"])
 def test_code_that_a_script_uses_changes_its_digest(scripts: Scripts, module: str) -> None:
     before = scripts.digest("finetune.py")
     scripts.append(module, "\nADDED = 1\n")
     assert scripts.digest("finetune.py") != before
 
 
-@pytest.mark.parametrize("module", ["pretrain.py", "elasticity/figures.py", "elasticity/judgement.py"])
+@pytest.mark.parametrize(
+    "module", ["pretrain.py", "elasticity/study.py", "elasticity/figures.py", "elasticity/judging_jobs.py"]
+)
 def test_code_that_a_script_does_not_use_leaves_its_digest_alone(scripts: Scripts, module: str) -> None:
     before = scripts.digest("finetune.py")
     scripts.append(module, "\nADDED = 1\n")

@@ -437,15 +437,16 @@ def test_rungs_are_handed_over_before_the_state_goes(
     assert load_model(target / "4").config.hidden_size == 16
 
 
-def test_two_outputs_never_share_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_two_outputs_nor_two_codes_share_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two experiments may hold the same run, and their jobs run side by side."""
     settings = '{"learning_rate":0.1,"batch_size":2,"max_length":8}'
     job = f'{{"start":"0","settings":{settings},"sizes":[2],"seed":1,"template":"plain"}}'
 
-    def state(rungs: str) -> Path:
-        files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s"]
+    def state(rungs: str, code: str) -> Path:
+        files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s", "--code", code]
         monkeypatch.setattr("sys.argv", ["finetune.py", job, *files])
         command = Command(None, FineTuneJob, "losses", "metrics", "state", output="rungs")
-        return RunFiles.of(command, "finetune.py", [tmp_path]).state
+        return RunFiles.of(command, [tmp_path]).state
 
-    assert state("a/rungs") == state("a/rungs") != state("b/rungs")
+    assert state("a/rungs", "1f") == state("a/rungs", "1f")
+    assert len({state("a/rungs", "1f"), state("b/rungs", "1f"), state("a/rungs", "2e")}) == 3

@@ -58,7 +58,7 @@ rule pretrain:
     shell:
         launched_training(
             "workflow/scripts/pretrain.py {params.job:q}"
-            " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q}"
+            " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 

@@ -36,7 +36,7 @@ rule first_side:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
@@ -69,7 +69,7 @@ rule second_side:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
             " --prompts {input.prompts:q} --score-model {input.score_model:q}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )

@@ -34,7 +34,7 @@ rule slices:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
@@ -121,7 +121,7 @@ rule tune:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --chosen {input.chosen:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --chosen {input.chosen:q} --state {params.state:q} --code {params.code}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 

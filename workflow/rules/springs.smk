@@ -36,7 +36,7 @@ rule joint:
         launched_training(
             "workflow/scripts/train_jointly.py {params.job:q}"
             " --texts {input.texts:q} --first {input.first:q} --second {input.second:q}"
-            " --tokenizer {params.tokenizer:q} --state {params.state:q} --rungs {output.rungs:q}"
+            " --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code} --rungs {output.rungs:q}"
             " --amounts {output.amounts:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 

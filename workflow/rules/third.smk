@@ -32,7 +32,7 @@ rule third_side:
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
-            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q}"
+            " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
             " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 

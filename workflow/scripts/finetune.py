@@ -48,7 +48,7 @@ with Command(__doc__, FineTuneJob, *FILES, output="rungs", optional=MATERIAL) as
         objective=material.objective,
         rungs=rungs_of_run(settings, job.sizes),
         settings=settings,
-        files=RunFiles.of(command, "finetune.py", [start, *inputs]),
+        files=RunFiles.of(command, [start, *inputs]),
         carried=start if settings.optimizer == "carried" else None,
         keep_optimizer=job.keep_optimizer,
     )

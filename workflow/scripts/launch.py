@@ -1,10 +1,12 @@
 """Start a job's processes: ``launch.py --device cpu --nodes 1 --processes 2 ... SCRIPT ARGUMENT ...``.
 
-Options are those of ``elasticity.launching.Launch``; this process becomes the command that it makes of them.
+Options are those of ``elasticity.launching.Launch``. This process becomes the command that it makes of them; a single
+process runs the script itself, which saves the start of another interpreter.
 """
 
 import argparse
 import os
+import runpy
 import sys
 import tempfile
 from pathlib import Path
@@ -36,5 +38,9 @@ with errors_for_people():
         locks = Path(tempfile.gettempdir()) / f"elasticity-gpus-{os.getuid()}-{allocation}"
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(take(launch.gpus, names, locks))
     command = launch.command(script, os.environ)
+if command == [sys.executable, *script]:
+    sys.argv = script
+    runpy.run_path(script[0], run_name="__main__")
+else:
     sys.stdout.flush()
     os.execvp(command[0], command)

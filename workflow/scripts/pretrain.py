@@ -22,5 +22,5 @@ with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "s
         objective=CodeLength(),
         rungs={update: str(update) for update in command.job.rungs},
         settings=shape.optimization,
-        files=RunFiles.of(command, "pretrain.py", [command.path("texts"), command.path("tokenizer")]),
+        files=RunFiles.of(command, [command.path("texts"), command.path("tokenizer")]),
     )

@@ -35,5 +35,5 @@ with Command(__doc__, JointJob, *FILES, "amounts", "losses", "metrics", "state",
         objective=CodeLength(),
         rungs={len(batches): str(job.rung)},
         settings=settings,
-        files=RunFiles.of(command, "train_jointly.py", [command.path(name) for name in FILES]),
+        files=RunFiles.of(command, [command.path(name) for name in FILES]),
     )

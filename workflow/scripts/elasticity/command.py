@@ -31,7 +31,9 @@ class Command(Generic[Job]):
             parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
         for name in optional:
             parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
+        parser.add_argument("--code", default="", help="digest of the code: another one resumes no saved state")
         arguments = vars(parser.parse_args())
+        self.code: str = arguments.pop("code")
         self.job = job.model_validate_json(arguments.pop("job"))
         self._paths: dict[str, list[Path]] = arguments
         self.journal = Journal(self.paths(output)[0])

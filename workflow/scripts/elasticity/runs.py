@@ -11,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.backends import Backend, OneProcess
 from elasticity.command import Command, Job
-from elasticity.digests import code_digest, digest, file_digest, folder_digest
+from elasticity.digests import digest, file_digest, folder_digest
 from elasticity.epicode import extrapolate_rungs
 from elasticity.errors import UserError
 from elasticity.examples import Batch
@@ -46,12 +46,12 @@ class RunFiles:
     journal: Journal
 
     @classmethod
-    def of(cls, command: Command[Job], script: str, inputs: Sequence[Path]) -> "RunFiles":
+    def of(cls, command: Command[Job], inputs: Sequence[Path]) -> "RunFiles":
         """The files named on the command line; the state is kept under the digest of all that determines the run."""
         contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
         rungs, losses, metrics, state = map(command.path, ("rungs", "losses", "metrics", "state"))
         # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
-        key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, code_digest(script)])
+        key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
         return cls(rungs, losses, metrics, state / key[:32], command.journal)
 
 
