@@ -7,8 +7,15 @@ from pathlib import Path
 import pytest
 
 RECORD = """
-import atexit, json, os, sys, time
-start = time.monotonic()
+import atexit, json, os, runpy, sys, time
+start, run_path = time.monotonic(), runpy.run_path
+
+def run_launched(*arguments, **names):
+    global start
+    start = time.monotonic()
+    return run_path(*arguments, **names)
+
+runpy.run_path = run_launched
 
 def record():
     names = ("CUDA_VISIBLE_DEVICES", "HF_HUB_OFFLINE")
@@ -19,7 +26,7 @@ def record():
 
 atexit.register(record)
 """
-"""Times are of a clock that all processes share."""
+"""Times are of a clock that all processes share. A launched script starts when its launcher has taken its GPUs."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,10 @@ class Watch:
         patch.setenv("PYTHONPATH", str(folder))
 
     def scripts(self) -> list[Process]:
-        """The scripts of jobs that have ended; a launcher becomes its script, and does not end."""
-        lines = map(json.loads, self.file.with_suffix(".py.jsonl").read_text().splitlines())
-        return [
-            Process(Path(line["command"][1]).name, line.pop("start"), line.pop("end"), line)
-            for line in lines
-            if line["command"][1].startswith("workflow/scripts/")
-        ]
+        """The scripts of jobs that have ended; a launcher goes by the name of the script that it has run."""
+        found = []
+        for line in map(json.loads, self.file.with_suffix(".py.jsonl").read_text().splitlines()):
+            scripts = [Path(word).name for word in line["command"] if word.startswith("workflow/scripts/")]
+            if scripts and line["command"][1].endswith(scripts[0]):
+                found.append(Process(scripts[-1], line.pop("start"), line.pop("end"), line))
+        return found

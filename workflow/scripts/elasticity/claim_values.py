@@ -15,6 +15,9 @@ BOUNDS = ["value", "low", "high"]
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
+DECIMALS = 12
+"""Of an effect: the rest is rounding, which would be alike in all seeds and so look sure."""
+
 
 def claim_values(
     claim: Claim,
@@ -31,7 +34,7 @@ def claim_values(
     found = {}
     for part in claim.parts:
         effect, *control = (_effect(claim, part, measures[name], bases[name], units) for name in claim.experiments)
-        found[part] = _minus(effect, control[0]) if control else effect
+        found[part] = (_minus(effect, control[0]) if control else effect).round(DECIMALS)
     return found
 
 
