@@ -16,7 +16,7 @@ BOUNDS = ["value", "low", "high"]
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 DECIMALS = 12
-"""Of an effect: the rest is rounding, which would be alike in all seeds and so look sure."""
+"""Of an effect: the rest is rounding, which may be alike in all seeds and so look sure."""
 
 
 def claim_values(

@@ -16,15 +16,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from elasticity.claim_values import BOUNDS, claim_values, prompt_measures
+from elasticity.claim_values import BOUNDS, DECIMALS, claim_values, prompt_measures
 from elasticity.claims import Claim
 from elasticity.inference import Effect, Role, adjusted, bounded_effect, clustered_difference, intersection_union
 from elasticity.sizing import Sizing, sizing
 from elasticity.verdict_reasons import Judged, verdict
 from elasticity.verdicts_jobs import JudgedClaim, VerdictsJob
-
-DECIMALS = 9
-"""Of effects: what the tables hold with six digits leaves a rest in the seventeenth where it cancels."""
 
 COLUMNS = [
     *("claim", "hypothesis", "experiment", "measure", "over", "direction", "margin", "role", "seeds"),
