@@ -18,7 +18,7 @@ SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
 
 COMPARED ?= results/compared
 
-.PHONY: show-example run report compare test test-graph test-parts check plan status bench track clean setup
+.PHONY: show-example run report compare test test-graph test-parts test-unit check plan status bench track clean setup
 
 run: setup
 	$(SNAKEMAKE)
@@ -47,13 +47,16 @@ bench: setup
 
 # Two processes side by side, because much of it waits; what each has to say comes when it is done.
 test: .venv/tests-installed check
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-parts
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-parts test-unit
 
 test-graph:
 	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow
 
 test-parts:
-	.venv/bin/python -m pytest tests/slurm tests/distributed tests/unit
+	.venv/bin/python -m pytest tests/slurm tests/distributed
+
+test-unit:
+	.venv/bin/python -m pytest tests/unit
 
 check: .venv/tests-installed
 	.venv/bin/ruff check .
