@@ -1,17 +1,15 @@
 """The elasticity of language models, from raw text to figures and a report."""
 
-import functools
 import signal
 import sys
 
-import snakemake.common
-import snakemake.rules
 from snakemake.exceptions import WorkflowError
 
 sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/workflow"]
 
 import reported
 import slurm_patches
+import snakemake_patches
 from elasticity import failures
 from elasticity.calibration_plan import CalibrationPlan
 from elasticity.card_plan import CardPlan
@@ -36,16 +34,11 @@ from elasticity.third_plan import ThirdPlan
 from elasticity.usefulness_plan import UsefulnessPlan
 from elasticity.verdicts_plan import VerdictsPlan
 
+snakemake_patches.apply()
 slurm_patches.apply()
 shell.prefix(f"{slurm_patches.OUTLIVE}; set -euo pipefail; ")
 # SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
 signal.signal(signal.SIGUSR1, lambda *_: None)
-
-# Snakemake inspects the signature of every function of a rule for every job: a quarter of a dry run's time.
-snakemake.common.get_function_params = functools.cache(
-    snakemake.common.get_function_params
-)
-snakemake.rules.get_function_params = snakemake.common.get_function_params
 
 if not workflow.configfiles:
 

@@ -55,7 +55,7 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        job=lambda _: page.job(functools.partial(reported.showings, workflow.rules)),
+        job=lambda _: page.job(lambda files: reported.showings(workflow.rules, files)),
         code=code_digest("report_page.py"),
     shell:
         "python workflow/scripts/report_page.py {params.job:q}"
