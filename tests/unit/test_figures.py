@@ -1,13 +1,19 @@
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from elasticity.compression_figures import rates
 from elasticity.figures import rebound, resistance, save
+from elasticity.third_figures import way_back
+from elasticity.usefulness_figures import PANELS, usefulness
 
 BASES = ["nano", "big"]
 SIDES = ("positive", "negative")
@@ -117,6 +123,73 @@ def test_scores_of_a_single_seed_are_drawn_without_intervals(tmp_path: Path) -> 
     figure = rebound(rebound_numbers(half=float("nan")), ["nano"], SIDES, "score")
     save(figure, [tmp_path / "figure.svg"])
     assert lines(figure.axes[0])["P = 8 positive"].lines[0].get_ydata().size == 3
+
+
+# Sizes N
+
+
+def labels_drawn(axis: Axes) -> list[Text]:
+    return [label for label in axis.get_xticklabels() if label.get_text()]
+
+
+def run_into_another(labels: list[Text]) -> bool:
+    boxes = [label.get_window_extent() for label in labels]
+    return any(one.x1 >= other.x0 for one, other in pairwise(sorted(boxes, key=lambda box: box.x0)))
+
+
+def table_of(sizes: tuple[int, ...], *values: str) -> pd.DataFrame:
+    """Rows that every figure with N, or examples of a third stage, on its axis can draw."""
+    rows = [
+        {"base": base, "corpus": corpus, "first_size": first, "second_size": size, "third_size": size, "base_score": 0}
+        | {f"base_{value}": 0.5 for value in values}
+        | {name: number for value in values for name, number in interval(first + size, 1, value).items()}
+        for base in ("one", "two", "three")
+        for corpus in ("pretraining", "alignment", "perturbation", "control")
+        for first in (96, 384, 768)
+        for size in sizes
+    ]
+    return pd.DataFrame(rows)
+
+
+def draw_against_sizes(kind: str, sizes: tuple[int, ...]) -> Figure:
+    bases = ["one", "two", "three"]
+    match kind:
+        case "compression":
+            return rates(table_of(sizes, "bits_per_byte"), bases, SIDES)
+        case "usefulness":
+            return usefulness(table_of(sizes, *PANELS), bases[:1], SIDES)
+        case "third stage":
+            table = table_of(sizes, "score", "aligned", "first_alignment")
+            return way_back(table[table["corpus"] == "control"], bases, "positive", "score")
+        case _:
+            return rebound(table_of(sizes, "score"), bases, SIDES, "score")
+
+
+@pytest.mark.parametrize("sizes", [(0, 8, 96, 768), (0, 8, 24, 48, 96, 192, 384, 768)], ids=["4", "8"])
+@pytest.mark.parametrize("kind", ["compression", "usefulness", "third stage", "rebound"])
+def test_every_size_has_a_tick_and_no_label_runs_into_another(kind: str, sizes: tuple[int, ...]) -> None:
+    figure = draw_against_sizes(kind, sizes)
+    figure.set_dpi(300)
+    figure.draw_without_rendering()
+    for axis in (axis for axis in figure.axes if axis.axison):
+        labels = labels_drawn(axis)
+        names = [label.get_text() for label in labels]
+        assert not run_into_another(labels), names
+        assert len(axis.get_xticks()) == len(sizes) + (kind == "third stage")
+        assert {names[0], names[-1]} == {"aligned" if kind == "third stage" else "0", "768"}
+        if len(sizes) == 4 and kind != "third stage":
+            assert names == [str(size) for size in sizes]
+    plt.close(figure)
+
+
+def test_the_labels_of_eight_sizes_would_run_into_each_other() -> None:
+    """Or the test above would show nothing."""
+    figure = draw_against_sizes("compression", (0, 8, 24, 48, 96, 192, 384, 768))
+    axis = figure.axes[0]
+    axis.set_xticks(axis.get_xticks(), ["0", "8", "24", "48", "96", "192", "384", "768"])
+    figure.draw_without_rendering()
+    assert run_into_another(labels_drawn(axis))
+    plt.close(figure)
 
 
 # Resistance

@@ -10,6 +10,8 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import Formatter
 
 COLUMN_IN, PAGE_IN = 3.4, 7.0
 """Widths of a column and of a page of a two-column paper, in inches."""
@@ -18,6 +20,11 @@ MARKERS = "osD^vPX"
 
 LINE_SHIFT = 0.08
 """Horizontal distance of the lines of a panel, in steps of N."""
+
+POINTS_PER_INCH = 72
+
+LABEL_GAP = 3.0
+"""Least distance of two labels of one axis, in points: less looks like one number."""
 
 
 def use_style() -> None:
@@ -90,8 +97,40 @@ def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against:
             capsize=2,
             label=f"P = {size} {first_side}",
         )
-    axis.set_xticks(range(len(ticks)), [str(tick) for tick in ticks])
+    ticks_with_room(axis, range(len(ticks)), [str(tick) for tick in ticks])
     sns.despine(ax=axis)
+
+
+def ticks_with_room(axis: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
+    """A tick on the horizontal axis at each place; its label only where that does not run into another."""
+    axis.set_xticks(places)
+    axis.xaxis.set_major_formatter(_LabelsWithRoom(axis, labels))
+
+
+class _LabelsWithRoom(Formatter):
+    """One label a tick, empty where there is no room: the ends come first, then the others from the right.
+
+    How wide a panel is, is known only when the figure is laid out, so labels are chosen whenever ticks are drawn.
+    """
+
+    def __init__(self, panel: Axes, labels: Sequence[str]) -> None:
+        self.panel, self.labels = panel, labels
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of a tick by itself."""
+        return "" if pos is None else self.labels[pos]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """The labels of all ticks."""
+        font = self.panel.xaxis.get_major_ticks(1)[0].label1.get_fontproperties()
+        widths = [text_to_path.get_text_width_height_descent(label, font, ismath=False)[0] for label in self.labels]
+        pixels = self.panel.get_xaxis_transform().transform([(x, 0) for x in values])[:, 0]
+        centres = pixels * POINTS_PER_INCH / self.panel.figure.dpi
+        kept: list[int] = []
+        for i in dict.fromkeys((0, *reversed(range(len(values))))):
+            if all(abs(centres[i] - centres[j]) >= (widths[i] + widths[j]) / 2 + LABEL_GAP for j in kept):
+                kept.append(i)
+        return [label if i in kept else "" for i, label in enumerate(self.labels)]
 
 
 def resistance(table: pd.DataFrame, per_seed: pd.DataFrame, base: str) -> Figure:

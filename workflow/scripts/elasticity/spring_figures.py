@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from elasticity.figures import MARKERS, PAGE_IN, errors, use_style
+from elasticity.figures import MARKERS, PAGE_IN, errors, ticks_with_room, use_style
 from elasticity.springs import CORPORA
 
 DASHES = dict(zip(CORPORA, ((), (5, 2), (1, 1.5)), strict=True))
@@ -57,7 +57,7 @@ def springs(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
         axis.set_xlabel("l = |D3| / |D2|, in tokens")
         axis.xaxis.set_minor_formatter(NullFormatter())
         if amounts[-1] < 10 * amounts[0]:  # there may be no power of ten to label
-            axis.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
+            ticks_with_room(axis, amounts, [f"{amount:g}" for amount in amounts])
     lines = [Line2D([], [], color=colours[name], dashes=DASHES[name], label=NAMES[name]) for name in CORPORA]
     figure.legend(handles=lines, loc="outside upper center", ncols=len(lines), frameon=False)
     return figure

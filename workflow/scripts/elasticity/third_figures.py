@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elasticity.figures import COLUMN_IN, LINE_SHIFT, MARKERS, PAGE_IN, errors, lines, use_style
+from elasticity.figures import COLUMN_IN, LINE_SHIFT, MARKERS, PAGE_IN, errors, lines, ticks_with_room, use_style
 
 BEFORE = -1
 """Where on the horizontal axis the scores before the second side are."""
@@ -34,7 +34,7 @@ def _panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
     start = panel[panel["third_size"] == 0].sort_values("first_size")
     if start["aligned"].notna().all():
         _before(axis, start)
-        axis.set_xticks([BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
+        ticks_with_room(axis, [BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
     first = panel.dropna(subset=["first_alignment"]).drop_duplicates("third_size").sort_values("third_size")
     axis.axhline(
         start["first_alignment"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model"

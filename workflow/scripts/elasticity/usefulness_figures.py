@@ -23,9 +23,6 @@ PANELS = {
 COLUMNS, ROW_IN = 4, 1.75
 """Panels side by side, and the height of a row."""
 
-MOST_UPRIGHT = 6
-"""Sizes N whose names stand side by side under a panel."""
-
 
 def usefulness(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) -> Figure:
     """Two rows of panels for each base model, a line for each P, the base model's own answers dashed."""
@@ -42,7 +39,7 @@ def usefulness(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]
             reference = rows[f"base_{value}"].iloc[0]
             axis.axhline(reference, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
             axis.set_title(title)
-            axis.tick_params(axis="x", labelsize=6, rotation=0 if rows["second_size"].nunique() <= MOST_UPRIGHT else 45)
+            axis.tick_params(axis="x", labelsize=6)
         for axis in axes[COLUMNS - 1 : -1]:
             axis.set_xlabel(f"N, {sides[1]} examples", fontsize=7)
         axes[-1].set_axis_off()
