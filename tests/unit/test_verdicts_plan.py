@@ -59,8 +59,8 @@ def test_scores_of_prompts_are_read_where_a_claim_has_use_for_them(study: dict[s
 
 
 def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]) -> None:
-    plan = VerdictsPlan(Plan(read_study(study)))
-    files = plan.metrics(NONE)
+    plan = Plan(read_study(study))
+    files = VerdictsPlan(plan).metrics(NONE)
     ends = [file.removeprefix(f"{RESULTS}/") for file in files]
     assert "models/nano/metrics.json" in ends
     assert "models/given/metrics.json" not in ends  # imported
@@ -70,7 +70,7 @@ def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]
     tuned = [f"{second}/tuned/{path}" for path in ("1-2", "1-3", "2-1", "2-3", "3-1", "3-2")]
     folders = [f"{first}/P/4-8-16", *cells, f"{second}/slices", *tuned]
     assert sorted(seeds) == sorted(f"{folder}/metrics.json" for folder in folders)
-    patterns = plan.folded_metrics(NONE, SimpleNamespace(metrics=files))
+    patterns = plan.folded("metrics")(NONE, SimpleNamespace(metrics=files))
     assert len(patterns) < len(files) / 3
     assert [str(path) for path in unfold(patterns)] == sorted(files)
 

@@ -28,7 +28,7 @@ rule card:
         runtime=10,
     params:
         job=cards.job,
-        metrics=cards.folded_metrics,
+        metrics=plan.folded("metrics"),
         code=code_digest("card.py"),
     shell:
         "python workflow/scripts/card.py {params.job:q} --tables {input.tables:q} --declared {input.declared:q}"

@@ -31,7 +31,7 @@ rule verdicts_table:
         runtime=10,
     params:
         job=verdicts.job(),
-        metrics=verdicts.folded_metrics,
+        metrics=plan.folded("metrics"),
         code=code_digest("verdicts_table.py"),
     shell:
         "python workflow/scripts/verdicts_table.py {params.job:q} --measures {input.measures:q}"

@@ -10,7 +10,7 @@ optional = ("tables", "declared")
 with Command(
     __doc__, CardJob, "metrics", "provenance", "template", "page", output="card", optional=optional
 ) as command:
-    metrics = unfold(map(str, command.paths("metrics")))
+    metrics = unfold(command.paths("metrics"))
     declared = next(iter(command.paths("declared")), None)
     found = card(command.job, command.paths("tables"), metrics, command.path("provenance"), declared)
     command.path("page").write_text(card_page(found, command.path("template")))

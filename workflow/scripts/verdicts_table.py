@@ -31,7 +31,7 @@ with Command(
     table = verdict_table(job, values, scores, calibration)
     record = declared(
         {judged.name: judged.claim for judged in job.claims},
-        (json.loads(path.read_text()) for path in unfold(map(str, command.paths("metrics")))),
+        (json.loads(path.read_text()) for path in unfold(command.paths("metrics"))),
     )
     write_csv(values, command.path("seeds"))
     write_csv(table, command.path("table"))

@@ -1,8 +1,6 @@
 """The elasticity cards as a graph: one for each base model of the experiments."""
 
-from typing import Any
-
-from elasticity import ladders, paths
+from elasticity import ladders
 from elasticity.card import CardJob
 from elasticity.experiments import Rebound, Resistance
 from elasticity.materials_plan import Wildcards, to_json
@@ -84,8 +82,3 @@ class CardPlan:
             if base in experiment.bases:
                 folders += resistance.training_folders(name, base)
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(folders)]  # experiments may share slices
-
-    @staticmethod
-    def folded_metrics(_: Wildcards, input: Any) -> list[str]:
-        """These as patterns: the command line has no room for thousands of paths."""
-        return paths.fold(input.metrics)

@@ -1,9 +1,8 @@
 """The claims as a graph: what their verdicts are made from."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from elasticity import ladders, paths
+from elasticity import ladders
 from elasticity.calibration_plan import CalibrationPlan
 from elasticity.claims import Claim
 from elasticity.experiments import Rebound
@@ -59,11 +58,6 @@ class VerdictsPlan:
         """Of every training job that a claim rests on: they say what was claimed when it ran."""
         found = {*self._rebound_metrics(), *self._resistance_metrics()}
         return sorted(found | {f"{self.results}/models/{name}/metrics.json" for name in self._trained_models()})
-
-    @staticmethod
-    def folded_metrics(_: Wildcards, input: Any) -> list[str]:
-        """These as patterns: the command line has no room for thousands of paths."""
-        return paths.fold(input.metrics)
 
     def _rebound_metrics(self) -> Iterator[str]:
         for name in self._experiments("rebound"):
