@@ -21,12 +21,13 @@ from elasticity.journal import Journal
 from elasticity.launching import VARIABLE, Launch
 from elasticity.models import load_for_measuring, load_model, prepare_for_training
 from elasticity.objectives import CodeLength
-from elasticity.plan import Plan, Trajectory
+from elasticity.plan import Plan
 from elasticity.reading import read_study
 from elasticity.runs import RunFiles, carry, run
 from elasticity.settings import FineTuning
 from elasticity.state import StateFolder
 from elasticity.training import train
+from elasticity.trajectories import Trajectory
 from elasticity.workload import Training, workload
 from tests.unit.conftest import plain
 

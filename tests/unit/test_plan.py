@@ -9,9 +9,10 @@ import pytest
 from elasticity import budget, jobs, judging_jobs
 from elasticity.errors import UserError
 from elasticity.given_files import check_given_files
-from elasticity.plan import Plan, SecondSide, Trajectory
+from elasticity.plan import Plan
 from elasticity.reading import read_study
 from elasticity.resistance_plan import PATHS, ResistancePlan
+from elasticity.trajectories import SecondSide, Trajectory
 from tests.conftest import ROOT
 
 Values = dict[str, Any]

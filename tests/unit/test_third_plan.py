@@ -9,11 +9,12 @@ from elasticity.budget import Budget
 from elasticity.card_plan import CardPlan
 from elasticity.demands import Demands
 from elasticity.errors import UserError
-from elasticity.plan import Plan, SecondSide, Trajectory
+from elasticity.plan import Plan
 from elasticity.reading import read_study
 from elasticity.status import status
 from elasticity.targets import targets
 from elasticity.third_plan import ThirdPlan, ThirdStage
+from elasticity.trajectories import SecondSide, Trajectory
 from elasticity.workload import Training, workload
 
 Values = dict[str, Any]

@@ -1,10 +1,10 @@
 """The elasticity cards as a graph: one for each base model of the experiments."""
 
-from elasticity import ladders
 from elasticity.card import CardJob
 from elasticity.experiments import Rebound, Resistance
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.plan import Plan
+from elasticity.plan_part import PlanPart
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.springs_plan import SpringsPlan
 from elasticity.targets import targets
@@ -13,13 +13,11 @@ from elasticity.third_plan import ThirdPlan
 EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "usefulness")
 
 
-class CardPlan:
+class CardPlan(PlanPart):
     """Each is made from the tables that the study makes anyway, and from the metrics of the training jobs."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
+        super().__init__(plan)
         self._made = set(targets(plan.study))
 
     def targets(self) -> list[str]:
@@ -62,8 +60,7 @@ class CardPlan:
         folders = [f"{self.results}/models/{self.study.bases[base][0]}"]
         for trajectory in sorted(self.plan.first_sizes):
             if trajectory.base == base:
-                ladders_of = self.plan.first_ladders(trajectory)
-                folders += [f"{self.results}/{trajectory.folder}/P/{ladders.name(ladder)}" for ladder in ladders_of]
+                folders += [self.plan.first_run(trajectory, it) for it in self.plan.first_ladders(trajectory)]
         folders += [
             self.plan.second_run(second, ladder)
             for second, ladder in self.plan.second_side_jobs()

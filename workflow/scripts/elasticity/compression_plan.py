@@ -4,19 +4,14 @@ from elasticity import jobs, judging_jobs, ladders
 from elasticity.compression_settings import Compression, Corpus
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
-from elasticity.materials_plan import Wildcards, to_json
-from elasticity.plan import Plan, second_sides
+from elasticity.materials_plan import Wildcards, table_and_figure, to_json
+from elasticity.plan_part import PlanPart
 from elasticity.second_data import second_data
 from elasticity.settings import Opposed
 
 
-class CompressionPlan:
+class CompressionPlan(PlanPart):
     """The measurements of the rebound experiments that ask for them."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
 
     def targets(self) -> list[str]:
         """The tables and figures."""
@@ -25,7 +20,7 @@ class CompressionPlan:
             if rebound.compression:
                 kinds = ("compression", "coding") if self._settings.coded else ("compression",)
                 for kind in kinds:
-                    found += [f"{self.results}/tables/{kind}-{name}.csv", f"{self.results}/figures/{kind}-{name}.svg"]
+                    found += table_and_figure(self.results, f"{kind}-{name}")
         return found
 
     @property
@@ -87,9 +82,8 @@ class CompressionPlan:
         return to_json(job)
 
     def rates(self, wildcards: Wildcards) -> list[str]:
-        """The rates of the cells of an experiment; other cells may share their files."""
-        seconds = sorted(second_sides(self.plan.rebound(wildcards), self.study.seeds))
-        runs = [(second, ladder) for second in seconds for ladder in self.plan.second_ladders(second)]
+        """The rates of the cells of an experiment."""
+        runs = self.plan.experiment_runs(self.plan.rebound(wildcards))
         return [f"{self.plan.second_run(*run)}/compression.parquet" for run in runs]
 
     def base_rates(self, wildcards: Wildcards) -> list[str]:
@@ -110,11 +104,11 @@ class CompressionPlan:
         return sorted({path for _, _, path in self._of_bases(self.plan.rebound(wildcards))})
 
     def _of_bases(self, rebound: Rebound) -> list[tuple[str, Corpus, str]]:
-        found = []
-        for base in rebound.bases:
-            for corpus, path in self.corpora(rebound.task, base, rebound.first_side, rebound.second_recipe).items():
-                found.append((base, corpus, path))
-        return found
+        return [
+            (base, corpus, path)
+            for base in rebound.bases
+            for corpus, path in self.corpora(rebound.task, base, rebound.first_side, rebound.second_recipe).items()
+        ]
 
     def coding_judge_job(self, wildcards: Wildcards) -> str:
         """Of an experiment."""

@@ -275,6 +275,11 @@ class MaterialsPlan:
         return self._base_made(wildcards.base)
 
 
+def table_and_figure(results: str, name: str) -> list[str]:
+    """The main files of a table and of the figure that is drawn from it."""
+    return [f"{results}/tables/{name}.csv", f"{results}/figures/{name}.svg"]
+
+
 def to_json(job: Section) -> str:
     """The text that a job gets on its command line."""
     return canonical_json(job.model_dump(mode="json"))

@@ -3,17 +3,17 @@
 from elasticity import judging_jobs
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.plan import Plan
+from elasticity.plan_part import PlanPart
 
 
-class MeasuresPlan:
+class MeasuresPlan(PlanPart):
     """Of the rebound experiments whose answers are scored, and of the resistance experiments.
 
     One of each kind may share a name: their measures are in one table.
     """
 
     def __init__(self, plan: Plan) -> None:
-        self.study = plan.study
-        self.results = plan.results
+        super().__init__(plan)
         self.scored = [name for name, rebound in self.study.rebound.items() if plan.is_scored(rebound.task)]
 
     def targets(self) -> list[str]:

@@ -3,46 +3,16 @@
 The rules call these methods with Snakemake's wildcards. A path is written once, here or in a rule.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from elasticity import jobs, judging_jobs, ladders
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
-from elasticity.materials_plan import MaterialsPlan, Wildcards, to_json
+from elasticity.materials_plan import MaterialsPlan, Wildcards, table_and_figure, to_json
 from elasticity.second_data import SecondData, second_data
-from elasticity.settings import PREFERENCES, Opposed, Ppo, opposite
+from elasticity.settings import PREFERENCES, Ppo, opposite
 from elasticity.study import Study
-
-
-@dataclass(frozen=True, order=True)
-class Trajectory:
-    """One first side: a base model, fine-tuned on a side of a task by a recipe with a seed."""
-
-    task: str
-    base: str
-    first_side: Opposed
-    recipe: str
-    seed: int
-
-    @property
-    def folder(self) -> str:
-        """Where its files lie, below the results of the study."""
-        return f"{self.task}/rebound/{self.base}/{self.first_side}/{self.recipe}/seed{self.seed}"
-
-
-@dataclass(frozen=True, order=True)
-class SecondSide:
-    """What follows a first side of P examples: fine-tuning on the other side, or a control's data, by a recipe."""
-
-    trajectory: Trajectory
-    first_size: int
-    recipe: str
-
-    @property
-    def folder(self) -> str:
-        """Where its files lie, below the results of the study."""
-        return f"{self.trajectory.folder}/P{self.first_size}/{self.recipe}"
+from elasticity.trajectories import SecondSide, Trajectory, second_sides
 
 
 class Plan(MaterialsPlan):
@@ -75,7 +45,7 @@ class Plan(MaterialsPlan):
         for name, rebound in self.study.rebound.items():
             kinds = {"rebound": self.is_scored(rebound.task), "divergence": rebound.divergence}
             for kind in (kind for kind, wanted in kinds.items() if wanted):
-                found += [f"{self.results}/tables/{kind}-{name}.csv", f"{self.results}/figures/{kind}-{name}.svg"]
+                found += table_and_figure(self.results, f"{kind}-{name}")
         return found + [f"{self.results}/tables/bases-{task}.csv" for task in self._measured_tasks()]
 
     def is_scored(self, task: str) -> bool:
@@ -107,6 +77,10 @@ class Plan(MaterialsPlan):
         """The trajectory that the wildcards name."""
         return Trajectory(wildcards.task, wildcards.base, wildcards.side, wildcards.recipe, int(wildcards.seed))
 
+    def second_of(self, wildcards: Wildcards) -> SecondSide:
+        """The second side that the wildcards name."""
+        return SecondSide(self.trajectory_of(wildcards), int(wildcards.first), wildcards.second)
+
     def first_ladders(self, trajectory: Trajectory) -> list[Ladder]:
         """The first-side jobs of a trajectory."""
         settings = self.study.recipe(trajectory.recipe)
@@ -117,6 +91,15 @@ class Plan(MaterialsPlan):
         """The second-side jobs that start from one rung of the first side."""
         settings, finished = self.study.recipe(second.recipe), ladders.finished(f"{self.results}/{second.folder}")
         return ladders.ladders(settings, self.cells[second], finished)
+
+    def first_run(self, trajectory: Trajectory, ladder: Ladder) -> str:
+        """The folder of a first side and its weights."""
+        return f"{self.results}/{trajectory.folder}/P/{ladders.name(ladder)}"
+
+    def started_from(self, second: SecondSide) -> str:
+        """The folder of the first side whose ladder holds the rung that a second side starts from."""
+        first = second.trajectory
+        return next(self.first_run(first, it) for it in self.first_ladders(first) if second.first_size in it)
 
     def second_run(self, second: SecondSide, ladder: Ladder) -> str:
         """The folder of a second side, its weights and its answers."""
@@ -158,19 +141,13 @@ class Plan(MaterialsPlan):
         """The score model that PPO is rewarded by."""
         return self.judge_files(wildcards) if self.second_side_prompts(wildcards) else []
 
-    def _first_run(self, wildcards: Wildcards) -> str:
-        """The folder of the first side's ladder that holds the rung to start from."""
-        trajectory, size = self.trajectory_of(wildcards), int(wildcards.first)
-        ladder = next(ladder for ladder in self.first_ladders(trajectory) if size in ladder)
-        return f"{self.results}/{trajectory.folder}/P/{ladders.name(ladder)}"
-
     def second_start(self, wildcards: Wildcards) -> str:
         """The rungs of the first side to start from."""
-        return f"{self._first_run(wildcards)}/rungs"
+        return f"{self.started_from(self.second_of(wildcards))}/rungs"
 
     def second_start_made(self, wildcards: Wildcards) -> str:
         """The file that says that these rungs are there."""
-        return f"{self._first_run(wildcards)}/metrics.json"
+        return f"{self.started_from(self.second_of(wildcards))}/metrics.json"
 
     def second_side_job(self, wildcards: Wildcards) -> str:
         """Of a ladder from a rung of the first side."""
@@ -269,11 +246,15 @@ class Plan(MaterialsPlan):
         """The scores that an experiment is judged by."""
         return f"{self.results}/{self.rebound(wildcards).task}/scores.parquet"
 
+    def experiment_runs(self, rebound: Rebound) -> list[tuple[SecondSide, Ladder]]:
+        """The second-side jobs of an experiment and their ladders; other cells may share them."""
+        seconds = sorted(second_sides(rebound, self.study.seeds))
+        return [(second, ladder) for second in seconds for ladder in self.second_ladders(second)]
+
     def divergences(self, wildcards: Wildcards) -> list[str]:
-        """The divergences of the cells of an experiment; other cells may share their files."""
-        seconds = sorted(second_sides(self.rebound(wildcards), self.study.seeds))
-        runs = [self.second_run(second, ladder) for second in seconds for ladder in self.second_ladders(second)]
-        return [f"{run}/divergences.parquet" for run in runs]
+        """The divergences of the cells of an experiment."""
+        runs = self.experiment_runs(self.rebound(wildcards))
+        return [f"{self.second_run(*run)}/divergences.parquet" for run in runs]
 
     def rebound_figure_job(self, wildcards: Wildcards) -> str:
         """What the panels and lines of an experiment are."""
@@ -282,16 +263,11 @@ class Plan(MaterialsPlan):
         sides, score = (rebound.first_side, data.name), score_model.score_name if score_model else ""
         return to_json(judging_jobs.ReboundFigureJob(experiment=rebound, sides=sides, score=score))
 
+    def judged_cells(self, rebound: Rebound) -> judging_jobs.ReboundJudgeJob:
+        """The cells of an experiment, for every job that judges them."""
+        settings = self.study.recipe(rebound.second_recipe)
+        return judging_jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings)
+
     def rebound_judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
-        rebound = self.rebound(wildcards)
-        settings = self.study.recipe(rebound.second_recipe)
-        return to_json(judging_jobs.ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings))
-
-
-def second_sides(rebound: Rebound, seeds: Iterable[int]) -> Iterator[SecondSide]:
-    """The second sides of an experiment."""
-    for base in rebound.bases:
-        for seed in seeds:
-            trajectory = Trajectory(rebound.task, base, rebound.first_side, rebound.first_recipe, seed)
-            yield from (SecondSide(trajectory, size, rebound.second_recipe) for size in rebound.first_sizes)
+        return to_json(self.judged_cells(self.rebound(wildcards)))

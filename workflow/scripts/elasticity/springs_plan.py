@@ -7,19 +7,15 @@ from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
 from elasticity.materials_plan import Wildcards, to_json
 from elasticity.model_settings import Pretrained
-from elasticity.plan import Plan, SecondSide, second_sides
+from elasticity.plan_part import PlanPart
+from elasticity.trajectories import SecondSide, second_sides
 
 TABLES = ("springs", "spring-ratios", "spring-exponents")
 FIGURES = ("springs", "spring-law")
 
 
-class SpringsPlan:
+class SpringsPlan(PlanPart):
     """Of the rebound experiments that measure compression rates of models whose pre-training is known."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
 
     def targets(self) -> list[str]:
         """The tables and figures."""
@@ -112,16 +108,10 @@ class SpringsPlan:
     # Judgement
 
     def _runs(self, wildcards: Wildcards) -> list[tuple[SecondSide, Ladder]]:
-        """The second sides of an experiment; other cells may share them."""
+        """The second sides of an experiment."""
         rebound = self.plan.rebound(wildcards)
         bases = self.bases(rebound)
-        seconds = sorted(second_sides(rebound, self.study.seeds))
-        return [
-            (second, ladder)
-            for second in seconds
-            if second.trajectory.base in bases
-            for ladder in self.plan.second_ladders(second)
-        ]
+        return [run for run in self.plan.experiment_runs(rebound) if run[0].trajectory.base in bases]
 
     def rates(self, wildcards: Wildcards) -> list[str]:
         """What was measured of sequential training."""
@@ -147,12 +137,7 @@ class SpringsPlan:
 
     def first_losses(self, wildcards: Wildcards) -> list[str]:
         """The first side that each run starts from, in the order of the runs."""
-        return [self._first_losses(second) for second, _ in self._runs(wildcards)]
-
-    def _first_losses(self, second: SecondSide) -> str:
-        start = second.trajectory
-        ladder = next(ladder for ladder in self.plan.first_ladders(start) if second.first_size in ladder)
-        return f"{self.results}/{start.folder}/P/{ladders.name(ladder)}/losses.parquet"
+        return [f"{self.plan.started_from(second)}/losses.parquet" for second, _ in self._runs(wildcards)]
 
     def second_losses(self, wildcards: Wildcards) -> list[str]:
         """Each run, in their order."""

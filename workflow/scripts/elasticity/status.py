@@ -8,12 +8,13 @@ from pathlib import Path
 
 from elasticity.failures import as_typed, rerun, told
 from elasticity.journal import Entry, journals
-from elasticity.plan import Plan, SecondSide, second_sides
+from elasticity.plan import Plan
 from elasticity.progress import duration, how_far
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.study import Study
 from elasticity.targets import targets
 from elasticity.third_plan import ThirdPlan, ThirdStage
+from elasticity.trajectories import SecondSide, second_sides
 
 STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
 

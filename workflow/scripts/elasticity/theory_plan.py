@@ -1,7 +1,7 @@
 """The check of the elasticity theorem as a graph."""
 
 from elasticity.compression_settings import Theory
-from elasticity.materials_plan import to_json
+from elasticity.materials_plan import table_and_figure, to_json
 from elasticity.study import Study
 
 
@@ -14,7 +14,7 @@ class TheoryPlan:
 
     def targets(self) -> list[str]:
         """The table and the figure."""
-        return [f"{self.results}/tables/theory.csv", f"{self.results}/figures/theory.svg"] if self.settings else []
+        return table_and_figure(self.results, "theory") if self.settings else []
 
     def job(self) -> str:
         """Of both; what they would be by default if the study does not ask."""

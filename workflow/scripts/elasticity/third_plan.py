@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from elasticity import jobs, judging_jobs, ladders
 from elasticity.experiments import Rebound
 from elasticity.ladders import Ladder
-from elasticity.materials_plan import Wildcards, to_json
-from elasticity.plan import Plan, SecondSide, second_sides
+from elasticity.materials_plan import Wildcards, table_and_figure, to_json
+from elasticity.plan import Plan
+from elasticity.plan_part import PlanPart
+from elasticity.trajectories import SecondSide, second_sides
 
 
 @dataclass(frozen=True, order=True)
@@ -24,13 +26,11 @@ class ThirdStage:
         return f"{self.second.folder}/N{self.second_size}/{self.recipe}"
 
 
-class ThirdPlan:
+class ThirdPlan(PlanPart):
     """Of the rebound experiments that have a third stage."""
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
+        super().__init__(plan)
         self.cells = self._cells()
 
     def _cells(self) -> dict[ThirdStage, Ladder]:
@@ -52,7 +52,7 @@ class ThirdPlan:
         found = []
         for name, rebound in self.study.rebound.items():
             if rebound.third_sizes:
-                found += [f"{self.results}/tables/third-{name}.csv", f"{self.results}/figures/third-{name}.svg"]
+                found += table_and_figure(self.results, f"third-{name}")
         return found
 
     def third_stage_jobs(self) -> Iterator[tuple[ThirdStage, Ladder]]:
@@ -71,7 +71,7 @@ class ThirdPlan:
         return next(ladder for ladder in self.plan.second_ladders(stage.second) if stage.second_size in ladder)
 
     def _second_run(self, wildcards: Wildcards) -> str:
-        second = SecondSide(self.plan.trajectory_of(wildcards), int(wildcards.first), wildcards.second)
+        second = self.plan.second_of(wildcards)
         stage = ThirdStage(second, int(wildcards.last), wildcards.third)
         return self.plan.second_run(second, self.second_ladder(stage))
 
@@ -115,10 +115,5 @@ class ThirdPlan:
     def judge_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         rebound = self.plan.rebound(wildcards)
-        job = judging_jobs.ThirdJudgeJob(
-            experiment=rebound,
-            seeds=self.study.seeds,
-            second_side=self.study.recipe(rebound.second_recipe),
-            third_stage=self.study.recipe(rebound.third_recipe),
-        )
-        return to_json(job)
+        settings = self.study.recipe(rebound.third_recipe)
+        return to_json(judging_jobs.ThirdJudgeJob(**dict(self.plan.judged_cells(rebound)), third_stage=settings))

@@ -1,23 +1,18 @@
 """Usefulness as a graph: one job a task and base model reads all answers of what that base became."""
 
 from elasticity import jobs
-from elasticity.materials_plan import Wildcards, to_json
-from elasticity.plan import Plan, second_sides
+from elasticity.materials_plan import Wildcards, table_and_figure, to_json
+from elasticity.plan_part import PlanPart
+from elasticity.trajectories import second_sides
 
 
-class UsefulnessPlan:
+class UsefulnessPlan(PlanPart):
     """The measurements of the rebound experiments that ask for them."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
 
     def targets(self) -> list[str]:
         """The tables and figures."""
         names = [name for name, rebound in self.study.rebound.items() if rebound.usefulness]
-        kinds = {"tables": "csv", "figures": "svg"}
-        return [f"{self.results}/{kind}/usefulness-{name}.{kinds[kind]}" for name in names for kind in kinds]
+        return [file for name in names for file in table_and_figure(self.results, f"usefulness-{name}")]
 
     def answers(self, wildcards: Wildcards) -> list[str]:
         """The answers of a base model, and those of its cells in every experiment that asks; others share files."""

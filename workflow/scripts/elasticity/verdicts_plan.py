@@ -2,31 +2,22 @@
 
 from collections.abc import Iterator
 
-from elasticity import ladders
 from elasticity.calibration_plan import CalibrationPlan
 from elasticity.claims import Claim
-from elasticity.experiments import Rebound
-from elasticity.judging_jobs import ReboundJudgeJob
-from elasticity.materials_plan import Wildcards, to_json
+from elasticity.materials_plan import Wildcards, table_and_figure, to_json
 from elasticity.measures_plan import MeasuresPlan
 from elasticity.model_settings import Pretrained, TunedModel
-from elasticity.plan import Plan, second_sides
+from elasticity.plan_part import PlanPart
 from elasticity.resistance_plan import ResistancePlan
 from elasticity.verdicts_jobs import JudgedClaim, VerdictsFigureJob, VerdictsJob
 
 
-class VerdictsPlan:
+class VerdictsPlan(PlanPart):
     """One table and one figure, if the study claims anything."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.study = plan.study
-        self.results = plan.results
 
     def targets(self) -> list[str]:
         """The table and the figure."""
-        files = [f"{self.results}/tables/verdicts.csv", f"{self.results}/figures/verdicts.svg"]
-        return files if self.study.claims else []
+        return table_and_figure(self.results, "verdicts") if self.study.claims else []
 
     def _experiments(self, kind: str, per_prompt: bool = False) -> list[str]:
         """The experiments of a kind that are claimed about, or those whose prompts have effects of their own."""
@@ -61,16 +52,10 @@ class VerdictsPlan:
 
     def _rebound_metrics(self) -> Iterator[str]:
         for name in self._experiments("rebound"):
-            for second in second_sides(self.study.rebound[name], self.study.seeds):
-                folder = f"{self.results}/{second.trajectory.folder}/P"
-                yield from (
-                    f"{folder}/{ladders.name(ladder)}/metrics.json"
-                    for ladder in self.plan.first_ladders(second.trajectory)
-                )
-                yield from (
-                    f"{self.plan.second_run(second, ladder)}/metrics.json"
-                    for ladder in self.plan.second_ladders(second)
-                )
+            for second, ladder in self.plan.experiment_runs(self.study.rebound[name]):
+                yield f"{self.plan.second_run(second, ladder)}/metrics.json"
+                first = second.trajectory
+                yield from (f"{self.plan.first_run(first, it)}/metrics.json" for it in self.plan.first_ladders(first))
 
     def _resistance_metrics(self) -> Iterator[str]:
         resistance = ResistancePlan(self.study)
@@ -96,7 +81,10 @@ class VerdictsPlan:
             seeds=self.study.seeds,
             experiments=tuple(self._measured),
             tasks=tuple(self._tasks),
-            rebound={name: self._judge_job(name) for name in self._experiments("rebound", per_prompt=True)},
+            rebound={
+                name: self.plan.judged_cells(self.study.rebound[name])
+                for name in self._experiments("rebound", per_prompt=True)
+            },
         )
         return to_json(job)
 
@@ -110,11 +98,6 @@ class VerdictsPlan:
             figure=f"figures/{claim.kind}-{claim.experiment}{own}.svg",
             table=f"tables/measures-{claim.experiment}.csv",
         )
-
-    def _judge_job(self, name: str) -> ReboundJudgeJob:
-        experiment: Rebound = self.study.rebound[name]
-        second_side = self.study.recipe(experiment.second_recipe)
-        return ReboundJudgeJob(experiment=experiment, seeds=self.study.seeds, second_side=second_side)
 
     def figure_job(self) -> str:
         """Nothing to say."""
