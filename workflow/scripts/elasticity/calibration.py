@@ -13,15 +13,15 @@ import pandas as pd
 from scipy import stats
 
 from elasticity.calibration_settings import CalibrationJob, Design
-from elasticity.claims import PARTS
-from elasticity.inference import CONFIDENCE, LEVEL, clustered_difference, row_effects
+from elasticity.claims import PARTS, Over
+from elasticity.inference import LEVEL, clustered_difference, row_effects
+from elasticity.judgement import CONFIDENCE
 from elasticity.measures_table import bounds
 from elasticity.simulation import Gap, Scenario, answers, simulated, simulated_gaps
 from elasticity.sizing import allowance
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Bounds = tuple[Array, Array]
-Over = Literal["value", "sizes", "bases", "control"]
 
 SEED = 0
 

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from elasticity.figures import PAGE_IN, use_style
-from elasticity.inference import CONFIDENCE, LEVEL
+from elasticity.inference import LEVEL
+from elasticity.judgement import CONFIDENCE
 
 PANELS = {
     "value": "value",

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from elasticity.claims import Verdict
 from elasticity.experiments import Rebound, Resistance
 from elasticity.model_settings import Model
 from elasticity.settings import Section
@@ -127,7 +128,7 @@ class ClaimVerdict(Section):
     seeds: int
     p_adjusted: float | None
     p_against_adjusted: float | None
-    verdict: Literal["confirmed", "refuted", "undecided"]
+    verdict: Verdict
     reason: str
 
 

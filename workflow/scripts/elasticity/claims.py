@@ -10,6 +10,13 @@ from elasticity.settings import Name, Section
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
+Kind = Literal["rebound", "resistance"]
+"""Of experiments."""
+
+Over = Literal["value", "sizes", "bases", "control"]
+Role = Literal["confirmatory", "exploratory"]
+Verdict = Literal["confirmed", "refuted", "undecided"]
+
 Measure = Literal[
     "crossing",
     "crossing-start",
@@ -31,7 +38,7 @@ Measure = Literal[
 PARTS: Mapping[str, tuple[str, ...]] = {"crossing": ("crossing-start", "crossing-end")}
 """Of measures that are claimed only if each of their parts is."""
 
-MEASURES: Mapping[str, tuple[Literal["rebound", "resistance"], str]] = {
+MEASURES: Mapping[str, tuple[Kind, str]] = {
     "crossing": ("rebound", "score"),
     "crossing-start": ("rebound", "score"),
     "crossing-end": ("rebound", "score"),
@@ -70,7 +77,7 @@ class Claim(Section):
     measure: Measure = Field(
         description="What is measured of the experiment, oriented so that the first side's direction is up"
     )
-    over: Literal["value", "sizes", "bases", "control"] = Field(
+    over: Over = Field(
         "value",
         description="value: the measure itself; sizes: largest P - smallest P; bases: last base - first base; "
         "control: the experiment - `control`. What is left of P and bases is averaged",
@@ -80,16 +87,14 @@ class Claim(Section):
     )
     direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, the margin")
     margin: float = Field(0.0, description="In the units of the measure")
-    role: Literal["confirmatory", "exploratory"] = Field(
-        description="confirmatory: Holm over all of these claims; exploratory: Benjamini-Hochberg"
-    )
+    role: Role = Field(description="confirmatory: Holm over all of these claims; exploratory: Benjamini-Hochberg")
     seeds: PositiveInt = Field(description="With fewer the verdict is: undecided")
     exclusions: dict[int, Text] = Field(
         default_factory=dict, description="Seeds that are left out, with the reason: known before they are looked at"
     )
 
     @property
-    def kind(self) -> Literal["rebound", "resistance"]:
+    def kind(self) -> Kind:
         """Of the experiments that the measure is of."""
         return MEASURES[self.measure][0]
 

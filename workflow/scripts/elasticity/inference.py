@@ -6,7 +6,7 @@ and for ``less``, because a claim can be confirmed and can be refuted.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,11 @@ from scipy import stats
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.multitest import multipletests
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-Role = Literal["confirmatory", "exploratory"]
+from elasticity.claims import Role
+from elasticity.judgement import CONFIDENCE
 
-CONFIDENCE = 0.95
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
 LEVEL = 0.05
 """Of every test of a claim."""
 

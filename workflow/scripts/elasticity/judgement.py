@@ -11,6 +11,7 @@ from scipy import stats
 from elasticity.judging_jobs import ReboundJudgeJob
 
 CONFIDENCE = 0.95
+"""Of every interval."""
 
 HTML = """<!doctype html>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -11,25 +11,29 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from elasticity.claims import UNITS
 from elasticity.figures import COLUMN_IN, MARKERS, errors, use_style
 from elasticity.measures_table import measures_summary
 
 PANELS = {
-    "start": ("start: above base at N = 0", "score"),
-    "end": ("end: above base at last N", "score"),
-    "crossing": ("crossing", "score"),
-    "reversal-ratio": ("reversal ratio", "log2(N_base / P)"),
-    "initial-rate": ("initial rate", "share per example"),
-    "two-phase": ("two phases against one", "ΔBIC"),
-    "area": ("area: mean depth", "score"),
-    "overshoot": ("overshoot: deepest", "score"),
-    "matched-fall": ("fall from matched start", "score"),
-    "kl-gap": ("KL, forward − inverse", "nats per token"),
-    "entropy-gap": ("H(p), forward − inverse", "nats per token"),
-    "cross-entropy-gap": ("H, forward − inverse", "nats per token"),
-    "training-loss-gap": ("loss, forward − inverse", "nats per token"),
+    "start": "start: above base at N = 0",
+    "end": "end: above base at last N",
+    "crossing": "crossing",
+    "reversal-ratio": "reversal ratio",
+    "initial-rate": "initial rate",
+    "two-phase": "two phases against one",
+    "area": "area: mean depth",
+    "overshoot": "overshoot: deepest",
+    "matched-fall": "fall from matched start",
+    "kl-gap": "KL, forward − inverse",
+    "entropy-gap": "H(p), forward − inverse",
+    "cross-entropy-gap": "H, forward − inverse",
+    "training-loss-gap": "loss, forward − inverse",
 }
-"""Titles and units; both parts of the crossing are in one panel."""
+"""Titles; both parts of the crossing are in one panel."""
+
+SHOWN_UNITS = UNITS | {"reversal-ratio": "log2(N_base / P)", "initial-rate": "share per example"}
+"""Of the vertical axes; two differ from those of claims, to fit a small panel and the caption."""
 
 GROUP_WIDTH = 0.7
 """Of all base models at one P or pair, in steps of the axis."""
@@ -49,7 +53,6 @@ def measures(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
     for axis in axes.flat[len(panels) :]:
         axis.set_axis_off()
     for axis, (name, rows) in zip(axes.flat, panels.items(), strict=False):
-        title, unit = PANELS[name]
         places = list(dict.fromkeys(rows["place"]))
         width = GROUP_WIDTH / len(bases)
         for (place, base), cell in rows.groupby(["place", "base"]):
@@ -59,9 +62,9 @@ def measures(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
         axis.axhline(0, color="black", linewidth=0.6, zorder=0)
         axis.set_xticks(range(len(places)), places)
         axis.set_xlim(-0.5, len(places) - 0.5)
-        axis.set_title(title, fontsize=7)
+        axis.set_title(PANELS[name], fontsize=7)
         axis.set_xlabel(_what(rows), fontsize=7, labelpad=1)
-        axis.set_ylabel(unit, fontsize=7)
+        axis.set_ylabel(SHOWN_UNITS[name], fontsize=7)
         axis.tick_params(labelsize=6.5)
         sns.despine(ax=axis)
     figure.legend(handles=_keys(table, bases), loc="outside upper center", ncols=2, frameon=False)

@@ -13,19 +13,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jinja2
 import pandas as pd
 
-from elasticity import captions, report_tables
+from elasticity import captions, claims, report_tables
 from elasticity.errors import UserError
 from elasticity.exhibits import Exhibit, Showing, exhibits
 from elasticity.judgement import read_csv
 from elasticity.report_tables import Shown
 from elasticity.settings import Section
-
-VERDICTS = ("confirmed", "refuted", "undecided")
 
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 
@@ -109,7 +107,7 @@ def identifier(*words: str) -> str:
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     """How many claims there are of each verdict, in words."""
-    counts = {verdict: sum(it.verdict == verdict for it in verdicts) for verdict in VERDICTS}
+    counts = {verdict: sum(it.verdict == verdict for it in verdicts) for verdict in get_args(claims.Verdict)}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 

@@ -10,6 +10,7 @@ from scipy.optimize import isotonic_regression
 
 from elasticity.judgement import base_scores, cells_of, in_order, over_seeds, rebound_seeds
 from elasticity.judging_jobs import ThirdJudgeJob
+from elasticity.measures_table import COLUMNS
 
 RUN = ["base", "first_size", "seed"]
 """What tells the trajectories of an experiment from one another."""
@@ -70,8 +71,7 @@ def returns(per_seed: pd.DataFrame, job: ThirdJudgeJob) -> pd.DataFrame:
         where = dict(zip(RUN, key, strict=True)) | {"pair": ""}
         whole = per_seed[(per_seed["base"] == where["base"]) & (per_seed["seed"] == where["seed"])]
         rows += [where | row for row in _measures(line, _first_alignment(whole), up)]
-    columns = ["base", "seed", "first_size", "pair", "measure", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _first_alignment(seed: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """The verdicts for reading: one row a claim, the numbers as intervals, and what was claimed when training ran."""
 
 from collections.abc import Mapping
+from functools import partial
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -73,5 +75,4 @@ def _number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:.2g}"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+_escaped = partial(escape, quote=False)

@@ -3,13 +3,10 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from elasticity.claims import Claim
+from elasticity.claims import Claim, Verdict
 from elasticity.inference import LEVEL, Effect
 from elasticity.sizing import Sizing
-
-Verdict = Literal["confirmed", "refuted", "undecided"]
 
 
 @dataclass(frozen=True)

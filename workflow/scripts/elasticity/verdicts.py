@@ -11,14 +11,14 @@ test counts as one of its family, but is never among those found, or it would ma
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from elasticity.claim_values import BOUNDS, DECIMALS, claim_values, prompt_measures
-from elasticity.claims import Claim
-from elasticity.inference import Effect, Role, adjusted, bounded_effect, clustered_difference, intersection_union
+from elasticity.claims import Claim, Role
+from elasticity.inference import Effect, adjusted, bounded_effect, clustered_difference, intersection_union
 from elasticity.sizing import Sizing, sizing
 from elasticity.verdict_reasons import Judged, verdict
 from elasticity.verdicts_jobs import JudgedClaim, VerdictsJob
@@ -107,7 +107,7 @@ def _families(
 ) -> dict[str, tuple[float, float]]:
     """p for and p against of each claim, adjusted for the others of its role."""
     found: dict[str, tuple[float, float]] = {}
-    roles: tuple[Role, ...] = ("confirmatory", "exploratory")
+    roles: tuple[Role, ...] = get_args(Role)
     for role in roles:
         own = [judged for judged in job.claims if judged.claim.role == role]
         tests = [_deciding(judged.claim, effects[judged.name], sizings[judged.name]) for judged in own]
