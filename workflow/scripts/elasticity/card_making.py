@@ -79,6 +79,10 @@ class _Tables:
         table = table[table["base"] == self.base] if "base" in table else table
         return None if table.empty else table
 
+    def _records(self, name: str) -> list[dict[Any, Any]]:
+        rows = self._rows(name)
+        return [] if rows is None else rows.to_dict(orient="records")
+
     def rebound(self, name: str, experiment: Rebound) -> ReboundCard:
         ratios = [
             AtSize(first_size=size, estimate=estimate)
@@ -111,17 +115,10 @@ class _Tables:
         return _over_seeds(rows) if len(rows) else None
 
     def _divergence(self, experiment: str) -> list[AtSize] | None:
-        rows = self._rows(f"divergence-{experiment}")
-        if rows is None:
-            return None
-        at_start = rows[rows["second_size"] == 0].to_dict(orient="records")
+        at_start = [row for row in self._records(f"divergence-{experiment}") if row["second_size"] == 0]
         return [AtSize(first_size=row["first_size"], estimate=_estimate(row, "kl")) for row in at_start] or None
 
     def _held_out(self, experiment: str) -> list[HeldOut] | None:
-        rows = self._rows(f"compression-{experiment}")
-        if rows is None:
-            return None
-        at_start = rows[rows["second_size"] == 0].to_dict(orient="records")
         return [
             HeldOut(
                 corpus=row["corpus"],
@@ -129,14 +126,13 @@ class _Tables:
                 bits_per_byte=_estimate(row, "bits_per_byte"),
                 kl_to_base=_estimate(row, "kl_to_base"),
             )
-            for row in at_start
+            for row in self._records(f"compression-{experiment}")
+            if row["second_size"] == 0
         ] or None
 
     def _slopes(self, experiment: str) -> list[Slope] | None:
-        rows = self._rows(f"springs-{experiment}")
-        if rows is None:
-            return None
-        rows = rows[(rows["training"] == "sequential") & (rows["second_size"] == rows["second_size"].min())]
+        rows = self._records(f"springs-{experiment}")
+        smallest = min((row["second_size"] for row in rows), default=None)
         return [
             Slope(
                 corpus=row["corpus"],
@@ -144,14 +140,15 @@ class _Tables:
                 second_size=row["second_size"],
                 estimate=_estimate(row, "slope"),
             )
-            for row in rows.to_dict(orient="records")
-        ]
+            for row in rows
+            if row["training"] == "sequential" and row["second_size"] == smallest
+        ] or None
 
     def _usefulness(self, experiment: str) -> Usefulness | None:
-        rows = self._rows(f"usefulness-{experiment}")
-        if rows is None:
+        rows = self._records(f"usefulness-{experiment}")
+        if not rows:
             return None
-        row = rows.sort_values(["first_size", "second_size"]).to_dict(orient="records")[-1]
+        row = max(rows, key=lambda row: (row["first_size"], row["second_size"]))
         names = ("length", "distinct_2", "repetition", "perplexity_ratio")
         return Usefulness(
             first_size=row["first_size"],
@@ -162,13 +159,11 @@ class _Tables:
 
     def compression(self, tasks: Iterable[str]) -> list[CompressionRate] | None:
         """Of the base model itself."""
-        found = [
+        return [
             CompressionRate(task=task, corpus=row["corpus"], bits_per_byte=row["bits_per_byte"])
             for task in sorted(tasks)
-            if (rows := self._rows(f"bases-{task}")) is not None
-            for row in rows.to_dict(orient="records")
-        ]
-        return found or None
+            for row in self._records(f"bases-{task}")
+        ] or None
 
     def verdicts(self, experiments: set[str]) -> list[ClaimVerdict] | None:
         """On the claims about these experiments."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import jinja2
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
@@ -12,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from pydantic import ValidationError
 
+from elasticity import pages
 from elasticity.card import Card, Estimate
 from elasticity.errors import UserError
 from elasticity.figures import PAGE_IN, use_style
@@ -29,10 +29,7 @@ LEGEND = {"o": "mean over seeds, 95 % interval", "<": "at most this", ">": "at l
 
 def card_page(card: Card, template: Path) -> str:
     """The page; the same card gives the same bytes."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template.read_text()).render(card=card, number=number, words=words)
+    return pages.page(template, card=card, number=number, words=words)
 
 
 def words(estimate: Estimate | None) -> str:

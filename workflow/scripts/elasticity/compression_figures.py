@@ -7,7 +7,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from elasticity.figures import MARKERS, PAGE_IN, lines, use_style
+from elasticity.figures import MARKERS, PAGE_IN, base_line, legend_above, lines, use_style
 
 ROW_IN = 1.9
 """Height of a row of panels."""
@@ -68,13 +68,11 @@ def _grid(
                 axis.set_axis_off()
                 continue
             lines(axis, panel, value, sides[0])
-            reference = references.get((base, corpus), 0.0)
-            axis.axhline(reference, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+            base_line(axis, references.get((base, corpus), 0.0))
             axis.set_xlabel(f"N, {sides[1]} examples" if place == len(rows) - 1 else "")
             drawn.append(axis)
         drawn[0].set_ylabel(f"{base}\n{label}" if several else label)
-    handles, labels = axes[0, -1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    legend_above(figure, axes[0, -1])
     return figure
 
 
@@ -102,6 +100,5 @@ def coding(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) ->
         axis.set_xticks(list(places.values()), list(names.values()))
         axis.grid(axis="y", linewidth=0.4)
         sns.despine(ax=axis)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False)
+    legend_above(figure, axes[0, 0])
     return figure

@@ -68,13 +68,10 @@ def _against_second_size(
     figure, axes = plt.subplots(1, len(bases), figsize=(width, 2.6), sharey=True, squeeze=False, layout="constrained")
     for axis, base in zip(axes[0], bases, strict=True):
         lines(axis, table[table["base"] == base], value, sides[0])
-        axis.axhline(references[base], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+        base_line(axis, references[base])
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(label)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside upper center", ncols=2 if len(bases) == 1 else len(labels), frameon=False
-    )
+    legend_above(figure, axes[0, 0], 2 if len(bases) == 1 else None)
     return figure
 
 
@@ -99,6 +96,17 @@ def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against:
         )
     ticks_with_room(axis, range(len(ticks)), [str(tick) for tick in ticks])
     sns.despine(ax=axis)
+
+
+def base_line(axis: Axes, height: float) -> None:
+    """What a panel's lines are compared with: the base model, before any fine-tuning."""
+    axis.axhline(height, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+
+
+def legend_above(figure: Figure, axis: Axes, columns: int | None = None) -> None:
+    """What is drawn in one panel, for all of them; in one row unless ``columns`` are given."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns or len(labels), frameon=False)
 
 
 def ticks_with_room(axis: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
@@ -151,8 +159,7 @@ def resistance(table: pd.DataFrame, per_seed: pd.DataFrame, base: str) -> Figure
         axis.margins(x=0.15)
         sns.despine(ax=axis)
     axes[0].set_ylabel("nats per token")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    legend_above(figure, axes[0])
     return figure
 
 

@@ -15,10 +15,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
-import jinja2
 import pandas as pd
 
-from elasticity import captions, claims, report_tables
+from elasticity import captions, claims, pages, report_tables
 from elasticity.errors import UserError
 from elasticity.exhibits import Exhibit, Showing, exhibits
 from elasticity.judgement import read_csv
@@ -86,12 +85,11 @@ def page(job: ReportJob, template: Path, provenance: Path) -> str:
         (chapter, list(_subjects(list(group), job, template.parent)))
         for chapter, group in groupby(shown, key=lambda exhibit: exhibit.chapter)
     ]
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(template.read_text()).render(
+    verdicts = _verdicts(shown, job)
+    return pages.page(
+        template,
         study=job.study,
-        verdicts=(verdicts := _verdicts(shown, job)),
+        verdicts=verdicts,
         summary=summary(verdicts),
         provenance=[*_provenance(json.loads(provenance.read_text())), *_declared(job)],
         introduction=captions.rendered(template.parent / "workflow.rst", config={"name": job.study}),

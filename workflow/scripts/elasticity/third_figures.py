@@ -8,7 +8,18 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elasticity.figures import COLUMN_IN, LINE_SHIFT, MARKERS, PAGE_IN, errors, lines, ticks_with_room, use_style
+from elasticity.figures import (
+    COLUMN_IN,
+    LINE_SHIFT,
+    MARKERS,
+    PAGE_IN,
+    base_line,
+    errors,
+    legend_above,
+    lines,
+    ticks_with_room,
+    use_style,
+)
 
 BEFORE = -1
 """Where on the horizontal axis the scores before the second side are."""
@@ -23,8 +34,7 @@ def way_back(table: pd.DataFrame, bases: Sequence[str], first_side: str, score: 
         _panel(axis, table[table["base"] == base], first_side)
         axis.set(xlabel=f"{first_side} examples of the third stage", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(score)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2 if len(bases) == 1 else 4, frameon=False)
+    legend_above(figure, axes[0, 0], 2 if len(bases) == 1 else 4)
     return figure
 
 
@@ -36,9 +46,7 @@ def _panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
         _before(axis, start)
         ticks_with_room(axis, [BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
     first = panel.dropna(subset=["first_alignment"]).drop_duplicates("third_size").sort_values("third_size")
-    axis.axhline(
-        start["first_alignment"].iloc[0], color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model"
-    )
+    base_line(axis, start["first_alignment"].iloc[0])
     if len(first) > 1:  # more than the base model itself
         axis.errorbar(
             [ticks.index(size) for size in first["third_size"]],

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elasticity.figures import PAGE_IN, lines, use_style
+from elasticity.figures import PAGE_IN, base_line, lines, use_style
 
 PANELS = {
     "length": "answer length, tokens",
@@ -36,8 +36,7 @@ def usefulness(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]
         rows = table[table["base"] == base]
         for axis, (value, title) in zip(axes, PANELS.items(), strict=False):
             lines(axis, rows, value, sides[0])
-            reference = rows[f"base_{value}"].iloc[0]
-            axis.axhline(reference, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+            base_line(axis, rows[f"base_{value}"].iloc[0])
             axis.set_title(title)
             axis.tick_params(axis="x", labelsize=6)
         for axis in axes[COLUMNS - 1 : -1]:
