@@ -11,8 +11,10 @@ import torch
 from hypothesis import settings
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from elasticity.errors import UserError
 from elasticity.model_settings import Pretrained
 from elasticity.models import new_model, one_thread
+from elasticity.reading import read_study
 from elasticity.settings import Optimization
 from elasticity.tokenization import train_tokenizer
 from tests.conftest import ROOT
@@ -96,6 +98,13 @@ def uniform_model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel
     model = fresh_model()
     model.get_output_embeddings().weight.data.zero_()
     return model
+
+
+def complaint(values: dict[str, Any]) -> str:
+    """What is said of a study that cannot be run."""
+    with pytest.raises(UserError) as error:
+        read_study(values, "study.yaml")
+    return str(error.value)
 
 
 @pytest.fixture

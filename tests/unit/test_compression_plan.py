@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from elasticity.compression_plan import CompressionPlan
-from elasticity.errors import UserError
 from elasticity.plan import Plan
 from elasticity.reading import read_study
+from tests.unit.conftest import complaint
 
 Values = dict[str, Any]
 
@@ -29,12 +29,6 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
 
 def plan(values: Values) -> CompressionPlan:
     return CompressionPlan(Plan(read_study(values)))
-
-
-def complaint(values: Values) -> str:
-    with pytest.raises(UserError) as error:
-        read_study(values)
-    return str(error.value)
 
 
 def wildcards(**given: str) -> SimpleNamespace:

@@ -10,6 +10,7 @@ from elasticity.data_settings import DataFile, MovieReviews
 from elasticity.errors import UserError
 from elasticity.reading import read_study, read_study_file
 from elasticity.settings import opposite
+from tests.unit.conftest import complaint
 
 Values = dict[str, Any]
 
@@ -19,12 +20,6 @@ def put(values: Values, place: str, value: object) -> None:
     for parent in parents:
         values = values[parent]
     values[last] = value
-
-
-def complaint(values: Values) -> str:
-    with pytest.raises(UserError) as error:
-        read_study(values, "study.yaml")
-    return str(error.value)
 
 
 # What is read

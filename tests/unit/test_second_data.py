@@ -20,7 +20,7 @@ from elasticity.reading import read_study, read_study_file
 from elasticity.springs_jobs import JointJob
 from elasticity.springs_plan import SpringsPlan
 from tests.conftest import ROOT
-from tests.unit.conftest import plain
+from tests.unit.conftest import complaint, plain
 
 Values = dict[str, Any]
 
@@ -50,12 +50,6 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
 def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
     where = {"task": "reviews", "base": "nano", "side": side, "recipe": "first", "seed": "2", "first": "16"}
     return SimpleNamespace(**where, second=second, ladder="0-4-8", experiment=second)
-
-
-def complaint(values: Values) -> str:
-    with pytest.raises(UserError) as error:
-        read_study(values)
-    return str(error.value)
 
 
 # What is trained on

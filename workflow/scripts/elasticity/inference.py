@@ -5,7 +5,7 @@ and for ``less``, because a claim can be confirmed and can be refuted.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -144,17 +144,7 @@ def bounded_effect(low: Array, high: Array, margin: float = 0.0) -> Effect:
     below, above = effect_of(low, margin), effect_of(high, margin)
     finite = np.where(np.isfinite(low), low, high)
     mean = float(np.where(np.isfinite(finite), finite, np.nan).mean()) if len(finite) else float("nan")
-    return Effect(
-        mean=mean,
-        low=below.low,
-        high=above.high,
-        seeds=below.seeds,
-        p_greater=below.p_greater,
-        p_less=above.p_less,
-        sign_greater=below.sign_greater,
-        sign_less=above.sign_less,
-        floor=below.floor,
-    )
+    return replace(below, mean=mean, high=above.high, p_less=above.p_less, sign_less=above.sign_less)
 
 
 def intersection_union(parts: Sequence[Effect]) -> Effect:

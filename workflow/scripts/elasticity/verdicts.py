@@ -61,14 +61,15 @@ def verdict_table(
     rows = []
     for judged in job.claims:
         claim, found = judged.claim, effects[judged.name]
+        p_adjusted, p_against_adjusted = families[judged.name]
         own = values[values["claim"] == judged.name]
         known = own[own["value"].notna()]
         decided, reason = verdict(
             Judged(
                 claim=claim,
                 effect=found,
-                p_adjusted=families[judged.name][0],
-                p_against_adjusted=families[judged.name][1],
+                p_adjusted=p_adjusted,
+                p_against_adjusted=p_against_adjusted,
                 missing=tuple(sorted(set(own["seed"]) - set(known["seed"]))),
                 censored=known.loc[known["low"] < known["high"], "seed"].nunique(),
                 calibrated=calibration is not None,
@@ -76,7 +77,7 @@ def verdict_table(
             )
         )
         row = _declared(judged) | _numbers(claim, found) | _second_view(judged, per_prompt)
-        row |= {"p_adjusted": families[judged.name][0], "p_against_adjusted": families[judged.name][1]}
+        row |= {"p_adjusted": p_adjusted, "p_against_adjusted": p_against_adjusted}
         rows.append(row | {"verdict": decided, "reason": reason})
     return pd.DataFrame(rows)[COLUMNS]
 
