@@ -254,7 +254,7 @@ rule base_table:
 rule provenance:
     """What made these results: the resolved study, digests, versions, hardware, seeds, the commit."""
     input:
-        texts=[f"{RESULTS}/{task}/examples.parquet" for task in study.tasks],
+        texts=expand(f"{RESULTS}/{{task}}/examples.parquet", task=study.tasks),
         results=targets(study),
     output:
         study=f"{RESULTS}/provenance/study.yaml",

@@ -39,7 +39,7 @@ rule card:
 rule report:
     """Write the page. What it shows is what the rules flag with report(...): read when all of them are known."""
     input:
-        results=page.results,
+        results=page.inputs,
         provenance=page.provenance,
         template="workflow/report/page.html.jinja",
         captions=reported.captions(),
@@ -55,7 +55,7 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        job=lambda _: page.job(lambda files: reported.showings(workflow.rules, files)),
+        job=lambda _: page.job(reported.showings(workflow.rules, page.inputs)),
         code=code_digest("report_page.py"),
     shell:
         "python workflow/scripts/report_page.py {params.job:q}"
