@@ -21,7 +21,7 @@ from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.settings import FineTuning
 from elasticity.sizing import sizing
 from elasticity.verdict_figures import forest
-from elasticity.verdict_page import sentence, verdict_page
+from elasticity.verdict_page import sentence, telling_p, verdict_page
 from elasticity.verdicts import COLUMNS, verdict_seeds, verdict_table
 from elasticity.verdicts_jobs import JudgedClaim, VerdictsJob
 
@@ -439,3 +439,22 @@ def test_page_and_figure_take_what_has_no_number(others: int, tmp_path: Any) -> 
     for file in files:
         save(forest(table, values, record), [file])
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("claimed", "against", "expected"),
+    [
+        (0.01, 1.0, (0.01, "")),
+        (1.0, 0.06, (0.06, " against")),
+        (1.0, 1.0, (1.0, "")),
+        (math.nan, 0.06, (0.06, " against")),
+    ],
+)
+def test_the_smaller_p_is_shown(claimed: float, against: float, expected: tuple[float, str]) -> None:
+    assert telling_p({"p_adjusted": claimed, "p_against_adjusted": against}) == expected
+
+
+def test_of_a_test_that_decides_nothing_no_p_is_shown() -> None:
+    p, side = telling_p({"p_adjusted": math.nan, "p_against_adjusted": math.nan})
+    assert (math.isnan(p), side) == (True, "")
+    assert telling_p({"p_adjusted": 0.3, "p_against_adjusted": math.nan}) == (0.3, "")

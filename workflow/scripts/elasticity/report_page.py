@@ -23,6 +23,7 @@ from elasticity.exhibits import Exhibit, Showing, exhibits
 from elasticity.judgement import read_csv
 from elasticity.report_tables import Shown
 from elasticity.settings import Section
+from elasticity.verdict_page import telling_p
 
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 
@@ -175,13 +176,14 @@ def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Ver
     cells = {name: report_tables.number(value) for name, value in row.items()}
     files = {name: _relative(str(row[name]), job) for name in ("figure", "table") if not pd.isna(row[name])}
     bounds = f"{cells['low']} to {cells['high']}" if cells["low"] and cells["high"] else ""
+    p, side = telling_p(row)
     return Verdict(
         claim=cells["claim"],
         hypothesis=cells["hypothesis"],
         verdict=cells["verdict"],
         effect=cells["effect"],
         interval=bounds,
-        p=cells["p_against_adjusted" if cells["verdict"] == "refuted" else "p_adjusted"],
+        p=f"{report_tables.number(p)}{side}",
         seeds=cells["seeds"],
         reason=cells["reason"],
         links=[(name, places.get(file, file)) for name, file in files.items()],

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from elasticity.claims import UNITS
 from elasticity.figures import PAGE_IN, use_style
-from elasticity.verdict_page import over, sentence
+from elasticity.verdict_page import over, sentence, telling_p
 from elasticity.verdicts import part_effect
 
 MARKERS = {"confirmed": "o", "refuted": "X", "undecided": "D"}
@@ -121,9 +121,8 @@ def _label(row: Any) -> str:
 
 
 def _decided(row: "pd.Series[Any]") -> str:
-    """The verdict in words, with the p-value that speaks for it, or for the claim."""
-    against = row["verdict"] == "refuted"
-    p = row["p_against_adjusted" if against else "p_adjusted"]
+    """The verdict in words, with the p-value that tells most."""
+    p, side = telling_p(row)
     seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    number = f", p = {p:.2g}" if pd.notna(p) else ""
+    number = f", p = {p:.2g}{side}" if pd.notna(p) else ""
     return f"{row['verdict']}\n{seeds}{number}"
