@@ -136,7 +136,7 @@ def _numbers(claim: Claim, found: Effect) -> dict[str, float]:
     low, high = (claim.sign * bound for bound in (found.low, found.high)[:: claim.sign])
     return {
         "seeds": found.seeds,
-        "effect": round(claim.sign * found.mean, DECIMALS),
+        "effect": round(claim.sign * found.mean, DECIMALS) + 0.0,  # or a rounded -1e-17 is shown as -0
         "low": low,
         "high": high,
         "p": found.p_greater,
