@@ -13,7 +13,7 @@ from scipy import stats
 from elasticity.calibration import calibration_table
 from elasticity.calibration_settings import Calibration, CalibrationJob, Design
 from elasticity.claim_values import claim_values, prompt_measures
-from elasticity.claims import Claim, claims_digest, declared
+from elasticity.claims import Claim, claims_digest, declared, telling_p
 from elasticity.experiments import Rebound
 from elasticity.figures import save
 from elasticity.judgement import base_scores, rebound_seeds
@@ -21,7 +21,7 @@ from elasticity.judging_jobs import ReboundJudgeJob
 from elasticity.settings import FineTuning
 from elasticity.sizing import sizing
 from elasticity.verdict_figures import forest
-from elasticity.verdict_page import sentence, telling_p, verdict_page
+from elasticity.verdict_page import sentence, verdict_page
 from elasticity.verdicts import COLUMNS, verdict_seeds, verdict_table
 from elasticity.verdicts_jobs import JudgedClaim, VerdictsJob
 
@@ -451,10 +451,10 @@ def test_page_and_figure_take_what_has_no_number(others: int, tmp_path: Any) -> 
     ],
 )
 def test_the_smaller_p_is_shown(claimed: float, against: float, expected: tuple[float, str]) -> None:
-    assert telling_p({"p_adjusted": claimed, "p_against_adjusted": against}) == expected
+    assert telling_p(claimed, against) == expected
 
 
 def test_of_a_test_that_decides_nothing_no_p_is_shown() -> None:
-    p, side = telling_p({"p_adjusted": math.nan, "p_against_adjusted": math.nan})
+    p, side = telling_p(math.nan, math.nan)
     assert (math.isnan(p), side) == (True, "")
-    assert telling_p({"p_adjusted": 0.3, "p_against_adjusted": math.nan}) == (0.3, "")
+    assert telling_p(0.3, math.nan) == (0.3, "")

@@ -1,5 +1,6 @@
 """Claims: what a study expects to see, declared before it trains anything, and the digest that shows a change."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -137,3 +138,8 @@ def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]])
     own = claims_digest(claims)
     found = [job.get("claims") for job in metrics]
     return {"claims": own, "training_jobs": len(found), "under_other_claims": sum(other != own for other in found)}
+
+
+def telling_p(claimed: float, against: float) -> tuple[float, str]:
+    """The smaller of the p-values for and against a claim, NaN if neither may decide, and its side in words."""
+    return (claimed, "") if math.isnan(against) or against >= claimed else (against, " against")

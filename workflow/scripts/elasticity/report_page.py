@@ -23,7 +23,6 @@ from elasticity.exhibits import Exhibit, Showing, exhibits
 from elasticity.judgement import read_csv
 from elasticity.report_tables import Shown
 from elasticity.settings import Section
-from elasticity.verdict_page import telling_p
 
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 
@@ -176,7 +175,7 @@ def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Ver
     cells = {name: report_tables.number(value) for name, value in row.items()}
     files = {name: _relative(str(row[name]), job) for name in ("figure", "table") if not pd.isna(row[name])}
     bounds = f"{cells['low']} to {cells['high']}" if cells["low"] and cells["high"] else ""
-    p, side = telling_p(row)
+    p, side = claims.telling_p(row["p_adjusted"], row["p_against_adjusted"])
     return Verdict(
         claim=cells["claim"],
         hypothesis=cells["hypothesis"],

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from elasticity.claims import UNITS
+from elasticity.claims import UNITS, telling_p
 from elasticity.figures import PAGE_IN, use_style
-from elasticity.verdict_page import over, sentence, telling_p
+from elasticity.verdict_page import over, sentence
 from elasticity.verdicts import part_effect
 
 MARKERS = {"confirmed": "o", "refuted": "X", "undecided": "D"}
@@ -122,7 +122,7 @@ def _label(row: Any) -> str:
 
 def _decided(row: "pd.Series[Any]") -> str:
     """The verdict in words, with the p-value that tells most."""
-    p, side = telling_p(row)
+    p, side = telling_p(row["p_adjusted"], row["p_against_adjusted"])
     seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
     number = f", p = {p:.2g}{side}" if pd.notna(p) else ""
     return f"{row['verdict']}\n{seeds}{number}"

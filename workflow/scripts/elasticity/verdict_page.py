@@ -50,12 +50,6 @@ def over(name: str) -> str:
     }[name]
 
 
-def telling_p(row: "Mapping[Any, Any] | pd.Series[Any]") -> tuple[float, str]:
-    """The smaller of the two adjusted p-values of a claim, and a word for the one that speaks against it."""
-    claimed, against = row["p_adjusted"], row["p_against_adjusted"]
-    return (against, " against") if pd.notna(against) and not against >= claimed else (claimed, "")
-
-
 def sentence(declared: Mapping[str, str | int]) -> str:
     """Whether the claims were there before training, and the same."""
     jobs, others = int(declared["training_jobs"]), int(declared["under_other_claims"])
