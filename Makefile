@@ -61,7 +61,7 @@ test-unit:
 check: .venv/tests-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/slurm_patches.py workflow/snakemake_patches.py workflow/reported.py benchmarks
+	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/patches benchmarks
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint
 

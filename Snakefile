@@ -7,36 +7,35 @@ from snakemake.exceptions import WorkflowError
 
 sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/workflow"]
 
-import reported
-import slurm_patches
-import snakemake_patches
-from elasticity import failures
-from elasticity.calibration_plan import CalibrationPlan
-from elasticity.card_plan import CardPlan
-from elasticity.compression_plan import CompressionPlan
-from elasticity.demands import Demands
-from elasticity.digests import code_digest
-from elasticity.environment import online, set_environment
-from elasticity.errors import UserError
-from elasticity.given_files import check_given_files
-from elasticity.launching import launched, launched_training
-from elasticity.local_gpus import with_local_gpus
-from elasticity.measures_plan import MeasuresPlan
-from elasticity.plan import Plan
-from elasticity.printed_plan import PrintedPlan
-from elasticity.reading import read_study
-from elasticity.report_plan import ReportPlan
-from elasticity.resistance_plan import ResistancePlan
-from elasticity.springs_plan import SpringsPlan
-from elasticity.targets import targets
-from elasticity.theory_plan import TheoryPlan
-from elasticity.third_plan import ThirdPlan
-from elasticity.usefulness_plan import UsefulnessPlan
-from elasticity.verdicts_plan import VerdictsPlan
+from patches import report_flags, scheduler, slurm
+from elasticity.pipeline import status
+from elasticity.pipeline.analyses import CalibrationPlan
+from elasticity.pipeline.report import CardPlan
+from elasticity.pipeline.compression import CompressionPlan
+from elasticity.pipeline.resource_requests import Demands
+from elasticity.config.claims import claims_digest
+from elasticity.core.digests import code_digest
+from elasticity.runtime.environment import online, set_environment
+from elasticity.core.errors import UserError
+from elasticity.pipeline.materials import check_given_files
+from elasticity.runtime.launch import launched, launched_training
+from elasticity.pipeline.resource_requests import with_local_gpus
+from elasticity.pipeline.analyses import MeasuresPlan
+from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.analyses import PrintedPlan
+from elasticity.config.loading import read_study
+from elasticity.pipeline.report import ReportPlan
+from elasticity.pipeline.resistance import ResistancePlan
+from elasticity.pipeline.compression import SpringsPlan
+from elasticity.pipeline.report import targets
+from elasticity.pipeline.analyses import TheoryPlan
+from elasticity.pipeline.rebound import ThirdPlan
+from elasticity.pipeline.analyses import UsefulnessPlan
+from elasticity.pipeline.report import VerdictsPlan
 
-snakemake_patches.apply()
-slurm_patches.apply()
-shell.prefix(f"{slurm_patches.OUTLIVE}; set -euo pipefail; ")
+scheduler.apply()
+slurm.apply()
+shell.prefix(f"{slurm.OUTLIVE}; set -euo pipefail; ")
 # SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
 signal.signal(signal.SIGUSR1, lambda *_: None)
 
@@ -68,7 +67,7 @@ verdicts = VerdictsPlan(plan)
 cards = CardPlan(plan)
 page = ReportPlan(plan)
 RESULTS = plan.results
-set_environment(study)
+set_environment(claims_digest(study.claims))
 
 
 wildcard_constraints:
@@ -120,7 +119,7 @@ localrules:
 onerror:
     if workflow.is_main_process:
         sys.stderr.write(
-            failures.report(
+            status.report(
                 workflow.scheduler.failed, workflow.dag_settings.targets
             )
         )

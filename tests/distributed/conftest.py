@@ -13,10 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from elasticity.digests import canonical_json
-from elasticity.models import new_model
-from elasticity.records import EXAMPLES, FEATURES, PROMPTS, write_table
-from elasticity.tokenization import train_tokenizer
+from elasticity.core.digests import canonical_json
+from elasticity.core.tables import write_table
+from elasticity.data.schemas import EXAMPLES, PROMPTS
+from elasticity.evaluation.schemas import FEATURES
+from elasticity.models.loading import new_model
+from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT, reviews
 from tests.unit import conftest as unit
 

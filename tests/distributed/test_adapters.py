@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from elasticity.models import load_for_measuring
+from elasticity.models.loading import load_for_measuring
 from tests.distributed.conftest import SIZES, Run, Trainer
 from tests.distributed.test_faults import EVERY_UPDATE, two, wait_for_state, workers
 from tests.distributed.test_zero import TOLERANCE, furthest

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from elasticity.models import load_for_measuring
+from elasticity.models.loading import load_for_measuring
 from tests.distributed.conftest import SIZES, Run, Trainer
 
 pytestmark = pytest.mark.slow

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.judgement import read_csv
-from elasticity.records import CHOSEN, CROSS_ENTROPIES, LOSSES, USEFULNESS, read_table
+from elasticity.analysis.tables import read_csv
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, USEFULNESS
+from elasticity.training.schemas import LOSSES
 from tests.conftest import Project, tiny_study
 
 pytestmark = pytest.mark.slow

@@ -11,8 +11,10 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from elasticity.digests import file_digest
-from elasticity.records import ANSWERS, EXAMPLES, read_rows
+from elasticity.core.digests import file_digest
+from elasticity.core.tables import read_rows
+from elasticity.data.schemas import EXAMPLES
+from elasticity.evaluation.schemas import ANSWERS
 from tests.browser import dangling, look, needs_browser
 from tests.conftest import Project, tiny_study
 

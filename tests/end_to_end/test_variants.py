@@ -12,24 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.backends import OneProcess
-from elasticity.examples import batched, training_examples
-from elasticity.launching import Launch
-from elasticity.models import load_model, one_thread, prepare_for_training
-from elasticity.objectives import CodeLength
-from elasticity.records import (
-    ANSWERS,
-    CODING,
-    COMPRESSION,
-    DIVERGENCES,
-    EXAMPLES,
-    LOSSES,
-    SCORES,
-    read_rows,
-    read_table,
-)
-from elasticity.settings import FineTuning
-from elasticity.tokenization import load_tokenizer
+from elasticity.config.training import FineTuning
+from elasticity.core.tables import read_rows, read_table
+from elasticity.data.examples import batched, training_examples
+from elasticity.data.schemas import EXAMPLES
+from elasticity.evaluation.schemas import ANSWERS, CODING, COMPRESSION, DIVERGENCES, SCORES
+from elasticity.models.loading import load_model, one_thread, prepare_for_training
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import OneProcess
+from elasticity.training.objectives import CodeLength
+from elasticity.training.schemas import LOSSES
 from tests.conftest import Project, tiny_study
 
 pytestmark = pytest.mark.slow

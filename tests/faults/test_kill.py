@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from elasticity.digests import canonical_json, folder_digest
-from elasticity.journal import journal_path, read_journal
+from elasticity.core.digests import canonical_json, folder_digest
+from elasticity.runtime.journal import journal_path, read_journal
 from tests.conftest import ROOT, Project, tiny_study
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from elasticity.journal import journals
+from elasticity.runtime.journal import journals
 from tests.conftest import Project, expected, tiny_study
 from tests.slurm.cluster import ACCOUNTING_PACKAGES, PACKAGES, Cluster, Job, missing
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from elasticity.digests import file_digest, folder_digest
+from elasticity.core.digests import file_digest, folder_digest
 from tests.conftest import Project
 from tests.slurm.cluster import Cluster, wait_until
 from tests.slurm.conftest import SlurmProject, slow_study, small_study

@@ -11,12 +11,12 @@ import torch
 from hypothesis import settings
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.errors import UserError
-from elasticity.model_settings import Pretrained
-from elasticity.models import new_model, one_thread
-from elasticity.reading import read_study
-from elasticity.settings import Optimization
-from elasticity.tokenization import train_tokenizer
+from elasticity.config.loading import read_study
+from elasticity.config.models import Pretrained
+from elasticity.config.training import Optimization
+from elasticity.core.errors import UserError
+from elasticity.models.loading import new_model, one_thread
+from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT
 
 settings.register_profile("unit", max_examples=60, deadline=None, derandomize=True)

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from elasticity import shapes
-from elasticity.shapes import Shape
+from elasticity.models import shapes
+from elasticity.models.shapes import Shape
 
 
 def llama(**changes: Any) -> Shape:

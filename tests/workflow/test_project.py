@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from elasticity import card
-from elasticity.budget import report
-from elasticity.reading import read_study_file
-from elasticity.schema import schema
+from elasticity.config.loading import read_study_file, schema
+from elasticity.pipeline.cost import report
+from elasticity.report import card_schema
 from tests.conftest import ROOT, Project, tiny_study
 from tests.end_to_end.test_variants import variants
 
@@ -27,7 +26,7 @@ def test_the_schema_is_that_of_the_types() -> None:
 
 
 def test_the_schema_of_cards_is_that_of_their_types() -> None:
-    assert (ROOT / "workflow/schemas/card.schema.json").read_text() == card.schema()
+    assert (ROOT / "workflow/schemas/card.schema.json").read_text() == card_schema.schema()
 
 
 def test_conda_and_pip_install_the_same_packages() -> None:

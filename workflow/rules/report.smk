@@ -42,7 +42,7 @@ rule report:
         results=page.inputs,
         provenance=page.provenance,
         template="workflow/report/page.html.jinja",
-        captions=reported.captions(),
+        captions=report_flags.captions(),
     output:
         page=f"{RESULTS}/report.html",
     log:
@@ -55,7 +55,7 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        job=lambda _: page.job(reported.showings(workflow.rules, page.inputs)),
+        job=lambda _: page.job(report_flags.showings(workflow.rules, page.inputs)),
         code=code_digest("report_page.py"),
     shell:
         "python workflow/scripts/report_page.py {params.job:q}"

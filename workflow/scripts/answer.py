@@ -1,14 +1,16 @@
 """Answer the prompts with every rung of a ladder."""
 
-from elasticity.command import Command
-from elasticity.generation import answer, load_engine
-from elasticity.jobs import AnswerJob
-from elasticity.journal import is_first_process
-from elasticity.models import one_thread
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import ANSWERS, PROMPTS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.schemas import PROMPTS
+from elasticity.evaluation.generation import answer, load_engine
+from elasticity.evaluation.jobs import AnswerJob
+from elasticity.evaluation.schemas import ANSWERS
+from elasticity.models.loading import one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 
 def main() -> None:

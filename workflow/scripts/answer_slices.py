@@ -1,14 +1,16 @@
 """Answer with each slice: the twin data sets (prompts of D4), and answers to measure cross-entropies on."""
 
-from elasticity.command import Command
-from elasticity.generation import answer, load_engine
-from elasticity.jobs import SliceAnswerJob
-from elasticity.journal import is_first_process
-from elasticity.models import one_thread
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import PROMPTS, SLICE_ANSWERS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.schemas import PROMPTS
+from elasticity.evaluation.generation import answer, load_engine
+from elasticity.evaluation.jobs import SliceAnswerJob
+from elasticity.evaluation.schemas import SLICE_ANSWERS
+from elasticity.models.loading import one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 FILES = ("rungs", "twin-prompts", "question-prompts", "questions")
 

@@ -1,9 +1,11 @@
 """The table of base models: bits per byte of each held-out corpus."""
 
-from elasticity.command import Command
-from elasticity.jobs import HeldOutJob
-from elasticity.judgement import held_out_table, write_table
-from elasticity.records import HELD_OUT, read_table
+from elasticity.analysis.aggregation import held_out_table
+from elasticity.analysis.tables import write_table
+from elasticity.core.tables import read_table
+from elasticity.evaluation.jobs import HeldOutJob
+from elasticity.evaluation.schemas import HELD_OUT
+from elasticity.runtime.command import Command
 
 with Command(__doc__, HeldOutJob, "lengths", "html", output="table") as command:
     table = held_out_table(read_table(command.path("lengths"), HELD_OUT).to_pandas())

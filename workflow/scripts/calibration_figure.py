@@ -1,10 +1,10 @@
 """The figure of the calibration: rates of rejection, and coverage of intervals."""
 
-from elasticity.calibration_figures import calibration
-from elasticity.calibration_settings import CalibrationJob
-from elasticity.command import Command
-from elasticity.figures import save
-from elasticity.judgement import read_csv
+from elasticity.analysis.jobs import CalibrationJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.calibration import calibration
+from elasticity.plots.style import save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, CalibrationJob, "table", output="figures") as command:
     save(calibration(read_csv(command.path("table"))), command.paths("figures"))

@@ -1,10 +1,10 @@
 """The elasticity card of a base model, and a page to read it."""
 
-from elasticity.card import CardJob
-from elasticity.card_making import card
-from elasticity.card_page import card_page
-from elasticity.command import Command
-from elasticity.paths import unfold
+from elasticity.core.path_patterns import unfold
+from elasticity.report.card import card
+from elasticity.report.card_page import card_page
+from elasticity.report.card_schema import CardJob
+from elasticity.runtime.command import Command
 
 optional = ("tables", "declared")
 with Command(

@@ -1,14 +1,15 @@
 """Choose the prompts on which the entropies of two slices agree: of their twin data sets, and of their questions."""
 
-from elasticity.command import Command
-from elasticity.crossentropy import code_lengths
-from elasticity.equal_entropy import choices
-from elasticity.examples import answer_examples
-from elasticity.jobs import ChoosingJob
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.progress import progress
-from elasticity.records import CHOSEN, SLICE_ANSWERS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import answer_examples
+from elasticity.evaluation.equal_entropy import choices
+from elasticity.evaluation.jobs import ChoosingJob
+from elasticity.evaluation.likelihood import code_lengths
+from elasticity.evaluation.schemas import CHOSEN, SLICE_ANSWERS
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.progress import progress
 
 with Command(__doc__, ChoosingJob, "slices", "twins", "questions", output="chosen") as command:
     one_thread()

@@ -2,18 +2,19 @@
 
 import math
 
-from elasticity.coding import pack, unpack
-from elasticity.command import Command
-from elasticity.compression import check_window, rates, read_texts
-from elasticity.errors import UserError
-from elasticity.held_out_texts import held_out_texts
-from elasticity.jobs import CodingJob
-from elasticity.journal import is_first_process
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import CODING, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.errors import UserError
+from elasticity.core.tables import write_table
+from elasticity.evaluation.arithmetic_coding import pack, unpack
+from elasticity.evaluation.compression import check_window, rates, read_texts
+from elasticity.evaluation.corpora import held_out_texts
+from elasticity.evaluation.jobs import CodingJob
+from elasticity.evaluation.schemas import CODING
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 with Command(__doc__, CodingJob, "base", "texts", output="codes") as command:
     one_thread()

@@ -1,10 +1,10 @@
 """The figure of packed texts."""
 
-from elasticity.command import Command
-from elasticity.compression_figures import coding
-from elasticity.figures import save
-from elasticity.judgement import read_csv
-from elasticity.judging_jobs import ReboundFigureJob
+from elasticity.analysis.jobs import ReboundFigureJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.compression import coding
+from elasticity.plots.style import save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundFigureJob, "table", output="figures") as command:
     table, job = read_csv(command.path("table")), command.job

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from elasticity.command import Command
-from elasticity.compression_judgement import coding_table
-from elasticity.held_out_texts import held_out_texts
-from elasticity.judgement import write_table
-from elasticity.judging_jobs import CodingJudgeJob
-from elasticity.records import CODING, COMPRESSION, read_tables
+from elasticity.analysis.compression import coding_table
+from elasticity.analysis.jobs import CodingJudgeJob
+from elasticity.analysis.tables import write_table
+from elasticity.core.tables import read_tables
+from elasticity.evaluation.corpora import held_out_texts
+from elasticity.evaluation.schemas import CODING, COMPRESSION
+from elasticity.runtime.command import Command
 
 with Command(__doc__, CodingJudgeJob, "codes", "base-rates", "html", output="table") as command:
     codes = read_tables(command.paths("codes"), CODING).to_pandas()

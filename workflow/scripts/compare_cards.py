@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from elasticity.card_page import compared, compared_figure, read_card
-from elasticity.errors import errors_for_people
-from elasticity.figures import save
-from elasticity.judgement import write_table
+from elasticity.analysis.tables import write_table
+from elasticity.core.errors import errors_for_people
+from elasticity.plots.style import save
+from elasticity.report.card_page import compared, compared_figure, read_card
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("cards", nargs="+", type=Path, help="JSON files, as results/STUDY/cards/MODEL.json")

@@ -1,15 +1,16 @@
 """Measure compression rates of every rung of a ladder, and its distance from the base model, on held-out texts."""
 
-from elasticity.command import Command
-from elasticity.compression import check_window, rates, read_texts, targets
-from elasticity.held_out_texts import held_out_texts
-from elasticity.jobs import CompressionJob
-from elasticity.journal import is_first_process
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import COMPRESSION, write_table
-from elasticity.tokenization import check_same_vocabulary, load_tokenizer
+from elasticity.core.tables import write_table
+from elasticity.evaluation.compression import check_window, rates, read_texts, targets
+from elasticity.evaluation.corpora import held_out_texts
+from elasticity.evaluation.jobs import CompressionJob
+from elasticity.evaluation.schemas import COMPRESSION
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 with Command(__doc__, CompressionJob, "rungs", "base", "texts", output="rates") as command:
     one_thread()

@@ -1,11 +1,12 @@
 """The tables of compression rates: one row a seed, cell and corpus, and one row a cell and corpus."""
 
-from elasticity.command import Command
-from elasticity.compression_judgement import compression_seeds, compression_table
-from elasticity.judgement import write_csv, write_table
-from elasticity.judging_jobs import ReboundJudgeJob
-from elasticity.paths import unfold
-from elasticity.records import COMPRESSION, read_tables
+from elasticity.analysis.compression import compression_seeds, compression_table
+from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_tables
+from elasticity.evaluation.schemas import COMPRESSION
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundJudgeJob, "rates", "base-rates", "seeds", "html", output="table") as command:
     per_seed = compression_seeds(read_tables(unfold(command.paths("rates")), COMPRESSION).to_pandas(), command.job)

@@ -2,16 +2,16 @@
 
 from itertools import groupby
 
-from elasticity.command import Command
-from elasticity.crossentropy import code_lengths
-from elasticity.divergence import divergences
-from elasticity.equal_entropy import chosen_prompts
-from elasticity.examples import answer_examples
-from elasticity.jobs import CrossEntropyJob
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.progress import progress
-from elasticity.records import CHOSEN, CROSS_ENTROPIES, SLICE_ANSWERS, read_rows, write_table
-from elasticity.tokenization import check_same_vocabulary, load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import answer_examples
+from elasticity.evaluation.equal_entropy import chosen_prompts
+from elasticity.evaluation.jobs import CrossEntropyJob
+from elasticity.evaluation.likelihood import code_lengths, divergences
+from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, SLICE_ANSWERS
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.progress import progress
 
 FILES = ("slices", "tuned", "questions")
 

@@ -1,10 +1,11 @@
 """Cut prompts: the first few tokens of each text of a pool."""
 
-from elasticity.command import Command
-from elasticity.jobs import PromptJob
-from elasticity.prompts import cut_prompts
-from elasticity.records import EXAMPLES, PROMPTS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.jobs import PromptJob
+from elasticity.data.prompts import cut_prompts
+from elasticity.data.schemas import EXAMPLES, PROMPTS
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
 
 with Command(__doc__, PromptJob, "texts", "tokenizer", output="prompts") as command:
     texts = read_rows(command.path("texts"), EXAMPLES)

@@ -2,16 +2,17 @@
 
 import sys
 
-from elasticity.command import Command
-from elasticity.divergence import divergences
-from elasticity.examples import answer_examples
-from elasticity.jobs import DivergenceJob
-from elasticity.journal import is_first_process
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import ANSWERS, DIVERGENCES, read_rows, write_table
-from elasticity.tokenization import check_same_vocabulary, load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import answer_examples
+from elasticity.evaluation.jobs import DivergenceJob
+from elasticity.evaluation.likelihood import divergences
+from elasticity.evaluation.schemas import ANSWERS, DIVERGENCES
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 with Command(__doc__, DivergenceJob, "rungs", "base", "answers", output="divergences") as command:
     one_thread()

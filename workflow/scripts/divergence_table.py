@@ -1,10 +1,12 @@
 """The tables of divergences from the base model: one row a seed and cell, and one row a cell."""
 
-from elasticity.command import Command
-from elasticity.judgement import divergence_seeds, rebound_table, write_csv, write_table
-from elasticity.judging_jobs import ReboundJudgeJob
-from elasticity.paths import unfold
-from elasticity.records import DIVERGENCES, read_tables
+from elasticity.analysis.aggregation import divergence_seeds, rebound_table
+from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_tables
+from elasticity.evaluation.schemas import DIVERGENCES
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundJudgeJob, "divergences", "seeds", "html", output="table") as command:
     per_seed = divergence_seeds(read_tables(unfold(command.paths("divergences")), DIVERGENCES).to_pandas(), command.job)

@@ -2,11 +2,12 @@
 
 import pandas as pd
 
-from elasticity.command import Command
-from elasticity.entropy_judgement import entropy_seeds, entropy_table
-from elasticity.judgement import write_csv, write_table
-from elasticity.judging_jobs import ResistanceJudgeJob
-from elasticity.records import CHOSEN, read_table
+from elasticity.analysis.aggregation import entropy_seeds, entropy_table
+from elasticity.analysis.jobs import ResistanceJudgeJob
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import CHOSEN
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ResistanceJudgeJob, "chosen", "seeds", "html", output="table") as command:
     runs = zip(command.job.runs, command.paths("chosen"), strict=True)

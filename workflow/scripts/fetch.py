@@ -2,11 +2,12 @@
 
 import json
 
-from elasticity.cleaning import clean
-from elasticity.command import Command
-from elasticity.jobs import FetchJob
-from elasticity.records import EXAMPLES, write_table
-from elasticity.sources import examples
+from elasticity.core.tables import write_table
+from elasticity.data.cleaning import clean
+from elasticity.data.jobs import FetchJob
+from elasticity.data.schemas import EXAMPLES
+from elasticity.data.sources import examples
+from elasticity.runtime.command import Command
 
 with Command(__doc__, FetchJob, "counts", output="examples") as command:
     rows, counts = clean(examples(command.job.source))

@@ -1,8 +1,8 @@
 """Fetch a model from the hub."""
 
-from elasticity.command import Command
-from elasticity.importing import fetch
-from elasticity.jobs import FetchModelJob
+from elasticity.models.importing import fetch
+from elasticity.models.jobs import FetchModelJob
+from elasticity.runtime.command import Command
 
 with Command(__doc__, FetchModelJob, output="source") as command:
     fetch(command.job.model, command.path("source"))

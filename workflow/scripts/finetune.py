@@ -1,18 +1,20 @@
 """Fine-tune a rung on texts, on pairs of texts, by a score, or on the answers of a slice; one run, a rung a size."""
 
-from elasticity.command import Command
-from elasticity.epicode import rungs_of_run
-from elasticity.equal_entropy import chosen_prompts
-from elasticity.errors import UserError
-from elasticity.jobs import FineTuneJob
-from elasticity.lora import adapted
-from elasticity.material import answers, preferences, rewards
-from elasticity.models import load_model, one_thread
-from elasticity.records import CHOSEN, EXAMPLES, PROMPTS, SLICE_ANSWERS, read_rows
-from elasticity.runs import RunFiles, run
-from elasticity.scoring import load_score_model
-from elasticity.settings import Ppo, Sft
-from elasticity.tokenization import load_tokenizer
+from elasticity.config.training import Ppo, Sft
+from elasticity.core.errors import UserError
+from elasticity.core.tables import read_rows
+from elasticity.data.schemas import EXAMPLES, PROMPTS
+from elasticity.evaluation.equal_entropy import chosen_prompts
+from elasticity.evaluation.schemas import CHOSEN, SLICE_ANSWERS
+from elasticity.evaluation.scoring import load_score_model
+from elasticity.models.loading import load_model, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.training.datasets import answers, preferences, rewards
+from elasticity.training.extrapolation import rungs_of_run
+from elasticity.training.jobs import FineTuneJob
+from elasticity.training.lora import adapted
+from elasticity.training.run import RunFiles, run
 
 FILES = ("start", "losses", "metrics", "state")
 MATERIAL = ("examples", "chosen", "prompts", "score-model")

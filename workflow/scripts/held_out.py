@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
-from elasticity.command import Command
-from elasticity.crossentropy import code_lengths
-from elasticity.examples import training_examples
-from elasticity.jobs import HeldOutJob
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.progress import progress
-from elasticity.records import EXAMPLES, HELD_OUT, read_rows, text_of, write_table
-from elasticity.tokenization import decode, load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import training_examples
+from elasticity.data.schemas import EXAMPLES, text_of
+from elasticity.evaluation.jobs import HeldOutJob
+from elasticity.evaluation.likelihood import code_lengths
+from elasticity.evaluation.schemas import HELD_OUT
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import decode, load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.progress import progress
 
 with Command(__doc__, HeldOutJob, "texts", output="lengths") as command:
     one_thread()

@@ -2,12 +2,10 @@
 
 import json
 
-from elasticity.command import Command
-from elasticity.importing import load
-from elasticity.jobs import ImportJob
-from elasticity.locating import source_of
-from elasticity.models import save
-from elasticity.probe import probe_nats
+from elasticity.models.importing import load, source_of
+from elasticity.models.jobs import ImportJob
+from elasticity.models.loading import probe_nats, save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ImportJob, "fetched", "metrics", output="rungs") as command:
     model, tokenizer = load(command.job.model, source_of(command.job.model, command.path("fetched")))

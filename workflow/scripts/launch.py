@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from elasticity.errors import UserError, errors_for_people
-from elasticity.gpus import take, visible
-from elasticity.launching import Launch
+from elasticity.core.errors import UserError, errors_for_people
+from elasticity.runtime.gpus import take, visible
+from elasticity.runtime.launch import Launch
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 for name in Launch.model_fields:

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from elasticity.command import Command
-from elasticity.judgement import read_csv, write_csv, write_html
-from elasticity.judging_jobs import MeasuresJob
-from elasticity.measures_table import in_order, measures_summary, rebound_measures, resistance_measures
+from elasticity.analysis.jobs import MeasuresJob
+from elasticity.analysis.measures_table import in_order, measures_summary, rebound_measures, resistance_measures
+from elasticity.analysis.tables import read_csv, write_csv, write_html
+from elasticity.runtime.command import Command
 
 SOURCES = ("rebound-seeds", "rebound-table", "resistance-seeds")
 

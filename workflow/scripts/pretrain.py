@@ -1,13 +1,14 @@
 """Pre-train a language model from random weights; its rungs are checkpoints of one run."""
 
-from elasticity.command import Command
-from elasticity.examples import batched, pretraining_sequences
-from elasticity.jobs import PretrainJob
-from elasticity.models import new_model, one_thread
-from elasticity.objectives import CodeLength
-from elasticity.records import EXAMPLES, read_rows
-from elasticity.runs import RunFiles, run
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows
+from elasticity.data.examples import batched, pretraining_sequences
+from elasticity.data.schemas import EXAMPLES
+from elasticity.models.loading import new_model, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.training.jobs import PretrainJob
+from elasticity.training.objectives import CodeLength
+from elasticity.training.run import RunFiles, run
 
 with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "state", output="rungs") as command:
     one_thread()

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from elasticity.command import Command
-from elasticity.judgement import read_csv, write_table
-from elasticity.judging_jobs import PrintedJob
-from elasticity.printed import printed_resistance
+from elasticity.analysis.jobs import PrintedJob
+from elasticity.analysis.published import printed_resistance
+from elasticity.analysis.tables import read_csv, write_table
+from elasticity.runtime.command import Command
 
 with Command(__doc__, PrintedJob, "measured", "paper", "html", output="table") as command:
     assert command.job.task is not None

@@ -4,8 +4,8 @@ import json
 
 import yaml
 
-from elasticity.command import Command
-from elasticity.provenance import ProvenanceJob, provenance
+from elasticity.report.provenance import ProvenanceJob, provenance
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ProvenanceJob, "texts", "results", "study", output="provenance") as command:
     study = command.job.study

@@ -1,9 +1,10 @@
 """The figure of a rebound experiment."""
 
-from elasticity.command import Command
-from elasticity.figures import rebound, save
-from elasticity.judgement import read_csv
-from elasticity.judging_jobs import ReboundFigureJob
+from elasticity.analysis.jobs import ReboundFigureJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.rebound import rebound
+from elasticity.plots.style import save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundFigureJob, "table", output="figures") as command:
     table, job = read_csv(command.path("table")), command.job

@@ -1,10 +1,12 @@
 """The tables of a rebound experiment: one row a seed and cell, and one row a cell."""
 
-from elasticity.command import Command
-from elasticity.judgement import base_scores, read_csv, rebound_seeds, rebound_table, write_csv, write_table
-from elasticity.judging_jobs import ReboundJudgeJob
-from elasticity.records import SCORES, read_table
-from elasticity.usefulness_judgement import beside_scores
+from elasticity.analysis.aggregation import base_scores, rebound_seeds, rebound_table
+from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.tables import read_csv, write_csv, write_table
+from elasticity.analysis.usefulness import beside_scores
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import SCORES
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundJudgeJob, "scores", "seeds", "html", output="table", optional=("usefulness",)) as command:
     scores = read_table(command.path("scores"), SCORES).to_pandas()

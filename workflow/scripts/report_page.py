@@ -1,7 +1,7 @@
 """The report of a study: one page."""
 
-from elasticity.command import Command
-from elasticity.report_page import ReportJob, page
+from elasticity.report.page import ReportJob, page
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReportJob, "template", "provenance", output="page") as command:
     text = page(command.job, command.path("template"), command.path("provenance"))

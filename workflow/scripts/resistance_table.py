@@ -2,10 +2,13 @@
 
 import pandas as pd
 
-from elasticity.command import Command
-from elasticity.judgement import resistance_seeds, resistance_table, training_loss, write_csv, write_table
-from elasticity.judging_jobs import ResistanceJudgeJob
-from elasticity.records import CROSS_ENTROPIES, LOSSES, read_table
+from elasticity.analysis.aggregation import resistance_seeds, resistance_table, training_loss
+from elasticity.analysis.jobs import ResistanceJudgeJob
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import CROSS_ENTROPIES
+from elasticity.runtime.command import Command
+from elasticity.training.schemas import LOSSES
 
 with Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "html", output="table") as command:
     losses = iter(command.paths("losses"))

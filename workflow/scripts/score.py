@@ -1,13 +1,14 @@
 """Score all answers of a task with one loading of the score model. Answers are named by patterns: see ``paths``."""
 
-from elasticity.command import Command
-from elasticity.jobs import ScoreModelJob
-from elasticity.journal import is_first_process
-from elasticity.paths import unfold
-from elasticity.processes import collect, share
-from elasticity.progress import progress
-from elasticity.records import ANSWERS, SCORES, read_table, write_table
-from elasticity.scoring import load_score_model
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_table, write_table
+from elasticity.evaluation.jobs import ScoreModelJob
+from elasticity.evaluation.schemas import ANSWERS, SCORES
+from elasticity.evaluation.scoring import load_score_model
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.runtime.progress import progress
+from elasticity.runtime.sharding import collect, share
 
 with Command(__doc__, ScoreModelJob, "judge", "answers", output="scores") as command:
     model = load_score_model(command.job.score_model, command.paths("judge"))

@@ -2,9 +2,9 @@
 
 import sys
 
-from elasticity.budget import report
-from elasticity.errors import errors_for_people
-from elasticity.study import Study
+from elasticity.config.study import Study
+from elasticity.core.errors import errors_for_people
+from elasticity.pipeline.cost import report
 
 with errors_for_people():
     print(report(Study.model_validate_json(sys.argv[1])))

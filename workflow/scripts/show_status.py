@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from elasticity.errors import errors_for_people
-from elasticity.reading import read_study_file
-from elasticity.status import status
+from elasticity.config.loading import read_study_file
+from elasticity.core.errors import errors_for_people
+from elasticity.pipeline.status import status
 
 with errors_for_people():
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,10 +1,10 @@
 """The figures of the springs: what a perturbation does to each corpus, and the law that the theorem makes of it."""
 
-from elasticity.command import Command
-from elasticity.figures import save
-from elasticity.judgement import read_csv
-from elasticity.spring_figures import spring_law, springs
-from elasticity.springs_jobs import SpringsFigureJob
+from elasticity.analysis.jobs import SpringsFigureJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.springs import spring_law, springs
+from elasticity.plots.style import save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, SpringsFigureJob, "table", "law", output="figures") as command:
     table, bases = read_csv(command.path("table")), command.job.bases

@@ -2,12 +2,15 @@
 
 import pandas as pd
 
-from elasticity.command import Command
-from elasticity.judgement import cells_of, write_csv, write_table
-from elasticity.paths import unfold
-from elasticity.records import AMOUNTS, COMPRESSION, LOSSES, read_table, read_tables
-from elasticity.springs import sequential_amounts, spring_exponents, spring_ratios, spring_seeds, spring_table
-from elasticity.springs_jobs import SpringsJob
+from elasticity.analysis.aggregation import cells_of
+from elasticity.analysis.jobs import SpringsJob
+from elasticity.analysis.springs import sequential_amounts, spring_exponents, spring_ratios, spring_seeds, spring_table
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_table, read_tables
+from elasticity.evaluation.schemas import COMPRESSION
+from elasticity.runtime.command import Command
+from elasticity.training.schemas import AMOUNTS, LOSSES
 
 LOSSES_OF = ("base-losses", "first-losses", "second-losses")
 OUTPUTS = ("seeds", "html", "ratios", "ratios-html", "exponents", "exponents-html")

@@ -1,9 +1,10 @@
 """Take the examples of one pool."""
 
-from elasticity.command import Command
-from elasticity.filling import take
-from elasticity.jobs import PoolJob
-from elasticity.records import EXAMPLES, read_rows, write_table
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.jobs import PoolJob
+from elasticity.data.schemas import EXAMPLES
+from elasticity.data.splits import take
+from elasticity.runtime.command import Command
 
 with Command(__doc__, PoolJob, "examples", output="pool") as command:
     examples = read_rows(command.path("examples"), EXAMPLES)

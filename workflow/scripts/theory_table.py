@@ -1,9 +1,9 @@
 """The table of the elasticity theorem, evaluated without a model."""
 
-from elasticity.command import Command
-from elasticity.compression_settings import Theory
-from elasticity.judgement import write_csv, write_html
-from elasticity.theory_table import theory_table
+from elasticity.analysis.tables import write_csv, write_html
+from elasticity.analysis.theory_table import theory_table
+from elasticity.config.compression import Theory
+from elasticity.runtime.command import Command
 
 with Command(__doc__, Theory, "html", output="table") as command:
     table = theory_table(command.job)

@@ -1,10 +1,10 @@
 """The figure of a third stage."""
 
-from elasticity.command import Command
-from elasticity.figures import save
-from elasticity.judgement import read_csv
-from elasticity.judging_jobs import ReboundFigureJob
-from elasticity.third_figures import way_back
+from elasticity.analysis.jobs import ReboundFigureJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.rebound import way_back
+from elasticity.plots.style import save
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ReboundFigureJob, "table", output="figures") as command:
     experiment = command.job.experiment

@@ -1,10 +1,11 @@
 """The tables of a third stage: scores on the way back, and the examples that it takes to regain half."""
 
-from elasticity.command import Command
-from elasticity.judgement import write_csv, write_table
-from elasticity.judging_jobs import ThirdJudgeJob
-from elasticity.records import SCORES, read_table
-from elasticity.third_judgement import return_table, returns, third_seeds, third_table
+from elasticity.analysis.jobs import ThirdJudgeJob
+from elasticity.analysis.tables import write_csv, write_table
+from elasticity.analysis.third_stage import return_table, returns, third_seeds, third_table
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import SCORES
+from elasticity.runtime.command import Command
 
 FILES = ("scores", "seeds", "html", "return-seeds", "returns", "return-html")
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from elasticity.errors import errors_for_people
-from elasticity.plan import Plan
-from elasticity.reading import read_study_file
-from elasticity.tracking import track
+from elasticity.config.loading import read_study_file
+from elasticity.core.errors import errors_for_people
+from elasticity.pipeline.rebound import Plan
+from elasticity.training.tensorboard import track
 
 with errors_for_people():
     parser = argparse.ArgumentParser(description=__doc__)

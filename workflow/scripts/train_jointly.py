@@ -1,16 +1,17 @@
 """Train a model from random weights on what pre-training, alignment and perturbation saw, all shuffled together."""
 
-from elasticity.command import Command
-from elasticity.examples import batched, pretraining_sequences
-from elasticity.joint import amounts, mixed
-from elasticity.journal import is_first_process
-from elasticity.material import answers_once
-from elasticity.models import new_model, one_thread
-from elasticity.objectives import CodeLength
-from elasticity.records import AMOUNTS, EXAMPLES, read_rows, write_table
-from elasticity.runs import RunFiles, run
-from elasticity.springs_jobs import JointJob
-from elasticity.tokenization import load_tokenizer
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import batched, pretraining_sequences
+from elasticity.data.schemas import EXAMPLES
+from elasticity.models.loading import new_model, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.journal import is_first_process
+from elasticity.training.datasets import amounts, answers_once, mixed
+from elasticity.training.jobs import JointJob
+from elasticity.training.objectives import CodeLength
+from elasticity.training.run import RunFiles, run
+from elasticity.training.schemas import AMOUNTS
 
 FILES = ("texts", "first", "second", "tokenizer")
 

@@ -2,11 +2,13 @@
 
 import json
 
-from elasticity.command import Command
-from elasticity.records import EXAMPLES, FEATURES, read_rows, write_table
-from elasticity.score_settings import SnippetClassifier
-from elasticity.scoring import check_gold_pair
-from elasticity.snippet_classifier import LinearSnippetClassifier, train_classifier
+from elasticity.config.score_models import SnippetClassifier
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.schemas import EXAMPLES
+from elasticity.evaluation.schemas import FEATURES
+from elasticity.evaluation.scoring import check_gold_pair
+from elasticity.evaluation.snippet_classifier import LinearSnippetClassifier, train_classifier
+from elasticity.runtime.command import Command
 
 with Command(__doc__, SnippetClassifier, "texts", "quality", output="features") as command:
     features, quality = train_classifier(read_rows(command.path("texts"), EXAMPLES), command.job)

@@ -1,9 +1,10 @@
 """Train a byte-level BPE tokenizer."""
 
-from elasticity.command import Command
-from elasticity.jobs import TokenizerJob
-from elasticity.records import EXAMPLES, read_rows, text_of
-from elasticity.tokenization import train_tokenizer
+from elasticity.core.tables import read_rows
+from elasticity.data.schemas import EXAMPLES, text_of
+from elasticity.models.jobs import TokenizerJob
+from elasticity.models.tokenizer import train_tokenizer
+from elasticity.runtime.command import Command
 
 with Command(__doc__, TokenizerJob, "texts", output="tokenizer") as command:
     texts = [text_of(row) for row in read_rows(command.path("texts"), EXAMPLES)]

@@ -5,12 +5,12 @@ Its gold pair is scored and, where the task keeps labelled texts for that, its a
 
 import json
 
-from elasticity.command import Command
-from elasticity.jobs import ScoreModelJob
-from elasticity.records import EXAMPLES, read_rows
-from elasticity.score_quality import judge_quality
-from elasticity.score_settings import Judge
-from elasticity.scoring import check_gold_pair, load_score_model
+from elasticity.config.score_models import Judge
+from elasticity.core.tables import read_rows
+from elasticity.data.schemas import EXAMPLES
+from elasticity.evaluation.jobs import ScoreModelJob
+from elasticity.evaluation.scoring import check_gold_pair, judge_quality, load_score_model
+from elasticity.runtime.command import Command
 
 with Command(__doc__, ScoreModelJob, "judge", output="quality", optional=("texts",)) as command:
     settings = command.job.score_model

@@ -5,16 +5,17 @@ Answers are named by patterns: see ``paths``.
 
 import sys
 
-from elasticity.command import Command
-from elasticity.crossentropy import code_lengths
-from elasticity.examples import answer_examples
-from elasticity.jobs import UsefulnessJob
-from elasticity.models import load_for_measuring, one_thread
-from elasticity.paths import unfold
-from elasticity.progress import progress
-from elasticity.records import ANSWERS, USEFULNESS, read_rows, write_table
-from elasticity.tokenization import load_tokenizer
-from elasticity.usefulness import answers_at_once, repetition
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.examples import answer_examples
+from elasticity.evaluation.jobs import UsefulnessJob
+from elasticity.evaluation.likelihood import code_lengths
+from elasticity.evaluation.schemas import ANSWERS, USEFULNESS
+from elasticity.evaluation.text_statistics import answers_at_once, repetition
+from elasticity.models.loading import load_for_measuring, one_thread
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.runtime.command import Command
+from elasticity.runtime.progress import progress
 
 with Command(__doc__, UsefulnessJob, "base", "answers", output="usefulness") as command:
     one_thread()

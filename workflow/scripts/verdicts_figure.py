@@ -2,11 +2,11 @@
 
 import json
 
-from elasticity.command import Command
-from elasticity.figures import save
-from elasticity.judgement import read_csv
-from elasticity.verdict_figures import forest
-from elasticity.verdicts_jobs import VerdictsFigureJob
+from elasticity.analysis.jobs import VerdictsFigureJob
+from elasticity.analysis.tables import read_csv
+from elasticity.plots.style import save
+from elasticity.plots.verdicts import forest
+from elasticity.runtime.command import Command
 
 with Command(__doc__, VerdictsFigureJob, "table", "seeds", "declared", output="figures") as command:
     table, seeds = read_csv(command.path("table")), read_csv(command.path("seeds"))

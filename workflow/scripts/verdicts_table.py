@@ -5,15 +5,16 @@ Metrics are named by patterns: see ``paths``.
 
 import json
 
-from elasticity.claims import declared
-from elasticity.command import Command
-from elasticity.judgement import HTML, read_csv, write_csv
-from elasticity.measures_table import read_measures
-from elasticity.paths import unfold
-from elasticity.records import SCORES, read_table
-from elasticity.verdict_page import verdict_page
-from elasticity.verdicts import verdict_seeds, verdict_table
-from elasticity.verdicts_jobs import VerdictsJob
+from elasticity.analysis.jobs import VerdictsJob
+from elasticity.analysis.measures_table import read_measures
+from elasticity.analysis.tables import HTML, read_csv, write_csv
+from elasticity.analysis.verdicts import verdict_seeds, verdict_table
+from elasticity.config.claims import declared
+from elasticity.core.path_patterns import unfold
+from elasticity.core.tables import read_table
+from elasticity.evaluation.schemas import SCORES
+from elasticity.report.verdicts import verdict_page
+from elasticity.runtime.command import Command
 
 OUTPUTS = ("seeds", "html", "declared")
 

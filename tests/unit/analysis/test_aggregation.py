@@ -1,0 +1,200 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elasticity.analysis.aggregation import (
+    base_scores,
+    divergence_seeds,
+    held_out_table,
+    over_seeds,
+    rebound_seeds,
+    rebound_table,
+    resistance_seeds,
+    resistance_table,
+    t_interval,
+    training_loss,
+)
+from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.tables import write_csv
+from elasticity.config.experiments import Rebound
+from elasticity.config.training import FineTuning
+
+RECIPES = ("first_recipe", "second_recipe")
+NUMBERS = st.floats(-100, 100)
+
+
+# Intervals
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_interval_of_two_values_has_its_closed_form(a: float, b: float) -> None:
+    """With one degree of freedom, t is Cauchy: its quantile is a tangent."""
+    half = math.tan(0.475 * math.pi) * abs(a - b) / 2
+    mean = (a + b) / 2
+    assert t_interval(np.array([a, b])) == pytest.approx((mean, mean - half, mean + half), abs=1e-9)
+
+
+@given(st.lists(NUMBERS, min_size=3, max_size=3))
+def test_the_interval_of_three_values_has_its_closed_form(values: list[float]) -> None:
+    """With two degrees of freedom, the quantile at (1 + c) / 2 is c √(2 / (1 − c²))."""
+    mean = sum(values) / 3
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / 2)
+    half = 0.95 * math.sqrt(2 / (1 - 0.95**2)) * deviation / math.sqrt(3)
+    assert t_interval(np.array(values)) == pytest.approx((mean, mean - half, mean + half), abs=1e-9)
+
+
+def test_a_single_seed_has_no_interval() -> None:
+    mean, low, high = t_interval(np.array([0.25]))
+    assert mean == 0.25
+    assert math.isnan(low)
+    assert math.isnan(high)
+
+
+def test_groups_have_their_own_means_and_count_their_seeds() -> None:
+    rows = pd.DataFrame({"base": ["b", "a", "b"], "x": [1.0, 5.0, 3.0]})
+    table = over_seeds(rows, ["base"], ["x"])
+    assert table[["base", "seeds", "x"]].to_numpy().tolist() == [["a", 1, 5.0], ["b", 2, 2.0]]
+    assert table.loc[0, ["x_low", "x_high"]].isna().all()
+    assert table.loc[1, "x_high"] - 2 == pytest.approx(math.tan(0.475 * math.pi))
+
+
+# Rebound
+
+JOB = ReboundJudgeJob(
+    experiment=Rebound(task="reviews", bases=("nano", "big"), first_sizes=(8, 16), second_sizes=(0, 6)),
+    seeds=(1, 2),
+    second_side=FineTuning(learning_rate=1e-3, batch_size=4, epochs=2, max_length=8),
+)
+
+
+def cell(base: str, *where: Any, scores: tuple[float, ...] = (1.0, 0.0)) -> list[dict[str, Any]]:
+    names = ("first_side", "seed", "first_size", "second_size")
+    values = dict(zip(names, where or (None,) * 4, strict=True))
+    values |= {"first_recipe": "first", "second_recipe": "second"} if where else dict.fromkeys(RECIPES)
+    return [{"base": base, **values, "prompt_id": f"p{i}", "score": score} for i, score in enumerate(scores)]
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """The cells of the experiment, scored by their seed, and others that it does not ask for."""
+    mine = [
+        cell(base, "positive", seed, first, second, scores=(0.0, float(seed)))
+        for base in ("nano", "big")
+        for seed in (1, 2)
+        for first in (8, 16)
+        for second in (0, 6)
+    ]
+    others = [
+        cell("nano"),
+        cell("big", scores=(1.0, 1.0)),
+        cell("other", "positive", 1, 8, 0),
+        cell("nano", "negative", 1, 8, 0),
+        cell("nano", "positive", 3, 8, 0),
+        cell("nano", "positive", 1, 12, 0),
+        cell("nano", "positive", 1, 8, 4),
+    ]
+    return pd.DataFrame([row for rows in [*others, *mine] for row in rows])
+
+
+def test_only_the_cells_of_the_experiment_are_judged(scores: pd.DataFrame) -> None:
+    per_seed = rebound_seeds(scores, JOB)
+    assert len(per_seed) == 2 * 2 * 2 * 2
+    assert (per_seed["score"] == per_seed["seed"] / 2).all()
+    assert (per_seed["prompts"] == 2).all()
+
+
+def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.DataFrame) -> None:
+    table = rebound_table(rebound_seeds(scores, JOB), JOB, "score")
+    cells = [(base, first, second) for base in ("nano", "big") for first in (8, 16) for second in (0, 6)]
+    assert [*table[["base", "first_size", "second_size"]].itertuples(index=False, name=None)] == cells
+    assert table["score"].tolist() == [0.75] * 8
+    assert table["seeds"].tolist() == [2] * 8
+    assert base_scores(scores).to_dict() == {"nano": 0.5, "big": 1.0}
+    assert table["second_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
+
+
+def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:
+    others = scores[scores["first_side"].notna()].assign(second_recipe="dpo", score=9.0)
+    pd.testing.assert_frame_equal(rebound_seeds(pd.concat([scores, others]), JOB), rebound_seeds(scores, JOB))
+
+
+def test_divergence_is_nats_over_tokens_of_all_answers(scores: pd.DataFrame) -> None:
+    cells = scores[scores["first_side"].notna()].assign(
+        tokens=[1, 3] * (len(scores) // 2 - 2), nats=[1.0, 0.0] * (len(scores) // 2 - 2)
+    )
+    per_seed = divergence_seeds(cells, JOB)
+    assert len(per_seed) == 16
+    assert (per_seed["kl"] == 0.25).all()
+
+
+# Resistance
+
+
+def lengths(own: dict[int, list[float]], **tuned: list[float]) -> pd.DataFrame:
+    """Code lengths of answers of 2 and 3 tokens; ``tuned`` by path."""
+    rows = []
+    for path, nats in tuned.items():
+        start, target = int(path[1]), int(path[2])
+        for i, tokens in enumerate((2, 3)):
+            answer = {"prompt_id": f"p{i}", "tokens": tokens, "tuned_nats": nats[i], "target_nats": own[target][i]}
+            rows.append({"start": start, "target": target, "kl_nats": start * (i + 1.0), **answer})
+    return pd.DataFrame(rows)
+
+
+def test_nats_per_token_are_sums_over_sums() -> None:
+    table = resistance_seeds(lengths({1: [1.0, 2.0], 2: [2.0, 5.0]}, _12=[4.0, 6.0], _21=[3.0, 4.0]))
+    columns = ["pair", "direction", "cross_entropy", "own_entropy", "kl", "kl_exact"]
+    assert table[columns].to_numpy().tolist() == [
+        ["1-2", "forward", 2.0, 1.4, pytest.approx(0.6), pytest.approx((1 + 2) / 5)],
+        ["1-2", "inverse", 1.4, 0.6, pytest.approx(0.8), pytest.approx((2 + 4) / 5)],
+    ]
+
+
+@given(st.lists(st.floats(0, 50), min_size=6, max_size=6))
+def test_kl_is_cross_entropy_less_own_entropy(nats: list[float]) -> None:
+    table = resistance_seeds(lengths({1: nats[:2], 3: nats[2:4]}, _13=nats[4:], _31=nats[1:3]))
+    assert table["kl"].tolist() == pytest.approx((table["cross_entropy"] - table["own_entropy"]).tolist(), abs=1e-9)
+
+
+def test_a_model_does_not_diverge_from_itself() -> None:
+    table = resistance_seeds(lengths({2: [1.3, 2.1], 3: [0.7, 5.5]}, _32=[1.3, 2.1], _23=[0.7, 5.5]))
+    assert table["kl"].tolist() == [0.0, 0.0]
+
+
+def test_forward_minus_inverse_is_taken_seed_by_seed() -> None:
+    rows = [
+        {"base": "nano", "pair": "1-2", "seed": seed, "direction": direction, "kl": kl}
+        for seed, forward, inverse in ((1, 1.0, 0.5), (2, 3.0, 2.0))
+        for direction, kl in (("forward", forward), ("inverse", inverse))
+    ]
+    per_seed = pd.DataFrame(rows)
+    per_seed[["training_loss", "cross_entropy", "own_entropy", "kl_exact"]] = 0.0
+    table = resistance_table(per_seed).set_index("direction")
+    assert table["kl"].to_dict() == {"forward": 2.0, "inverse": 1.25, "forward - inverse": 0.75}
+    half = math.tan(0.475 * math.pi) * 0.25
+    assert table.loc["forward - inverse", "kl_high"] == pytest.approx(0.75 + half)
+
+
+def test_the_training_loss_weighs_every_token_alike() -> None:
+    assert training_loss(pd.DataFrame({"loss": [1.0, 5.0], "tokens": [30, 10]})) == 2.0
+
+
+# Held-out texts and files
+
+
+def test_bits_per_byte_are_sums_over_sums() -> None:
+    rows = pd.DataFrame({"base": "nano", "corpus": "positive", "tokens": [3, 5], "utf8_bytes": [10, 30]})
+    rows["nats"] = [20 * math.log(2), 40 * math.log(2)]
+    (row,) = held_out_table(rows).to_dict("records")
+    assert row == {"base": "nano", "corpus": "positive", "tokens": 8, "utf8_bytes": 40, "bits_per_byte": 1.5}
+
+
+def test_a_table_for_people_has_six_digits(tmp_path: Path) -> None:
+    write_csv(pd.DataFrame({"base": ["nano"], "score": [1 / 3], "score_low": [math.nan]}), tmp_path / "table.csv")
+    assert (tmp_path / "table.csv").read_bytes() == b"base,score,score_low\nnano,0.333333,\n"

@@ -1,0 +1,221 @@
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from elasticity.analysis.calibration import NULLS, calibration_table, measured
+from elasticity.analysis.hypothesis_tests import LEVEL, row_effects
+from elasticity.analysis.jobs import CalibrationJob, Design
+from elasticity.analysis.measures import overshoot, reversal_ratio
+from elasticity.analysis.simulation import answers, curves, simulated, simulated_gaps
+from elasticity.analysis.tables import read_csv, write_csv
+from elasticity.config.calibration import Calibration
+from elasticity.config.loading import read_study
+from elasticity.pipeline.analyses import CalibrationPlan
+from elasticity.plots.calibration import calibration
+from elasticity.plots.style import save
+
+DESIGN = Design(first_sizes=(40, 160, 640), second_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
+SHORT = Design(first_sizes=(40, 640), second_sizes=(0, 24, 96, 384), prompts=120)
+SETTINGS = Calibration(draws=400)
+QUIET = Calibration(draws=50, run_offset=0, run_rate=0, prompt_spread=0)
+SIZES = np.array(DESIGN.second_sizes, dtype=float)
+
+
+def generator() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+# What is simulated
+
+
+def test_a_relaxation_goes_one_way_to_one_floor() -> None:
+    found = curves("relaxation", DESIGN, SETTINGS)
+    above = found - (SETTINGS.base - SETTINGS.fall)
+    shares = above / above[:, :1]
+    np.testing.assert_allclose(shares, np.broadcast_to(shares[0], shares.shape))
+    np.testing.assert_allclose(shares[0], np.exp(-4 * SIZES / 384))
+    assert (np.diff(found[:, 0]) > 0).all()
+    assert found[-1, 0] == SETTINGS.base + SETTINGS.gain
+
+
+def test_proportional_is_the_boundary_of_the_reversal_ratio() -> None:
+    sizes = np.array([0, *range(1, 700)], dtype=float)
+    design = DESIGN.model_copy(update={"second_sizes": tuple(range(700))})
+    low, high = reversal_ratio(sizes, curves("proportional", design, SETTINGS), SETTINGS.base, np.array([40, 160, 640]))
+    np.testing.assert_allclose([low, high], 0, atol=0.01)
+
+
+def test_a_rebound_reverses_the_order() -> None:
+    found = curves("rebound", DESIGN, SETTINGS)
+    assert (np.diff(found[:, 0]) > 0).all()
+    assert (np.diff(found[:, -1]) < 0).all()
+    assert (np.diff(found, axis=1) < 0).all()
+    assert np.diff(overshoot(found, SETTINGS.base))[0] > 0
+
+
+def test_nothing_is_nothing() -> None:
+    assert (curves("nothing", DESIGN, SETTINGS, np.full((5, 3, 1), 1.5)) == SETTINGS.base).all()
+
+
+def test_scores_are_shares_of_prompts_around_the_curves() -> None:
+    found = simulated(["relaxation", "rebound"], DESIGN, 20, QUIET, generator())
+    assert found.scores.shape == (2, 50, 20, 3, 6)
+    assert found.base.shape == (50,)
+    np.testing.assert_allclose(found.scores * 120, np.round(found.scores * 120), atol=1e-9)
+    means = found.scores.mean(axis=(1, 2))
+    np.testing.assert_allclose(means[0], curves("relaxation", DESIGN, QUIET), atol=0.006)
+    np.testing.assert_allclose(means[1], curves("rebound", DESIGN, QUIET), atol=0.006)
+    assert found.base.std() == pytest.approx(np.sqrt(0.25 / 120), rel=0.3)
+
+
+def test_prompts_are_as_easy_for_every_cell() -> None:
+    drawn = answers(np.full((300, 2), 0.5), 50, 1.0, generator())
+    first, second = drawn[:, 0].ravel(), drawn[:, 1].ravel()
+    assert np.corrcoef(first, second)[0, 1] == pytest.approx(1 / 3, abs=0.03)  # a third of the variance of 0 and 1
+    drawn = answers(np.full((300, 2), 0.5), 50, 0.0, generator())
+    assert np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1] == pytest.approx(0, abs=0.03)
+
+
+def test_seeds_differ_by_as_much_as_is_said() -> None:
+    settings = Calibration(draws=50, run_offset=0.05, run_rate=0, prompt_spread=0)
+    scores = simulated(["nothing"], DESIGN.model_copy(update={"prompts": 2000}), 20, settings, generator()).scores[0]
+    assert scores.mean(axis=-1).std() == pytest.approx(0.05, rel=0.1)
+
+
+def test_gaps_have_their_means() -> None:
+    settings = Calibration(draws=4000)
+    means = {
+        gap: {name: values.mean() for name, values in simulated_gaps(gap, 3, settings, generator()).items()}
+        for gap in ("alike", "entropies", "resistance")
+    }
+    for gap, kl, entropy in (("alike", 0, 0), ("entropies", 0, 0.1), ("resistance", 0.1, 0)):
+        told = [means[gap][f"{name}-gap"] for name in ("kl", "entropy", "cross-entropy", "training-loss")]
+        assert told == pytest.approx([kl, entropy, kl + entropy, kl + entropy], abs=0.005)
+
+
+# How often tests reject
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    job = CalibrationJob(settings=SETTINGS, seeds=6, designs={"existence": SHORT}, resistance=("slices",))
+    return calibration_table(job)
+
+
+def rate(table: pd.DataFrame, measure: str, over: str, test: str, role: str) -> float:
+    keys = zip(("measure", "over", "test", "role"), (measure, over, test, role), strict=True)
+    (found,) = table[np.logical_and.reduce([table[name] == value for name, value in keys])]["rate"]
+    return float(found)
+
+
+def test_every_test_that_is_called_sized_rejects_what_is_true_at_most_at_its_level(table: pd.DataFrame) -> None:
+    tried = table[table["role"] == "size"]
+    sized = tried[tried["sized"].astype(bool)]
+    assert (sized["rate"] <= 0.0827).all()  # three errors of a test at 0.05, of 400 draws: 0.0109 each
+    assert (tried[~tried["sized"].astype(bool)]["rate"] > LEVEL).all()
+    assert len(tried) == 2 * (len(NULLS) - 2 + 2 * 10 + 4)  # with so few sizes N two phases cannot be told
+
+
+@pytest.mark.parametrize("test", ["t", "sign-flip"])
+def test_a_crossing_is_found_where_there_is_one_and_not_in_a_relaxation(table: pd.DataFrame, test: str) -> None:
+    assert rate(table, "crossing", "value", test, "size") <= LEVEL + 3 * np.sqrt(LEVEL * (1 - LEVEL) / SETTINGS.draws)
+    assert rate(table, "crossing", "value", test, "power") > 0.8
+
+
+def test_measures_that_a_plain_relaxation_moves_too_are_not_called_sized(table: pd.DataFrame) -> None:
+    wrong = table[(table["role"] == "size") & ~table["sized"].astype("boolean").fillna(True) & (table["test"] == "t")]
+    found = {(str(m), str(o)) for m, o in zip(wrong["measure"], wrong["over"], strict=True)}
+    assert {("reversal-ratio", "sizes"), ("area", "value"), ("cross-entropy-gap", "value")} <= found
+    primary = {("crossing", "value"), ("crossing-end", "value"), ("kl-gap", "value"), ("matched-fall", "sizes")}
+    assert not found & primary
+
+
+def test_what_rests_on_the_base_models_answers_is_not_told_by_seeds_alone(table: pd.DataFrame) -> None:
+    """All seeds share those answers. A control shares them, too, and clusters of prompts hold them."""
+    assert rate(table, "start", "value", "t", "size") > 2 * LEVEL
+    assert rate(table, "start", "control", "t", "size") <= LEVEL + 0.04
+    covered = table[(table["role"] == "coverage") & (table["measure"] == "start")].set_index(["test", "seeds"])["rate"]
+    assert covered["t interval", 10] < 0.7
+    assert covered["clustered interval", 10] > 0.9
+
+
+def test_a_plain_relaxation_has_no_second_phase() -> None:
+    job = CalibrationJob(settings=SETTINGS.model_copy(update={"draws": 50}), seeds=5, designs={}, resistance=())
+    better = measured(("relaxation",), DESIGN, job, 0)[0]["two-phase"][0].mean(axis=2)
+    assert (row_effects(better)["p_greater"] <= LEVEL).mean() <= LEVEL + 0.09
+
+
+def test_t_intervals_cover_and_the_percentile_bootstrap_does_not(table: pd.DataFrame) -> None:
+    rows = table[(table["role"] == "coverage") & (table["measure"] == "crossing-end")].set_index(["test", "seeds"])
+    for seeds in (3, 5, 6, 10):
+        assert rows["sized"]["t interval", seeds]
+        assert rows["rate"]["t interval", seeds] == pytest.approx(0.95, abs=0.04)
+    bootstrap = [float(rows["rate"]["percentile bootstrap", seeds]) for seeds in (3, 5, 10)]
+    assert bootstrap == pytest.approx([0.76, 0.83, 0.89], abs=0.05)
+    assert all(fewer < more for fewer, more in pairwise(bootstrap))
+
+
+def test_few_seeds_never_let_the_sign_flip_test_reject() -> None:
+    job = CalibrationJob(settings=QUIET, seeds=3, designs={"existence": SHORT}, resistance=())
+    rows = calibration_table(job)
+    assert (rows[rows["test"] == "sign-flip"]["rate"] == 0).all()
+
+
+@pytest.mark.parametrize(("firsts", "seconds"), [((40,), (0, 8, 24)), ((40, 80), (8, 24)), ((40,), (24,))])
+def test_what_a_design_cannot_tell_is_left_out(firsts: tuple[int, ...], seconds: tuple[int, ...]) -> None:
+    design = Design(first_sizes=firsts, second_sizes=seconds, prompts=20)
+    rows = calibration_table(CalibrationJob(settings=QUIET, seeds=1, designs={"a": design}, resistance=()))
+    measures = set(rows["measure"])
+    assert "end" in measures
+    assert "two-phase" not in measures
+    assert ("crossing-end" in measures) == (len(firsts) > 1)
+    assert ("start" in measures) == (seconds[0] == 0)
+    assert ("sizes" in set(rows["over"])) == (len(firsts) > 1)
+    calibration(rows)
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    job = CalibrationJob(settings=QUIET, seeds=2, designs={"a": SHORT}, resistance=())
+    one, other = (measured(("rebound",), SHORT, job, 0)[0]["area"][0] for _ in range(2))
+    np.testing.assert_array_equal(one, other)
+
+
+# Figure and graph
+
+
+def test_the_same_table_gives_the_same_figure(tmp_path: Path, table: pd.DataFrame) -> None:
+    write_csv(table, tmp_path / "calibration.csv")
+    read = read_csv(tmp_path / "calibration.csv")
+    assert set(read["role"]) == {"size", "power", "coverage"}
+    paths = [tmp_path / f"{name}.svg" for name in "ab"]
+    for path in paths:
+        save(calibration(read), [path])
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_tests_are_calibrated_only_if_the_study_says_so(values: dict[str, Any]) -> None:
+    assert CalibrationPlan(read_study(values)).targets() == []
+    plan = CalibrationPlan(read_study(values | {"calibration": {"draws": 60}}))
+    assert plan.targets() == ["results/tiny/tables/calibration.csv", "results/tiny/figures/calibration.svg"]
+    job = CalibrationJob.model_validate_json(plan.job())
+    assert (job.settings.draws, job.seeds, job.resistance) == (60, 2, ("slices",))
+    assert job.designs["existence"] == Design(first_sizes=(8, 16), second_sizes=(0, 4, 8), prompts=6)
+
+
+def test_experiments_of_one_design_are_simulated_once(values: dict[str, Any]) -> None:
+    values["rebound"]["again"] = values["rebound"]["existence"] | {"first_side": "negative"}
+    assert list(CalibrationPlan(read_study(values)).designs()) == ["existence, again", "pretraining"]
+
+
+def test_scores_must_stay_shares() -> None:
+    with pytest.raises(ValueError, match="at most 1"):
+        Calibration(base=0.9)
+
+
+def test_there_must_be_something_to_calibrate(values: dict[str, Any]) -> None:
+    with pytest.raises(Exception, match="there are none"):
+        read_study(values | {"calibration": {}, "rebound": {}, "resistance": {}})

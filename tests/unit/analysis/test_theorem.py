@@ -1,0 +1,276 @@
+"""The theorem's numbers against closed forms and other ways to compute them, and what docs/theory.md says of them."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, optimize, special
+
+from elasticity.analysis.theorem import (
+    THIRD,
+    Array,
+    Normalisation,
+    Pareto,
+    Rates,
+    Reading,
+    by_quadrature,
+    derivative_errors,
+    derivatives,
+    expanded,
+    exponential_integral,
+)
+from elasticity.analysis.theory_table import by_sampling, jackknife, stratified
+from elasticity.analysis.token_tree import TokenTree, difference_rate, joint, ratio_rate
+
+ALPHAS = (2.3, 3.0, 5.0, 10.0)
+READINGS: tuple[Reading, ...] = get_args(Reading)
+K = np.array([1.5, 2, 5, 10, 30, 100, 1000])
+L = np.array([0, 0.01, 0.1, 0.3, 1, 0.1, 0])
+LIMIT = np.zeros_like(K)
+
+
+def slopes(alpha: float, reading: Reading, normalisation: Normalisation, k: Array, ell: Array) -> Array:
+    return derivatives(by_quadrature(Pareto(alpha), reading, k, ell)[0], normalisation, k, ell)
+
+
+# The Pareto distribution
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_moments_and_transforms_are_integrals_over_quantiles(alpha: float) -> None:
+    law = Pareto(alpha)
+
+    def mean(function: object) -> float:
+        return float(integrate.quad(lambda u: function(law.quantile(u)), 0, 1, limit=200)[0])  # type: ignore[operator]
+
+    assert law.moment(1) == pytest.approx(1)
+    assert law.moment(-1) == pytest.approx(alpha**2 / (alpha**2 - 1)) == pytest.approx(mean(lambda x: 1 / x))
+    assert law.moment(2) - 1 == pytest.approx(1 / (alpha * (alpha - 2)))
+    assert law.mean_log == pytest.approx(mean(np.log))
+    assert law.mean_x_log == pytest.approx(mean(lambda x: x * np.log(x)), rel=1e-6)
+    for order in (0, 1, 2):
+        for rate in (0.01, 0.7, 1.4, 30):
+            found = mean(lambda x, order=order, rate=rate: x**order * np.exp(-rate * x))
+            assert law.transform(order, np.array(rate)) == pytest.approx(found, rel=1e-7)
+
+
+@settings(max_examples=50)
+@given(st.integers(2, 12), st.floats(0, 600))
+def test_exponential_integral_of_whole_order_is_scipys(order: int, x: float) -> None:
+    assert exponential_integral(order, np.array(x)) == pytest.approx(special.expn(order, x), rel=1e-12)
+
+
+@settings(max_examples=50)
+@given(st.floats(1.05, 12), st.floats(1e-9, 50))
+def test_exponential_integrals_of_neighbouring_orders(order: float, x: float) -> None:
+    low, high = (float(exponential_integral(p, np.array(x))) for p in (order, order + 1))
+    assert order * high + x * low == pytest.approx(np.exp(-x), rel=1e-12)
+
+
+# Quadrature
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_the_limit_has_a_closed_form(alpha: float) -> None:
+    """At l = 0, γ2' is 1 / (k + 1) − E[w / (k + w)] with w = y / x, whose logarithm is a Laplace variable."""
+    below = alpha / (2 * K * (alpha + 1)) * special.hyp2f1(1, alpha + 1, alpha + 2, -1 / K)
+    above = special.hyp2f1(1, alpha, alpha + 1, -K) / 2
+    exact = 1 / (K + 1) - below - above
+    assert slopes(alpha, "independent", "difference", K, LIMIT)[1] == pytest.approx(exact, rel=1e-8)
+
+
+def test_rates_against_an_integral_over_two_masses() -> None:
+    law, k = Pareto(3.0), 4.0
+
+    def inner(v: float, own: int) -> float:
+        def integrand(u: float) -> float:
+            masses = law.quantile(np.array([u, v]))
+            return float(-masses[own] * np.log((k * masses[0] + masses[1]) / (k + 1)))
+
+        return float(integrate.quad(integrand, 0, 1)[0])
+
+    found = [integrate.quad(inner, 0, 1, args=(own,))[0] for own in (0, 1)]
+    rates = by_quadrature(law, "independent", np.array([k]), np.array([0.0]))[0].rates
+    assert rates[:2, 0] == pytest.approx(found, rel=1e-6)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("normalisation", get_args(Normalisation))
+def test_derivatives_are_those_of_the_rates(reading: Reading, normalisation: Normalisation) -> None:
+    law, step = Pareto(3.5), 1e-3
+    k, ell = K[:4], L[:4] + 0.1
+
+    def rates(at: Array) -> Array:
+        found = by_quadrature(law, reading, k, at)[0].rates
+        together = (k * found[0] + found[1] + at * found[2]) / (k + 1 + at)
+        return found[:2] if normalisation == "difference" else found[:2] / together
+
+    numerical = (rates(ell + step) - rates(ell - step)) / (2 * step)
+    assert slopes(law.alpha, reading, normalisation, k, ell) == pytest.approx(numerical, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+@pytest.mark.parametrize("reading", READINGS)
+def test_the_identity_holds_within_the_errors(alpha: float, reading: Reading) -> None:
+    at, errors = by_quadrature(Pareto(alpha), reading, K, L)
+    rest = K * at.slopes[0] + at.slopes[1] + L * at.slopes[2]
+    assert np.all(abs(rest) <= K * errors.slopes[0] + errors.slopes[1] + L * errors.slopes[2])
+    found = derivatives(at, "difference", K, L)
+    assert np.all(derivative_errors(at, errors, "difference", K, L) < 1e-4 * abs(found))
+
+
+# Token trees
+
+
+def test_a_large_token_tree_has_the_rates_of_the_theorem() -> None:
+    """4,096 leaves at the last of 13 levels, with Pareto masses: bits a token times d, in nats."""
+    law, depth, sizes = Pareto(5.0), 13, (4.0, 1.0, 0.5)
+    masses = law.quantile(1 - np.random.default_rng(0).random((3, 2 ** (depth - 1))))
+    names = [format(place, f"0{depth - 1}b") for place in range(2 ** (depth - 1))]
+    trees = [TokenTree(dict(zip(names, row / row.sum(), strict=True))) for row in masses]
+    together = joint(trees, sizes)
+    at = by_quadrature(law, "independent", np.array([sizes[0]]), np.array([sizes[2]]))[0]
+    found = [difference_rate(tree, together, depth) * depth * np.log(2) for tree in trees]
+    assert found == pytest.approx(at.rates[:, 0], abs=0.01)
+    assert [ratio_rate(tree, together, depth) for tree in trees] == pytest.approx(
+        [rate / np.average(found, weights=sizes) for rate in found]
+    )
+
+
+# Monte Carlo
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("normalisation", get_args(Normalisation))
+def test_sampling_agrees_with_quadrature(reading: Reading, normalisation: Normalisation) -> None:
+    law, k, ell = Pareto(5.0), np.array([2.0, 10.0]), np.array([0.3, 1.0])
+    batches = by_sampling(law, stratified(np.random.default_rng(1), 500), THIRD[reading], k, ell)
+    sampled, errors = jackknife(
+        batches, lambda at: derivatives(at, normalisation, np.array(k)[:, None], np.array(ell)[:, None])
+    )
+    exact = slopes(law.alpha, reading, normalisation, k, ell)
+    assert np.all(abs(sampled - exact) < 4.5 * errors)
+    assert np.all(errors < 0.2 * abs(exact).max())
+
+
+def test_every_stratum_of_a_batch_has_one_number_of_each_mass() -> None:
+    uniforms = stratified(np.random.default_rng(0), 20)
+    assert np.all(uniforms > 0)
+    assert np.all(np.sort(np.ceil(uniforms * 20), axis=-1) == np.arange(1, 21))
+
+
+def test_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.random.default_rng(0).normal(size=(3, 2, 40))
+    mean, error = jackknife(Rates(values, values), lambda at: at.rates)
+    assert mean == pytest.approx(values.mean(axis=-1))
+    assert error == pytest.approx(values.std(axis=-1, ddof=1) / np.sqrt(40))
+
+
+# What follows for the theorem
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_independent_perturbations_worsen_the_larger_corpus_and_improve_the_smaller(alpha: float) -> None:
+    k = np.array([1.01, 1.5, 2, 10, 100, 1e4])
+    first, second = slopes(alpha, "independent", "difference", k, np.zeros_like(k))
+    assert np.all(first > 0)
+    assert np.all(second < 0)
+    assert second == pytest.approx(-k * first, rel=1e-5)
+    first, second = slopes(alpha, "independent", "difference", 1 / k, np.zeros_like(k))
+    assert np.all(first < 0)
+    assert np.all(second > 0)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_perturbations_like_the_larger_corpus_have_the_printed_signs(alpha: float) -> None:
+    first, second = slopes(alpha, "pretraining", "difference", K, L)
+    assert np.all(first < 0)
+    assert np.all(second > 0)
+    assert second == pytest.approx(-(K + L) * first, rel=1e-5)
+    first, second = slopes(alpha, "alignment", "difference", K, L)
+    assert np.all(first > 0)
+    assert second == pytest.approx(-K / (1 + L) * first, rel=1e-5)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("normalisation", get_args(Normalisation))
+@pytest.mark.parametrize("alpha", [3.0, 5.0])
+def test_the_expansion_is_approached(alpha: float, reading: Reading, normalisation: Normalisation) -> None:
+    k, ell = np.array([50.0, 500.0, 5000.0]), np.full(3, 0.3)
+    found = slopes(alpha, reading, normalisation, k, ell)
+    off = abs(found / expanded(Pareto(alpha), reading, normalisation, k, ell) - 1)
+    assert np.all(off[:, 2] < 0.15)
+    assert np.all(off[:, 2] < 0.4 * off[:, 1])
+
+
+@pytest.mark.parametrize(("k", "turn"), [(2.0, 0.194), (5.0, 1.500), (10.0, 4.919), (100.0, 91.4)])
+def test_large_independent_perturbations_worsen_both_corpora(k: float, turn: float) -> None:
+    """α = 3: from l of about k on."""
+    ell = np.array([0.99, 1.01]) * turn
+    first, second = slopes(3.0, "independent", "difference", np.full(2, k), ell)
+    assert np.all(first > 0)
+    assert second[0] < 0 < second[1]
+
+
+def test_the_first_versions_ratio_is_bounded_and_its_sign_turns() -> None:
+    """α = 3, l = 0: both derivatives are positive up to k = 97 only, and from k = 2 on their ratio is below 0.6."""
+    k = np.array([2.0, 10.0, 97.0, 98.0, 1e3, 1e4])
+    first, second = slopes(3.0, "independent", "ratio", k, np.zeros_like(k))
+    assert np.all(first > 0)
+    assert np.sign(second).tolist() == [1, 1, 1, -1, -1, -1]
+    assert np.all(abs(second / first) < 0.6)
+
+
+@pytest.mark.parametrize(("leaves", "sign"), [(0.9, 1), (2.0, -1)])
+def test_the_first_versions_signs_hang_on_the_number_of_leaves(leaves: float, sign: int) -> None:
+    """With M other than 2^(d − 1) leaves, here by a factor, every rate is off by log M − log 2^(d − 1)."""
+    k, ell = np.array([100.0, 1000.0]), np.zeros(2)
+    at = by_quadrature(Pareto(3.0), "independent", k, ell)[0]
+    first, second = derivatives(Rates(at.rates + np.log(leaves), at.slopes), "ratio", k, ell)
+    assert np.all(np.sign([first, second]) == sign)
+    assert np.all(second / first < 2.2)
+
+
+def test_for_heavy_tails_the_first_versions_signs_hold_for_all_large_ratios() -> None:
+    def leading(alpha: float) -> float:
+        one = np.ones(1)
+        return float(expanded(Pareto(alpha), "independent", "ratio", one, one)[1, 0])
+
+    assert optimize.brentq(leading, 2.1, 4) == pytest.approx(2.57, abs=0.01)
+    assert leading(2.1) > 0 > leading(4)
+
+
+def test_the_share_of_the_larger_corpus_from_which_the_printed_signs_hold() -> None:
+    """D3 drawn in part from D1's masses: at l = 0 its derivatives are the mean of those of the parts."""
+    k = np.array([10.0, 100.0, 1000.0])
+    independent, copied = (slopes(3.0, reading, "difference", k, 0 * k)[1] for reading in READINGS[:2])
+    share = independent / (independent - copied)
+    assert share == pytest.approx([0.72526, 0.96298, 0.99605], abs=1e-5)
+    assert 1 - share[2] == pytest.approx(2 * (3 - 1) / ((3 - 2) * 1000), rel=0.02)
+
+
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_even_the_opposite_of_the_alignment_corpus_improves_it(alpha: float) -> None:
+    """γ2' k tends to 1 − E[y z] E[1/x], and that is below 0 for the least E[y z] of two masses of this distribution."""
+    law = Pareto(alpha)
+    opposite = law.scale**2 * special.beta(1 - 1 / alpha, 1 - 1 / alpha)
+    u = np.linspace(0, 1, 2_000_001)[1:-1]
+    assert np.mean(law.quantile(u) * law.quantile(1 - u)) == pytest.approx(opposite, rel=1e-2)
+    assert opposite < 1 < opposite * law.moment(-1)
+
+
+@pytest.mark.parametrize(("alpha", "limit"), [(3.0, 0.0369), (5.0, 0.0123), (10.0, 0.00291)])
+def test_masses_high_where_pretraining_is_high_and_alignment_low_have_the_printed_signs(
+    alpha: float, limit: float
+) -> None:
+    """D3 as opposed as can be to w = y / x: γ2' = 1 / (k + 1) − E[w z / (k + w)] for l = 0."""
+    law, k = Pareto(alpha), np.array([2.0, 10.0, 100.0, 1000.0])
+    u = (np.arange(1_000_000) + 0.5) / 1_000_000
+    w = np.where(u < 0.5, (2 * u) ** (1 / alpha), (2 * (1 - u)) ** (-1 / alpha))
+    second = 1 / (k + 1) - np.array([np.mean(w * law.quantile(u) / (size + w)) for size in k])
+    assert np.all(second > 0)
+    closed = law.scale * 2 ** (-1 / alpha) * (4 ** (1 / alpha) + special.beta(1 - 1 / alpha, 1 - 1 / alpha)) / 2
+    assert second[-1] * 1000 == pytest.approx(1 - closed, rel=0.1)
+    assert 1 - closed == pytest.approx(limit, rel=0.02)

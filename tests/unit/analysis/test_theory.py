@@ -1,0 +1,78 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from elasticity.analysis.tables import read_csv, write_csv
+from elasticity.analysis.theory_table import theory_table
+from elasticity.config.compression import Theory
+from elasticity.config.loading import read_study
+from elasticity.pipeline.analyses import TheoryPlan
+from elasticity.plots.style import MARKERS, save
+from elasticity.plots.theory import theory
+
+SMALL = Theory(tails=(3.0, 5.0), ratios=(2.0, 10.0, 100.0), perturbations=(0.0, 1.0), draws=5_000)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    return theory_table(SMALL)
+
+
+def test_a_row_for_each_reading_normalisation_cell_and_corpus(table: pd.DataFrame) -> None:
+    keys = ["perturbation", "normalisation", "alpha", "k", "l", "corpus"]
+    assert len(table) == 3 * 2 * 2 * 3 * 2 * 2
+    assert not table.duplicated(keys).any()
+    assert table.notna().all().all()
+
+
+def test_what_is_printed_and_what_is_found(table: pd.DataFrame) -> None:
+    figure = theory(table)
+    told = [axis.texts[-1].get_text() for axis in figure.axes[:3]]
+    assert told == [
+        "printed: D1 < 0, D2 > 0\nfound: D1 > 0, D2 < 0",
+        "printed: D1 > 0, D2 > 0\nfound: D1 > 0, D2 both",
+        "printed: D1 < 0, D2 > 0\nfound: D1 < 0, D2 > 0",
+    ]
+
+
+def test_every_panel_is_labelled(table: pd.DataFrame) -> None:
+    axes = theory(table).axes
+    assert len(axes) == 4
+    assert all(axis.get_xlabel() == "k = |D1| / |D2|" and axis.get_ylabel() and axis.get_title() for axis in axes)
+
+
+def test_there_may_be_more_tails_than_markers() -> None:
+    tails = tuple(3.0 + place for place in range(len(MARKERS) + 1))
+    figure = theory(theory_table(Theory(tails=tails, ratios=(10.0,), perturbations=(0.0,), draws=1000)))
+    assert len(figure.axes) == 4
+
+
+def test_the_same_numbers_give_the_same_files(tmp_path: Path, table: pd.DataFrame) -> None:
+    write_csv(table, tmp_path / "table.csv")
+    contents = []
+    for folder in ("a", "b"):
+        paths = [tmp_path / folder / f"theory.{suffix}" for suffix in ("svg", "pdf", "png")]
+        paths[0].parent.mkdir()
+        save(theory(read_csv(tmp_path / "table.csv")), paths)
+        contents.append([path.read_bytes() for path in paths])
+    assert contents[0] == contents[1]
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1e6])
+def test_where_signs_mean_nothing_or_are_lost_to_rounding_nothing_is_computed(ratio: float) -> None:
+    with pytest.raises(ValueError, match="ratios"):
+        Theory(ratios=(ratio,))
+
+
+def test_tails_without_a_variance_are_refused() -> None:
+    with pytest.raises(ValueError, match="above 2"):
+        Theory(tails=(1.5, 3.0))
+
+
+def test_the_theorem_is_checked_only_if_the_study_says_so(values: dict[str, Any]) -> None:
+    assert TheoryPlan(read_study(values)).targets() == []
+    assert TheoryPlan(read_study(values | {"theory": {"draws": 3000}})).draws == 3000
+    files = TheoryPlan(read_study(values | {"theory": {}})).targets()
+    assert files == ["results/tiny/tables/theory.csv", "results/tiny/figures/theory.svg"]

@@ -1,0 +1,155 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elasticity.analysis.aggregation import rebound_seeds
+from elasticity.analysis.jobs import ThirdJudgeJob
+from elasticity.analysis.tables import read_csv, write_csv
+from elasticity.analysis.third_stage import reached, return_table, returns, third_seeds, third_table
+from elasticity.config.experiments import Rebound
+from elasticity.config.training import FineTuning
+from elasticity.evaluation.schemas import SCORES
+
+TUNING = FineTuning(learning_rate=1e-3, batch_size=4, max_length=8)
+EXPERIMENT = Rebound(
+    task="reviews", bases=("nano",), first_sizes=(8, 16), second_sizes=(0, 6), third_sizes=(0, 8, 16, 32)
+)
+
+
+def job_of(**changes: Any) -> ThirdJudgeJob:
+    experiment = EXPERIMENT.model_copy(update=changes)
+    return ThirdJudgeJob(experiment=experiment, seeds=(1, 2), second_side=TUNING, third_stage=TUNING)
+
+
+JOB = job_of()
+
+
+def cell(score: float, seed: int | None = None, **where: Any) -> list[dict[str, Any]]:
+    """Two prompts whose scores have this mean."""
+    sides = {"first_side": "positive", "first_recipe": "first", "second_recipe": "second", "seed": seed}
+    cell = {"base": "nano", **dict.fromkeys(SCORES.names[1:-2])} | (sides if seed else {}) | where
+    return [cell | {"prompt_id": f"p{i}", "score": score + d} for i, d in enumerate((-0.1, 0.1))]
+
+
+def way(seed: int, first: int, aligned: float, end: float, back: list[float], **more: Any) -> list[dict[str, Any]]:
+    rows = cell(aligned, seed, first_size=first, second_size=0) + cell(end, seed, first_size=first, second_size=6)
+    for size, score in zip((0, 8, 16, 32), (end, *back), strict=True):
+        where = {"first_size": first, "second_size": 6, "third_size": size, "third_recipe": "first"}
+        rows += cell(score, seed, **(where | more))
+    return rows
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """The base at 0.5; after 8 positives 0.6, after 16 0.8; then 0.4; the way back is 0.4 and a third-stage curve."""
+    rows = cell(0.5)
+    for seed in (1, 2):
+        rows += way(seed, 8, 0.6, 0.4, [0.45, 0.55, 0.7])
+        rows += way(seed, 16, 0.8, 0.4, [0.5, 0.55, 0.59])
+    return pd.DataFrame(rows)
+
+
+def test_cells_and_what_they_are_set_beside(scores: pd.DataFrame) -> None:
+    table = third_table(third_seeds(scores, JOB), JOB)
+    assert table["third_size"].tolist() == [0, 8, 16, 32] * 2
+    assert table["third_updates"].tolist() == [0, 2, 4, 8] * 2
+    assert (table["seeds"] == 2).all()
+    np.testing.assert_allclose(table["score"], [0.4, 0.45, 0.55, 0.7, 0.4, 0.5, 0.55, 0.59])
+    np.testing.assert_allclose(table["aligned"], [0.6] * 4 + [0.8] * 4)
+    np.testing.assert_allclose(table["first_alignment"], [0.5, 0.6, 0.8, np.nan] * 2)
+    assert (table["score_low"] <= table["score"]).all()
+
+
+def test_the_end_of_the_second_side_is_size_0_even_if_no_rung_is(scores: pd.DataFrame) -> None:
+    without = scores[scores["third_size"] != 0]
+    pd.testing.assert_frame_equal(
+        third_seeds(without, job_of(third_sizes=(8, 16, 32))), third_seeds(scores, JOB), check_dtype=False
+    )
+
+
+def test_other_third_stages_do_not_count(scores: pd.DataFrame) -> None:
+    others = [
+        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], third_recipe="other")[4:],
+        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], second_size=5)[4:],
+        *way(3, 8, 0.6, 0.4, [0.9, 0.9, 0.9]),
+        *way(1, 4, 0.6, 0.4, [0.9, 0.9, 0.9]),
+    ]
+    more = pd.concat([scores, pd.DataFrame(others)])
+    pd.testing.assert_frame_equal(third_seeds(more, JOB), third_seeds(scores, JOB))
+
+
+def test_the_judgement_of_second_sides_ignores_third_stages(scores: pd.DataFrame) -> None:
+    """Whose rows have the sizes of a second side, too."""
+    alone = scores[scores["third_size"].isna()].drop(columns=["third_size", "third_recipe"])
+    pd.testing.assert_frame_equal(rebound_seeds(scores, JOB), rebound_seeds(alone, JOB))
+
+
+def test_half_of_what_was_lost(scores: pd.DataFrame) -> None:
+    measures = returns(third_seeds(scores, JOB), JOB).set_index(["seed", "first_size", "measure"])
+    assert measures["pair"].eq("").all()
+    assert measures.loc[(1, 8, "lost"), "value"] == pytest.approx(0.2)
+    # 0.5 is half way from 0.45 at 8 to 0.55 at 16; the base model was there from the start
+    assert measures.loc[(2, 8, "return-half"), "value"] == pytest.approx(8 * 2**0.5)
+    assert measures.loc[(2, 8, "first-half"), "value"] == 0
+    # 0.6 is not reached within 32 examples; the first time it took the 8 that end there
+    assert measures.loc[(1, 16, "return-half"), ["value", "low", "high"]].tolist() == [32, 32, math.inf]
+    assert measures.loc[(1, 16, "first-half"), "value"] == pytest.approx(8)
+
+
+def test_the_other_side_first_is_the_same_upside_down(scores: pd.DataFrame) -> None:
+    turned = scores.assign(score=-scores["score"], first_side=scores["first_side"].replace("positive", "negative"))
+    job = job_of(first_side="negative")
+    pd.testing.assert_frame_equal(returns(third_seeds(turned, job), job), returns(third_seeds(scores, JOB), JOB))
+
+
+def test_nothing_lost_or_nothing_known_is_missing(scores: pd.DataFrame) -> None:
+    gained = scores.copy()
+    gained.loc[(gained["second_size"] == 6) & (gained["first_size"] == 8), "score"] += 0.5
+    measures = returns(third_seeds(gained, JOB), JOB)
+    half = measures[measures["measure"] == "return-half"].set_index(["seed", "first_size"])
+    assert half.loc[(1, 8), ["value", "low", "high"]].isna().all()
+    assert half.loc[(1, 16), "value"] == 32
+    job = job_of(second_sizes=(6,))
+    blind = returns(third_seeds(scores, job), job)
+    assert blind[["value", "low", "high"]].isna().all().all()
+
+
+def test_medians_take_censored_seeds_as_infinite(scores: pd.DataFrame, tmp_path: Path) -> None:
+    table = return_table(returns(third_seeds(scores, JOB), JOB)).set_index(["first_size", "measure"])
+    assert table.loc[(16, "return-half"), ["seeds", "median", "censored"]].tolist() == [2, math.inf, 2]
+    assert table.loc[(8, "return-half"), "median"] == pytest.approx(8 * 2**0.5)
+    assert table.loc[(8, "return-half"), "censored"] == 0
+    write_csv(table.reset_index(), tmp_path / "t.csv")
+    assert math.isinf(
+        read_csv(tmp_path / "t.csv").set_index(["first_size", "measure"]).loc[(16, "return-half"), "most"]
+    )
+
+
+CURVES = st.lists(st.floats(-1, 1), min_size=5, max_size=5)
+
+
+@given(CURVES, st.floats(-1, 1))
+def test_the_fitted_score_there_is_the_goal(scores: list[float], goal: float) -> None:
+    """Brute force: the least-squares fit that never falls is the max of mins of means."""
+    sizes = [0, 4, 8, 32, 64]
+
+    def mean(i: int, j: int) -> float:
+        return sum(scores[i : j + 1]) / (j + 1 - i)
+
+    fit = [max(min(mean(i, j) for j in range(k, 5)) for i in range(k + 1)) for k in range(5)]
+    value, low, high = reached(sizes, scores, goal)
+    if high == math.inf:
+        assert (value, low) == (64, 64)
+        assert fit[-1] <= goal + 1e-9
+        return
+    assert value == low == high
+    places = [0.0, 4.0, *(4 + 10 * (math.log2(size) - 2) for size in (8, 32, 64))]  # linear in these
+    where = value if value <= 4 else 4 + 10 * (math.log2(value) - 2)
+    there = float(np.interp(where, places, fit))
+    assert there == pytest.approx(goal, abs=1e-6) or (value == 0 and fit[0] >= goal - 1e-9)

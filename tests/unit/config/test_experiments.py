@@ -1,0 +1,282 @@
+"""Second sides on other data: neutral ones, more of the first side, another task's; and bases with random weights."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.analysis.jobs import ReboundFigureJob
+from elasticity.config.loading import read_study, read_study_file
+from elasticity.core.errors import UserError
+from elasticity.pipeline import cost
+from elasticity.pipeline.compression import CompressionPlan, SpringsPlan
+from elasticity.pipeline.rebound import Plan
+from elasticity.training.datasets import answers_once
+from elasticity.training.jobs import FineTuneJob, JointJob, PretrainJob
+from tests.conftest import ROOT
+from tests.unit.conftest import complaint, plain
+
+Values = dict[str, Any]
+
+DATA = {
+    "neutral": {"task": "manual", "side": "neutral"},
+    "continued": {"side": "same"},
+    "elsewhere": {"task": "products", "side": "opposite"},
+    "praise": {"task": "products", "side": "same"},
+}
+
+
+@pytest.fixture
+def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
+    """Every recipe has an experiment of its name."""
+    monkeypatch.chdir(tmp_path)
+    texts = {"kind": "file", "path": "manual.txt", "format": "passages"}
+    pools = {"sides": ["neutral"], "held_out": 4, "neutral": 12}
+    values["tasks"]["manual"] = {"source": texts, "pools": pools}
+    source = {"kind": "file", "path": "products.txt", "format": "vader"}
+    values["tasks"]["products"] = {"source": source, "pools": {"held_out": 4, "positive": 12, "negative": 12}}
+    values["recipes"] = {name: values["second_side"] | {"data": dict(data)} for name, data in DATA.items()}
+    existence = values["rebound"]["existence"]
+    values["rebound"] |= {name: existence | {"second_recipe": name} for name in DATA}
+    return values
+
+
+def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
+    where = {"task": "reviews", "base": "nano", "side": side, "recipe": "first", "seed": "2", "first": "16"}
+    return SimpleNamespace(**where, second=second, ladder="0-4-8", experiment=second)
+
+
+# What is trained on
+
+
+@pytest.mark.parametrize(
+    ("second", "positive", "negative"),
+    [
+        ("second", "reviews/pools/negative", "reviews/pools/positive"),
+        ("neutral", "manual/pools/neutral", "manual/pools/neutral"),
+        ("continued", "reviews/pools/positive", "reviews/pools/negative"),
+        ("elsewhere", "products/pools/negative", "products/pools/positive"),
+        ("praise", "products/pools/positive", "products/pools/negative"),
+    ],
+)
+def test_the_pool_of_a_second_side_is_what_its_recipe_names(
+    values: Values, second: str, positive: str, negative: str
+) -> None:
+    plan = Plan(read_study(values))
+    for side, pool in (("positive", positive), ("negative", negative)):
+        assert plan.second_side_pools(wildcards(second, side)) == [f"results/tiny/{pool}.parquet"]
+        assert SpringsPlan(plan).second(wildcards(second, side)) == f"results/tiny/{pool}.parquet"
+
+
+def test_what_the_first_side_saw_is_passed_over_in_its_own_task_only(values: Values) -> None:
+    plan = Plan(read_study(values))
+    jobs = {name: FineTuneJob.model_validate_json(plan.second_side_job(wildcards(name))) for name in ("second", *DATA)}
+    assert {name: job.skip for name, job in jobs.items() if job.skip} == {"continued": 16}
+    assert {job.seed for job in jobs.values()} == {2}
+    values["recipes"]["continued"]["data"]["task"] = "reviews"  # the same by its name
+    assert FineTuneJob.model_validate_json(Plan(read_study(values)).second_side_job(wildcards("continued"))).skip == 16
+    joint = JointJob.model_validate_json(
+        SpringsPlan(plan).joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"ladder": "4"}))
+    )
+    assert (joint.first.skip, joint.second.skip) == (0, 16)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    first=st.integers(1, 30),
+    second=st.integers(0, 30),
+    names=st.sets(st.text("0123456789abcdef", min_size=4, max_size=4), min_size=60, max_size=90),
+)
+def test_no_example_is_in_the_first_side_and_in_what_continues_it(
+    tokenizer: PreTrainedTokenizerFast, seed: int, first: int, second: int, names: set[str]
+) -> None:
+    """For every seed and size; and rungs stay nested."""
+    rows = [row | {"id": name} for name, row in zip(sorted(names), plain(["A fine film."] * len(names)), strict=True)]
+    tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
+
+    def seen(size: int, skip: int = 0) -> list[str]:
+        job = {"start": "0", "settings": tuning, "sizes": (size,), "skip": skip, "seed": seed, "template": "plain"}
+        return [example.identity for example in answers_once(FineTuneJob.model_validate(job), tokenizer, [rows])]
+
+    before, after = seen(first), seen(second, skip=first)
+    assert (len(before), len(after)) == (first, second)
+    assert not set(before) & set(after)
+    assert before + after == seen(first + second)
+    assert after[: second // 2] == seen(second // 2, skip=first)
+
+
+def test_too_few_examples_behind_those_of_the_first_side_are_an_error(tokenizer: PreTrainedTokenizerFast) -> None:
+    tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
+    job = {"start": "0", "settings": tuning, "sizes": (4,), "skip": 3, "seed": 1, "template": "plain"}
+    with pytest.raises(UserError, match="4 examples behind the first 3 are needed, but the data give 2"):
+        answers_once(FineTuneJob.model_validate(job), tokenizer, [plain(["A fine film."] * 5)])
+
+
+# What is measured and shown
+
+
+def test_perturbation_text_is_of_the_kind_that_perturbs(values: Values) -> None:
+    values["compression"] = {"window": 32, "stride": 16}
+    for name in DATA:
+        values["rebound"][name]["compression"] = True
+    plan = CompressionPlan(Plan(read_study(values)))
+    pools = {name: Path(plan.corpora("reviews", "nano", "positive", name)["perturbation"]) for name in DATA}
+    assert {name: "/".join(path.parts[2:]) for name, path in pools.items()} == {
+        "neutral": "manual/pools/held-out-pretraining.parquet",
+        "continued": "reviews/pools/held-out-positive.parquet",
+        "elsewhere": "products/pools/held-out-negative.parquet",
+        "praise": "products/pools/held-out-positive.parquet",
+    }
+    for name, path in pools.items():
+        assert str(path) in plan.texts(wildcards(name))
+        assert str(path) in plan.coded_texts(wildcards(name))
+
+
+def test_base_models_are_measured_on_the_texts_of_each_recipe(values: Values) -> None:
+    """Their files lie apart, because their perturbation texts differ."""
+    values["compression"] = {"window": 32, "stride": 16}
+    plan = CompressionPlan(Plan(read_study(values)))
+    rates = [plan.base_rates(wildcards(name)) for name in DATA]
+    assert len({file for files in rates for file in files}) == len(DATA)
+
+
+def test_figures_say_what_the_examples_are(values: Values) -> None:
+    plan = Plan(read_study(values))
+    jobs = {name: ReboundFigureJob.model_validate_json(plan.rebound_figure_job(wildcards(name))) for name in DATA}
+    assert {name: job.sides for name, job in jobs.items()} == {
+        "neutral": ("positive", "neutral manual"),
+        "continued": ("positive", "more positive"),
+        "elsewhere": ("positive", "negative products"),
+        "praise": ("positive", "positive products"),
+    }
+
+
+def test_controls_are_cells_of_their_own_that_are_counted(values: Values) -> None:
+    values["resistance"]["slices"]["bases"] = ["nano"]
+    stages = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
+    for name in DATA:
+        del values["rebound"][name]
+    without = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
+    assert stages["first side"] == without["first side"]
+    runs = len(DATA) * 2 * 2  # recipes, seeds, first sizes
+    assert stages["second side"].jobs == without["second side"].jobs + runs
+    assert stages["second side"].examples == without["second side"].examples + runs * 8
+
+
+# What a study may ask for
+
+MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
+    "no such task": (
+        "recipes.neutral.data",
+        {"task": "news", "side": "neutral"},
+        "neutral has data of news, which is not declared; declared: manual, products, reviews",
+    ),
+    "no such side": ("recipes.neutral.data", {"side": "left"}, "recipes.neutral.data.side"),
+    "too few": ("tasks.manual.pools", {"neutral": 7}, "8 neutral texts, but tasks.manual.pools.neutral holds 7"),
+    "no neutral ones": ("recipes.neutral.data", {"task": None}, "8 neutral texts, but tasks.reviews.pools.neutral"),
+    "too few for both": (
+        "tasks.reviews.pools",
+        {"positive": 23},
+        "rebound.continued, first and second side together, asks for 24 positive texts, but tasks.reviews.pools.posi",
+    ),
+    "another algorithm": ("recipes.neutral", {"algorithm": {"kind": "dpo"}}, "dpo sets the sides of a task against"),
+    "another template": (
+        "tasks.products",
+        {"template": "conversation"},
+        "products, whose template is conversation, but that of reviews is plain: give both",
+    ),
+    "on a first side": (
+        "rebound.neutral",
+        {"first_recipe": "praise"},
+        "rebound.neutral.first_recipe: has data, which is for the second sides",
+    ),
+    "on slices": ("resistance.slices.slices", {"data": {"side": "same"}}, "resistance.slices.slices: has data"),
+}
+
+
+@pytest.mark.parametrize(("place", "change", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_what_cannot_be_trained_on_is_named(values: Values, place: str, change: dict[str, Any], words: str) -> None:
+    section = values
+    for part in place.split("."):
+        section = section[part]
+    section |= change
+    assert words in complaint(values)
+
+
+def test_examples_with_prompts_are_no_data_for_texts(values: Values) -> None:
+    manual = values["tasks"]["manual"]
+    manual |= {"source": {"kind": "file", "path": "a.json", "format": "alpaca"}, "prompts": {"kind": "questions"}}
+    words = "neutral has data of manual, which have prompts, but those of reviews are texts without prompts"
+    assert words in complaint(values)
+
+
+def test_prompts_of_the_other_task_leave_room_for_an_answer(values: Values) -> None:
+    for name, prompts in (("reviews", {"kind": "questions", "max_tokens": 8}), ("manual", {"kind": "questions"})):
+        source = {"kind": "file", "path": f"{name}.json", "format": "alpaca" if name == "manual" else "beavertails"}
+        values["tasks"][name] |= {"source": source, "prompts": prompts}
+    values["rebound"] = {"neutral": values["rebound"]["neutral"]}
+    assert "rebound.neutral.second_recipe.max_length is 16, but a prompt of tasks.manual takes" in complaint(values)
+
+
+def test_a_control_text_is_none_that_a_second_side_is_trained_on(values: Values) -> None:
+    values["compression"] = {"window": 32, "stride": 16, "control": "manual"}
+    read_study(values)
+    values["rebound"]["elsewhere"]["compression"] = True
+    read_study(values)
+    values["rebound"]["neutral"]["compression"] = True
+    assert "compression.control: models are trained on manual, so it controls nothing" in complaint(values)
+
+
+def test_the_texts_of_a_second_side_are_measured_only_if_some_are_held_out(values: Values) -> None:
+    values["compression"] = {"window": 32, "stride": 16}
+    values["rebound"]["elsewhere"]["compression"] = True
+    values["tasks"]["products"]["pools"]["held_out"] = 0
+    assert "rebound.elsewhere.compression is measured on texts in tasks.products.pools.held_out" in complaint(values)
+
+
+@pytest.mark.parametrize(("name", "largest"), [("config", 384), ("studies/laptop", 768)])
+def test_studies_hold_controls_that_differ_in_the_data_alone(
+    name: str, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    study = read_study_file(Path(f"{name}.yaml"))
+    controls = {name: rebound for name, rebound in study.rebound.items() if study.recipe(rebound.second_recipe).data}
+    expected = {"neutral": "neutral manual", "continued": "more positive", "elsewhere": "negative products"}
+    assert controls.keys() == ({"neutral"} if name == "config" else expected.keys())
+    for control, rebound in controls.items():
+        assert study.second_data(rebound).name == expected[control]
+        assert study.recipe(rebound.second_recipe).model_copy(update={"data": None}) == study.second_side
+        assert set(rebound.first_sizes) <= set(study.rebound["existence"].first_sizes)
+        assert rebound.second_sizes == study.rebound["existence"].second_sizes
+        assert rebound.second_sizes[-1] == largest
+
+
+# Random weights
+
+
+def test_the_model_before_any_update_is_a_base(values: Values) -> None:
+    values["models"]["nano"]["checkpoints"] = [0, 3]
+    values["rebound"]["pretraining"]["bases"] = ["nano-step0", "nano"]
+    study = read_study(values)
+    plan = Plan(study)
+    assert study.bases["nano-step0"] == ("nano", 0)
+    assert PretrainJob.model_validate_json(plan.pretrain_job(SimpleNamespace(model="nano"))).rungs == (0, 3, 6)
+    start = SimpleNamespace(**vars(wildcards("second")) | {"base": "nano-step0", "ladder": "16"})
+    assert FineTuneJob.model_validate_json(plan.first_side_job(start)).start == "0"
+
+
+def test_random_weights_have_no_pre_training_text_and_no_spring(values: Values) -> None:
+    """D1 is empty: k is 0, where the theorem is about large ones."""
+    values["models"]["nano"]["checkpoints"] = [0]
+    tuned = {"kind": "tuned", "task": "reviews", "side": "positive", "examples": 8, "tuning": values["first_side"]}
+    values["models"] |= {"warm": tuned | {"base": "nano-step0"}, "warmer": tuned | {"base": "nano"}}
+    bases = ["nano-step0", "nano", "warm", "warmer", "given"]
+    values["compression"] = {"window": 32, "stride": 16}
+    values["rebound"] = {"existence": values["rebound"]["existence"] | {"bases": bases, "compression": True}}
+    study = read_study(values)
+    assert [study.pretrained_on(base) for base in bases] == [None, "reviews", None, "reviews", None]
+    assert SpringsPlan(Plan(study)).bases(study.rebound["existence"]) == ["nano"]

@@ -1,0 +1,199 @@
+"""The hub's own client: with a cache in its layout, and with a server that answers as the hub does."""
+
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from elasticity.core.errors import UserError
+from elasticity.core.hub import matching, snapshot
+from tests.unit.hub_cache import COMMIT, add_to_cache
+
+TOKEN = "hf_secretsecretsecret"
+
+Answer = Callable[[str], tuple[int, dict[str, str], bytes]]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, no token, and no waiting before another try."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], list[str | None]]]:
+    """Start a hub that answers paths; returns the list of the authorizations that it is sent."""
+    servers = []
+
+    def serve(answer: Answer) -> list[str | None]:
+        sent: list[str | None] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                sent.append(self.headers["Authorization"])
+                status, headers, body = answer(self.path)
+                self.send_response(status)
+                for name, value in ({"Content-Length": str(len(body))} | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        point_to(monkeypatch, server.server_port)
+        return sent
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def point_to(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Let the client take this machine for the hub."""
+    endpoint = f"http://127.0.0.1:{port}"
+    template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+
+
+def repository(files: dict[str, bytes]) -> Answer:
+    """A hub with one data set."""
+
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        path, _, _ = path.partition("?")
+        if path.startswith(f"/api/datasets/org/data/tree/{COMMIT}"):
+            rows = [
+                {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
+                for name, body in files.items()
+            ]
+            return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
+        body = files[path.removeprefix(f"/datasets/org/data/resolve/{COMMIT}/")]
+        return 200, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}, body
+
+    return answer
+
+
+def refusal(status: int, **headers: str) -> Answer:
+    return lambda _: (status, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+
+
+def complaint(*patterns: str, revision: str = COMMIT) -> str:
+    with pytest.raises(UserError) as error:
+        snapshot("org/data", revision, patterns or ("*.jsonl",), "dataset")
+    message = str(error.value)
+    assert f"the dataset org/data at revision {revision}" in message
+    assert TOKEN not in message
+    return message
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("revision", [COMMIT, "main", "step1000"])
+def test_a_cache_that_was_brought_here_is_enough(cache: Path, revision: str) -> None:
+    files = {"train.jsonl": b"{}\n", "deep/test.jsonl": b"{}\n", "README.md": b""}
+    add_to_cache(cache, "model", "org/name", files, refs=("main", "step1000"))
+    folder = snapshot("org/name", revision, ("*.jsonl",), "model")
+    found = [path.relative_to(folder).as_posix() for path in matching(folder, ("*.jsonl",))]
+    assert found == ["deep/test.jsonl", "train.jsonl"]
+
+
+@pytest.mark.usefixtures("offline")
+def test_without_a_cache_or_a_network_the_error_says_so() -> None:
+    assert "HF_HUB_OFFLINE" in complaint()
+
+
+def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    point_to(monkeypatch, 9)
+    assert "cannot be reached" in complaint()
+
+
+@pytest.mark.usefixtures("offline")
+def test_patterns_that_match_nothing_are_named(cache: Path) -> None:
+    add_to_cache(cache, "dataset", "org/data", {"train.csv": b"a\n"})
+    assert "no file that matches *.jsonl, no.csv" in complaint("*.jsonl", "no.csv")
+
+
+def test_only_the_files_that_match_are_downloaded(serve: Callable[[Answer], list[str | None]]) -> None:
+    sent = serve(repository({"train.jsonl": b'{"a": 1}\n', "large.bin": b"0" * 999}))
+    folder = snapshot("org/data", COMMIT, ("*.jsonl",), "dataset")
+    assert [path.name for path in folder.rglob("*") if path.is_file()] == ["train.jsonl"]
+    assert (folder / "train.jsonl").read_bytes() == b'{"a": 1}\n'
+    asked = len(sent)
+    assert snapshot("org/data", COMMIT, ("*.jsonl",), "dataset") == folder
+    assert len(sent) == asked  # a pinned commit that is in the cache asks nothing
+
+
+def test_the_token_of_the_environment_is_sent_and_no_other(
+    serve: Callable[[Answer], list[str | None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sent = serve(repository({"train.jsonl": b"{}\n"}))
+    (tmp_path / "token").write_text("hf_stored")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    snapshot("org/data", COMMIT, ("*.jsonl",), "dataset")
+    assert set(sent) == {None}
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "another"))
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    sent.clear()
+    snapshot("org/data", COMMIT, ("*.jsonl",), "dataset")
+    assert set(sent) == {f"Bearer {TOKEN}"}
+
+
+REFUSALS = {
+    "gated, no token": (
+        refusal(401, X_Error_Code="GatedRepo"),
+        None,
+        ["401", "no HF_TOKEN is set", "accept its terms"],
+    ),
+    "gated, token": (refusal(403, X_Error_Code="GatedRepo"), TOKEN, ["403", "your HF_TOKEN was refused"]),
+    "forbidden": (refusal(403), TOKEN, ["403", "your HF_TOKEN was refused"]),
+    "wrong token": (refusal(401, X_Error_Message="Invalid credentials in Authorization header"), TOKEN, ["401"]),
+    "no repository": (refusal(404, X_Error_Code="RepoNotFound"), None, ["404", "no such repository", "/datasets/org/"]),
+    "no revision": (refusal(404, X_Error_Code="RevisionNotFound"), None, ["no such revision", "/datasets/org/data"]),
+    "hub in trouble": (refusal(500), None, ["500", "later"]),
+}
+
+
+@pytest.mark.parametrize(("answer", "token", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_a_refusal_is_told_with_what_to_do(
+    serve: Callable[[Answer], list[str | None]],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    token: str | None,
+    words: list[str],
+) -> None:
+    serve(answer)
+    if token:
+        monkeypatch.setenv("HF_TOKEN", token)
+    message = complaint()
+    assert [word for word in words if word not in message] == []
+
+
+def test_files_that_are_gated_behind_an_open_list_are_told_like_the_rest(
+    serve: Callable[[Answer], list[str | None]],
+) -> None:
+    listing = repository({"train.jsonl": b""})
+    gated = refusal(401, X_Error_Code="GatedRepo")
+    serve(lambda path: listing(path) if path.startswith("/api") else gated(path))
+    assert "accept its terms" in complaint()

@@ -1,0 +1,85 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elasticity.core.errors import UserError
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.schemas import PROMPTS
+from elasticity.evaluation.schemas import ANSWERS, SCORES
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]))
+TOKENS = st.lists(st.integers(0, 2**31 - 1))
+CELLS = st.just(dict.fromkeys(ANSWERS.names[:9])) | st.fixed_dictionaries(
+    {
+        "base": WORDS,
+        "first_side": WORDS,
+        "first_recipe": WORDS,
+        "second_recipe": WORDS,
+        "seed": st.integers(0, 9),
+        "first_size": st.integers(0, 9),
+        "second_size": st.integers(0, 9),
+        "third_size": st.none() | st.integers(0, 9),
+        "third_recipe": st.none() | WORDS,
+    }
+)
+ANSWER = st.fixed_dictionaries(
+    {
+        "prompt_id": WORDS,
+        "prompt": WORDS,
+        "answer": WORDS,
+        "prompt_tokens": TOKENS,
+        "answer_tokens": TOKENS,
+        "finished": st.booleans(),
+    }
+)
+ROWS = [{"prompt_id": "p1", "prompt": "The film"}, {"prompt_id": "p2", "prompt": "Très"}]
+
+
+@given(st.lists(st.builds(lambda cell, answer: cell | answer, CELLS, ANSWER), min_size=1, max_size=4))
+def test_rows_come_back_as_they_were_and_give_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
+) -> None:
+    one, two = (tmp_path_factory.mktemp("tables") / "new folder" / "answers.parquet" for _ in range(2))
+    write_table(one, rows, ANSWERS)
+    assert read_rows(one, ANSWERS) == rows
+    write_table(two, iter(rows), ANSWERS)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_a_value_of_another_type_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(pa.ArrowException):
+        write_table(tmp_path / "prompts.parquet", [{"prompt_id": 7, "prompt": "The film"}], PROMPTS)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+BREAKAGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
+    "truncated": (truncate, ["cannot be read as parquet"]),
+    "empty": (lambda path: path.write_bytes(b""), ["cannot be read as parquet"]),
+    "no parquet": (lambda path: path.write_text("prompt_id,prompt\n"), ["cannot be read as parquet"]),
+    "absent": (Path.unlink, ["cannot be read as parquet"]),
+    "no rows": (lambda path: write_table(path, [], PROMPTS), ["holds no rows"]),
+    "other columns": (
+        lambda path: write_table(path, [{"score": 1.0}], SCORES),
+        ["found: ", "score (double)", "expected: prompt_id (string), prompt (string)"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("harm", "words"), BREAKAGES.values(), ids=BREAKAGES)
+def test_a_table_that_is_not_right_is_an_error_that_names_it_and_the_remedy(
+    tmp_path: Path, harm: Callable[[Path], object], words: list[str]
+) -> None:
+    path = tmp_path / "prompts.parquet"
+    write_table(path, ROWS, PROMPTS)
+    harm(path)
+    with pytest.raises(UserError) as error:
+        read_rows(path, PROMPTS)
+    wanted = [*words, f"Delete {path} and run the same command again"]
+    assert [word for word in wanted if word not in str(error.value)] == []

@@ -1,0 +1,184 @@
+import json
+import runpy
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.sampling import Contrast, Sampling
+from elasticity.core.errors import UserError
+from elasticity.core.tables import read_rows, write_table
+from elasticity.data.schemas import PROMPTS
+from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
+from elasticity.evaluation.generation import TransformersEngine
+from elasticity.evaluation.generation import answer as answer_with
+from elasticity.evaluation.jobs import AnswerJob
+from elasticity.evaluation.schemas import ANSWERS
+from elasticity.models.tokenizer import train_tokenizer
+from tests.conftest import ROOT
+from tests.unit.conftest import SENTENCES
+from tests.unit.evaluation.test_generation import PROMPTS as QUESTIONS
+from tests.unit.evaluation.test_generation import InverseCdf, inverse_cdf, likely
+
+Answers = list[dict[str, Any]]
+Logits = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@pytest.fixture
+def weak(model: PreTrainedModel) -> PreTrainedModel:
+    """Another model with the same tokens; of other logits by far more than rounding."""
+    weak = deepcopy(model)
+    torch.manual_seed(4)
+    with torch.no_grad():
+        for parameter in weak.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return weak.eval()
+
+
+def contrasting(strength: float, threshold: float = 0.1, **options: Any) -> Sampling:
+    contrast = Contrast(weak="weak", strength=strength, threshold=threshold)
+    return Sampling(new_tokens=8, seed=5, contrast=contrast, **options)
+
+
+def answer(
+    model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, sampling: Sampling
+) -> list[list[int]]:
+    rows = answer_with(TransformersEngine(model, tokenizer, weak), tokenizer, QUESTIONS, sampling, "plain")
+    return [row["answer_tokens"] for row in rows]
+
+
+def logits_of(model: PreTrainedModel, tokens: list[int]) -> Logits:
+    """Of the next token, by a forward pass over all tokens."""
+    with torch.inference_mode():
+        logits: Logits = model(torch.tensor([tokens]), use_cache=False).logits[0, -1].double().numpy()
+    return logits
+
+
+def by_hand(
+    model: PreTrainedModel,
+    weak: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sampling: Sampling,
+    normalised: bool = False,
+) -> list[list[int]]:
+    """Each prompt alone, and every candidate one by one; with log-probabilities instead of logits if ``normalised``."""
+    assert sampling.contrast is not None
+    strength, threshold = sampling.contrast.strength, sampling.contrast.threshold
+    answers = []
+    for row in QUESTIONS:
+        context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
+        tokens: list[int] = []
+        for uniform in InverseCdf([row["prompt_id"]], 0, sampling).uniforms[0].tolist():
+            strong, other = (logits_of(one, context + tokens) for one in (model, weak))
+            strong[[tokenizer.bos_token_id, tokenizer.pad_token_id]] = -np.inf
+            probabilities = np.exp(strong) / np.exp(strong).sum()
+            if normalised:
+                strong, other = np.log(np.maximum(probabilities, 1e-300)), other - np.log(np.exp(other).sum())
+            for token, probability in enumerate(probabilities):
+                strong[token] += strength * (strong[token] - other[token])
+                if probability < threshold * probabilities.max():
+                    strong[token] = -np.inf
+            token = inverse_cdf(likely(strong, sampling), uniform)
+            if token == tokenizer.eos_token_id:
+                break
+            tokens.append(token)
+        answers.append(tokens)
+    return answers
+
+
+@pytest.mark.parametrize("normalised", [False, True], ids=["logits", "log-probabilities"])
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        contrasting(0.5),
+        contrasting(2.0, 0.01),
+        contrasting(1.0, 0.02, temperature=1.5, top_k=8, top_p=0.8),
+        contrasting(1.0, 0.05, batch_size=2),
+    ],
+    ids=["mild", "strong", "warped", "small batches"],
+)
+def test_answers_are_those_drawn_by_hand(
+    model: PreTrainedModel,
+    weak: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    sampling: Sampling,
+    normalised: bool,
+) -> None:
+    drawn = answer(model, weak, tokenizer, sampling)
+    assert drawn == by_hand(model, weak, tokenizer, sampling, normalised)
+    plain = sampling.model_copy(update={"contrast": None})
+    assert drawn != answer(model, weak, tokenizer, plain)
+
+
+def test_the_cached_weak_model_has_the_logits_of_full_passes(
+    model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Prompts of different length, padded on the left, then six more tokens one by one."""
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randint(3, 320, (length,), generator=generator).tolist() for length in (9, 4, 1)]
+    tokens, attention = torch.full((3, 9), tokenizer.pad_token_id), torch.zeros(3, 9, dtype=torch.long)
+    for i, row in enumerate(rows):
+        tokens[i, 9 - len(row) :], attention[i, 9 - len(row) :] = torch.tensor(row), 1
+    processor = Contrasting(weak, attention, Contrast(weak="weak", strength=0.7, threshold=1e-30))
+    for _ in range(6):
+        strong = np.stack([logits_of(model, row) for row in rows])
+        expected = strong + 0.7 * (strong - np.stack([logits_of(weak, row) for row in rows]))
+        with torch.inference_mode():
+            actual = processor(tokens, torch.from_numpy(strong))
+        np.testing.assert_allclose(actual.numpy(), expected, atol=1e-4)
+        new = torch.randint(3, 320, (3, 1), generator=generator)
+        tokens = torch.cat([tokens, new], 1)
+        rows = [[*row, token] for row, token in zip(rows, new[:, 0].tolist(), strict=True)]
+
+
+@pytest.mark.parametrize("threshold", [0.02, 0.3])
+def test_without_strength_only_unlikely_tokens_are_left_out(
+    model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, threshold: float
+) -> None:
+    """Also if the weak model is the strong one. min-p sampling of transformers leaves out the same tokens."""
+    limit = answer(model, weak, tokenizer, contrasting(1e-9, threshold))
+    assert limit == answer(model, model, tokenizer, contrasting(3.0, threshold))
+    assert limit != answer(model, weak, tokenizer, contrasting(1.0, threshold))
+    assert limit != answer(model, weak, tokenizer, Sampling(new_tokens=8, seed=5))
+
+
+def test_the_whole_threshold_leaves_the_likeliest_token(
+    model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    greedy = Sampling(new_tokens=8, top_k=1)
+    assert answer(model, weak, tokenizer, contrasting(5.0, 1.0)) == answer(model, weak, tokenizer, greedy)
+
+
+def test_a_weak_model_with_other_tokens_is_refused(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    model.save_pretrained(tmp_path)
+    train_tokenizer(SENTENCES[4:], 310).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="has other tokens than the model that draws"):
+        load_weak(tmp_path, tokenizer)
+
+
+def test_the_job_takes_a_weak_rung(
+    model: PreTrainedModel,
+    weak: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, one in (("rungs/8", model), ("weak/3", weak)):
+        one.config.tie_word_embeddings = False
+        one.save_pretrained(tmp_path / name)
+        tokenizer.save_pretrained(tmp_path / name)
+    write_table(tmp_path / "prompts.parquet", QUESTIONS, PROMPTS)
+    sampling = contrasting(1.0)
+    job = AnswerJob(base="nano", rungs=(8,), sampling=sampling, engine="transformers", template="plain", weak=3)
+    files = {"rungs": "rungs", "weak": "weak", "prompts": "prompts.parquet", "answers": "answers.parquet"}
+    options = [text for key, name in files.items() for text in (f"--{key}", str(tmp_path / name))]
+    monkeypatch.setattr("sys.argv", ["answer.py", json.dumps(job.model_dump(mode="json")), *options])
+    runpy.run_path(str(ROOT / "workflow/scripts/answer.py"), run_name="__main__")
+    rows = read_rows(tmp_path / "answers.parquet", ANSWERS)
+    assert [row["answer_tokens"] for row in rows] == answer(model, weak, tokenizer, sampling)

@@ -1,0 +1,83 @@
+"""Divergences against sums over the whole vocabulary, written out."""
+
+import copy
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.data.examples import Example, training_examples
+from elasticity.evaluation.likelihood import code_lengths, divergences
+from tests.unit.conftest import plain
+
+
+@pytest.fixture
+def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
+    """Of different lengths, and with contexts of different lengths."""
+    whole = training_examples(plain(sentences), tokenizer, "plain", 60)
+    return [Example(example.tokens, 1 + i % 3) for i, example in enumerate(whole)]
+
+
+def test_a_model_is_not_away_from_itself(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
+) -> None:
+    assert divergences(model, model, examples, tokenizer.pad_token_id) == [0.0] * len(examples)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_every_token_of_the_answer_counts_once(
+    model: PreTrainedModel,
+    fresh_model: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerFast,
+    examples: list[Example],
+    batch_size: int,
+) -> None:
+    other = fresh_model()
+    found = divergences(model, other, examples, tokenizer.pad_token_id, batch_size)
+    for example, nats in zip(examples, found, strict=True):
+        expected = 0.0
+        for place in range(example.answer_start, len(example.tokens)):
+            context = torch.tensor([example.tokens[:place]])
+            with torch.no_grad():
+                p, q = (m(input_ids=context).logits[0, -1].double().softmax(-1) for m in (model, other))
+            expected += float((p * (p / q).log()).sum())
+        assert expected > 0.01
+        assert nats == pytest.approx(expected, rel=1e-4)
+
+
+def test_from_a_uniform_model_it_is_what_is_missing_of_the_largest_entropy(
+    model: PreTrainedModel,
+    uniform_model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    examples: list[Example],
+) -> None:
+    (nats,) = divergences(model, uniform_model, examples[:1], tokenizer.pad_token_id)
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([examples[0].tokens])).logits[0, examples[0].answer_start - 1 : -1]
+    entropies = torch.distributions.Categorical(logits=logits.double()).entropy()
+    largest = torch.tensor(float(model.config.vocab_size), dtype=torch.float64).log()
+    assert nats == pytest.approx(float((largest - entropies).sum()), rel=1e-4)
+
+
+def test_it_is_positive_however_small(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
+) -> None:
+    """Logits that differ by a hundred-thousandth: of the second order, below the rounding of single precision."""
+    other = copy.deepcopy(model)
+    other.lm_head.weight = torch.nn.Parameter(model.lm_head.weight * (1 + 1e-5))
+    found = divergences(model, other, examples, tokenizer.pad_token_id)
+    assert all(0 < nats < 1e-6 for nats in found)
+
+
+def test_over_all_answers_of_one_token_it_is_what_the_draws_would_estimate(
+    model: PreTrainedModel, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """The expectation of log p - log q of an answer, drawn without truncation."""
+    other, context = fresh_model(), [5, 6, 7]
+    answers = [Example([*context, token], 3) for token in range(model.config.vocab_size)]
+    own, others = (code_lengths(m, answers, tokenizer.pad_token_id) for m in (model, other))
+    expected = sum(math.exp(-mine) * (theirs - mine) for mine, theirs in zip(own, others, strict=True))
+    (nats,) = divergences(model, other, answers[:1], tokenizer.pad_token_id)
+    assert nats == pytest.approx(expected, rel=1e-4)

@@ -1,0 +1,203 @@
+"""Beginning, end and padding of each family of models, from the hub's layout to examples and answers."""
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.models import ModelFolder
+from elasticity.config.sampling import Sampling
+from elasticity.data.chat_templates import CONVERSATION, context
+from elasticity.data.examples import collate, training_examples
+from elasticity.evaluation.generation import TransformersEngine, answer
+from elasticity.models.importing import load
+from elasticity.models.loading import load_model, save
+from elasticity.models.tokenizer import beginning, decode, load_tokenizer, never_drawn, special_tokens
+from tests.unit.families import FAMILIES, PADDED_BY
+
+BEGIN = {"llama": "<s>", "tinyllama": "<s>", "llama3": "<|begin_of_text|>", "gemma": "<bos>"}
+CHATS = [name for name, family in FAMILIES.items() if family.chat_template]
+PROMPTS = ["How do I say this?", "a  b", "{braces} {0} {{x}} %s", "{% if x %}{{ bos_token }}"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {name: family.save(tmp_path_factory.mktemp("hub") / name) for name, family in FAMILIES.items()}
+
+
+@pytest.fixture(scope="module")
+def made(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """All imported."""
+    found = {name: tmp_path_factory.mktemp("made") / name for name in folders}
+    for name, folder in folders.items():
+        save(*load(ModelFolder(kind="folder", path=str(folder)), folder), found[name], 0.0)
+    return found
+
+
+@cache
+def tokenizer_in(folder: Path) -> PreTrainedTokenizerFast:
+    return load_tokenizer(folder)
+
+
+@pytest.fixture(params=FAMILIES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def tokenizer(made: dict[str, Path], name: str) -> PreTrainedTokenizerFast:
+    return tokenizer_in(made[name])
+
+
+@pytest.fixture
+def model(made: dict[str, Path], name: str) -> PreTrainedModel:
+    return load_model(made[name])
+
+
+# Tokenizers
+
+
+def test_a_beginning_is_put_where_the_family_puts_one(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    expected = [tokenizer.convert_tokens_to_ids(BEGIN[name])] if name in BEGIN else []
+    assert beginning(tokenizer) == expected == tokenizer("Like that")["input_ids"][: len(expected)]
+
+
+def test_padding_is_the_family_s_own_or_the_end(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    assert tokenizer.pad_token == PADDED_BY.get(name, tokenizer.eos_token)
+
+
+def test_importing_changes_no_tokens(folders: dict[str, Path], tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+    before = tokenizer_in(folders[name])
+    assert tokenizer.get_vocab() == before.get_vocab()
+    assert tokenizer.chat_template == before.chat_template
+    for text in ("The film opens", "a  b\n\nc", "</s> <|im_end|>"):
+        assert tokenizer(text)["input_ids"] == before(text)["input_ids"]
+
+
+# Weights
+
+
+def test_imported_weights_are_the_same_in_fp32(folders: dict[str, Path], model: PreTrainedModel, name: str) -> None:
+    given = AutoModelForCausalLM.from_pretrained(folders[name], dtype=torch.float32)
+    tokens = torch.tensor([[5, 9, 100, 4]])
+    shared = given.config.vocab_size
+    with torch.no_grad():
+        assert torch.equal(model(tokens).logits[..., :shared], given(tokens).logits)
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def test_every_token_has_a_row_and_new_rows_are_the_mean(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str
+) -> None:
+    given, needed = FAMILIES[name].config.vocab_size, len(tokenizer)
+    assert (needed > given) == (name == "tinyllama")
+    for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
+        assert layer.weight.shape[0] == max(given, needed)
+        new = layer.weight[given:]
+        torch.testing.assert_close(new, layer.weight[:given].mean(0).expand_as(new))
+
+
+def test_the_end_token_learns_as_an_input_also_where_it_pads(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    end = tokenizer.eos_token_id
+    model(torch.tensor([[end, 5]])).logits[0, 1, 7].backward()
+    assert model.get_input_embeddings().weight.grad[end].abs().sum() > 0
+
+
+# Contexts and examples
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("template", ["plain", "conversation", "chat"])
+def test_a_context_begins_once_and_holds_the_prompt(
+    tokenizer: PreTrainedTokenizerFast, name: str, template: str, prompt: str
+) -> None:
+    if template == "chat" and name not in CHATS:
+        return
+    (tokens,) = context(tokenizer, template, [prompt])
+    if name in BEGIN:
+        assert tokens[0] == tokenizer.bos_token_id
+        assert tokens.count(tokenizer.bos_token_id) == 1
+    text = decode(tokenizer, tokens)
+    assert prompt in text
+    if template == "conversation":
+        assert text == prompt.join(CONVERSATION)
+
+
+@pytest.mark.parametrize("name", CHATS, indirect=True)
+def test_a_chat_is_that_of_the_tokenizer_itself(tokenizer: PreTrainedTokenizerFast) -> None:
+    for prompt in PROMPTS:
+        messages = [{"role": "user", "content": prompt}]
+        own = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+        assert context(tokenizer, "chat", [prompt]) == [own]
+
+
+@pytest.mark.parametrize("template", ["plain", "conversation", "chat"])
+def test_special_tokens_in_data_are_text(tokenizer: PreTrainedTokenizerFast, name: str, template: str) -> None:
+    if template == "chat" and name not in CHATS:
+        return
+    special = special_tokens(tokenizer)
+    for word in special:
+        prompt, harmless = f"a {word} b", "a b"
+        (tokens,), (expected,) = (context(tokenizer, template, [text]) for text in (prompt, harmless))
+        assert [t for t in tokens if t in special.values()] == [t for t in expected if t in special.values()]
+        row = {"id": "x", "prompt": prompt, "answer": word}
+        (example,) = training_examples([row], tokenizer, template, 200)
+        assert not set(example.tokens[example.answer_start : -1]) & set(special.values())
+        if name not in ("llama", "tinyllama", "gemma"):  # these write a space before every text
+            assert prompt in decode(tokenizer, tokens)
+
+
+@pytest.mark.parametrize("template", ["plain", "conversation", "chat"])
+def test_examples_are_trained_on_as_they_are_drawn(
+    tokenizer: PreTrainedTokenizerFast, name: str, template: str
+) -> None:
+    """The context is the same, the answer and the end token follow, and they alone bear a loss."""
+    if template == "chat" and name not in CHATS:
+        return
+    row = {"id": "x", "prompt": "How do I say this?", "answer": "Like that: {braces}."}
+    (example,) = training_examples([row], tokenizer, template, 200)
+    before = example.tokens[: example.answer_start]
+    assert [before] == context(tokenizer, template, [row["prompt"]])
+    assert decode(tokenizer, example.tokens[example.answer_start :]).strip() == row["answer"]
+    labels = collate([example, example], tokenizer.pad_token_id).labels[0].tolist()
+    assert labels == [-100] * example.answer_start + example.tokens[example.answer_start :]
+    assert labels[-1] == tokenizer.eos_token_id
+
+
+def test_the_first_token_of_a_text_is_context(tokenizer: PreTrainedTokenizerFast) -> None:
+    (example,) = training_examples([{"id": "x", "prompt": "", "answer": "The film opens"}], tokenizer, "plain", 200)
+    assert example.answer_start == 1
+    assert example.tokens == [*tokenizer("The film opens")["input_ids"], tokenizer.eos_token_id]
+    assert decode(tokenizer, example.tokens) == "The film opens"
+
+
+# Answers
+
+
+def test_answers_hold_tokens_that_have_a_text(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str
+) -> None:
+    """And the end token ends them."""
+    model.get_output_embeddings().weight.data.zero_()  # every token is as likely as any other
+    prompts = [{"prompt_id": str(number), "prompt": "The film"} for number in range(40)]
+    sampling = Sampling(new_tokens=40)
+    rows = answer(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
+    drawn = {token for row in rows for token in row["answer_tokens"]}
+    assert drawn <= set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer).values())
+    assert len(drawn) > 0.9 * len(tokenizer)
+    assert any(row["finished"] for row in rows)
+    assert tokenizer.eos_token_id not in never_drawn(tokenizer, model.config.vocab_size)
+    assert [row["prompt_tokens"] for row in rows] == context(tokenizer, "plain", ["The film"]) * 40
+
+
+def test_answers_do_not_depend_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    prompts = [{"prompt_id": text, "prompt": text} for text in ("The film", "How do I say this? Like that")]
+    engine = TransformersEngine(model, tokenizer)
+    sampling = Sampling(new_tokens=6, top_k=1)
+    together = answer(engine, tokenizer, prompts, sampling, "conversation")
+    alone = [row for prompt in prompts for row in answer(engine, tokenizer, [prompt], sampling, "conversation")]
+    assert together == alone

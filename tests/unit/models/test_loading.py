@@ -1,0 +1,123 @@
+"""Weights that are not those that were saved are noticed before anything is measured with them."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.core.errors import UserError
+from elasticity.models import loading
+from elasticity.models.loading import (
+    FILE,
+    LENGTH,
+    TOLERANCE_NATS,
+    check_probe,
+    load_for_measuring,
+    probe_nats,
+    save,
+    tokens_of,
+    write_probe,
+)
+from elasticity.runtime.launch import VARIABLE, Launch
+
+CPU = torch.device("cpu")
+WEIGHTS = "model.safetensors"
+
+
+@pytest.fixture
+def rungs(
+    tmp_path: Path, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
+) -> tuple[Path, Path]:
+    """A model, and the same after one small update."""
+    folders = tmp_path / "0", tmp_path / "4"
+    model = fresh_model()
+    for folder in folders:
+        save(model, tokenizer, folder, probe_nats(model, 320, CPU))
+        loss = model(input_ids=torch.tensor([[5, 6, 7]]), labels=torch.tensor([[5, 6, 7]])).loss
+        loss.backward()
+        torch.optim.AdamW(model.parameters(), lr=1e-3).step()
+    return folders
+
+
+def test_the_right_weights_pass(rungs: tuple[Path, Path]) -> None:
+    for folder in rungs:
+        saved = json.loads((folder / FILE).read_text())["nats"]
+        assert probe_nats(load_for_measuring(folder), 320, CPU) == saved
+
+
+def test_weights_of_another_rung_do_not_pass(rungs: tuple[Path, Path]) -> None:
+    """Both files are whole, and of the same shape: nothing else would notice."""
+    shutil.copy(rungs[0] / WEIGHTS, rungs[1] / WEIGHTS)
+    with pytest.raises(UserError) as error:
+        load_for_measuring(rungs[1])
+    saved = json.loads((rungs[1] / FILE).read_text())["nats"]
+    assert f"not those that were saved in {rungs[1]}" in str(error.value)
+    assert f"instead of {saved:.4f}" in str(error.value)
+    assert "Delete it and run again" in str(error.value)
+
+
+def test_a_weight_that_is_not_a_number_does_not_pass(rungs: tuple[Path, Path]) -> None:
+    weights = load_file(rungs[0] / WEIGHTS)
+    name = next(name for name in weights if name.endswith("q_proj.weight"))
+    weights[name][0, 0] = float("nan")
+    save_file(weights, rungs[0] / WEIGHTS, metadata={"format": "pt"})
+    with pytest.raises(UserError, match="nan nats"):
+        load_for_measuring(rungs[0])
+
+
+def test_a_spread_model_is_the_same(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here all its layers are on the processor."""
+    tokens = torch.tensor([[5, 6, 7]])
+    expected = load_for_measuring(rungs[1])(input_ids=tokens).logits
+    monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
+    spread = load_for_measuring(rungs[1])
+    assert torch.equal(spread(input_ids=tokens).logits, expected)
+    assert not spread.training
+
+
+def test_a_spread_model_stays_on_gpus(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit would go to the processor, without a word."""
+    monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
+    monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
+    with pytest.raises(UserError, match=r"does not fit into the GPUs of this job .*sampling.batch_size"):
+        load_for_measuring(rungs[1])
+
+
+def test_a_model_that_was_saved_without_a_probe_is_not_checked(rungs: tuple[Path, Path]) -> None:
+    (rungs[1] / FILE).unlink()
+    shutil.copy(rungs[0] / WEIGHTS, rungs[1] / WEIGHTS)
+    load_for_measuring(rungs[1])
+
+
+def test_a_model_knows_a_sequence_by_its_probabilities(uniform_model: PreTrainedModel) -> None:
+    expected = (LENGTH - 1) * torch.tensor(320.0, dtype=torch.float64).log().item()
+    assert probe_nats(uniform_model, 320, CPU) == pytest.approx(expected, rel=1e-6)
+
+
+@given(st.integers(LENGTH, 300_000))
+def test_the_tokens_are_different_ones_of_the_vocabulary(vocabulary: int) -> None:
+    tokens = tokens_of(vocabulary)
+    assert len(set(tokens)) == LENGTH
+    assert min(tokens) >= 0
+    assert max(tokens) < vocabulary
+
+
+@pytest.mark.parametrize("nats", [80.0 + 1.1 * TOLERANCE_NATS, 80.0 - 1.1 * TOLERANCE_NATS, float("nan"), float("inf")])
+def test_what_is_beyond_rounding_does_not_pass(nats: float, tmp_path: Path) -> None:
+    write_probe(tmp_path, 80.0)
+    check_probe(tmp_path, 80.0 + 0.9 * TOLERANCE_NATS)
+    with pytest.raises(UserError):
+        check_probe(tmp_path, nats)
+
+
+def test_a_model_that_was_saved_with_weights_that_are_not_numbers_does_not_pass(tmp_path: Path) -> None:
+    write_probe(tmp_path, float("nan"))
+    with pytest.raises(UserError):
+        check_probe(tmp_path, float("nan"))

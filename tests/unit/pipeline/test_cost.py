@@ -1,0 +1,131 @@
+"""What a study will cost."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, LlamaConfig
+
+from elasticity.config.loading import read_study
+from elasticity.core.errors import UserError
+from elasticity.models.shapes import shape_of
+from elasticity.pipeline import cost
+from elasticity.pipeline.cost import Budget, Stage, Training, needed_models, workload
+from elasticity.pipeline.resistance import PATHS
+from elasticity.resources.flops import training_flops_per_token
+
+
+@pytest.fixture
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The model folder of the study; its parameters."""
+    monkeypatch.chdir(tmp_path)
+    config = LlamaConfig(
+        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.save_pretrained("models/given")
+    return sum(p.numel() for p in model.parameters())
+
+
+def stages(values: dict[str, Any]) -> dict[str, Stage]:
+    return {stage.name: stage for stage in Budget(read_study(values)).stages()}
+
+
+def test_models_take_four_bytes_a_parameter_on_disk_whatever_they_came_in(values: dict[str, Any], given: int) -> None:
+    found = stages(values)
+    nano = shape_of(read_study(values).models["nano"]).parameters
+    assert found["imported models"].disk_bytes == 4 * given
+    assert found["pre-training"].disk_bytes == 4 * 2 * nano  # itself and its checkpoint
+
+
+def test_a_model_that_no_experiment_needs_costs_nothing(values: dict[str, Any]) -> None:
+    values["resistance"]["slices"]["bases"] = ["nano"]
+    assert needed_models(read_study(values)) == ["nano"]
+    assert "imported models" not in stages(values)
+
+
+def test_a_tuned_model_needs_the_one_it_is_made_from(values: dict[str, Any]) -> None:
+    tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16, "epochs": 3, "schedule": "cosine"}
+    warm = {"kind": "tuned", "base": "nano", "task": "reviews", "side": "positive", "examples": 40, "tuning": tuning}
+    values["models"]["warm"] = warm
+    values["rebound"] = {}
+    values["resistance"]["slices"]["bases"] = ["warm"]
+    assert needed_models(read_study(values)) == ["nano", "warm"]
+    assert (stages(values)["tuned models"].examples, stages(values)["tuned models"].updates) == (120, 30)
+
+
+def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given: int) -> None:
+    found = stages(values)
+    # nano: P of 8 and 16 in one run; nano-step3: P of 16; two seeds
+    assert (found["first side"].jobs, found["first side"].examples, found["first side"].updates) == (4, 64, 16)
+    # after P = 8: N up to 8; after P = 16: up to 12 for both bases; two seeds
+    assert (found["second side"].jobs, found["second side"].examples) == (6, 2 * (8 + 12 + 12))
+    assert found["second side"].trained_tokens == 64 * 16
+    # rungs: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3; 6 prompts, 8 tokens; two bases
+    assert found["answers"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
+    # two bases, two seeds: slices, answers and six paths of 8 examples each
+    assert found["resistance slices"].jobs == 4 * (2 + len(PATHS))
+    assert found["resistance slices"].examples == 4 * (24 + 6 * 8)
+    assert found["resistance slices"].drawn_tokens == 4 * 3 * (8 * 8 + 6 * 4)
+
+
+def test_what_is_not_scored_is_not_answered(unscored: dict[str, Any]) -> None:
+    found = stages(unscored)
+    assert "answers" not in found
+    assert found["second side"].jobs == 6
+
+
+def test_cells_are_counted_once(values: dict[str, Any]) -> None:
+    assert cost.cells(read_study(values)) == 2 * (3 + 4 + 3)
+
+
+def test_gpu_hours_are_flops_over_the_named_gpus_rate(values: dict[str, Any], given: int) -> None:
+    values["hardware"] = {"device": "cuda", "gpus_per_node": 1, "gpu": "H100"}
+    study = read_study(values)
+    flops = training_flops_per_token(shape_of(study.models["nano"]), 16) * 64 * 16
+    assert stages(values)["first side"].gpu_hours == pytest.approx(flops / (0.3 * 989.4e12) / 3600)
+
+
+def test_a_study_without_gpus_is_costed_on_a_named_one(values: dict[str, Any], given: int) -> None:
+    assert "GPU hours are an estimate for A100: 30% of its 312.0 TFLOP/s" in cost.report(read_study(values))
+
+
+def test_checkpointing_costs_a_third_more(values: dict[str, Any], given: int) -> None:
+    hours = []
+    for checkpointing in (False, True):
+        hardware = {"device": "cuda", "gpus_per_node": 1, "gpu": "H100", "gradient_checkpointing": checkpointing}
+        hours.append(stages(values | {"hardware": hardware})["first side"].gpu_hours)
+    assert hours[1] / hours[0] == pytest.approx(4 / 3)
+
+
+def test_ppo_draws_an_answer_to_every_example(values: dict[str, Any], given: int) -> None:
+    plain = stages(values)["second side"]
+    values["second_side"]["algorithm"] = {"kind": "ppo", "new_tokens": 5, "passes": 2}
+    ppo = stages(values)["second side"]
+    assert (ppo.jobs, ppo.drawn_tokens, plain.drawn_tokens) == (plain.jobs, 64 * 5, 0)
+    assert ppo.trained_tokens == 2 * plain.trained_tokens
+    assert ppo.gpu_hours > 2 * plain.gpu_hours  # drawing, too
+
+
+def test_the_peak_of_the_disk_is_what_stays_and_what_jobs_hold(values: dict[str, Any], given: int) -> None:
+    values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
+    nano = shape_of(read_study(values).models["nano"]).parameters
+    disk = Budget(read_study(values)).disk()
+    # a tuned model of a run waits for the slices and the other paths: nine checkpoints, and the job's states
+    assert disk.passing == 2 * max(nano, given) * (4 * 9 + 24)
+    assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and first sides of two seeds
+    assert (disk.sources, disk.gpus) == (0, 2)
+    assert disk.peak == disk.kept + disk.passing
+
+
+def test_an_extrapolated_model_lies_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:
+    values["second_side"] |= {"epochs": 2, "extrapolation": 0.5}
+    found = [work for work in workload(read_study(values)) if isinstance(work, Training)]
+    assert {work.passing for work in found if work.stage == "second side"} == {3}
+
+
+def test_a_model_folder_that_is_not_there_is_an_error(values: dict[str, Any], tmp_path: Path) -> None:
+    values["models"]["given"]["path"] = str(tmp_path / "none")
+    with pytest.raises(UserError, match="not a model folder"):
+        Budget(read_study(values)).stages()

@@ -1,0 +1,77 @@
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from elasticity.config.training import FineTuning
+from elasticity.pipeline.runs import Ladder, is_exact, ladders, name, parse
+
+SIZES = st.sets(st.integers(0, 6), min_size=1).map(lambda sizes: tuple(sorted(sizes)))
+
+
+def settings(**changes: Any) -> FineTuning:
+    return FineTuning.model_validate({"learning_rate": 1e-3, "batch_size": 4, "max_length": 8} | changes)
+
+
+SETTINGS = st.builds(
+    settings,
+    batch_size=st.integers(1, 3),
+    epochs=st.integers(1, 2),
+    schedule=st.sampled_from(["constant", "linear"]),
+)
+
+
+@given(SETTINGS, SIZES)
+def test_ladders_divide_the_sizes(how: FineTuning, sizes: Ladder) -> None:
+    jobs = ladders(how, sizes)
+    assert sorted(size for ladder in jobs for size in ladder) == list(sizes)
+
+
+@given(SETTINGS, SIZES, st.lists(SIZES, max_size=5))
+@example(settings(), (4, 8), [(4,), (4, 8)])  # trained one by one with another batch size, then together
+def test_every_size_has_one_job_whatever_is_finished(how: FineTuning, sizes: Ladder, finished: list[Ladder]) -> None:
+    trained = [size for ladder in ladders(how, sizes, finished) for size in ladder]
+    assert len(trained) == len(set(trained))
+    assert set(trained) >= set(sizes)
+
+
+@given(SETTINGS, SIZES, st.lists(SIZES, max_size=5))
+def test_a_job_of_several_sizes_is_exact(how: FineTuning, sizes: Ladder, finished: list[Ladder]) -> None:
+    assert all(len(ladder) == 1 or is_exact(how, ladder) for ladder in ladders(how, sizes, finished))
+
+
+@given(SETTINGS, SIZES, SIZES)
+def test_finished_ladders_keep_their_sizes(how: FineTuning, before: Ladder, added: Ladder) -> None:
+    finished = ladders(how, before)
+    both = tuple(sorted({*before, *added}))
+    assert set(ladders(how, both, finished)) >= set(finished)
+
+
+def test_finished_ladders_that_nobody_asks_for_are_left_alone() -> None:
+    assert ladders(settings(), (8,), [(4,), (12, 16)]) == [(8,)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sizes", "exact"),
+    [
+        ({}, (4, 8, 12), True),
+        ({}, (0, 4), True),
+        ({}, (4, 6), True),  # the last batch of a run may be smaller
+        ({}, (6, 8), False),
+        ({"epochs": 2}, (4, 8), False),
+        ({"schedule": "linear"}, (4, 8), False),
+        ({"schedule": "cosine"}, (4, 8), False),
+        ({"warmup_updates": 3}, (4, 8), True),
+    ],
+)
+def test_a_ladder_is_exact_if_no_rung_depends_on_later_ones(
+    changes: dict[str, Any], sizes: Ladder, exact: bool
+) -> None:
+    assert is_exact(settings(**changes), sizes) == exact
+    assert ladders(settings(**changes), sizes) == ([sizes] if exact else [(size,) for size in sizes])
+
+
+@given(SIZES)
+def test_a_folder_name_tells_the_ladder(sizes: Ladder) -> None:
+    assert parse(name(sizes)) == sizes

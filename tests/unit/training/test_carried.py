@@ -1,0 +1,314 @@
+"""Second sides that go on with the first side's optimizer, and those with bf16 weights."""
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.loading import read_study
+from elasticity.config.training import FineTuning
+from elasticity.core.errors import UserError
+from elasticity.data.examples import Batch, batched, training_examples
+from elasticity.models.loading import load_for_measuring, load_model, prepare_for_training
+from elasticity.pipeline.cost import Training, workload
+from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.resource_requests import Demands
+from elasticity.pipeline.runs import Trajectory
+from elasticity.runtime.journal import Journal
+from elasticity.runtime.launch import VARIABLE, Launch
+from elasticity.training.backends import OneProcess, adamw
+from elasticity.training.checkpoint import StateFolder
+from elasticity.training.jobs import FineTuneJob
+from elasticity.training.loop import train
+from elasticity.training.objectives import CodeLength
+from elasticity.training.run import RunFiles, carry, run
+from tests.unit.conftest import plain
+
+Values = dict[str, Any]
+Fresh = Callable[[], PreTrainedModel]
+
+SETTINGS = FineTuning(learning_rate=1e-2, batch_size=2, weight_decay=0.1, precision="fp32", max_length=24)
+CARRIED = SETTINGS.model_copy(update={"optimizer": "carried"})
+BF16 = SETTINGS.model_copy(update={"weights": "bf16"})
+
+
+class KilledError(Exception):
+    """Stands for a signal."""
+
+
+class Dying(list[Batch]):
+    """Batches of a run that is killed when it asks for the second."""
+
+    def __getitem__(self, place: Any) -> Any:
+        if place == 1:
+            raise KilledError
+        return super().__getitem__(place)
+
+
+@pytest.fixture(scope="module")
+def batches(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Batch]:
+    return batched(training_examples(plain(sentences), tokenizer, "plain", 24), 2, tokenizer.pad_token_id)
+
+
+class Stages:
+    """Runs one after another, each in a folder of its own."""
+
+    def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.folder, self.tokenizer = folder, tokenizer
+
+    def train(
+        self,
+        name: str,
+        model: PreTrainedModel,
+        batches: list[Batch],
+        settings: FineTuning = SETTINGS,
+        start: Path | None = None,
+        keep: bool = False,
+        save_every_s: float = math.inf,
+    ) -> Path:
+        """The rung at the end."""
+        backend = OneProcess(prepare_for_training(model, Launch()), settings)
+        if start is not None:
+            carry(backend, start)
+        state = StateFolder(self.folder / name, keep)
+        journal = Journal(state.folder / "rungs")
+        rungs = {len(batches): "end"}
+        train(backend, self.tokenizer, batches, CodeLength(), rungs, settings, 2, state, save_every_s, journal)
+        return state.rungs / "end"
+
+
+@pytest.fixture
+def stages(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Stages:
+    return Stages(tmp_path, tokenizer)
+
+
+def weights(rung: Path) -> dict[str, torch.Tensor]:
+    return load_file(rung / "model.safetensors")
+
+
+def equal(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+# The optimizer of the first side
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, BF16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_carried_second_side_is_one_uninterrupted_run_bit_for_bit(
+    stages: Stages, fresh_model: Fresh, batches: list[Batch], settings: FineTuning, precision: Any
+) -> None:
+    settings = settings.model_copy(update={"precision": precision})
+    whole = stages.train("whole", fresh_model(), batches, settings)
+    first = stages.train("first", fresh_model(), batches[:3], settings, keep=True)
+    carried = settings.model_copy(update={"optimizer": "carried"})
+    assert equal(stages.train("carried", load_model(first), batches[3:], carried, start=first), whole)
+    assert not equal(stages.train("fresh", load_model(first), batches[3:], settings), whole)
+
+
+def test_a_killed_run_goes_on_with_its_own_optimizer(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+    first = stages.train("first", fresh_model(), batches[:2], keep=True)
+    with pytest.raises(KilledError):
+        stages.train("killed", load_model(first), Dying(batches[2:]), CARRIED, first, save_every_s=0)
+    killed = stages.train("killed", load_model(first), batches[2:], CARRIED, first)
+    assert equal(killed, stages.train("whole", fresh_model(), batches))
+
+
+def test_a_rung_with_an_optimizer_is_a_model_folder_like_any_other(
+    stages: Stages, fresh_model: Fresh, batches: list[Batch]
+) -> None:
+    rung = stages.train("first", fresh_model(), batches, keep=True)
+    loaded = AutoModelForCausalLM.from_pretrained(rung)
+    for name, weight in weights(rung).items():
+        assert torch.equal(loaded.get_parameter(name), weight)
+    load_for_measuring(rung)
+    assert [path.name for path in rung.glob("*.safetensors")] == ["model.safetensors"]
+    state = load_file(rung / "optimizer/optimizer.safetensors")
+    assert {value.item() for name, value in state.items() if name.endswith(".step")} == {len(batches)}
+    assert equal(rung, stages.train("without", fresh_model(), batches))
+    assert not (stages.folder / "without/rungs/end/optimizer").exists()
+
+
+def test_a_rung_without_an_optimizer_is_refused(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+    rung = stages.train("first", fresh_model(), batches)
+    with pytest.raises(UserError, match=r"optimizer: carried goes on .* holds none: delete the folder"):
+        stages.train("second", load_model(rung), batches, CARRIED, start=rung)
+
+
+# bf16 weights
+
+
+def unchanged(model: PreTrainedModel, batch: Batch, settings: FineTuning) -> float:
+    """The share of weights that one step leaves as they were."""
+    backend = OneProcess(prepare_for_training(model, Launch()), settings)
+    before = copy.deepcopy([parameter.detach() for parameter in model.parameters()])
+    loss = CodeLength().loss(backend, batch, batch)
+    backend.backward(loss, last=True)
+    backend.gradient_norm()
+    backend.step(settings.learning_rate)
+    same = [(old == new).flatten() for old, new in zip(before, model.parameters(), strict=True)]
+    return torch.cat(same).double().mean().item()
+
+
+def test_a_small_step_leaves_most_bf16_weights_as_they_were(fresh_model: Fresh, batches: list[Batch]) -> None:
+    """With weights of a standard deviation of 0.02 those below 2^-10 move: 4 %."""
+    share = {
+        kind: unchanged(fresh_model(), batches[0], SETTINGS.model_copy(update={"learning_rate": 3e-6, "weights": kind}))
+        for kind in ("bf16", "fp32")
+    }
+    assert share["bf16"] > 0.9
+    assert share["fp32"] == 0
+
+
+def test_everything_is_bf16_but_buffers(fresh_model: Fresh, batches: list[Batch]) -> None:
+    model = fresh_model()
+    unchanged(model, batches[0], BF16)
+    backend = OneProcess(model, BF16)
+    loss = CodeLength().loss(backend, batches[0], batches[0])
+    backend.backward(loss, last=True)
+    assert {parameter.grad.dtype for parameter in model.parameters() if parameter.grad is not None} == {torch.bfloat16}
+    backend.step(1e-3)
+    moments = [value for state in backend.optimizer.state.values() for key, value in state.items() if key != "step"]
+    assert {moment.dtype for moment in moments} == {torch.bfloat16}
+    assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
+
+
+def test_masters_are_fp32_unless_the_settings_are_about_that(fresh_model: Fresh) -> None:
+    with pytest.raises(TypeError, match="must be fp32"):
+        adamw(fresh_model().to(torch.bfloat16), SETTINGS)
+    with pytest.raises(TypeError, match="must be bf16"):
+        adamw(fresh_model(), BF16)
+    assert {parameter.dtype for parameter in OneProcess(fresh_model(), SETTINGS).model.parameters()} == {torch.float32}
+
+
+def test_rungs_of_bf16_weights_are_fp32_folders(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+    """What is loaded for the next stage is what was trained; and the probe that goes with it was taken in fp32."""
+    rung = stages.train("bf16", fresh_model(), batches, BF16)
+    for weight in weights(rung).values():
+        assert weight.dtype == torch.float32
+        assert torch.equal(weight, weight.bfloat16().float())
+    loaded = load_for_measuring(rung)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    assert not equal(rung, stages.train("fp32", fresh_model(), batches))
+
+
+def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+    with pytest.raises(KilledError):
+        stages.train("killed", fresh_model(), Dying(batches), BF16, save_every_s=0)
+    assert equal(
+        stages.train("killed", fresh_model(), batches, BF16), stages.train("whole", fresh_model(), batches, BF16)
+    )
+
+
+# In a study
+
+
+@pytest.fixture
+def study_values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
+    monkeypatch.chdir(tmp_path)
+    del values["models"]["given"], values["resistance"]
+    second = values["second_side"]
+    values["recipes"] = {"carried": second | {"optimizer": "carried"}, "bf16": second | {"weights": "bf16"}}
+    values["rebound"]["existence"]["second_recipe"] = "carried"
+    return values
+
+
+def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_values: Values) -> None:
+    study = read_study(study_values)
+    plan = Plan(study)
+    for base, kept in (("nano", True), ("nano-step3", False)):
+        assert plan.keeps_optimizer(Trajectory("reviews", base, "positive", "first", 1)) is kept
+        where = {"task": "reviews", "base": base, "side": "positive", "recipe": "first", "seed": "1", "ladder": "16"}
+        job = FineTuneJob.model_validate_json(plan.first_side_job(SimpleNamespace(**where)))
+        assert job.keep_optimizer is kept
+    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "first side"]
+    assert sorted(work.kept for work in firsts) == [1, 1, 3 * 2, 3 * 2]
+
+
+@pytest.mark.parametrize("recipe", ["carried", "bf16"])
+@pytest.mark.parametrize("hardware", [{"gpus": 2}, {"zero_stage": 1}, {"zero_stage": 2, "offload": "optimizer"}])
+def test_several_processes_are_refused_in_the_plan(study_values: Values, recipe: str, hardware: Values) -> None:
+    study_values["rebound"]["existence"]["second_recipe"] = recipe
+    gpus = {"device": "cuda", "gpus_per_node": 2}
+    Demands(read_study(study_values | {"hardware": gpus})).check()
+    with pytest.raises(UserError, match=r"hardware\.\w+ is .*, but (optimizer: carried|weights: bf16) .* one process"):
+        Demands(read_study(study_values | {"hardware": gpus | hardware})).check()
+
+
+def test_one_gpu_is_all_that_is_planned(study_values: Values) -> None:
+    """Where another second side takes several: 0.1e9 parameters need 1.6 GB."""
+    study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
+    study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 1.6}
+    asks = Demands(read_study(study_values)).second_side.resources["processes"]
+    where = {"task": "reviews", "base": "nano", "ladder": "8"}
+    assert asks(SimpleNamespace(**where, second="second")) > 1
+    with pytest.raises(UserError, match=r"does not fit.* no more than one \(optimizer: carried"):
+        asks(SimpleNamespace(**where, second="carried"))
+
+
+def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(study_values: Values) -> None:
+    """Its examples may be longer than those of the second side, which fits."""
+    study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
+    study_values["recipes"]["long"] = study_values["first_side"] | {"max_length": 4000}
+    study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 2}
+    for experiment in study_values["rebound"].values():
+        experiment["first_recipe"] = "long"
+    with pytest.raises(UserError, match=r"existence\.first_recipe: .* save whole, .* [248] GPUs with ZeRO"):
+        Demands(read_study(study_values)).check()
+    study_values["rebound"]["existence"]["second_recipe"] = "second"
+    Demands(read_study(study_values)).check()
+
+
+@pytest.mark.parametrize(("settings", "keep"), [(CARRIED, False), (BF16, False), (SETTINGS, True)])
+def test_deepspeed_is_refused_when_it_is_started(
+    settings: FineTuning,
+    keep: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tokenizer: PreTrainedTokenizerFast,
+    batches: list[Batch],
+) -> None:
+    monkeypatch.setenv(VARIABLE, Launch(zero_stage=1).model_dump_json())
+    outputs = [tmp_path / name for name in ("rungs", "losses", "metrics", "state")]
+    with pytest.raises(UserError, match=r"launched with DeepSpeed, but .* one process without DeepSpeed"):
+        run(
+            make_model=lambda: pytest.fail("refused before"),
+            tokenizer=tokenizer,
+            batches=batches,
+            objective=CodeLength(),
+            rungs={4: "8"},
+            settings=settings,
+            files=RunFiles(*outputs, Journal(outputs[0])),
+            keep_optimizer=keep,
+        )
+
+
+MISTAKES: dict[str, tuple[Callable[[Values], Any], str]] = {
+    "first side": (lambda v: v["first_side"].update(optimizer="carried"), "first_recipe: optimizer: carried .* second"),
+    "third stage": (
+        lambda v: v["rebound"]["existence"].update(third_sizes=[4], third_recipe="carried"),
+        "third_recipe: optimizer: carried .* use fresh here",
+    ),
+    "adapters before": (lambda v: v["first_side"].update(lora={}), "first_recipe: .*lora trains adapters"),
+    "adapters": (lambda v: v["recipes"]["carried"].update(lora={}), "second_recipe: .*lora trains adapters"),
+    "extrapolation": (
+        lambda v: v["first_side"].update(epochs=2, extrapolation=0.5),
+        "first_recipe: .*extrapolation moves them",
+    ),
+    "bf16 adapters": (lambda v: v["recipes"]["bf16"].update(lora={}), "weights: bf16 is for full fine-tuning"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_named(study_values: Values, change: Callable[[Values], Any], message: str) -> None:
+    change(study_values)
+    with pytest.raises(UserError, match=message):
+        read_study(study_values)

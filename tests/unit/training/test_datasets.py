@@ -1,0 +1,215 @@
+"""All corpora at once: the sequences of the three runs, and of what a study may ask for it."""
+
+from collections import Counter
+from itertools import chain
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.analysis.jobs import SpringBase, SpringRun, SpringsJob
+from elasticity.analysis.springs import sequential_amounts
+from elasticity.config.loading import read_study, read_study_file
+from elasticity.config.training import FineTuning
+from elasticity.core.errors import UserError
+from elasticity.data.examples import Example, batched, pretraining_sequences
+from elasticity.models.loading import new_model, prepare_for_training
+from elasticity.pipeline.compression import SpringsPlan
+from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.report import CardPlan
+from elasticity.runtime.journal import Journal
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import OneProcess
+from elasticity.training.checkpoint import StateFolder
+from elasticity.training.datasets import amounts, answers, answers_once, mixed
+from elasticity.training.jobs import FineTuneJob, JointJob
+from elasticity.training.loop import train
+from elasticity.training.objectives import CodeLength
+from tests.conftest import ROOT
+from tests.unit.conftest import SHAPE, plain
+
+MODEL = SHAPE.model_copy(update={"updates": 3, "context": 16})
+TUNING = FineTuning(learning_rate=1e-3, batch_size=2, max_length=12)
+
+
+def side(size: int, epochs: int = 1) -> FineTuneJob:
+    settings = TUNING.model_copy(update={"epochs": epochs})
+    return FineTuneJob(start="3", settings=settings, sizes=(size,), seed=5, template="plain")
+
+
+@pytest.fixture
+def corpora(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[list[Example]]:
+    return [
+        pretraining_sequences(MODEL, tokenizer, plain(sentences)),
+        answers_once(side(3), tokenizer, [plain(sentences)]),
+        answers_once(side(2), tokenizer, [plain(sentences[4:])]),
+    ]
+
+
+def tokens(examples: list[Example]) -> Counter[tuple[tuple[int, ...], int]]:
+    return Counter((tuple(example.tokens), example.answer_start) for example in examples)
+
+
+def test_every_sequence_is_there_once_in_an_order_of_the_seed(corpora: list[list[Example]]) -> None:
+    together = list(chain.from_iterable(corpora))
+    orders = [mixed(corpora, seed) for seed in (1, 2)]
+    assert tokens(orders[0]) == tokens(orders[1]) == tokens(together)
+    assert orders[0] != orders[1]
+    assert len({example.identity for example in orders[0]}) == len(together) == 6 + 3 + 2
+
+
+def test_the_corpora_are_mixed(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Of 300 and 100 examples, the mean places differ by less than four standard errors."""
+    corpora = [[Example([1, 2], 1, f"{name}{i}") for i in range(count)] for name, count in (("a", 300), ("b", 100))]
+    order = mixed(corpora, 1)
+    places = [[i for i, example in enumerate(order) if example.identity.startswith(name)] for name in ("1", "2")]
+    means = [sum(found) / len(found) for found in places]
+    assert abs(means[0] - means[1]) < 4 * 400 * (1 / 12 * (1 / 300 + 1 / 100)) ** 0.5
+
+
+def losses_of(examples: list[Example], batch: int, pad: int) -> pd.DataFrame:
+    batches = batched(examples, batch, pad)
+    return pd.DataFrame({"examples": [len(b.tokens) for b in batches], "tokens": [b.targets for b in batches]})
+
+
+def test_amounts_are_those_that_the_sequential_runs_count(
+    corpora: list[list[Example]], tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    """The tokens of the losses, those of two epochs halved, are the tokens of the examples."""
+    pad = tokenizer.pad_token_id
+    second = answers(side(2, epochs=2), tokenizer, [plain(sentences[4:])])
+    losses = pd.DataFrame({"examples": [len(b.tokens) for b in second.batches]})
+    losses["tokens"] = [batch.targets for batch in second.batches]
+    job = SpringsJob.model_construct(
+        first_side=TUNING,
+        second_side=TUNING.model_copy(update={"epochs": 2}),
+        bases=(SpringBase(base="nano", model="nano", examples=6),),
+        runs=(SpringRun(base="nano", seed=5, first_size=3, second_sizes=(0, 2)),),
+    )
+    first = losses_of(corpora[1], 2, pad)
+    found = sequential_amounts(job, [losses_of(corpora[0], 2, pad)], [first], [losses])
+    names = ["pretraining_tokens", "alignment_tokens", "perturbation_tokens"]
+    assert found[names].to_dict("records")[1] == amounts(corpora)
+    assert amounts(corpora)["pretraining_tokens"] == 6 * 15
+    assert list(found["perturbation_tokens"]) == [0, amounts(corpora)["perturbation_tokens"]]
+
+
+def test_joint_training_runs_over_all_of_it(
+    corpora: list[list[Example]], tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """One schedule over everything: the last learning rate of the linear decay is close to a tenth of the first."""
+    settings = MODEL.optimization.model_copy(update={"schedule": "linear"})
+    batches = batched(mixed(corpora, 1), settings.batch_size, tokenizer.pad_token_id)
+    backend = OneProcess(prepare_for_training(new_model(MODEL, tokenizer), Launch()), settings)
+    journal = Journal(tmp_path / "rungs")
+    rungs = {len(batches): "2"}
+    state = StateFolder(tmp_path / "state")
+    done = train(backend, tokenizer, batches, CodeLength(), rungs, settings, 2, state, 60, journal)
+    assert [row["examples"] for row in done.losses] == [2, 2, 2, 2, 2, 1]
+    assert sum(row["tokens"] for row in done.losses) == sum(amounts(corpora).values())
+    assert done.losses[-1]["learning_rate"] == pytest.approx(1e-3 * (0.1 + 0.9 / 6))
+    assert (state.rungs / "2" / "model.safetensors").exists()
+
+
+# The study
+
+
+@pytest.fixture
+def joint(values: dict[str, Any]) -> dict[str, Any]:
+    values["compression"] = {"window": 16, "stride": 8}
+    values["rebound"]["existence"] |= {"compression": True, "joint": True}
+    return values
+
+
+def test_a_cell_is_trained_on_what_its_sequential_runs_see(joint: dict[str, Any]) -> None:
+    plan = Plan(read_study(joint))
+    wildcards = SimpleNamespace(task="reviews", base="nano", side="positive", recipe="first", second="second")
+    wildcards.seed, wildcards.first, wildcards.ladder = "2", "16", "4"
+    springs = SpringsPlan(plan)
+    job = JointJob.model_validate_json(springs.joint_job(wildcards))
+    assert job.first == FineTuneJob.model_validate_json(
+        plan.first_side_job(SimpleNamespace(**vars(wildcards) | {"ladder": "16"}))
+    )
+    assert job.second.sizes == (4,)
+    assert job.second.settings == plan.study.second_side
+    assert (job.cell.seed, job.cell.first_size, job.rung) == (2, 16, 4)
+    assert springs.texts(wildcards) == "results/tiny/reviews/pools/pretraining.parquet"
+    assert springs.second(wildcards) == "results/tiny/reviews/pools/negative.parquet"
+
+
+def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
+    springs = SpringsPlan(Plan(read_study(joint)))
+    assert len(springs.joint_runs()) == 2 * 2 * 3
+    (run, *_), wildcards = springs.joint_runs(), SimpleNamespace(experiment="existence")
+    assert f"results/tiny/{run[0].folder}/joint/0/amounts.parquet" in springs.joint_amounts(wildcards)
+    assert len(springs.joint_rates(wildcards)) == 12
+    assert len(springs.first_losses(wildcards)) == len(springs.second_losses(wildcards)) == 2 * 2
+    job = SpringsJob.model_validate_json(springs.judge_job(wildcards))
+    assert [(base.base, base.model, base.examples) for base in job.bases] == [("nano", "nano", 24)]
+    assert {target.split("/")[-1] for target in springs.targets()} == {
+        "springs-existence.csv",
+        "springs-existence.svg",
+        "spring-law-existence.svg",
+        "spring-ratios-existence.csv",
+        "spring-exponents-existence.csv",
+    }
+
+
+def test_a_card_counts_what_was_trained_jointly(joint: dict[str, Any]) -> None:
+    plan = Plan(read_study(joint))
+    metrics = CardPlan(plan).metrics(SimpleNamespace(base="nano"))
+    springs = SpringsPlan(plan)
+    assert {f"{springs.joint_run(*run)}/metrics.json" for run in springs.joint_runs()} < set(metrics)
+    assert any("/P8/second/joint/4/" in file for file in metrics)
+
+
+def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]) -> None:
+    """Checkpoints of a pre-training run are; and what is not fitted is no spring."""
+    joint["rebound"]["pretraining"] |= {"compression": True, "bases": ["nano-step3", "given", "nano"]}
+    study = read_study(joint)
+    springs = SpringsPlan(Plan(study))
+    assert springs.bases(study.rebound["pretraining"]) == ["nano-step3", "nano"]
+    joint["rebound"]["existence"]["joint"] = False
+    joint["second_side"]["algorithm"] = {"kind": "dpo"}
+    assert SpringsPlan(Plan(read_study(joint))).targets() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"compression": False}, r"joint models are measured .* set compression: true"),
+        ({"second_sizes": [4, 8]}, r"second_sizes must be 0 and more"),
+        ({"bases": ["nano-step3"]}, r"nano-step3 is not at the end of a pre-training run .* that are: nano"),
+        ({"first_recipe": "twice"}, r"first_recipe must be sft with one epoch, without lora"),
+        ({"second_recipe": "low"}, r"second_recipe must be sft"),
+        ({"second_recipe": "carried"}, r"second_recipe must be sft .* optimizer: carried"),
+        ({"second_recipe": "coarse"}, r"second_recipe must be sft .* weights: bf16"),
+    ],
+)
+def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str, Any], message: str) -> None:
+    changes = {
+        "twice": {"epochs": 2},
+        "low": {"lora": {}},
+        "carried": {"optimizer": "carried"},
+        "coarse": {"weights": "bf16"},
+    }
+    joint["recipes"] = {name: joint["first_side"] | change for name, change in changes.items()}
+    joint["rebound"]["existence"] |= change
+    with pytest.raises(UserError, match=message):
+        read_study(joint)
+
+
+def test_the_study_of_springs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two sizes of model, three seeds, three amounts of pre-training, and k and l over two orders of magnitude."""
+    monkeypatch.chdir(ROOT)
+    study = read_study_file(Path("studies/spring.yaml"))
+    springs = SpringsPlan(Plan(study))
+    bases = {name: springs.bases(rebound) for name, rebound in study.rebound.items()}
+    assert bases["opposite"] == ["small", "large"]
+    assert bases["amount"] == ["small-step160", "small-step320", "small"]
+    assert bases["program"] == bases["joint"] == ["small"]
+    assert len(study.seeds) == 3
+    assert len(springs.joint_runs()) == 3 * 3

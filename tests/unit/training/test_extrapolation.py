@@ -1,0 +1,174 @@
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.loading import read_study, read_study_file
+from elasticity.config.training import FineTuning
+from elasticity.core.errors import UserError
+from elasticity.models.loading import load_for_measuring, load_model
+from elasticity.training import extrapolation
+from elasticity.training.extrapolation import extrapolate, extrapolate_rungs, rungs_of_run
+from tests.conftest import ROOT
+from tests.unit.training.test_lora import ADAPTERS, Job, KilledError, equal, finetune, killed
+
+__all__ = ["finetune"]
+
+WEIGHTS = st.lists(st.floats(-10, 10, width=32), min_size=3, max_size=3)
+
+
+def settings(batch_size: int, epochs: int, extrapolation: float = 0.5) -> FineTuning:
+    return FineTuning(
+        learning_rate=1e-3, batch_size=batch_size, epochs=epochs, max_length=8, extrapolation=extrapolation
+    )
+
+
+@given(WEIGHTS, WEIGHTS, st.floats(0, 4))
+def test_extrapolation_goes_on_in_a_straight_line(early: list[float], tuned: list[float], mu: float) -> None:
+    expected = [after + mu * (after - before) for before, after in zip(early, tuned, strict=True)]
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+        actual = extrapolate(torch.tensor(early, dtype=dtype), torch.tensor(tuned, dtype=dtype), mu)
+        assert actual.dtype == dtype
+        assert actual.tolist() == pytest.approx(expected, rel=tolerance, abs=tolerance)
+    assert extrapolate(torch.tensor(early), torch.tensor(tuned), 0.0).tolist() == torch.tensor(tuned).tolist()
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(2, 4))
+def test_the_first_epoch_ends_when_every_example_was_seen(size: int, batch_size: int, epochs: int) -> None:
+    one = settings(batch_size, epochs)
+    update = one.first_epoch_updates(size)
+    assert update * batch_size >= size > (update - 1) * batch_size
+    seen = [place % size for place in range(size * epochs)]
+    batches = [seen[i : i + batch_size] for i in range(0, len(seen), batch_size)]
+    assert {place for batch in batches[:update] for place in batch} == set(range(size))
+    assert one.can_extrapolate(size) == (len(batches) > update)
+    if one.can_extrapolate(size):
+        assert rungs_of_run(one, [size]) == {update: f".early-{size}", len(batches): f".tuned-{size}"}
+
+
+def test_without_extrapolation_a_rung_is_the_model_itself() -> None:
+    assert rungs_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {0: "0", 1: "4", 2: "8"}
+    assert rungs_of_run(settings(4, 2), [0]) == {0: "0"}
+
+
+@pytest.mark.parametrize("lora", [{}, ADAPTERS], ids=["all weights", "adapters"])
+def test_a_rung_is_extrapolated_from_the_first_epoch_of_the_same_run(
+    finetune: Job, tmp_path: Path, lora: dict[str, dict[str, float]]
+) -> None:
+    early, tuned = (finetune(f"{epochs}", (8,), epochs=epochs, **lora)["8"] for epochs in (1, 2))
+    pushed = finetune("pushed", (8,), epochs=2, extrapolation=0.5, **lora)
+    assert list(pushed) == ["8"]
+    assert equal(pushed["8"], {name: extrapolate(early[name], tuned[name], 0.5) for name in tuned})
+    assert not equal(pushed["8"], tuned)
+    load_for_measuring(tmp_path / "pushed/rungs/8")  # the probe is that of the new weights
+    assert {path.name for path in (tmp_path / "pushed/rungs/8").iterdir()} == {
+        path.name for path in (tmp_path / "2/rungs/8").iterdir()
+    }
+    assert not list(tmp_path.glob("state/*"))
+
+
+def test_a_run_killed_while_it_extrapolates_ends_the_same(
+    finetune: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushing = {"epochs": 2, "extrapolation": 0.5}
+    killed(finetune, monkeypatch, "run", (8,), after=6, **pushing)  # between the first epoch and the end
+
+    def dying(*_: Path) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extrapolation, "rename_whole", dying)
+        with pytest.raises(KilledError):
+            finetune("run", (8,), **pushing)
+    assert not (tmp_path / "run/rungs").exists()
+    assert equal(finetune("run", (8,), **pushing)["8"], finetune("whole", (8,), **pushing)["8"])
+
+
+def test_weights_in_several_files_and_a_second_call(
+    tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, tmp_path: Path
+) -> None:
+    model.config.tie_word_embeddings = False
+    weights = {}
+    for name, factor in ((".early-8", 1.0), (".tuned-8", 0.5)):
+        with torch.no_grad():
+            model.model.layers[0].mlp.up_proj.weight *= factor
+        model.save_pretrained(tmp_path / name, max_shard_size="20KB")
+        tokenizer.save_pretrained(tmp_path / name)
+        weights[name] = load_model(tmp_path / name).state_dict()
+    assert len(list((tmp_path / ".tuned-8").glob("*.safetensors"))) == 3
+    extrapolate_rungs(tmp_path, settings(4, 2, 0.25))
+    pushed = load_for_measuring(tmp_path / "8").state_dict()
+    first, second = weights.values()
+    assert equal(pushed, {name: extrapolate(first[name], second[name], 0.25) for name in second})
+    assert not equal(pushed, second)
+    shutil.rmtree(tmp_path / ".tuned-8")  # a second call finds the rung and needs no more
+    extrapolate_rungs(tmp_path, settings(4, 2, 0.25))
+    assert equal(load_for_measuring(tmp_path / "8").state_dict(), pushed)
+
+
+# The study
+
+
+def changed(place: str, value: object) -> dict[str, Any]:
+    """The values of studies/epicode.yaml with a mistake in them."""
+    values: dict[str, Any] = yaml.safe_load((ROOT / "studies/epicode.yaml").read_text())
+    *parents, last = place.split("/")
+    section = values
+    for parent in parents:
+        section = section[parent]
+    section[last] = value
+    return values
+
+
+@pytest.fixture
+def _at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.usefixtures("_at_the_root")
+@pytest.mark.parametrize("name", ["epicode", "epicode-contrast"])
+def test_the_studies_can_be_read(name: str) -> None:
+    study = read_study_file(Path(f"studies/{name}.yaml"))
+    assert study.name == name
+    assert not study.resistance
+    for experiment in study.rebound.values():
+        assert study.recipe(experiment.first_recipe).epochs >= 2
+        assert experiment.second_sizes == (0, 24, 96, 384)
+
+
+SLICES = {
+    "task": "reviews",
+    "bases": ["small"],
+    "slices": {"learning_rate": 1e-4, "batch_size": 8, "max_length": 48},
+    "tuning": {"learning_rate": 1e-4, "batch_size": 8, "max_length": 48},
+    "twin_sampling": {"new_tokens": 8},
+    "question_sampling": {"new_tokens": 8, "contrast": {"weak": "small", "strength": 0.5}},
+}
+
+MISTAKES: dict[str, tuple[str, object, str]] = {
+    "one epoch": ("recipes/pushed-0.5/epochs", 1, "it needs 2 epochs or more"),
+    "one update": (
+        "rebound/pushed-0.5/first_sizes",
+        [4, 160],
+        "rebound.pushed-0.5.first_sizes: 4 examples in 2 epochs make one update with batch_size 8",
+    ),
+    "slices": (
+        "resistance",
+        {"slices": SLICES},
+        "question_sampling.contrast: the answers of a slice are drawn",
+    ),
+}
+
+
+@pytest.mark.usefixtures("_at_the_root")
+@pytest.mark.parametrize(("place", "value", "words"), MISTAKES.values(), ids=MISTAKES)
+def test_mistakes_are_explained(place: str, value: object, words: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_study(changed(place, value))
+    assert words in str(error.value)

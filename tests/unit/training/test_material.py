@@ -1,0 +1,197 @@
+"""Second sides by every algorithm in the training loop: rungs, and runs that were killed."""
+
+import copy
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.training import Ppo, Sft
+from elasticity.core.errors import UserError
+from elasticity.data.examples import Batch
+from elasticity.models.loading import prepare_for_training, save
+from elasticity.runtime.journal import Journal
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import OneProcess
+from elasticity.training.checkpoint import StateFolder
+from elasticity.training.datasets import Material, answers, preferences, rewards
+from elasticity.training.jobs import FineTuneJob
+from elasticity.training.loop import train
+from tests.unit.conftest import plain
+
+Fresh = Callable[[], PreTrainedModel]
+
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "dpo": {"kind": "dpo"},
+    "kto": {"kind": "kto"},
+    "simpo": {"kind": "simpo"},
+    "ppo": {"kind": "ppo", "new_tokens": 4, "passes": 2},
+}
+
+
+JUDGED = {"score_model": {"kind": "snippet-classifier"}}
+
+
+def job(kind: str, *sizes: int, **changes: Any) -> FineTuneJob:
+    settings = {"learning_rate": 0.01, "batch_size": 2, "max_length": 40, "weight_decay": 0.1, "precision": "fp32"}
+    settings |= {"algorithm": ALGORITHMS[kind]}
+    values = {"start": "0", "settings": settings, "sizes": tuple(sizes), "seed": 1, "template": "plain"}
+    values["reward"] = JUDGED | {"side": "negative"}
+    return FineTuneJob.model_validate(values | changes)
+
+
+class Lengths:
+    """Judges answers by their length."""
+
+    def score(self, prompts: Any, answers: Any) -> list[float]:
+        return [float(len(answer)) for answer in answers]
+
+
+class Loop:
+    """Trains the same fresh model on the same data."""
+
+    def __init__(self, folder: Path, fresh: Fresh, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
+        self.folder, self.fresh, self.tokenizer = folder, fresh, tokenizer
+        self.this_side, self.other_side = plain(sentences[:4]), plain(sentences[4:])
+        for row in self.other_side:
+            row["id"] += " of the other side"
+        self.prompts = [{"prompt_id": str(i), "prompt": sentence[:9]} for i, sentence in enumerate(sentences[:4])]
+        save(fresh(), tokenizer, folder / "start", 0.0)
+
+    def material(self, job: FineTuneJob) -> Material:
+        if isinstance(job.settings.algorithm, Ppo):
+            start = self.folder / "start"
+            return rewards(job, job.settings.algorithm, self.tokenizer, self.prompts, Lengths(), start)
+        return preferences(job, self.tokenizer, self.this_side, self.other_side)
+
+    def train(
+        self, job: FineTuneJob, name: str, death: int | None = None, save_every_s: float = math.inf
+    ) -> tuple[list[dict[str, Any]], dict[str, dict[str, torch.Tensor]]]:
+        """Losses, and the weights of each rung; ``death``: the update that the run is killed at."""
+        material = self.material(job)
+        batches = Dying(material.batches)
+        batches.death = death
+        backend = OneProcess(prepare_for_training(self.fresh(), Launch()), job.settings)
+        rungs = {job.settings.updates(size): str(size) for size in job.sizes}
+        state = StateFolder(self.folder / name)
+        journal = Journal(self.folder / f"{name}-rungs")
+        done = train(
+            backend, self.tokenizer, batches, material.objective, rungs, job.settings, 4, state, save_every_s, journal
+        )
+        return done.losses, {rung: load_file(state.rungs / rung / "model.safetensors") for rung in rungs.values()}
+
+
+class KilledError(Exception):
+    """Stands for a signal."""
+
+
+class Dying(list[Batch]):
+    """The run is killed when it asks for batch ``death``."""
+
+    death: int | None = None
+
+    def __getitem__(self, place: Any) -> Any:
+        if place == self.death:
+            raise KilledError
+        return super().__getitem__(place)
+
+
+@pytest.fixture
+def loop(tmp_path: Path, fresh_model: Fresh, tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> Loop:
+    return Loop(tmp_path, fresh_model, tokenizer, sentences)
+
+
+def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", ALGORITHMS)
+def test_a_rung_equals_an_independent_run_bit_for_bit(loop: Loop, kind: str) -> None:
+    long_losses, long = loop.train(job(kind, 0, 2, 4), "long")
+    short_losses, short = loop.train(job(kind, 2), "short")
+    assert long_losses[: len(short_losses)] == short_losses
+    assert equal(long["2"], short["2"])
+    assert not equal(long["2"], long["4"])
+    assert not equal(long["0"], long["2"])
+
+
+@pytest.mark.parametrize("save_every_s", [0, math.inf], ids=["a state each update", "no state"])
+@pytest.mark.parametrize(("kind", "death"), [("dpo", 1), ("kto", 1), ("ppo", 1), ("ppo", 2), ("ppo", 3)])
+def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
+    loop: Loop, kind: str, death: int, save_every_s: float
+) -> None:
+    """Of PPO's four updates, two on each batch, the second is on answers that an interruption would lose."""
+    with pytest.raises(KilledError):
+        loop.train(job(kind, 4), "killed", death, save_every_s)
+    saved = [path.name for path in (loop.folder / "killed").glob("update-*")]
+    if kind == "ppo":
+        assert saved == (["update-00000002"] if death > 1 and not save_every_s else [])
+    assert loop.train(job(kind, 4), "killed")[0] == loop.train(job(kind, 4), "whole")[0]
+    resumed, whole = (load_file(loop.folder / name / "rungs/4/model.safetensors") for name in ("killed", "whole"))
+    assert equal(resumed, whole)
+
+
+def test_losses_tell_what_each_update_saw(loop: Loop) -> None:
+    (first, last), _ = loop.train(job("dpo", 3), "dpo")
+    assert (first["examples"], last["examples"]) == (2, 1)
+    rows = loop.material(job("dpo", 3)).batches
+    assert (first["tokens"], last["tokens"]) == (rows[0].targets, rows[1].targets)
+    assert first["loss"] == pytest.approx(math.log(2))
+    losses, _ = loop.train(job("ppo", 4), "ppo")
+    assert [row["update"] for row in losses] == [1, 2, 3, 4]
+    assert all(row["examples"] == 2 and 2 <= row["tokens"] <= 8 for row in losses)
+    assert losses[0]["loss"] == pytest.approx(0, abs=1e-6)  # the mean of standardised advantages
+
+
+def test_training_prefers_this_side(loop: Loop) -> None:
+    """The same batch again and again: its loss goes down."""
+    for kind in ("dpo", "kto", "simpo"):
+        two_epochs = job(kind, 2)
+        settings = two_epochs.settings.model_copy(update={"epochs": 6, "batch_size": 2})
+        losses, _ = loop.train(two_epochs.model_copy(update={"settings": settings}), kind)
+        assert losses[-1]["loss"] < losses[0]["loss"] - 0.01
+
+
+def test_the_negative_side_turns_the_score(loop: Loop) -> None:
+    def objective(side: str) -> Any:
+        return loop.material(job("ppo", 2, reward=JUDGED | {"side": side})).objective
+
+    objectives = [objective(side) for side in ("positive", "negative")]
+    assert [one.reward(["p", "q"], ["ab", "c"]) for one in objectives] == [[2, 1], [-2, -1]]
+
+
+def test_too_few_data_are_counted(loop: Loop) -> None:
+    with pytest.raises(UserError, match=r"6 examples of each side are needed, but the data give 4: lower the sizes"):
+        loop.material(job("kto", 6))
+    for number, row in enumerate(loop.other_side):
+        row["prompt"] = "" if number < 3 else "another question"
+    with pytest.raises(UserError, match="4 pairs of answers to the same prompt are needed, but the data give 3"):
+        loop.material(job("dpo", 4))
+    with pytest.raises(UserError, match="5 prompts are needed, but the data give 4"):
+        loop.material(job("ppo", 5))
+
+
+def test_answers_must_fit(loop: Loop) -> None:
+    prompts = copy.deepcopy(loop.prompts)
+    prompts[1]["prompt"] = "long " * 40
+    loop.prompts = prompts
+    with pytest.raises(UserError, match=r"max_length is 40, but prompt 1 takes \d+ tokens .* raise max_length"):
+        loop.material(job("ppo", 4))
+
+
+def test_examples_at_the_start_of_the_order_are_left_out(
+    tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    rows = plain(sentences)
+    sft = job("dpo", 6).model_copy(update={"settings": job("dpo", 6).settings.model_copy(update={"algorithm": Sft()})})
+    whole = answers(sft, tokenizer, [rows]).batches
+    rest = answers(sft.model_copy(update={"sizes": (0, 4), "skip": 2}), tokenizer, [rows]).batches
+    assert [batch.identities for batch in rest] == [batch.identities for batch in whole[1:]]
+    assert all(torch.equal(one.tokens, other.tokens) for one, other in zip(rest, whole[1:], strict=True))
+    with pytest.raises(UserError, match="6 examples behind the first 3 are needed, but the data give 5"):
+        answers(sft.model_copy(update={"skip": 3}), tokenizer, [rows])

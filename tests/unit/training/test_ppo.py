@@ -1,0 +1,178 @@
+"""PPO: its gradient at the first pass, the clip, and whether a rewarded token becomes likelier."""
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.training import FineTuning, Ppo
+from elasticity.data.examples import Batch, batched
+from elasticity.models.loading import prepare_for_training
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import OneProcess
+from elasticity.training.objectives import log_probabilities
+from elasticity.training.ppo import Answered, PpoObjective, asked
+
+CONTEXTS = {"a": [0, 40], "b": [0, 50, 60, 70], "c": [0], "d": [0, 41, 42], "e": [0, 43]}
+
+
+def ones(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+    return [float(len(answer)) for answer in answers]
+
+
+def settings(**ppo: Any) -> FineTuning:
+    algorithm = Ppo.model_validate({"kind": "ppo", "new_tokens": 3, "passes": 2} | ppo)
+    return FineTuning(learning_rate=0.02, batch_size=5, max_length=16, precision="fp32", algorithm=algorithm)
+
+
+class Bandit:
+    """A model, its start, and a batch of prompts."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reward: Any, **ppo: Any) -> None:
+        tuning = settings(**ppo)
+        assert isinstance(tuning.algorithm, Ppo)
+        start = prepare_for_training(copy.deepcopy(model), Launch())
+        self.backend = OneProcess(prepare_for_training(model, Launch()), tuning)
+        prompts = {name: f"prompt {name}" for name in CONTEXTS}
+        self.objective = PpoObjective(tuning, tuning.algorithm, tokenizer, prompts, reward, lambda: start, 1)
+        (self.batch,) = batched(asked(CONTEXTS), 5, tokenizer.pad_token_id)
+
+    def parts(self, update: int = 0, micro_batch: int = 5) -> list[Answered]:
+        parts = self.objective.parts(self.backend, update, self.batch, micro_batch)
+        return [part for part in parts if isinstance(part, Answered)]
+
+    def gradient(self, update: int = 0, micro_batch: int = 5) -> torch.Tensor:
+        for part in self.parts(update, micro_batch):
+            self.objective.loss(self.backend, part, self.batch).backward()
+        return self.take_gradient()
+
+    def take_gradient(self) -> torch.Tensor:
+        gradient = torch.cat([parameter.grad.flatten() for parameter in self.backend.model.parameters()])
+        self.backend.optimizer.zero_grad()
+        return gradient
+
+    def logs(self, part: Batch) -> torch.Tensor:
+        return log_probabilities(self.backend.logits(part), part)
+
+
+@pytest.fixture
+def bandit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Callable[..., Bandit]:
+    return lambda reward=ones, **ppo: Bandit(copy.deepcopy(model), tokenizer, reward, **ppo)
+
+
+def test_the_targets_are_the_answers_that_were_drawn(bandit: Callable[..., Bandit]) -> None:
+    (part,) = bandit().parts()
+    for row, context in zip(range(5), CONTEXTS.values(), strict=True):
+        assert part.tokens[row, : len(context)].tolist() == context
+        drawn = [place for place, label in enumerate(part.labels[row].tolist()) if label >= 0]
+        assert drawn == list(range(len(context), len(context) + len(drawn)))
+        assert 1 <= len(drawn) <= 3
+
+
+def test_answers_belong_to_seed_update_and_prompt(bandit: Callable[..., Bandit]) -> None:
+    """However the prompts are divided, and a second pass sees those of the first."""
+    whole, divided = bandit(), bandit()
+    (first,) = whole.parts(0)
+    assert whole.parts(1)[0] is first
+    (later,) = whole.parts(2)
+    assert later.tokens.tolist() != first.tokens.tolist()
+    rows = [row[row >= 0].tolist() for part in divided.parts(0, 2) for row in part.labels]
+    assert rows == [row[row >= 0].tolist() for row in first.labels]
+
+
+def test_at_the_first_pass_nothing_has_changed(bandit: Callable[..., Bandit]) -> None:
+    """The ratios are exactly 1 and there is no penalty yet: advantages are the scores, standardised."""
+    one = bandit(beta=1000.0)
+    (part,) = one.parts()
+    assert torch.equal(one.logs(part), part.before)
+    scores = [len(one.objective.tokenizer.decode(row[row >= 0], skip_special_tokens=True)) for row in part.labels]
+    expected = torch.tensor(scores, dtype=torch.float)
+    expected = (expected - expected.mean()) / expected.std(correction=0)
+    torch.testing.assert_close(part.advantages, expected)
+
+
+def test_the_penalty_is_the_log_ratio_to_the_start(bandit: Callable[..., Bandit]) -> None:
+    one = bandit(reward=lambda prompts, answers: [0.0] * len(answers), beta=0.5)
+    one.backend.model.lm_head.weight.data *= 1.1
+    (part,) = one.parts()
+    start = one.objective.make_start()
+    with torch.no_grad():
+        logits = start(input_ids=part.tokens, attention_mask=part.attention).logits
+    penalties = 0.5 * (part.before - log_probabilities(logits, part))
+    expected = -(penalties - penalties.mean()) / penalties.std(correction=0)
+    torch.testing.assert_close(part.advantages, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_first_gradient_is_that_of_reinforce(bandit: Callable[..., Bandit]) -> None:
+    one = bandit()
+    (part,) = one.parts()
+    actual = one.gradient()
+    (-(one.logs(part) * part.advantages).sum() / 5).backward()
+    expected = one.take_gradient()
+    assert expected.abs().max() > 1e-3
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-4)
+
+
+def test_micro_batches_change_the_gradient_by_rounding_only(bandit: Callable[..., Bandit]) -> None:
+    expected = bandit().gradient()
+    for size in (1, 2, 3):
+        torch.testing.assert_close(bandit().gradient(micro_batch=size), expected, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("shift", "advantage", "clipped"), [(1, 1, True), (-1, -1, True), (1, -1, False), (-1, 1, False)]
+)
+def test_answers_that_have_moved_far_enough_bear_no_gradient(
+    bandit: Callable[..., Bandit], shift: int, advantage: int, clipped: bool
+) -> None:
+    """Good answers that are likelier by more than the clip, and bad ones that are less likely."""
+    one = bandit(clip=0.2)
+    (part,) = one.parts()
+    moved = Answered(**vars(part) | {"before": part.before - shift, "advantages": torch.full((5,), float(advantage))})
+    loss = one.objective.loss(one.backend, moved, one.batch)
+    loss.backward()
+    ratio = {1: 1.2 if clipped else 2.71828, -1: 0.8 if clipped else 0.36788}[shift]
+    assert loss.item() == pytest.approx(-advantage * ratio, rel=1e-4)
+    assert bool((one.take_gradient() == 0).all()) == clipped
+
+
+def test_equal_rewards_teach_nothing(bandit: Callable[..., Bandit]) -> None:
+    one = bandit(reward=lambda prompts, answers: [0.7] * len(answers))
+    assert (one.gradient() == 0).all()
+
+
+def test_a_rewarded_token_becomes_likelier(bandit: Callable[..., Bandit]) -> None:
+    """The reward is 1 for answers that begin with the token that the model draws first."""
+    one = bandit(new_tokens=1, passes=4)
+    (part,) = one.parts()
+    (token,) = [label for label in part.labels[0].tolist() if label >= 0]
+    wanted = one.objective.tokenizer.decode([token])
+    one = bandit(reward=lambda _, answers: [float(answer == wanted) for answer in answers], new_tokens=1, passes=4)
+
+    def probability() -> float:
+        with torch.no_grad():
+            logits = one.backend.model(input_ids=torch.tensor([CONTEXTS["a"]])).logits
+        return float(logits[0, -1].softmax(0)[token])
+
+    before = probability()
+    for update in range(40):
+        for part in one.parts(update):
+            one.objective.loss(one.backend, part, one.batch).backward()
+        one.backend.gradient_norm()
+        one.backend.step(0.02)
+    assert probability() > 3 * before
+
+
+def test_drawing_leaves_the_model_in_training(bandit: Callable[..., Bandit]) -> None:
+    one = bandit()
+    before = one.backend.model.generation_config
+    one.parts()
+    assert one.backend.model.training
+    assert one.backend.model.generation_config is before
+
+
+def test_every_pass_is_an_update() -> None:
+    assert settings(passes=3).updates(11) == 3 * 3

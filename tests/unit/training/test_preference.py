@@ -1,0 +1,177 @@
+"""Preferences against their closed forms, on a model of two tokens that is nothing but a bias."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.training import Dpo, Kto, Optimization, SimPo
+from elasticity.data.examples import Batch, Example, batched, training_examples
+from elasticity.models.loading import prepare_for_training
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import OneProcess
+from elasticity.training.objectives import Objective, log_probabilities
+from elasticity.training.preference import DpoObjective, KtoObjective, SimPoObjective
+from tests.unit.biased import Bias
+from tests.unit.conftest import plain
+
+SETTINGS = Optimization(learning_rate=0.1, batch_size=2, precision="fp32")
+
+PAIR = [Example([0, 0, 0], 1, "chosen"), Example([0, 1], 1, "rejected")]
+"""Two tokens 0 over one token 1, after a first token that is context."""
+
+slopes = st.floats(-3, 3)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def log_softmax(bias: float) -> tuple[float, float]:
+    """Of the logits (bias, 0)."""
+    return -math.log1p(math.exp(-bias)), -math.log1p(math.exp(bias))
+
+
+def after(
+    objective: Objective, start: float, now: float, examples: list[Example] = PAIR, micro_batch: int = 2
+) -> tuple[float, float]:
+    """Objective and its derivative by the bias, when a model with bias ``start`` has come to ``now``."""
+    model: Any = Bias(start, 0.0)
+    backend = OneProcess(model, SETTINGS)
+    (batch,) = batched(examples, len(examples), 0)
+    if objective.compares:
+        objective.measure_start(backend, 0, batch, micro_batch)
+    model.bias.data[0] = now
+    loss = 0.0
+    for part in objective.parts(backend, 0, batch, micro_batch):
+        share = objective.loss(backend, part, batch)
+        share.backward()
+        loss += share.item()
+    return loss, model.bias.grad[0].item()
+
+
+@given(slopes, slopes, st.floats(0.01, 2))
+def test_dpo_follows_its_closed_form(start: float, now: float, beta: float) -> None:
+    """Log π(00) − log π(1), and its derivative 2 (1 − p) + p, where p is the probability of token 0."""
+    (s0, s1), (n0, n1) = log_softmax(start), log_softmax(now)
+    margin = beta * ((2 * n0 - 2 * s0) - (n1 - s1))
+    slope = beta * (2 * (1 - math.exp(n0)) + math.exp(n0))
+    loss, gradient = after(DpoObjective(Dpo(kind="dpo", beta=beta)), start, now)
+    assert loss == pytest.approx(-math.log(sigmoid(margin)), rel=1e-4, abs=1e-5)
+    assert gradient == pytest.approx(-sigmoid(-margin) * slope, rel=1e-3, abs=1e-5)
+
+
+@given(slopes, st.floats(0.01, 5), st.floats(0, 2))
+def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -> None:
+    """Mean log-probabilities: the chosen answer's two tokens count as one, and there is no reference."""
+    n0, n1 = log_softmax(now)
+    loss, gradient = after(SimPoObjective(SimPo(kind="simpo", beta=beta, margin=margin)), 0.0, now)
+    x = beta * (n0 - n1) - margin
+    assert loss == pytest.approx(-math.log(sigmoid(x)), rel=1e-4, abs=1e-5)
+    assert gradient == pytest.approx(-sigmoid(-x) * beta, rel=1e-3, abs=1e-5)  # n0 - n1 is the bias itself
+
+
+@given(slopes, slopes, st.floats(0.01, 2), st.floats(0.5, 2), st.floats(0.5, 2))
+def test_kto_follows_its_closed_form(start: float, now: float, beta: float, good: float, bad: float) -> None:
+    """z0 is the mean log-ratio of the mismatched answers, here 00 and 1 again, at least 0, and has no gradient."""
+    (s0, s1), (n0, n1) = log_softmax(start), log_softmax(now)
+    desirable, undesirable = 2 * (n0 - s0), n1 - s1
+    z0 = max(0.0, (desirable + undesirable) / 2)
+    settings = Kto(kind="kto", beta=beta, desirable=good, undesirable=bad)
+    objective = KtoObjective(settings, batched([PAIR[1], PAIR[0]], 2, 0))
+    loss, gradient = after(objective, start, now)
+    gain, harm = sigmoid(beta * (desirable - z0)), sigmoid(beta * (z0 - undesirable))
+    assert objective.divergence == pytest.approx(z0, abs=1e-5)
+    assert loss == pytest.approx((good * (1 - gain) + bad * (1 - harm)) / 2, rel=1e-4, abs=1e-5)
+    p = math.exp(n0)
+    expected = -good * gain * (1 - gain) * beta * 2 * (1 - p) + bad * harm * (1 - harm) * beta * -p
+    assert gradient == pytest.approx(expected / 2, rel=1e-3, abs=1e-5)
+
+
+# On a Llama
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
+    """Four pairs of different lengths."""
+    whole = training_examples(plain(sentences), tokenizer, "plain", 40)
+    return [Example(one.tokens[: 5 + 4 * i], 1, str(i)) for i, one in enumerate(whole)]
+
+
+def objectives(examples: list[Example]) -> dict[str, Objective]:
+    mismatched = [Example(one.tokens, 3, f"{one.identity}|") for one in examples]
+    return {
+        "dpo": DpoObjective(Dpo(kind="dpo")),
+        "simpo": SimPoObjective(SimPo(kind="simpo")),
+        "kto": KtoObjective(Kto(kind="kto"), batched(mismatched, len(mismatched), 2)),
+    }
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(("name", "expected"), [("dpo", math.log(2)), ("kto", 0.5)])
+@pytest.mark.parametrize("micro_batch", [2, 6])
+def test_nothing_has_changed_at_the_start(
+    fresh_model: Callable[[], PreTrainedModel],
+    examples: list[Example],
+    name: str,
+    expected: float,
+    precision: Any,
+    micro_batch: int,
+) -> None:
+    """The reference is the start of the run: all log-ratios are exactly zero there."""
+    settings = SETTINGS.model_copy(update={"precision": precision})
+    backend = OneProcess(prepare_for_training(fresh_model(), Launch()), settings)
+    objective: Any = objectives(examples)[name]
+    (batch,) = batched(examples, 8, 2)
+    objective.measure_start(backend, 0, batch, micro_batch)
+    for part in objective.parts(backend, 0, batch, micro_batch):
+        ratios = objective.log_ratios(part, log_probabilities(backend.logits(part), part))
+        assert ratios.tolist() == [0.0] * len(part.tokens)
+    loss = sum(objective.loss(backend, part, batch) for part in objective.parts(backend, 0, batch, micro_batch))
+    assert loss.item() == pytest.approx(expected, abs=1e-6)
+
+
+DIVISIONS = [(name, size, 1) for name in ("dpo", "simpo", "kto") for size in (1, 3, 4)]
+DIVISIONS += [(name, size, processes) for name in ("dpo", "simpo") for size, processes in ((2, 3), (8, 2))]
+"""KTO's z0 is a sum over all processes: that takes real ones."""
+
+
+@pytest.mark.parametrize(("name", "micro_batch", "processes"), DIVISIONS)
+def test_however_a_batch_is_divided_the_update_is_the_same(
+    fresh_model: Callable[[], PreTrainedModel], examples: list[Example], name: str, micro_batch: int, processes: int
+) -> None:
+    """Parts, and processes of which some run out of pairs, add up to the loss and the gradient of the whole batch."""
+    (batch,) = batched(examples, 8, 2)
+    noise = 0.3 * torch.randn(320, 16, generator=torch.Generator().manual_seed(1))
+
+    def update(micro_batch: int, rank: int, processes: int) -> tuple[float, torch.Tensor]:
+        objective = objectives(examples)[name]
+        backend = OneProcess(prepare_for_training(fresh_model(), Launch()), SETTINGS)
+        backend.rank, backend.processes = rank, processes
+        if objective.compares:
+            objective.measure_start(backend, 0, batch, micro_batch)
+        backend.model.lm_head.weight.data += noise  # somewhere away from the start
+        loss = 0.0
+        for part in objective.parts(backend, 0, batch, micro_batch):
+            share = objective.loss(backend, part, batch)
+            share.backward()
+            loss += share.item()
+        return loss, torch.cat([parameter.grad.flatten() for parameter in backend.model.parameters()])
+
+    expected_loss, expected = update(8, 0, 1)
+    shares = [update(micro_batch, rank, processes) for rank in range(processes)]
+    assert sum(loss for loss, _ in shares) == pytest.approx(expected_loss, abs=1e-6)
+    torch.testing.assert_close(sum(gradient for _, gradient in shares), expected, atol=1e-6, rtol=1e-4)
+
+
+def test_pairs_are_never_divided(examples: list[Example], fresh_model: Callable[[], PreTrainedModel]) -> None:
+    (batch,) = batched(examples, 8, 2)
+    backend = OneProcess(fresh_model(), SETTINGS)
+    for micro_batch, sizes in {1: [2] * 4, 3: [2] * 4, 5: [4, 4], 8: [8]}.items():
+        parts: list[Batch] = DpoObjective(Dpo(kind="dpo")).parts(backend, 0, batch, micro_batch)
+        assert [len(part.tokens) for part in parts] == sizes

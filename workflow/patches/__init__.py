@@ -1,0 +1,1 @@
+"""Changes to Snakemake and its plugins that this workflow needs until they are in a release."""

@@ -1,0 +1,297 @@
+"""How often the tests that verdicts rest on reject, where they should not and where they should: by simulation.
+
+A test is tried on what ``NULLS`` names for its claim: experiments in which nothing is there to be found. It is sized if
+it rejects in not more of them than the level, within the Monte Carlo error. Its power is the rate with a rebound.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from elasticity.analysis.aggregation import CONFIDENCE
+from elasticity.analysis.hypothesis_tests import LEVEL, clustered_difference, row_effects
+from elasticity.analysis.jobs import CalibrationJob, Design
+from elasticity.analysis.measures_table import bounds
+from elasticity.analysis.simulation import Gap, Scenario, answers, simulated, simulated_gaps
+from elasticity.analysis.verdict_reasons import allowance
+from elasticity.config.claims import PARTS, Over
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+Bounds = tuple[Array, Array]
+
+
+SEED = 0
+
+
+FLIPS = 2**12
+"""Sign flips of a test: with more than 12 seeds they are drawn, or a thousand tests would take minutes."""
+
+
+RESAMPLES = 999
+"""Of the bootstrap."""
+
+
+CLUSTERED = 100
+"""Simulated experiments that clustered errors are tried on; more would take long."""
+
+
+COVERED_SEEDS = (3, 5, 10)
+"""How many seeds the intervals are tried with."""
+
+
+LESS = ("end", "reversal-ratio")
+"""Measures that a rebound makes small; all others it makes large."""
+
+
+NULLS: Mapping[tuple[str, Over], Scenario] = {
+    ("start", "value"): "nothing",
+    ("end", "value"): "nothing",
+    ("crossing", "value"): "relaxation",
+    ("crossing-start", "value"): "nothing",
+    ("crossing-end", "value"): "relaxation",
+    ("reversal-ratio", "value"): "proportional",
+    ("initial-rate", "value"): "nothing",
+    ("two-phase", "value"): "relaxation",
+    ("area", "value"): "nothing",
+    ("overshoot", "value"): "nothing",
+    ("matched-fall", "value"): "nothing",
+    ("start", "sizes"): "nothing",
+    ("end", "sizes"): "relaxation",
+    ("reversal-ratio", "sizes"): "relaxation",
+    ("initial-rate", "sizes"): "relaxation",
+    ("two-phase", "sizes"): "relaxation",
+    ("area", "sizes"): "relaxation",
+    ("overshoot", "sizes"): "relaxation",
+    ("matched-fall", "sizes"): "relaxation",
+}
+"""What a claim must not be confirmed on. Between sizes P, and for a crossing, that is a plain relaxation: it has no
+rebound in it. A value alone is tried where training does nothing, and the reversal ratio where it does not depend on
+P. Between bases, and beside a control, both are plain relaxations; a control shares the base model, and its answers."""
+
+
+GAP_NULLS: Mapping[str, Gap] = {
+    "kl-gap": "entropies",
+    "entropy-gap": "alike",
+    "cross-entropy-gap": "entropies",
+    "training-loss-gap": "entropies",
+}
+"""Targets whose answers differ in entropy, but no resistance."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A test of a claim, tried in a scenario; ``rate`` of the experiments confirm the claim, ``against`` refute it."""
+
+    measure: str
+    over: Over
+    direction: str
+    test: str
+    scenario: str
+    role: Literal["size", "power"]
+    rate: float
+    against: float
+
+
+def calibration_table(job: CalibrationJob) -> pd.DataFrame:
+    """A row for each design, test and scenario: how often it rejects at the level 0.05, with its Monte Carlo error.
+
+    ``role`` is ``size`` where nothing is there to be found, ``power`` where it is, and ``coverage`` for intervals,
+    whose rate is how often they hold the true value. ``against`` is how often the test for the opposite rejects.
+    ``sized`` is missing where the role is ``power``.
+    """
+    tables = [_table(name, job, trials(design, job)) for name, design in job.designs.items()]
+    if job.resistance:
+        tables.append(_table(", ".join(job.resistance), job, gap_trials(job)))
+    crossed = [name for name, design in job.designs.items() if len(design.first_sizes) > 1]
+    if crossed:
+        tables.append(coverage(crossed[0], job))
+    table = pd.concat(tables, ignore_index=True)
+    table["error"] = np.sqrt(table["rate"] * (1 - table["rate"]) / table["draws"])
+    allowed = allowance(table["draws"])
+    rejecting, holding = table["rate"] <= LEVEL + allowed, table["rate"] >= CONFIDENCE - allowed
+    good = rejecting.where(table["role"] != "coverage", holding)
+    table["sized"] = good.astype("boolean").where(table["role"] != "power")
+    return table
+
+
+def _table(name: str, job: CalibrationJob, found: Iterator[Trial]) -> pd.DataFrame:
+    table = pd.DataFrame([trial.__dict__ for trial in found])
+    table.insert(0, "design", name)
+    table.insert(1, "seeds", job.seeds)
+    return table.assign(draws=job.settings.draws)
+
+
+# Rebound
+
+
+def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
+    """Every test of rebound claims, in its null scenario and with a rebound."""
+    scenarios: tuple[Scenario, ...] = get_args(Scenario)
+    *experiments, control = measured((*scenarios, "relaxation"), design, job, 0)
+    (other_base,) = measured(("relaxation",), design, job, 1)
+    found = dict(zip(scenarios, experiments, strict=True))
+    for (measure, over), null in NULLS.items():
+        if over == "sizes" and len(design.first_sizes) == 1:
+            continue
+        for scenario in (null, "rebound"):
+            values = [_over(part, over) for part in _parts(measure, found[scenario])]
+            yield from _tests(measure, over, scenario, "size" if scenario == null else "power", values)
+    for over, subtracted in (("bases", other_base), ("control", control)):
+        for measure in dict.fromkeys(measure for measure, _ in NULLS):
+            for scenario in ("relaxation", "rebound"):
+                pairs = zip(_parts(measure, found[scenario]), _parts(measure, subtracted), strict=True)
+                values = [_difference(_over(one, "value"), _over(other, "value")) for one, other in pairs]
+                yield from _tests(measure, over, scenario, "size" if scenario == "relaxation" else "power", values)
+
+
+def measured(
+    scenarios: Sequence[Scenario], design: Design, job: CalibrationJob, stream: int
+) -> list[dict[str, Bounds]]:
+    """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) of those between sizes."""
+    experiments = simulated(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
+    firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.first_sizes, design.second_sizes))
+    with np.errstate(invalid="ignore"):
+        return [bounds(firsts, seconds, scores, experiments.base[:, None, None]) for scores in experiments.scores]
+
+
+def _parts(measure: str, found: Mapping[str, Bounds]) -> list[Bounds]:
+    return [found[part] for part in PARTS.get(measure, (measure,))]
+
+
+def _over(values: Bounds, over: Over) -> Bounds:
+    """One number a seed."""
+    low, high = values
+    if low.ndim == 2:
+        return values
+    if over == "sizes":
+        return _difference((low[..., -1], high[..., -1]), (low[..., 0], high[..., 0]))
+    return low.mean(axis=-1), high.mean(axis=-1)
+
+
+def _difference(one: Bounds, other: Bounds) -> Bounds:
+    """Its bounds are as far apart as they may be."""
+    return one[0] - other[1], one[1] - other[0]
+
+
+# Resistance
+
+
+def gap_trials(job: CalibrationJob) -> Iterator[Trial]:
+    """Every test of resistance claims."""
+    names: tuple[Gap, ...] = get_args(Gap)
+    found = {
+        name: simulated_gaps(name, job.seeds, job.settings, np.random.default_rng([SEED, 100 + place]))
+        for place, name in enumerate(names)
+    }
+    for measure, null in GAP_NULLS.items():
+        power: Gap = "entropies" if measure == "entropy-gap" else "resistance"
+        yield from _tests(measure, "value", null, "size", [(found[null][measure],) * 2])
+        yield from _tests(measure, "value", power, "power", [(found[power][measure],) * 2])
+
+
+# Tests
+
+
+def _tests(
+    measure: str, over: Over, scenario: str, role: Literal["size", "power"], parts: list[Bounds]
+) -> Iterator[Trial]:
+    """The t and the sign-flip test of one number a seed, or of several parts that must all hold.
+
+    Nothing if a part is never known; where it is missing of some seeds, it may have any value there.
+    """
+    if any(np.isnan(low).all() for low, _ in parts):
+        return
+    sign = -1 if measure in LESS else 1
+    rows = [_p_values(*((low, high) if sign > 0 else (-high, -low))) for low, high in parts]
+    for test, name in (("t", "p"), ("sign-flip", "sign")):
+        claimed = np.max([row[f"{name}_greater"] for row in rows], axis=0)
+        against = len(rows) * np.min([row[f"{name}_less"] for row in rows], axis=0)
+        yield Trial(
+            measure=measure,
+            over=over,
+            direction="greater" if sign > 0 else "less",
+            test=test,
+            scenario=scenario,
+            role=role,
+            rate=float((claimed <= LEVEL).mean()),
+            against=float((against <= LEVEL).mean()),
+        )
+
+
+def _p_values(low: Array, high: Array) -> dict[str, Array]:
+    """Of each row, shape (draws, seeds): as ``inference.bounded_effect`` has them."""
+    missing = np.isnan(low) | np.isnan(high)
+    below = row_effects(np.where(missing, -np.inf, low), flips=FLIPS)
+    above = below if np.array_equal(low, high) else row_effects(np.where(missing, np.inf, high), flips=FLIPS)
+    greater = {name: below[name].to_numpy() for name in ("p_greater", "sign_greater")}
+    return greater | {name: above[name].to_numpy() for name in ("p_less", "sign_less")}
+
+
+# Intervals
+
+
+def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
+    """How often intervals at 95 % hold the true value, for the end of the crossing and for the start.
+
+    The bootstrap over seeds is there for comparison: no verdict uses it. The start is measured from one set of answers
+    of the base model, which all seeds share: intervals over seeds do not know that it is a draw, too.
+    """
+    rows = []
+    for seeds in sorted({job.seeds, *COVERED_SEEDS} - {1}):
+        many = job.model_copy(update={"seeds": seeds})
+        found = [("crossing-end", "relaxation", _crossing_intervals(job.designs[name], many))]
+        if job.designs[name].second_sizes[0] == 0:
+            found.append(("start", "nothing", _start_intervals(job.designs[name], many)))
+        for measure, scenario, (truth, intervals) in found:
+            for test, (low, high) in intervals.items():
+                row = {"measure": measure, "over": "value", "scenario": scenario, "test": test, "seeds": seeds}
+                held = (low <= truth) & (truth <= high)
+                rows.append(row | {"rate": float(held.mean()), "draws": len(held)})
+    return pd.DataFrame(rows).assign(design=name, role="coverage")
+
+
+def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
+    """Their true value, the mean of all that is simulated, and intervals by t and by bootstrap."""
+    (found,) = measured(("relaxation",), design, job, 200 + job.seeds)
+    values, _ = found["crossing-end"]
+    resampled = stats.bootstrap(
+        (values,),
+        np.mean,
+        axis=1,
+        n_resamples=RESAMPLES,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        vectorized=True,
+        batch=100,
+        rng=np.random.default_rng(SEED),
+    ).confidence_interval
+    return float(values.mean()), {
+        "t interval": _t(values),
+        "percentile bootstrap": (np.asarray(resampled.low), np.asarray(resampled.high)),
+    }
+
+
+def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
+    """Of models that training does nothing to but for an offset: by t, and with errors clustered by seed and prompt."""
+    settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
+    draws, runs = min(settings.draws, CLUSTERED), len(design.first_sizes)
+    offsets = settings.run_offset * generator.standard_normal((draws, job.seeds * runs))
+    chances = np.concatenate([np.full((draws, 1), settings.base), settings.base + offsets], axis=1)
+    drawn = answers(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)
+    scores = drawn[:, 1:].reshape(draws, job.seeds, runs, design.prompts).mean(axis=2)
+    differences = scores - drawn[:, :1]
+    places = np.indices(differences.shape[1:]).reshape(2, -1)
+    frame = pd.DataFrame({"seed": places[0], "prompt_id": places[1]})
+    clustered = np.array([clustered_difference(frame.assign(difference=draw.ravel())) for draw in differences])
+    return 0.0, {"t interval": _t(differences.mean(axis=2)), "clustered interval": (clustered[:, 1], clustered[:, 2])}
+
+
+def _t(values: Array) -> Bounds:
+    effects = row_effects(values, flips=1)
+    return effects["low"].to_numpy(), effects["high"].to_numpy()

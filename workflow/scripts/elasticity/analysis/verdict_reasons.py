@@ -1,0 +1,178 @@
+"""The verdict on a claim, and why, in words."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from elasticity.analysis.hypothesis_tests import LEVEL, Effect
+from elasticity.analysis.jobs import JudgedClaim
+from elasticity.config.claims import Claim, Verdict
+
+ERRORS = 3
+"""Monte Carlo errors that a rate may be off: of many tests that are right, few are called wrong."""
+
+
+UNEQUAL = "relaxation"
+"""Where a claim within one experiment may be far from its margin, on the other side: to refute it is right."""
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How often the t test of a claim is wrong, in simulated experiments of the claim's design.
+
+    ``confirms`` is the share in which it confirms what is not there, ``refutes`` that in which it refutes what is, or
+    what is right at the margin; ``confirms_too_often`` and ``refutes_too_often``: these are above the level.
+    """
+
+    confirms: float
+    confirms_too_often: bool
+    refutes: float
+    refutes_too_often: bool
+
+
+def allowance(draws: "pd.Series[int]") -> "pd.Series[float]":
+    """How far the rate of a test that keeps to its level may be above it in so many draws, or that of an interval be
+    below its confidence."""
+    return ERRORS * (LEVEL * (1 - LEVEL) / draws) ** 0.5
+
+
+def sizing(judged: JudgedClaim, calibration: pd.DataFrame) -> Sizing | None:
+    """Of a claim's t test, at its worst; None if the calibration does not cover it.
+
+    ``calibration`` is what ``calibration_table`` makes. It tries a claim in the direction that the paper's has.
+    """
+    claim = judged.claim
+    keys = {"measure": claim.measure, "over": judged.compares, "direction": claim.direction}
+    own = np.logical_and.reduce([calibration[key] == value for key, value in keys.items()])
+    designs = calibration["design"].str.split(", ").map(lambda names: claim.experiment in names)
+    rows = calibration[own & designs & (calibration["test"] == "t")]
+    null = rows[rows["role"] == "size"]
+    if null.empty:
+        return None
+    within = judged.compares in ("value", "sizes")
+    held = rows[~((rows["scenario"] == UNEQUAL) & within)]
+    return Sizing(
+        confirms=float(null["rate"].max()),
+        confirms_too_often=not null["sized"].astype(bool).all(),
+        refutes=float(held["against"].max()),
+        refutes_too_often=bool((held["against"] > LEVEL + allowance(held["draws"])).any()),
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim and what was found: the effect times ``claim.sign``, and its p-values beside other claims.
+
+    Adjusted p-values are NaN of tests that may not decide. ``effect.seeds`` have a value, ``missing`` have none, and of
+    ``censored`` only a bound is known. ``sizing`` is None where the test was not calibrated, and ``calibrated`` says
+    whether the study calibrates tests at all.
+    """
+
+    claim: Claim
+    effect: Effect
+    p_adjusted: float
+    p_against_adjusted: float
+    missing: tuple[int, ...]
+    censored: int
+    calibrated: bool
+    sizing: Sizing | None
+
+
+def verdict(judged: Judged) -> tuple[Verdict, str]:
+    """The verdict and its reason: what decides comes first, what else must be known behind it."""
+    found, why = _decision(judged)
+    return found, " ".join([why, *_notes(judged, found)])
+
+
+def _decision(judged: Judged) -> tuple[Verdict, str]:
+    claim, effect = judged.claim, judged.effect
+    if effect.seeds == 0:
+        return (
+            "undecided",
+            f"{claim.measure} cannot be computed of these cells: too few sizes, or nothing rose or fell.",
+        )
+    if effect.seeds < claim.seeds:
+        return "undecided", f"Too few seeds: {effect.seeds} of the {claim.seeds} that the claim asks for."
+    shown, side = _shown(judged), {1: ("above", "below"), -1: ("below", "above")}[claim.sign]
+    if judged.sizing and effect.p_greater <= LEVEL and judged.sizing.confirms_too_often:
+        wrong = f"confirms what is not there in {judged.sizing.confirms:.1%}"
+        return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
+    if judged.sizing and effect.p_less <= LEVEL and judged.sizing.refutes_too_often:
+        wrong = f"refutes what it should not in {judged.sizing.refutes:.1%}"
+        return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
+    if judged.p_adjusted <= LEVEL:
+        return "confirmed", f"{shown} is {side[0]} {claim.margin:g}: p = {judged.p_adjusted:.2g}, adjusted."
+    if judged.p_against_adjusted <= LEVEL:
+        return "refuted", f"{shown} is {side[1]} {claim.margin:g}: p = {judged.p_against_adjusted:.2g}, adjusted."
+    least = min((effect.p_greater, judged.p_adjusted), (effect.p_less, judged.p_against_adjusted))
+    if least[0] <= LEVEL:
+        return "undecided", f"{shown}: p = {least[0]:.2g} alone, but {least[1]:.2g} beside all {claim.role} claims."
+    if effect.low <= claim.sign * claim.margin <= effect.high:
+        return "undecided", f"{shown}: the interval contains {claim.margin:g}."
+    return "undecided", f"{shown}: p = {least[0]:.2g}."
+
+
+def _shown(judged: Judged) -> str:
+    """The effect as it was measured, with its interval."""
+    effect, sign = judged.effect, judged.claim.sign
+    low, high = (sign * bound for bound in (effect.low, effect.high)[::sign])
+    weakest = " (the weakest part)" if len(judged.claim.parts) > 1 else ""
+    return with_bounds(sign * effect.mean, low, high) + weakest
+
+
+def _notes(judged: Judged, found: Verdict) -> Iterator[str]:
+    claim, effect = judged.claim, judged.effect
+    seeds = "one seed" if effect.seeds == 1 else f"{effect.seeds} seeds"
+    sign_flip = effect.sign_less if found == "refuted" else effect.sign_greater
+    if effect.seeds and effect.floor > LEVEL:
+        yield f"With {seeds} a sign-flip test cannot go below {effect.floor:g}: a decision rests on the t test alone."
+    elif found != "undecided" and sign_flip > LEVEL:
+        yield f"A sign-flip test, which asks less of the numbers, does not go so far: p = {sign_flip:.2g}."
+    if found != "undecided" and effect.low <= claim.sign * claim.margin <= effect.high:
+        yield f"The interval, two-sided, contains {claim.margin:g}; the test, one-sided, asks for less."
+    if effect.seeds and judged.censored:
+        yield f"Only a bound is known of {judged.censored} of {seeds}: tests take the one that is least favourable."
+    if effect.seeds and judged.missing:
+        yield f"Nothing is known of seeds {', '.join(map(str, judged.missing))}: there the measure cannot be computed."
+    if claim.exclusions:
+        left_out = "; ".join(f"seed {seed}: {reason}" for seed, reason in sorted(claim.exclusions.items()))
+        yield f"Left out as declared: {left_out}."
+    if judged.calibrated and judged.sizing is None:
+        yield "The calibration does not cover this test."
+    if not judged.calibrated and found != "undecided":
+        yield "How often this test errs was not measured: the study has no calibration."
+    if judged.sizing and claim.margin:
+        yield "The calibration tried this test with a margin of 0."
+
+
+def with_bounds(mean: float, low: float, high: float) -> str:
+    """A number and its interval, as far as there are any."""
+    if math.isnan(mean):
+        return ""
+    bounds = "" if math.isnan(low) or math.isnan(high) else f" [{low:.3g}, {high:.3g}]"
+    return f"{mean:.3g}{bounds}".replace("inf", "∞")
+
+
+def over(name: str) -> str:
+    """What is compared, in words behind the measure; nothing where it is the measure itself."""
+    return {
+        "value": "",
+        "sizes": ", largest P − smallest P",
+        "bases": ", last base − first base",
+        "control": ", less its control",
+    }[name]
+
+
+def sentence(declared: Mapping[str, str | int]) -> str:
+    """Whether the claims were there before training, and the same."""
+    jobs, others = int(declared["training_jobs"]), int(declared["under_other_claims"])
+    digest = str(declared["claims"])[:12]
+    if others == 0:
+        return f"All {jobs} training jobs that these claims rest on ran under these very claims (digest {digest})."
+    return (
+        f"{others} of the {jobs} training jobs that these claims rest on ran under other claims: these (digest "
+        f"{digest}) were declared, or changed, after they had run."
+    )

@@ -1,0 +1,255 @@
+"""Verdicts: every claim of a study is confirmed, refuted or undecided, with the numbers and a reason in words.
+
+The seed is the unit: a claim is about one number a seed. It is confirmed if a one-sided t test says that their mean is
+on the claimed side of the margin, and refuted if one says that it is on the other side, at the level ``LEVEL`` beside
+all claims of its role: Holm over the confirmatory ones, Benjamini-Hochberg over the exploratory ones; tests for claims
+and tests against them are families of their own. A claim of several parts is confirmed if each part is at the full
+level (intersection-union), and refuted if one is not (Bonferroni). It stays undecided with fewer seeds than it asks
+for, and where the calibration found that the t test confirms too often what is not there, or refutes what is: such a
+test counts as one of its family, but is never among those found, or it would make room for others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from elasticity.analysis.aggregation import cells_of, whole
+from elasticity.analysis.hypothesis_tests import (
+    Effect,
+    adjusted,
+    bounded_effect,
+    clustered_difference,
+    intersection_union,
+)
+from elasticity.analysis.jobs import JudgedClaim, ReboundJudgeJob, VerdictsJob
+from elasticity.analysis.verdict_reasons import Judged, Sizing, sizing, verdict
+from elasticity.config.claims import Claim, Role
+
+BOUNDS = ["value", "low", "high"]
+"""Of a number: equal unless it is censored, and NaN where it cannot be computed."""
+
+
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
+
+DECIMALS = 12
+"""Of an effect: the rest is rounding, which may be alike in all seeds and so look sure."""
+
+
+def claim_values(
+    claim: Claim,
+    measures: Mapping[str, pd.DataFrame],
+    bases: Mapping[str, Sequence[str]],
+    units: Sequence[str] = ("seed",),
+) -> dict[str, pd.DataFrame]:
+    """The effect that a claim is about, by its parts: a row a unit, columns ``BOUNDS``.
+
+    ``measures`` holds the long table of each experiment: a row a base, unit, P (``first_size``), pair and measure; and
+    ``bases`` its base models. What the claim does not compare, P or bases, is averaged; of the pairs of slices it takes
+    the mean. A unit that lacks one of the numbers is NaN.
+    """
+    found = {}
+    for part in claim.parts:
+        effect, *control = (_effect(claim, part, measures[name], bases[name], units) for name in claim.experiments)
+        found[part] = (_minus(effect, control[0]) if control else effect).round(DECIMALS)
+    return found
+
+
+def _minus(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Differences; their bounds are as far apart as they may be."""
+    opposite = other.rename(columns={"low": "high", "high": "low"})
+    return (one - opposite)[BOUNDS]
+
+
+def _effect(claim: Claim, part: str, table: pd.DataFrame, bases: Sequence[str], units: Sequence[str]) -> pd.DataFrame:
+    own = (table["measure"] == part) & table["base"].isin(bases)
+    rows = table[own & (table["pair"].isna() | (table["pair"] == "all"))]
+    rows = rows.assign(first_size=rows["first_size"].fillna(0))
+    sizes = sorted(rows["first_size"].unique()) or [0]
+    wide = rows.pivot(index=list(units), columns=["base", "first_size"], values=BOUNDS)
+    every = pd.MultiIndex.from_product([BOUNDS, bases, sizes])
+    cells = wide.reindex(columns=every).to_numpy(dtype=float).reshape(len(wide), 3, len(bases), len(sizes))
+    match claim.over:
+        case "sizes":
+            effect = _difference(cells[..., -1], cells[..., 0]).mean(axis=2)
+        case "bases":
+            effect = _difference(cells[:, :, -1], cells[:, :, 0]).mean(axis=2)
+        case _:
+            effect = cells.mean(axis=(2, 3))
+    return pd.DataFrame(effect, index=wide.index, columns=BOUNDS)
+
+
+def _difference(one: Numbers, other: Numbers) -> Numbers:
+    """As ``_minus``; the bounds are along the second axis."""
+    return one - other[:, [0, 2, 1]]
+
+
+def prompt_measures(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+    """The measures of ``claims.PER_PROMPT`` for each base, seed, prompt and P of an experiment, as a long table.
+
+    ``scores`` has schema ``SCORES`` and may hold cells of other experiments; they are turned so that the first side is
+    up. Their means over prompts are the measures of the experiment.
+    """
+    sign = 1.0 if job.experiment.first_side == "positive" else -1.0
+    keys = ["base", "seed", "prompt_id"]
+    cells = whole(cells_of(scores, job)).pivot(index=keys, columns=["first_size", "second_size"], values="score") * sign
+    models = scores[scores["first_side"].isna()].set_index(["base", "prompt_id"])["score"] * sign
+    prompts = cells.index.to_frame()[["base", "prompt_id"]]
+    before = models.reindex(pd.MultiIndex.from_frame(prompts)).to_numpy()
+    first, last = job.experiment.first_sizes[0], job.experiment.first_sizes[-1]
+    zero, most = job.experiment.second_sizes[0], job.experiment.second_sizes[-1]
+    found: dict[tuple[str, float], Any] = {}
+    for size in job.experiment.first_sizes:
+        found["end", size] = cells[size, most] - before
+        if zero == 0:
+            found["start", size] = cells[size, 0] - before
+    if first != last:
+        found["crossing-end", np.nan] = cells[first, most] - cells[last, most]
+        if zero == 0:
+            found["crossing-start", np.nan] = cells[last, 0] - cells[first, 0]
+    tables = [
+        differences.rename("value").reset_index().assign(measure=measure, first_size=size)
+        for (measure, size), differences in found.items()
+    ]
+    table: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    return table.assign(pair=np.nan, low=table["value"], high=table["value"])
+
+
+COLUMNS = [
+    *("claim", "hypothesis", "experiment", "measure", "over", "direction", "margin", "role", "seeds"),
+    *("effect", "low", "high", "p", "p_against", "p_adjusted", "p_against_adjusted", "p_sign_flip", "sign_flip_floor"),
+    *("clustered_effect", "clustered_low", "clustered_high", "verdict", "reason", "figure", "table"),
+]
+
+
+def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The numbers that the claims are about: a row a claim, part and seed that is not excluded, NaN where missing."""
+    tables = []
+    for judged in job.claims:
+        seeds = [seed for seed in job.seeds if seed not in judged.claim.exclusions]
+        for part, values in claim_values(judged.claim, measures, judged.bases).items():
+            rows = values.reindex(pd.Index(seeds, name="seed")).reset_index()
+            tables.append(rows.assign(claim=judged.name, part=part))
+    return pd.concat(tables)[["claim", "part", "seed", *BOUNDS]]
+
+
+def verdict_table(
+    job: VerdictsJob,
+    values: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    calibration: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """A row a claim, in their order, with the columns ``COLUMNS``.
+
+    ``values`` is what ``verdict_seeds`` makes; ``scores`` holds the scores of each task (schema ``SCORES``). Effects
+    and their 95 % t intervals are in the units of the measures; those of a claim of several parts are the weakest
+    part's. Adjusted p-values are missing of tests that decide nothing. ``p_sign_flip`` is not adjusted. ``clustered_*``
+    is the second view: paired differences of each prompt, with errors clustered by seed and prompt.
+    """
+    per_prompt = {name: prompt_measures(scores[j.experiment.task], j) for name, j in job.rebound.items()}
+    effects = {judged.name: effect(values[values["claim"] == judged.name], judged.claim) for judged in job.claims}
+    sizings = {judged.name: None if calibration is None else sizing(judged, calibration) for judged in job.claims}
+    families = _families(job, effects, sizings)
+    rows = []
+    for judged in job.claims:
+        claim, found = judged.claim, effects[judged.name]
+        p_adjusted, p_against_adjusted = families[judged.name]
+        own = values[values["claim"] == judged.name]
+        known = own[own["value"].notna()]
+        decided, reason = verdict(
+            Judged(
+                claim=claim,
+                effect=found,
+                p_adjusted=p_adjusted,
+                p_against_adjusted=p_against_adjusted,
+                missing=tuple(sorted(set(own["seed"]) - set(known["seed"]))),
+                censored=known.loc[known["low"] < known["high"], "seed"].nunique(),
+                calibrated=calibration is not None,
+                sizing=sizings[judged.name],
+            )
+        )
+        row = _declared(judged) | _numbers(claim, found) | _second_view(judged, per_prompt)
+        row |= {"p_adjusted": p_adjusted, "p_against_adjusted": p_against_adjusted}
+        rows.append(row | {"verdict": decided, "reason": reason})
+    return pd.DataFrame(rows)[COLUMNS]
+
+
+def effect(values: pd.DataFrame, claim: Claim) -> Effect:
+    """Of a claim's numbers, times ``claim.sign``: large is what the claim says, ``p_less`` speaks against it.
+
+    Of a seed without a value nothing is known, so it may have any: that the others have one may not be chance.
+    """
+    parts = [rows for _, rows in values.groupby("part", sort=False)]
+    return intersection_union([part_effect(rows, claim.sign, claim.margin) for rows in parts])
+
+
+def part_effect(rows: pd.DataFrame, sign: int = 1, margin: float = 0.0) -> Effect:
+    """Of one part: its numbers times ``sign``, tested against the margin times ``sign``."""
+    value, *bounds = (sign * rows[name].to_numpy(dtype=float) for name in BOUNDS)
+    low, high = bounds[::sign]
+    known = ~np.isnan(value)
+    if known.any():
+        low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
+    found = bounded_effect(low, high, sign * margin)
+    mean = float(value[known].mean()) if known.any() else float("nan")
+    return replace(found, mean=mean, seeds=int(known.sum()))
+
+
+def _families(
+    job: VerdictsJob, effects: Mapping[str, Effect], sizings: Mapping[str, Sizing | None]
+) -> dict[str, tuple[float, float]]:
+    """p for and p against of each claim, adjusted for the others of its role."""
+    found: dict[str, tuple[float, float]] = {}
+    roles: tuple[Role, ...] = get_args(Role)
+    for role in roles:
+        own = [judged for judged in job.claims if judged.claim.role == role]
+        tests = [_deciding(judged.claim, effects[judged.name], sizings[judged.name]) for judged in own]
+        claimed, against = (adjusted([test[side] for test in tests], role) for side in (0, 1))
+        found.update(zip([judged.name for judged in own], zip(claimed, against, strict=True), strict=True))
+    return found
+
+
+def _deciding(claim: Claim, found: Effect, sized: Sizing | None) -> tuple[float, float]:
+    """p for and p against; NaN where the test may not decide."""
+    few = found.seeds < claim.seeds
+    return (
+        float("nan") if few or (sized and sized.confirms_too_often) else found.p_greater,
+        float("nan") if few or (sized and sized.refutes_too_often) else found.p_less,
+    )
+
+
+def _declared(judged: JudgedClaim) -> dict[str, Any]:
+    keys = ("hypothesis", "experiment", "measure", "over", "direction", "margin", "role")
+    row = {"claim": judged.name} | {key: getattr(judged.claim, key) for key in keys}
+    return row | {"figure": judged.figure, "table": judged.table}
+
+
+def _numbers(claim: Claim, found: Effect) -> dict[str, float]:
+    low, high = (claim.sign * bound for bound in (found.low, found.high)[:: claim.sign])
+    return {
+        "seeds": found.seeds,
+        "effect": round(claim.sign * found.mean, DECIMALS) + 0.0,  # or a rounded -1e-17 is shown as -0
+        "low": low,
+        "high": high,
+        "p": found.p_greater,
+        "p_against": found.p_less,
+        "p_sign_flip": found.sign_greater,
+        "sign_flip_floor": found.floor,
+    }
+
+
+def _second_view(judged: JudgedClaim, per_prompt: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+    """The smallest mean and bounds of all parts, in the claimed direction; NaN for what prompts do not tell."""
+    claim, names = judged.claim, ("clustered_effect", "clustered_low", "clustered_high")
+    if not claim.is_per_prompt or not per_prompt.keys() >= set(claim.experiments):
+        return dict.fromkeys(names, float("nan"))
+    parts = []
+    for values in claim_values(claim, per_prompt, judged.bases, ("seed", "prompt_id")).values():
+        rows = values["value"].rename("difference").reset_index()
+        rows = rows[~rows["seed"].isin(list(claim.exclusions))]
+        parts.append(clustered_difference(rows.assign(difference=claim.sign * rows["difference"])))
+    mean, low, high = np.min(parts, axis=0)
+    return dict(zip(names, [claim.sign * mean, *sorted([claim.sign * low, claim.sign * high])], strict=True))

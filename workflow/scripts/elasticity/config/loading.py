@@ -1,0 +1,158 @@
+"""From a YAML mapping to a ``Study``, with errors that name the place, the value and what is allowed."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from elasticity.config.base import Name
+from elasticity.config.study import Study
+from elasticity.config.validation import mistakes
+from elasticity.core.errors import UserError
+
+
+def read_study(values: dict[str, Any], where: str = "the study") -> Study:
+    """Resolve ``extends`` and validate.
+
+    A study file stands alone, or names another with ``extends: PATH`` and takes from it each top-level section that it
+    does not give itself. A section is taken or replaced whole, never blended.
+
+    Raises ``UserError`` with one line for each mistake.
+    """
+    try:
+        study = Study.model_validate_json(json.dumps(_typed(_extended(values)), default=str))
+    except ValidationError as error:
+        raise _refused(where, map(_line, error.errors())) from None
+    if (mistake := next(mistakes(study), None)) is not None:
+        raise _refused(where, [mistake])
+    return study
+
+
+def read_study_file(path: Path) -> Study:
+    """Read a study outside Snakemake."""
+    return read_study(_mapping(path), str(path))
+
+
+def _refused(where: str, mistakes: Iterable[str]) -> UserError:
+    lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
+    return UserError(f"{where} cannot be run:\n{lines}\nCorrect it and run the same command again.")
+
+
+def _extended(values: dict[str, Any]) -> dict[str, Any]:
+    values = dict(values)
+    named = "name" in values
+    seen: set[str] = set()
+    while (base := values.pop("extends", None)) is not None:
+        if not isinstance(base, str):
+            raise UserError(f"extends: {base!r} is not the path of a study file")
+        if base in seen:
+            raise UserError(f"extends: {base} extends itself")
+        seen.add(base)
+        values = _mapping(Path(base)) | values
+    if seen and not named:
+        raise UserError("a study that extends another needs a name of its own: its results go to results/NAME")
+    return values
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """With numbers in the hardware section: a profile gives it by ``config``, and Snakemake hands that over as text."""
+    hardware = values.get("hardware")
+    if not isinstance(hardware, dict):
+        return values
+    read = {key: yaml.safe_load(value) if isinstance(value, str) else value for key, value in hardware.items()}
+    return values | {"hardware": read}
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(f"study file {path} does not exist (paths are relative to {Path.cwd()})")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, not {type(values).__name__}")
+    return values
+
+
+def _line(details: ErrorDetails) -> str:
+    """One mistake in words: where, what is wrong, the value, what is allowed."""
+    loc = details["loc"]
+    place = ".".join(_walk(loc)[1]) or "study"
+    match details["type"]:
+        case "extra_forbidden":
+            section = _walk(loc[:-1])[0]
+            allowed = [*section.model_fields, *(["extends"] if section is Study else [])]
+            close = difflib.get_close_matches(str(loc[-1]), allowed, n=1)
+            hint = f"did you mean '{close[0]}'? " if close else ""
+            return f"{place}: unknown key; {hint}allowed here: {', '.join(allowed)}"
+        case "missing":
+            return f"{place}: is missing"
+        case "value_error":
+            text = details["msg"].removeprefix("Value error, ")
+            return text if not loc else f"{place}: {text} (here: {json.dumps(details['input'])})"
+        case "string_pattern_mismatch" if details["ctx"]["pattern"] == get_args(Name)[1].pattern:
+            return f"{place}: {details['input']!r} is not a name: use letters, digits, dots and hyphens only"
+        case _:
+            return f"{place}: {details['msg']} (here: {json.dumps(details['input'])}){_number_hint(details['input'])}"
+
+
+def _number_hint(value: object) -> str:
+    """YAML 1.1 reads ``1e-5`` as text because it has no dot."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
+        mantissa, exponent = re.split("[eE]", value)
+        return f": YAML reads this as text; write {mantissa}.0e{exponent}"
+    return ""
+
+
+def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
+    """The type at a place, and the place as a reader knows it.
+
+    Where a type is one of several, pydantic puts the name of the chosen one into the place; a reader of the YAML file
+    does not see it there.
+    """
+    annotation: Any = Study
+    shown: list[str] = []
+    for part in loc:
+        annotation = _unwrapped(annotation)
+        if get_origin(annotation) in (Union, UnionType):
+            annotation = next((member for member in get_args(annotation) if _is_chosen(member, part)), annotation)
+            continue
+        shown.append(str(part))
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel) and part in annotation.model_fields:
+            annotation = annotation.model_fields[str(part)].annotation
+    return _unwrapped(annotation), shown
+
+
+def _is_chosen(member: Any, part: int | str) -> bool:
+    """Whether a member of a union is the section with this value of ``kind``."""
+    is_section = isinstance(member, type) and issubclass(member, BaseModel)
+    return is_section and part in get_args(member.model_fields["kind"].annotation)
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The type itself, without what is said of it and without the None of what may be left out."""
+    if get_origin(annotation) is Annotated:
+        return _unwrapped(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        given = [member for member in get_args(annotation) if member is not NoneType]
+        return _unwrapped(given[0]) if len(given) == 1 else annotation
+    return annotation
+
+
+def schema() -> str:
+    """The schema as text, as it stands in workflow/schemas/study.schema.json."""
+    return json.dumps({"title": "Study"} | Study.model_json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema(), end="")

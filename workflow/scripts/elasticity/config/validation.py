@@ -1,0 +1,282 @@
+"""Checks across the sections of a study: what its types alone cannot say."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain
+
+from elasticity.config.base import Name, Side
+from elasticity.config.data import Beginnings, Questions
+from elasticity.config.experiments import Rebound, Resistance, second_data
+from elasticity.config.models import Pretrained, TunedModel
+from elasticity.config.sampling import Sampling
+from elasticity.config.score_models import SnippetClassifier
+from elasticity.config.splits import split_mistakes
+from elasticity.config.study import RESERVED, Study, Task, checkpoints
+from elasticity.config.training import PREFERENCES, FineTuning, Ppo
+from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes
+
+
+def mistakes(study: Study) -> Iterator[str]:
+    """Each mistake as one line with its place, the value, and what is allowed.
+
+    Take the first alone: later checks rest on earlier ones, and may fail where those found a mistake.
+    """
+    return chain(_task_mistakes(study), _model_mistakes(study), _experiment_mistakes(study))
+
+
+def _task_mistakes(study: Study) -> Iterator[str]:
+    for name, task in study.tasks.items():
+        if name in RESERVED:
+            yield f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
+        yield from (f"tasks.{name}.{mistake}" for mistake in split_mistakes(task.source, task.pools, task.prompts))
+        if isinstance(task.prompts, Beginnings):
+            yield from _unknown(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, study.models)
+        if isinstance(task.score_model, SnippetClassifier) and task.pools.score_model == 0:
+            yield f"tasks.{name}.score_model is trained on texts in tasks.{name}.pools.score_model, which is 0"
+
+
+def _model_mistakes(study: Study) -> Iterator[str]:
+    for name, model in study.models.items():
+        if isinstance(model, Pretrained):
+            if taken := [other for other in study.models if other in checkpoints(name, model)]:
+                yield f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another"
+            yield from _unknown(f"models.{name}.task", model.task, study.tasks)
+            if study.tasks[model.task].pools.pretraining == 0:
+                yield f"models.{name} needs texts in tasks.{model.task}.pools.pretraining, which is 0"
+        if isinstance(model, TunedModel):
+            yield from _unknown(f"models.{name}.base", model.base, study.bases)
+            yield from _unknown(f"models.{name}.task", model.task, study.tasks)
+            yield from _missing_examples(study, f"models.{name}", model.task, model.side, model.examples)
+            yield from _not_sft(f"models.{name}.tuning", model.tuning)
+            yield from _not_enough_updates(f"models.{name}.examples", model.tuning, [model.examples])
+            yield from _no_room(study, f"models.{name}.tuning", model.task, model.tuning)
+            if name in _ancestors(study, name):
+                yield f"models.{name}.base: {name} would be tuned from itself"
+
+
+def _ancestors(study: Study, name: str) -> list[str]:
+    """The models that a tuned model is made from, one after another; ends where it would go round."""
+    found: list[str] = []
+    while isinstance(model := study.models[name], TunedModel) and name not in found[:-1]:
+        name = study.bases[model.base][0]
+        found.append(name)
+    return found
+
+
+def _experiment_mistakes(study: Study) -> Iterator[str]:
+    for name in ("first", "second"):
+        if name in study.recipes:
+            yield f"recipes.{name}: is the name of {name}_side; choose another"
+    yield from _sampling_mistakes(study, "sampling", study.sampling)
+    for name, rebound in study.rebound.items():
+        yield from _rebound_mistakes(study, f"rebound.{name}", rebound)
+    for name, resistance in study.resistance.items():
+        yield from _resistance_mistakes(study, f"resistance.{name}", resistance)
+    held_out = {name: task.pools.held_out for name, task in study.tasks.items()}
+    origins = {base: study.origin(base) for base in study.bases}
+    texts = {name: study.second_data(rebound).task for name, rebound in study.rebound.items()}
+    yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
+    if study.calibration and not (study.rebound or study.resistance):
+        yield "calibration: tries the tests of rebound and resistance experiments, but there are none: leave it out"
+    finished = [name for name, model in study.models.items() if isinstance(model, Pretrained)]
+    yield from joint_mistakes(study.rebound, finished, study.recipe)
+    scored = [name for name, task in study.tasks.items() if task.score_model]
+    yield from claim_mistakes(study.claims, study.rebound, study.resistance, study.seeds, scored)
+
+
+def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[str]:
+    yield from _unknown_parts(study, where, rebound)
+    known = {"first", "second", *study.recipes}
+    stages: tuple[str, ...] = ("first", "second", "third")
+    for stage in stages:
+        yield from _unknown(f"{where}.{stage}_recipe", getattr(rebound, f"{stage}_recipe"), known)
+    stages = stages if rebound.third_sizes else stages[:2]
+    for stage in stages[::2]:
+        yield from _not_sft(f"{where}.{stage}_recipe", study.recipe(getattr(rebound, f"{stage}_recipe")))
+    yield from carried_mistakes(where, *(study.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
+    if rebound.third_sizes and rebound.second_sizes[-1] == 0:
+        yield f"{where}.third_sizes: the way back begins at the largest of second_sizes, which must not be 0"
+    if rebound.printed and not (rebound.divergence and rebound.second_sizes[0] == 0):
+        yield f"{where}.printed compares divergences: it needs divergence: true, and 0 among second_sizes"
+    if rebound.divergence and study.sampling.contrast:
+        yield (
+            f"{where}.divergence is measured on answers that a model draws alone, but sampling.contrast sets them "
+            "off against another model's: leave one of them out"
+        )
+    yield from score_mistakes(where, rebound, study.tasks[rebound.task], study.recipe(rebound.second_recipe))
+    yield from data_mistakes(where, rebound, study.recipe(rebound.second_recipe), study.tasks)
+    data = study.second_data(rebound)
+    for stage, task in zip(stages, (rebound.task, data.task, rebound.task), strict=False):
+        settings, sizes = study.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
+        yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
+        yield from _no_room(study, f"{where}.{stage}_recipe", task, settings)
+    first, second = rebound.first_sizes[-1] + max(rebound.third_sizes, default=0), rebound.second_sizes[-1]
+    if (kind := study.recipe(rebound.second_recipe).algorithm.kind) in PREFERENCES:
+        first = max(first, second)
+        if rebound.third_sizes:
+            yield (
+                f"{where}.third_sizes: the way back is over examples that no stage has seen, but {kind} shows "
+                "those of the first side as the worse ones: use sft as the second side, or leave them out"
+            )
+    yield from _missing_examples(study, where, rebound.task, rebound.first_side, first)
+    if data.continues:
+        where, second = f"{where}, first and second side together,", first + second
+    yield from _missing_examples(study, where, data.task, data.side, second)
+
+
+def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> Iterator[str]:
+    yield from _unknown_parts(study, where, resistance)
+    for key in ("twin_sampling", "question_sampling"):
+        yield from _sampling_mistakes(study, f"{where}.{key}", getattr(resistance, key))
+        if getattr(resistance, key).contrast:
+            yield f"{where}.{key}.contrast: the answers of a slice are drawn from it alone, or they are not its own"
+    questions = resistance.questions or resistance.task
+    yield from _unknown(f"{where}.questions", questions, study.tasks)
+    if study.tasks[questions].pools.prompts == 0:
+        yield f"{where} needs texts in tasks.{questions}.pools.prompts, which is 0"
+    part = study.tasks[resistance.task].pools.resistance
+    if part == 0:
+        yield f"{where} needs tasks.{resistance.task}.pools.resistance, which is 0"
+    slices = resistance.slices
+    yield from _no_room(study, f"{where}.slices", resistance.task, slices)
+    for task in dict.fromkeys((resistance.task, questions)):  # the answers are cut to this length, too
+        yield from _no_room(study, f"{where}.tuning", task, resistance.tuning, to_prompts=True)
+    if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
+        yield (
+            f"{where}.slices: slices are checkpoints of one run: they need a constant schedule, "
+            f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
+        )
+    yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [resistance.tuned_on(part)])
+    for key in ("slices", "tuning"):
+        yield from _not_sft(f"{where}.{key}", getattr(resistance, key))
+
+
+def _no_room(study: Study, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
+    """Behind a prompt for an answer. Examples have prompts if those are questions; the others only give some."""
+    prompts, algorithm = study.tasks[task].prompts, settings.algorithm
+    longest, answer = 1 + study.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
+    prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
+    if prompted and settings.max_length < longest + answer:
+        yield (
+            f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} "
+            f"tokens (prompts.max_tokens) and an answer {answer} or more: raise the first, or lower the others"
+        )
+
+
+def _missing_examples(study: Study, where: str, task: str, side: Side, wanted: int) -> Iterator[str]:
+    available = getattr(study.tasks[task].pools, side)
+    if wanted > available:
+        yield (
+            f"{where} asks for {wanted} {side} texts, "
+            f"but tasks.{task}.pools.{side} holds {available}: lower the size or enlarge the pool"
+        )
+
+
+def _sampling_mistakes(study: Study, where: str, sampling: Sampling) -> Iterator[str]:
+    """VLLM raises lower temperatures to 0.01 without an error, and takes no higher ones."""
+    if sampling.contrast:
+        yield from _unknown(f"{where}.contrast.weak", sampling.contrast.weak, study.bases)
+    if study.engine == "vllm" and not 0.01 <= sampling.temperature <= 2:
+        yield (
+            f"{where}.temperature is {sampling.temperature}, but vLLM draws at 0.01 to 2 only: "
+            "change it, or use engine: transformers"
+        )
+    if study.engine == "vllm" and sampling.contrast:
+        yield f"{where}.contrast needs the logits of two models: use engine: transformers"
+
+
+def _unknown_parts(study: Study, where: str, experiment: Rebound | Resistance) -> Iterator[str]:
+    yield from _unknown(f"{where}.task", experiment.task, study.tasks)
+    for base in experiment.bases:
+        yield from _unknown(f"{where}.bases", base, study.bases)
+    if len(set(experiment.bases)) < len(experiment.bases):
+        yield f"{where}.bases names a model twice"
+
+
+def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Iterator[str]:
+    """Its moments must belong to the very weights that the second side trains."""
+    if second.optimizer == "fresh":
+        return
+    for name, settings in (("first_recipe", first), ("second_recipe", second)):
+        if settings.lora:
+            yield (
+                f"{where}.{name}: optimizer: carried goes on with the moments of all weights, but lora trains "
+                "adapters, which each stage makes anew: leave one of them out"
+            )
+    if first.extrapolation:
+        yield (
+            f"{where}.first_recipe: optimizer: carried goes on from the last weights of the first side, but "
+            "extrapolation moves them away from what its moments belong to: leave one of them out"
+        )
+
+
+def score_mistakes(where: str, rebound: Rebound, task: Task, second_side: FineTuning) -> Iterator[str]:
+    """Answers are drawn only to be scored; a rebound without a score model measures compression rates alone."""
+    if task.score_model:
+        if task.pools.prompts == 0:
+            yield f"{where} needs texts in tasks.{rebound.task}.pools.prompts, which is 0"
+        return
+    missing = f"tasks.{rebound.task}.score_model, which is not given"
+    if not rebound.compression:
+        yield f"{where} needs {missing}; without one it can measure compression rates alone (compression: true)"
+    if rebound.divergence:
+        yield f"{where}.divergence is measured on answers that are scored, too: it needs {missing}"
+    if rebound.third_sizes:
+        yield f"{where}.third_sizes: the way back is measured by scores: it needs {missing}"
+    if rebound.usefulness:
+        yield f"{where}.usefulness is that of answers that are scored: it needs {missing}"
+    if second_side.draws:
+        yield f"{where}.second_recipe: {second_side.algorithm.kind} is rewarded by {missing}"
+
+
+KINDS = {True: "have prompts", False: "are texts without prompts"}
+
+
+def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mapping[Name, Task]) -> Iterator[str]:
+    """Why an experiment's second side, by this recipe, cannot be trained on the data that the recipe names."""
+    data = second_data(recipe, rebound.task, rebound.first_side)
+    where, of = f"{where}.second_recipe", f"{rebound.second_recipe} has data of {data.task}"
+    if data.task not in tasks:
+        yield f"{where}: {of}, which is not declared; declared: {', '.join(sorted(tasks))}"
+    own, other = tasks[rebound.task], tasks[data.task]
+    if own.source.prompted != other.source.prompted:
+        yield (
+            f"{where}: {of}, which {KINDS[other.source.prompted]}, but those of {rebound.task} "
+            f"{KINDS[own.source.prompted]}: name a task whose examples are of the same kind"
+        )
+    if own.template != other.template:
+        yield (
+            f"{where}: {of}, whose template is {other.template}, but that of {rebound.task} is {own.template}: give "
+            "both tasks the same template"
+        )
+
+
+def misplaced(where: str, settings: FineTuning) -> Iterator[str]:
+    """Data where only the examples of a stage's own pool can be trained on."""
+    if settings.data:
+        yield (
+            f"{where}: has data, which is for the second sides of rebound experiments: leave it out, or take another "
+            "recipe here"
+        )
+
+
+def _unknown(where: str, name: str, known: Collection[str]) -> Iterator[str]:
+    if name not in known:
+        yield f"{where}: {name!r} is not declared; declared: {', '.join(sorted(known))}"
+
+
+def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) -> Iterator[str]:
+    for size in sizes:
+        if not settings.can_extrapolate(size):
+            yield (
+                f"{where}: {size} examples in {settings.epochs} epochs make one update with batch_size "
+                f"{settings.batch_size}, so extrapolation has no earlier weights to go on from: raise the size, or "
+                "lower batch_size"
+            )
+
+
+def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
+    if settings.algorithm.kind != "sft":
+        yield f"{where}: {settings.algorithm.kind} is an algorithm for second sides only: use sft here"
+    yield from misplaced(where, settings)
+    if settings.optimizer == "carried":
+        yield f"{where}: optimizer: carried goes on from a first side, so it is for second sides only: use fresh here"

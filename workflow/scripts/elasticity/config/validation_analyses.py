@@ -1,0 +1,189 @@
+"""What a claim must fit: the experiments of its study."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from elasticity.config.base import Name
+from elasticity.config.claims import BETWEEN_SIZES, FROM_ZERO, MEASURES, Claim
+from elasticity.config.compression import Compression
+from elasticity.config.experiments import Rebound, Resistance
+from elasticity.config.models import Model, Pretrained, TunedModel
+from elasticity.config.training import FineTuning
+
+Experiments = Mapping[Name, Rebound] | Mapping[Name, Resistance]
+
+
+SAME = {"rebound": ("task", "second_sizes"), "resistance": ()}
+"""What an experiment and its control have in common: the prompts, and N, which measures depend on."""
+
+
+PAIRED = {"rebound": ("bases", "first_sizes"), "resistance": ("bases",)}
+"""What they have as many of, compared in order: a control may be another base model, or start from another P."""
+
+
+def claim_mistakes(
+    claims: Mapping[Name, Claim],
+    rebound: Mapping[Name, Rebound],
+    resistance: Mapping[Name, Resistance],
+    seeds: Collection[int],
+    scored: Collection[Name],
+) -> Iterator[str]:
+    """Claims that cannot be judged, with their places first. ``scored`` holds the tasks that have a score model.
+
+    Fewer seeds than a claim asks for are no mistake: the verdict then says so.
+    """
+    for name, claim in claims.items():
+        where, kind = f"claims.{name}", claim.kind
+        experiments, others = (rebound, resistance) if kind == "rebound" else (resistance, rebound)
+        yield from _unknown(where, claim, experiments, others)
+        if kind == "rebound":
+            for experiment in claim.experiments:
+                yield from _unmeasured(where, claim.measure, experiment, rebound[experiment], scored)
+        if claim.over == "sizes":
+            if claim.measure in BETWEEN_SIZES or kind == "resistance":
+                yield f"{where}.over: {claim.measure} has no single P to compare; use value, bases or control"
+            elif len(rebound[claim.experiment].first_sizes) < 2:
+                yield f"{where}.over: sizes compares sizes P, but rebound.{claim.experiment}.first_sizes holds one"
+        if claim.over == "bases" and len(experiments[claim.experiment].bases) < 2:
+            yield f"{where}.over: bases compares base models, but {kind}.{claim.experiment}.bases holds one"
+        yield from _claim_control_mistakes(where, claim, experiments)
+        for seed in claim.exclusions:
+            if seed not in seeds:
+                known = ", ".join(map(str, seeds))
+                yield f"{where}.exclusions: {seed} is not a seed of this study; its seeds: {known}"
+
+
+def _unknown(where: str, claim: Claim, experiments: Experiments, others: Experiments) -> Iterator[str]:
+    """The experiment and the control are there, and are of the kind that the measure is of."""
+    for key, name in (("experiment", claim.experiment), ("control", claim.control)):
+        if name is None or name in experiments:
+            continue
+        if name in others:
+            fitting = ", ".join(measure for measure, (kind, _) in MEASURES.items() if kind != claim.kind)
+            yield (
+                f"{where}.measure: {claim.measure} is measured of {claim.kind} experiments, and {where}.{key} {name!r} "
+                f"is none; what can be measured of it: {fitting}"
+            )
+        declared = ", ".join(sorted(experiments)) or "none"
+        yield f"{where}.{key}: {name!r} is no {claim.kind} experiment of this study; declared: {declared}"
+
+
+def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, scored: Collection[Name]) -> Iterator[str]:
+    """The measure has the cells that it is computed from."""
+    if experiment.task not in scored:
+        yield f"{where}: rebound.{name} has no scores to measure: tasks.{experiment.task} has no score_model"
+    if measure in FROM_ZERO and experiment.second_sizes[0] != 0:
+        yield f"{where}.measure: {measure} needs 0 among rebound.{name}.second_sizes"
+    if measure in BETWEEN_SIZES and len(experiment.first_sizes) < 2:
+        yield f"{where}.measure: {measure} compares sizes P, but rebound.{name}.first_sizes holds one"
+
+
+def _claim_control_mistakes(where: str, claim: Claim, experiments: Experiments) -> Iterator[str]:
+    if claim.over != "control":
+        if claim.control is not None:
+            yield f"{where}.control is given, but over is {claim.over}: set over: control, or leave the control out"
+        return
+    if claim.control is None:
+        yield f"{where}.control is missing: name the experiment that over: control subtracts"
+        return
+    if claim.control == claim.experiment:
+        yield f"{where}.control: is {claim.experiment} itself; name another experiment"
+    for key in (*SAME[claim.kind], *PAIRED[claim.kind]):
+        own, other = (getattr(experiments[name], key) for name in (claim.experiment, claim.control))
+        same = key in SAME[claim.kind]
+        if own != other if same else len(own) != len(other):
+            yield (
+                f"{where}.control: cells cannot be paired: {claim.kind}.{claim.experiment}.{key} is {_shown(own)}, "
+                f"but {claim.kind}.{claim.control}.{key} is {_shown(other)}: these must be "
+                f"{'equal' if same else 'equally many'}; cells that experiments share are trained once"
+            )
+
+
+def _shown(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def compression_mistakes(
+    compression: Compression | None,
+    rebound: Mapping[Name, Rebound],
+    held_out: Mapping[Name, int],
+    models: Mapping[Name, Model],
+    origins: Mapping[Name, Name],
+    perturbed: Mapping[Name, Name],
+) -> Iterator[str]:
+    """What is missing, with its place first.
+
+    ``held_out`` are the held-out texts of each corpus of a task; ``origins`` names the model of ``models`` that each
+    base model goes back to, ``perturbed`` the task that the second side of each experiment is trained on.
+    """
+    measured = {name: experiment for name, experiment in rebound.items() if experiment.compression}
+    if compression and compression.control is not None:
+        trained_on = {model.task for model in models.values() if isinstance(model, Pretrained | TunedModel)}
+        trained_on |= {task for name, experiment in measured.items() for task in (experiment.task, perturbed[name])}
+        yield from _control_mistakes(compression.control, trained_on, held_out)
+    for name, experiment in measured.items():
+        where = f"rebound.{name}.compression"
+        if compression is None:
+            yield f"{where} needs the study's `compression`, which says how rates are measured: add it, or leave this"
+            return
+        here = {base: models[origins[base]] for base in experiment.bases}
+        pretrained = {base: model for base, model in here.items() if isinstance(model, Pretrained)}
+        for task in sorted({experiment.task, perturbed[name], *(model.task for model in pretrained.values())}):
+            yield from _no_texts(where, task, held_out)
+        for base, model in pretrained.items():
+            if compression.window > model.context:
+                yield (
+                    f"compression.window is {compression.window}, but {base} was pre-trained on {model.context} tokens "
+                    "at once (context): lower the window, or raise the context"
+                )
+
+
+def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Name, int]) -> Iterator[str]:
+    if control not in held_out:
+        known = ", ".join(sorted(held_out))
+        yield f"compression.control: {control!r} is not declared; declared: {known}"
+    yield from _no_texts("compression.control", control, held_out)
+    if control in trained_on:
+        others = ", ".join(sorted(set(held_out) - trained_on)) or "none: add one, or leave the control out"
+        yield (
+            f"compression.control: models are trained on {control}, so it controls nothing; tasks that no model is "
+            f"trained on: {others}"
+        )
+
+
+def _no_texts(where: str, task: str, held_out: Mapping[Name, int]) -> Iterator[str]:
+    if held_out[task] == 0:
+        yield f"{where} is measured on texts in tasks.{task}.pools.held_out, which is 0"
+
+
+def joint_mistakes(
+    rebound: Mapping[Name, Rebound],
+    pretrained: Collection[Name],
+    recipe: Callable[[Name], FineTuning],
+) -> Iterator[str]:
+    """What cannot be trained jointly, with its place first.
+
+    ``pretrained`` holds the bases that are at the end of pre-training in the workflow; ``recipe`` finds a way of
+    fine-tuning by its name.
+    """
+    for name, experiment in rebound.items():
+        if not experiment.joint:
+            continue
+        where = f"rebound.{name}.joint"
+        if not experiment.compression:
+            yield f"{where}: joint models are measured by their compression rates only: set compression: true"
+        if experiment.second_sizes[0] != 0 or len(experiment.second_sizes) == 1:
+            yield f"{where} compares models with and without the second side: second_sizes must be 0 and more"
+        for base in experiment.bases:
+            if base not in pretrained:
+                known = ", ".join(sorted(pretrained)) or "none"
+                yield (
+                    f"{where}: {base} is not at the end of a pre-training run of this study, so there are no corpora "
+                    f"and no schedule to train it on at once; bases that are: {known}"
+                )
+        for stage in ("first", "second"):
+            settings = recipe(getattr(experiment, f"{stage}_recipe"))
+            if settings.algorithm.kind != "sft" or settings.epochs != 1 or settings.lora or settings.alone:
+                yield (
+                    f"{where} sees every text once and fits it with all weights, as pre-training does: {stage}_recipe "
+                    "must be sft with one epoch, without lora, optimizer: carried or weights: bf16"
+                )

@@ -1,0 +1,1 @@
+"""From sources to examples: readers, adapters, cleaning, splits, prompts, and chat templates."""

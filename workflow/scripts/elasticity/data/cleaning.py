@@ -1,0 +1,89 @@
+"""Examples made clean and comparable, without duplicates."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from elasticity.config.base import Side
+from elasticity.core.digests import canonical_json
+
+
+class Raw(NamedTuple):
+    """An example as it stands in the data. A text has no prompt (None), a question no answer."""
+
+    prompt: str | None
+    answer: str | None
+    side: Side
+    source: str = ""
+
+
+def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]]:
+    """Rows of schema ``EXAMPLES`` in order of id, and counts of what was left out.
+
+    In texts line-break tags become spaces and white space is normalised; prompts and answers keep their lines. Whatever
+    looks like a special token or a placeholder stays what it is, text. Examples that are equal but for case,
+    punctuation and space are duplicates: one is kept (that with the smallest digest), or none if their sides differ.
+    """
+    groups: dict[str, list[dict[str, str]]] = {}
+    counts = {"read": 0, "empty": 0, "duplicates": 0, "on_both_sides": 0, "kept": 0}
+    for raw in examples:
+        counts["read"] += 1
+        row = _row(raw)
+        if row is None:
+            counts["empty"] += 1
+        else:
+            groups.setdefault(_digest([key(row["prompt"]), key(row["answer"])]), []).append(row)
+    rows = []
+    for group in groups.values():
+        if len({row["side"] for row in group}) > 1:
+            counts["on_both_sides"] += len(group)
+        else:
+            counts["duplicates"] += len(group) - 1
+            rows.append(min(group, key=lambda row: row["id"]))
+    counts["kept"] = len(rows)
+    return sorted(rows, key=lambda row: row["id"]), counts
+
+
+def key(text: str) -> str:
+    """What duplicates have in common; a text of punctuation only is its own key."""
+    return _words(text) or text
+
+
+def topic(row: dict[str, str]) -> str:
+    """What examples of the same prompt have in common: a digest, so that its order is by chance."""
+    return _topic(row["prompt"]) if row["prompt"] else row["id"]
+
+
+@cache
+def _topic(prompt: str) -> str:
+    return _digest(key(prompt))
+
+
+def _row(raw: Raw) -> dict[str, str] | None:
+    """A row of schema ``EXAMPLES``, or None if a part that the data should have is empty."""
+    if raw.prompt is None:
+        text = " ".join(_normal(re.sub(r"<br\s*/?>", " ", raw.answer or "")).split())
+        empty, prompt, answer = not _words(text), "", text
+        identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+    else:
+        prompt, answer = _normal(raw.prompt), _normal(raw.answer or "")
+        empty = not prompt or (raw.answer is not None and not answer)
+        identity = _digest([prompt, answer])
+    row = {"id": identity, "side": raw.side, "prompt": prompt, "answer": answer, "source": raw.source}
+    return None if empty else row
+
+
+def _normal(text: str) -> str:
+    """Composed characters, line feeds as line ends, nothing blank around."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _words(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]

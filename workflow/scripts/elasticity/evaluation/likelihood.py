@@ -1,0 +1,61 @@
+"""Code lengths: how many nats a model needs for texts, given their prompts."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from elasticity.data.examples import IGNORED, Batch, Example, collate
+
+
+def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 64) -> list[float]:
+    """−Σ log p(token | tokens before it) over the targets of each example, in nats, in the order given.
+
+    In fp32, as answers are drawn: bf16 would add errors as large as the differences that are looked for.
+    """
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
+    lengths = [0.0] * len(examples)
+    model.eval()
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        batch = collate([examples[i] for i in places], pad).to(model.device)
+        with torch.inference_mode():
+            logits = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
+        nats = functional.cross_entropy(
+            logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="none"
+        )
+        for i, total in zip(places, nats.view(len(places), -1).double().sum(1).tolist(), strict=True):
+            lengths[i] = total
+    return lengths
+
+
+def divergences(
+    model: PreTrainedModel, other: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 8
+) -> list[float]:
+    """KL(model || other) in nats, summed over the target places of each example, in the order given.
+
+    At each place the whole distributions of the next token are compared: sum of p log(p / q) over the vocabulary, with
+    p the model's and q the other's. If the answers were drawn from the model without truncation, the expectation over
+    answers is the divergence of the two distributions over answers (chain rule), with less noise than that of
+    log p - log q of the tokens drawn. It is never negative: in double precision, because in single precision the
+    rounding of log p alone is as large as the divergence of models that were hardly trained.
+    """
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
+    found = [0.0] * len(examples)
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        batch = collate([examples[i] for i in places], pad).to(model.device)
+        mine, others = _logits(model, batch), _logits(other, batch)
+        for row, i in enumerate(places):  # one at a time: distributions of a whole batch would be a lot of memory
+            targets = batch.labels[row, 1:] != IGNORED
+            log_p, log_q = (functional.log_softmax(logits[row][targets].double(), -1) for logits in (mine, others))
+            found[i] = float(functional.kl_div(log_q, log_p, reduction="sum", log_target=True))
+    return found
+
+
+def _logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Of the next token at every place but the last; shape (examples, tokens - 1, vocabulary)."""
+    with torch.inference_mode():
+        logits: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
+    return logits[:, :-1]

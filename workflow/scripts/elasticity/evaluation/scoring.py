@@ -1,0 +1,74 @@
+"""Score models: prompts and answers in, a score per answer out, up is good."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sklearn.metrics import roc_auc_score
+
+from elasticity.config.score_models import GoldPair, Judge, ScoreModelSettings, SnippetClassifier, TextClassifier
+from elasticity.core.errors import UserError
+from elasticity.core.tables import read_rows
+from elasticity.evaluation.schemas import FEATURES
+
+
+class ScoreModel(Protocol):
+    """What the workflow needs of a score model."""
+
+    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+        """One number for each answer to its prompt; larger is better. It does not depend on the other answers."""
+        ...
+
+
+def load_score_model(settings: ScoreModelSettings, files: Sequence[Path]) -> ScoreModel:
+    """The score model of a task, on this process's device. ``files`` lie in its folder: see ``Plan.judge_files``.
+
+    Raises ``UserError`` if it cannot be loaded, or does not put its gold pair in order.
+    """
+    model = _load(settings, files[0].parent)
+    check_gold_pair(model, settings.gold_pair)
+    return model
+
+
+def _load(settings: ScoreModelSettings, folder: Path) -> ScoreModel:
+    """Each kind is imported where it is asked for: the linear one needs no transformers, which take seconds."""
+    if isinstance(settings, SnippetClassifier):
+        from elasticity.evaluation.snippet_classifier import LinearSnippetClassifier
+
+        return LinearSnippetClassifier(read_rows(folder / "features.parquet", FEATURES))
+    if isinstance(settings, TextClassifier):
+        from elasticity.evaluation.text_classifier import LabelJudge
+
+        return LabelJudge(folder, settings)
+    from elasticity.evaluation.cost_model import CostJudge
+
+    return CostJudge(folder, settings)
+
+
+def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
+    """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
+
+    Returns the scores of the good and the bad answer.
+    Raises ``UserError`` unless the good answer of the study scores above the bad one.
+    """
+    high, low = model.score([pair.prompt, pair.prompt], [pair.good, pair.bad])
+    if not high > low:
+        raise UserError(
+            f"the score model gives {high:.3f} to the good text of its gold pair ({pair.good!r}) and {low:.3f} to the "
+            f"bad one ({pair.bad!r}): up must be good. Check score_model.good and score_model.bad in the study."
+        )
+    return high, low
+
+
+def judge_quality(model: ScoreModel, settings: Judge, texts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """How well a model that was trained elsewhere tells the sides of labelled texts (schema ``EXAMPLES``).
+
+    The area under the curve is left out if all texts are of one side.
+    """
+    positive = [row["side"] == "positive" for row in texts]
+    scores = model.score([row["prompt"] for row in texts], [row["answer"] for row in texts])
+    right = [(score > settings.threshold) == side for score, side in zip(scores, positive, strict=True)]
+    quality = {"test_texts": len(texts), "accuracy": sum(right) / len(texts)}
+    if len(set(positive)) == 2:
+        quality["auc"] = float(roc_auc_score(positive, scores))
+    return quality

@@ -1,0 +1,139 @@
+"""Judges that were trained elsewhere: transformers in the hub's layout, asked in batches of answers of like length."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
+
+from elasticity.config.score_models import TextClassifier
+from elasticity.core.errors import UserError
+from elasticity.models.loading import device, one_thread
+
+Verdict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Tokens and attention of a batch, both (answers, tokens), to one number an answer."""
+
+
+class LabelJudge:
+    """Share of answers given the good label: a score is 1 (it is the likeliest) or 0. Prompts are not judged.
+
+    Answers are cut at their end, as the hub's own pipelines do: published scores are of that kind.
+    """
+
+    def __init__(self, folder: Path, settings: TextClassifier) -> None:
+        """Raises ``UserError`` if the folder holds no classifier of texts with this label."""
+        self.settings = settings
+        self.model = load_judge(AutoModelForSequenceClassification, folder)
+        self.good = _place_of(settings.label, self.model.config.id2label or {}, folder)
+        self.tokenizer = _tokenizer(folder)
+        self.pad = self.tokenizer.pad_token_id
+        self.end = self.tokenizer.eos_token_id or self.pad or 0
+        self.model.config.pad_token_id = self.pad  # decoders look for the last token before it
+        check_length(settings.max_length, folder, self.model, self.tokenizer.model_max_length)
+
+    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
+        """1.0 for each answer that is given the good label, else 0.0."""
+        if not answers:
+            return []
+        tokens = self.tokenizer(
+            list(answers), split_special_tokens=True, truncation=True, max_length=self.settings.max_length
+        )["input_ids"]
+        tokens = [row or [self.end] for row in tokens]  # an empty answer, if nothing stands around every text
+        batch_size = 1 if self.pad is None else self.settings.batch_size
+        return in_batches(tokens, batch_size, self.pad or 0, self.model.device, self._verdict)
+
+    def _verdict(self, tokens: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.model(input_ids=tokens, attention_mask=attention).logits
+        return (logits.argmax(-1) == self.good).double()
+
+
+def in_batches(
+    tokens: Sequence[Sequence[int]], batch_size: int, pad: int, place: torch.device, verdict: Verdict
+) -> list[float]:
+    """The verdicts in the order of the answers; the longest come first, so that what does not fit fails at once.
+
+    Padding stands on the right and is masked: verdicts do not depend on the batch.
+    """
+    order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
+    scores = [0.0] * len(tokens)
+    for first in range(0, len(order), batch_size):
+        places = order[first : first + batch_size]
+        batch = torch.full((len(places), len(tokens[places[0]])), pad)
+        attention = torch.zeros_like(batch)
+        for row, i in enumerate(places):
+            batch[row, : len(tokens[i])] = torch.tensor(tokens[i])
+            attention[row, : len(tokens[i])] = 1
+        with torch.inference_mode():
+            values = verdict(batch.to(place), attention.to(place)).tolist()
+        for i, value in zip(places, values, strict=True):
+            scores[i] = value
+    return scores
+
+
+def load_judge(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
+    """A model of a transformers class with fp32 weights on this process's device; safetensors only, no code from it.
+
+    Raises ``UserError`` if the folder does not hold it, all its weights included.
+    """
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a model folder: it holds no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"{folder} holds no safetensors; weights in other files (pytorch_model.bin) are not read, because they may "
+            "run code. Many repositories have a converted copy as a pull request: name that as score_model.revision "
+            "(refs/pr/1, say). Or convert the model once with transformers: load it with from_pretrained, write it and "
+            "its tokenizer with save_pretrained, and name that folder as score_model.path."
+        )
+    try:
+        model, report = kind.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **options,
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"the score model in {folder} cannot be loaded: {error}") from None
+    if missing := sorted(report["missing_keys"]):
+        raise UserError(
+            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained to judge, or "
+            "the files are not whole. Use a model that is made for it, or fetch it again."
+        )
+    one_thread()
+    torch.nn.Module.to(model, device())
+    judge: PreTrainedModel = model.eval()
+    return judge
+
+
+def check_length(wanted: int, folder: Path, model: PreTrainedModel, of_tokenizer: int | None = None) -> None:
+    """Raise ``UserError`` if the model cannot take in texts of so many tokens."""
+    limits = [of_tokenizer, getattr(model.config, "max_position_embeddings", None)]
+    longest = min((limit for limit in limits if limit), default=wanted)
+    if wanted > longest:
+        raise UserError(
+            f"score_model.max_length is {wanted}, but the model in {folder} takes {longest} tokens: lower it"
+        )
+
+
+def _place_of(label: str, labels: Mapping[Any, str], folder: Path) -> int:
+    for place, name in labels.items():
+        if name == label:
+            return int(place)
+    raise UserError(
+        f"score_model.label: the model in {folder} has no label {label!r}; its labels are {', '.join(labels.values())}"
+    )
+
+
+def _tokenizer(folder: Path) -> Any:
+    """Its own fast tokenizer, also where the folder holds vocabulary and merges only."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # several libraries have a say, with errors of their own
+        raise UserError(f"the tokenizer in {folder} cannot be loaded: {error}") from None
+    if not tokenizer.is_fast:
+        raise UserError(f"{folder} holds no fast tokenizer: it needs a tokenizer.json")
+    return tokenizer

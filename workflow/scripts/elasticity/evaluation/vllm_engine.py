@@ -1,0 +1,162 @@
+"""Answers drawn by vLLM, on GPUs. The names and limits are those of vLLM 0.33.0 (``envs/vllm.yaml``).
+
+vLLM runs the model in a process of its own. It is started afresh (``spawn``): a forked one would think that it belongs
+to the process group of this job. Such a process imports the script again, which therefore guards what it does.
+"""
+
+import importlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.config.sampling import Sampling
+from elasticity.core.errors import UserError
+from elasticity.models.loading import check_probe, tokens_of
+from elasticity.models.tokenizer import never_drawn
+from elasticity.runtime.gpus import visible
+from elasticity.runtime.launch import Launch
+
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "1",  # the end of the model's process frees the GPU for the next rung
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
+    "VLLM_FLOAT32_MATMUL_PRECISION": "highest",
+    "TRITON_F32_DEFAULT": "ieee",  # or the products in vLLM's attention round fp32 to TF32, which has ten bits
+    "VLLM_NO_USAGE_STATS": "1",
+}
+
+
+TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_", "LOCAL_", "GROUP_", "ROLE_", "TORCHELASTIC_")
+"""Beginnings of the variables that torchrun sets. vLLM's process would take them for its own."""
+
+
+def import_vllm() -> Any:
+    """The package, after this process has chosen its GPU.
+
+    Raises ``UserError`` without GPUs, or where vLLM is not installed.
+    """
+    if Launch.of_job().device != "cuda":
+        raise UserError(
+            "engine: vllm needs GPUs, but this job was launched without: describe them in the study (hardware: "
+            "{device: cuda, gpus_per_node: 1}) or offer them (snakemake --resources gpu=1), or use engine: transformers"
+        )
+    _set_environment()
+    try:
+        return importlib.import_module("vllm")
+    except ImportError as error:
+        raise UserError(
+            f"engine: vllm needs vLLM, which cannot be imported ({error}). Run snakemake with "
+            "--software-deployment-method conda, which installs envs/vllm.yaml, or use engine: transformers"
+        ) from None
+
+
+@cache
+def _set_environment() -> None:
+    """Once: the second time the GPU would be looked for among those that are left."""
+    os.environ.update(environment_of(os.environ))
+
+
+def environment_of(launched: Mapping[str, str]) -> dict[str, str]:
+    """What vLLM has to find in the environment of a process that was launched so: its own GPU is the only one."""
+    number = int(launched.get("LOCAL_RANK", "0"))
+    gpus = visible(launched, number + 1)
+    if number >= len(gpus):
+        raise UserError(f"process {number} of this job has no GPU of its own: CUDA_VISIBLE_DEVICES is {','.join(gpus)}")
+    return {**ENVIRONMENT, "CUDA_VISIBLE_DEVICES": gpus[number]}
+
+
+@contextmanager
+def without_torchrun() -> Iterator[None]:
+    """Hide torchrun's variables from a process that is started meanwhile."""
+    hidden = {name: value for name, value in os.environ.items() if name.startswith(TORCHRUN)}
+    for name in hidden:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+class VllmEngine:
+    """An ``Engine``. ``vllm`` is the package: its ``LLM``, ``SamplingParams`` and ``TokensPrompt`` are used."""
+
+    def __init__(self, vllm: Any, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.vllm = vllm
+        self.tokenizer = tokenizer
+        try:
+            with without_torchrun():
+                self.llm = vllm.LLM(
+                    model=str(folder),
+                    dtype="float32",
+                    seed=0,
+                    skip_tokenizer_init=True,  # it gets tokens and gives tokens
+                    enforce_eager=True,  # compiling would be for a few dozen tokens of each rung
+                    max_model_len=-1,  # the model's own, or less if that does not fit into memory
+                    tensor_parallel_size=1,
+                )
+        except (RuntimeError, ValueError) as error:
+            raise UserError(
+                f"vLLM cannot load the model in {folder}: {error} (more above, in the log of the job). "
+                "engine: transformers loads any causal language model"
+            ) from error
+
+        rows = self.llm.model_config.get_vocab_size()
+        self.bans = {token: float("-inf") for token in never_drawn(tokenizer, rows)}
+
+    def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
+        """Draw all at once, vLLM makes the batches. See ``generation.Engine``.
+
+        Raises ``UserError`` if an answer was cut short of ``new_tokens``: the model's context is too small.
+        """
+        outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
+        drawn = [list(output.outputs[0].token_ids) for output in outputs]
+        for context, tokens in zip(contexts, drawn, strict=True):
+            if len(tokens) < sampling.new_tokens and tokens[-1:] != [self.tokenizer.eos_token_id]:
+                raise UserError(
+                    f"vLLM cut an answer off after {len(tokens)} of {sampling.new_tokens} tokens: with a prompt of "
+                    f"{len(context)} tokens it does not fit into the model's context. Lower new_tokens"
+                )
+        return drawn
+
+    def check(self, folder: Path) -> None:
+        """Compare the ``probe`` of the model in memory with that of the folder. Raises ``UserError`` if they differ.
+
+        The tolerance is that of two kinds of devices: vLLM sums in another order, too, but in fp32 all the same. Its
+        logarithms are fp32, which adds at most 1e-6 for each of the 15 tokens. TF32 would not pass, and should not.
+        """
+        tokens = tokens_of(self.llm.model_config.get_vocab_size())
+        parameters = self.vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        (output,) = self._generate([tokens], [parameters])
+        # the first token has no context; the others are listed whether they are likely or not
+        found = zip(tokens[1:], output.prompt_logprobs[1:], strict=True)
+        check_probe(folder, -sum(place[token].logprob for token, place in found))
+
+    def close(self) -> None:
+        """End the model's process: waiting for the garbage collector would leave the GPU full for the next rung."""
+        self.llm.llm_engine.engine_core.shutdown()
+
+    def _generate(self, prompts: list[list[int]], parameters: list[Any]) -> list[Any]:
+        given = [self.vllm.TokensPrompt(prompt_token_ids=prompt) for prompt in prompts]
+        outputs: list[Any] = self.llm.generate(given, parameters, use_tqdm=False)
+        return outputs
+
+    def _parameters(self, prompt_id: str, sampling: Sampling) -> Any:
+        """Of one prompt. The end token of the tokenizer ends an answer, and none that a model folder may name besides.
+
+        vLLM's random numbers belong to seed and place, not to the batch. Seeds are signed numbers of 64 bits.
+        """
+        return self.vllm.SamplingParams(
+            max_tokens=sampling.new_tokens,
+            temperature=sampling.temperature,
+            top_k=sampling.top_k,
+            top_p=sampling.top_p,
+            seed=sampling.key(prompt_id) >> 65,
+            ignore_eos=True,
+            stop_token_ids=[self.tokenizer.eos_token_id],
+            logit_bias=self.bans,
+            detokenize=False,
+        )

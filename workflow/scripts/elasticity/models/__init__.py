@@ -1,0 +1,1 @@
+"""Models and tokenizers: made, loaded, imported, saved; the shape of each."""

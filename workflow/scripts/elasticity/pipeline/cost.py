@@ -1,0 +1,378 @@
+"""The work of a study: every job that trains a model or draws from one, before anything runs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, reduce
+from types import SimpleNamespace
+
+from elasticity.config.experiments import Resistance
+from elasticity.config.hardware import Hardware, peak_tflops
+from elasticity.config.models import HubModel, Pretrained, TunedModel
+from elasticity.config.sampling import Sampling
+from elasticity.config.score_models import judge_parameters
+from elasticity.config.study import Study
+from elasticity.config.training import FineTuning
+from elasticity.models.shapes import Shape, shape_of
+from elasticity.pipeline import job_sizes, runs
+from elasticity.pipeline.compression import SpringsPlan
+from elasticity.pipeline.rebound import Plan, ThirdPlan
+from elasticity.pipeline.resistance import PATHS, ResistancePlan
+from elasticity.pipeline.runs import Ladder
+from elasticity.resources.estimates import GPU_SHARE, answering_s, passes, rewarding_s, training_s
+from elasticity.resources.parallelism import training_geometry
+from elasticity.runtime.launch import Geometry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(job_sizes.Training):
+    """One job that trains, in its stage.
+
+    ``kept`` counts the checkpoints that stay, ``passing`` those that are on disk for a time, the ones beside it that
+    wait for the same reader included.
+    """
+
+    stage: str
+    updates: int
+    kept: int = 0
+    passing: int = 0
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Answers to so many prompts by each of so many checkpoints; ``jobs`` is 0 where they are part of a training."""
+
+    stage: str
+    model: str
+    prompts: int
+    rungs: int
+    sampling: Sampling
+    jobs: int = 1
+
+
+Work = Training | Drawing
+
+
+def workload(study: Study) -> Iterator[Work]:
+    """All of it, stage by stage."""
+    yield from _models(study)
+    plan = Plan(study)
+    yield from _first_sides(plan)
+    yield from _second_sides(plan)
+    yield from _answers(plan)
+    yield from _third_stages(plan)
+    yield from _joint(plan)
+    for name, experiment in study.resistance.items():
+        for base in experiment.bases:
+            makes = ResistancePlan(study).maker(name, base) == name
+            for _ in study.seeds:
+                yield from _resistance(study, f"resistance {name}", study.origin(base), experiment, makes)
+
+
+def needed_models(study: Study) -> list[str]:
+    """The models that any experiment needs, and those that they are made from."""
+    wanted = [base for rebound in study.rebound.values() for base in rebound.bases]
+    wanted += [base for resistance in study.resistance.values() for base in resistance.bases]
+    found: set[str] = set()
+    while wanted:
+        name = study.bases[wanted.pop()][0]
+        found.add(name)
+        if isinstance(model := study.models[name], TunedModel):
+            wanted.append(model.base)
+    return [name for name in study.models if name in found]
+
+
+def _models(study: Study) -> Iterator[Training]:
+    for name in needed_models(study):
+        model = study.models[name]
+        if isinstance(model, Pretrained):
+            kept, settings = len(model.checkpoints) + 1, model.optimization
+            examples = model.updates * settings.batch_size
+            yield Training(
+                name, settings, model.context, examples, stage="pre-training", updates=model.updates, kept=kept
+            )
+        elif isinstance(model, TunedModel):
+            yield _fine_tuning("tuned models", study.origin(name), model.tuning, (model.examples,), kept=1)
+
+
+def _first_sides(plan: Plan) -> Iterator[Training]:
+    for trajectory in plan.first_sizes:
+        model, settings = plan.study.origin(trajectory.base), plan.study.recipe(trajectory.recipe)
+        for ladder in plan.first_ladders(trajectory):
+            # An optimizer's state is two moments, the size of the weights each.
+            kept = len(ladder) * (3 if plan.keeps_optimizer(trajectory) else 1)
+            yield _fine_tuning("first side", model, settings, ladder, kept=kept)
+
+
+def _second_sides(plan: Plan) -> Iterator[Training]:
+    for second, ladder in plan.second_side_jobs():
+        model, settings = plan.study.origin(second.trajectory.base), plan.study.recipe(second.recipe)
+        judge = judge_parameters(plan.study.tasks[second.trajectory.task].score_model) if settings.draws else 0
+        yield _fine_tuning("second side", model, settings, ladder, passing=len(ladder), judge=judge)
+
+
+def _third_stages(plan: Plan) -> Iterator[Work]:
+    """The second side that each starts from waits until its end."""
+    study, third = plan.study, ThirdPlan(plan)
+    for stage, ladder in third.third_stage_jobs():
+        start = stage.second.trajectory
+        model, settings = study.origin(start.base), study.recipe(stage.recipe)
+        waiting = len(third.second_ladder(stage))
+        yield _fine_tuning("third stage", model, settings, ladder, passing=len(ladder) + waiting)
+        yield Drawing("third stage", model, study.tasks[start.task].pools.prompts, len(ladder), study.sampling)
+
+
+def _joint(plan: Plan) -> Iterator[Training]:
+    sizes = job_sizes.JobSizes(plan.study)
+    for second, size in SpringsPlan(plan).joint_runs():
+        start = second.trajectory
+        where = {"base": start.base, "recipe": start.recipe, "second": second.recipe, "first": second.first_size}
+        job = sizes.joint(SimpleNamespace(**where, ladder=str(size)))
+        updates = -(-job.examples // job.settings.batch_size)
+        yield Training(**vars(job), stage="joint training", updates=updates, passing=1)
+
+
+def _answers(plan: Plan) -> Iterator[Drawing]:
+    study = plan.study
+    prompts = {name: task.pools.prompts for name, task in study.tasks.items() if plan.is_scored(name)}
+    for task, base in sorted({(t.task, t.base) for t in plan.first_sizes if t.task in prompts}):
+        yield Drawing("answers", study.origin(base), prompts[task], 1, study.sampling)
+    for second, ladder in plan.second_side_jobs():
+        if (start := second.trajectory).task in prompts:
+            yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
+
+
+def _resistance(study: Study, stage: str, model: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
+    """One base model and seed. Its slices and tuned models wait for each other until they are measured.
+
+    Unless it ``makes`` slices and answers, it takes those of another experiment.
+    """
+    part = study.tasks[experiment.task].pools.resistance
+    questions = study.tasks[experiment.questions or experiment.task].pools.prompts
+    if makes:
+        yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
+        yield Drawing(stage, model, part, 3, experiment.twin_sampling)
+        yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
+    for _ in PATHS:
+        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=3 + len(PATHS))
+
+
+def _fine_tuning(
+    stage: str, model: str, settings: FineTuning, sizes: Ladder, kept: int = 0, passing: int = 0, judge: int = 0
+) -> Training:
+    examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
+    parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a rung is made of
+    job = (model, settings, settings.max_length, examples, judge)
+    return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing + parts)
+
+
+def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
+    """For each recipe and side, the sets of sizes that could be checkpoints of one run, if the recipe allows it."""
+    plan = Plan(study)
+    found: dict[tuple[str, str], set[Ladder]] = {}
+    for trajectory, sizes in plan.first_sizes.items():
+        found.setdefault(("first side", trajectory.recipe), set()).add(sizes)
+    for second, sizes in plan.cells.items():
+        found.setdefault(("second side", second.recipe), set()).add(sizes)
+    for stage, sizes in ThirdPlan(plan).cells.items():
+        found.setdefault(("third stage", stage.recipe), set()).add(sizes)
+    for (side, recipe), sets in sorted(found.items()):
+        yield f"{side}, recipe {recipe}", study.recipe(recipe), sets
+
+
+def how_divided(settings: FineTuning, sets: set[Ladder]) -> str:
+    """How sizes share runs, and why if they do not."""
+    alone = [sizes for sizes in sets if not runs.is_exact(settings, sizes)]
+    if not alone:
+        return "the sizes are checkpoints of one run"
+    return (
+        f"each size is a run of its own (sizes {runs.name(min(alone))}): a ladder needs a constant schedule, "
+        f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}"
+    )
+
+
+_shape_of = cache(shape_of)
+
+
+BYTES_PER_WEIGHT = 4
+"""Weights are fp32."""
+
+
+BYTES_PER_SOURCE_WEIGHT = 2
+"""Most models on the hub are stored in 16 bits."""
+
+
+BYTES_PER_STATE_WEIGHT = 24
+"""A training state holds weights and two moments, 12 bytes a parameter; the next is written before the last goes."""
+
+
+DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memory_gb=80)
+"""Of a study that describes no GPUs."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Jobs of one kind. Tokens are upper bounds; ``disk_bytes`` are there when the study is done."""
+
+    name: str
+    jobs: int = 0
+    examples: int = 0
+    updates: int = 0
+    trained_tokens: int = 0
+    drawn_tokens: int = 0
+    gpu_hours: float = 0.0
+    disk_bytes: int = 0
+
+    def plus(self, other: "Stage") -> "Stage":
+        """Both together, under the name of the first."""
+        return Stage(
+            self.name,
+            self.jobs + other.jobs,
+            self.examples + other.examples,
+            self.updates + other.updates,
+            self.trained_tokens + other.trained_tokens,
+            self.drawn_tokens + other.drawn_tokens,
+            self.gpu_hours + other.gpu_hours,
+            self.disk_bytes + other.disk_bytes,
+        )
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes at the peak: what stays, the downloads, and what running jobs hold if they fill so many GPUs."""
+
+    kept: int
+    sources: int
+    passing: int
+    gpus: int
+
+    @property
+    def peak(self) -> int:
+        """All of it at once, which is an upper bound."""
+        return self.kept + self.sources + self.passing
+
+
+class Budget:
+    """The costs of a study on its own GPUs, or on those of ``DEFAULT_MACHINE``."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.machine = _machine(study.hardware)
+        self.work = list(workload(study))
+
+    def stages(self) -> list[Stage]:
+        """Every stage of the study that trains or answers, the imported models first."""
+        imported = [name for name in needed_models(self.study) if self._is_imported(name)]
+        disk = sum(self._shape(name).parameters for name in imported) * BYTES_PER_WEIGHT
+        found = {"imported models": Stage("imported models", jobs=len(imported), disk_bytes=disk)}
+        for work in self.work:
+            cost = self._trained(work) if isinstance(work, Training) else self._drawn(work)
+            found[cost.name] = found[cost.name].plus(cost) if cost.name in found else cost
+        return [stage for stage in found.values() if stage.jobs]
+
+    def disk(self) -> Disk:
+        """The peak, if jobs of one kind fill the GPUs of a node, or of as many nodes as the largest job needs."""
+        trained = [(work, self._geometry(work).processes) for work in self.work if isinstance(work, Training)]
+        gpus = max([self.machine.gpus_per_node, *(processes for _, processes in trained)])
+        held = [(gpus // processes) * self._held(work) for work, processes in trained]
+        sources = [name for name in needed_models(self.study) if isinstance(self.study.models[name], HubModel)]
+        return Disk(
+            kept=sum(stage.disk_bytes for stage in self.stages()),
+            sources=sum(self._shape(name).parameters for name in sources) * BYTES_PER_SOURCE_WEIGHT,
+            passing=max(held, default=0),
+            gpus=gpus,
+        )
+
+    def _is_imported(self, name: str) -> bool:
+        return not isinstance(self.study.models[name], TunedModel) and name not in Plan(self.study).pretrained
+
+    def _shape(self, model: str) -> Shape:
+        return _shape_of(self.study.models[model])
+
+    def _geometry(self, work: Training) -> Geometry:
+        shape = self._shape(work.model)
+        return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.judge)
+
+    def _held(self, work: Training) -> int:
+        return self._shape(work.model).parameters * (
+            BYTES_PER_WEIGHT * (work.kept + work.passing) + BYTES_PER_STATE_WEIGHT
+        )
+
+    def _trained(self, work: Training) -> Stage:
+        shape, geometry = self._shape(work.model), self._geometry(work)
+        given = (shape, work.settings, work.examples, work.length, geometry, self.machine)
+        seconds = training_s(*given) + rewarding_s(*given, work.judge)
+        return Stage(
+            work.stage,
+            jobs=1,
+            examples=work.examples,
+            updates=work.updates,
+            trained_tokens=work.examples * passes(work.settings)[0] * work.length,
+            drawn_tokens=work.examples * work.settings.draws,
+            gpu_hours=seconds * geometry.processes / 3600,
+            disk_bytes=work.kept * shape.parameters * BYTES_PER_WEIGHT,
+        )
+
+    def _drawn(self, work: Drawing) -> Stage:
+        seconds = answering_s(self._shape(work.model), work.prompts, work.rungs, work.sampling, self.machine, 1)
+        tokens = work.prompts * work.rungs * work.sampling.new_tokens
+        return Stage(work.stage, jobs=work.jobs, drawn_tokens=tokens, gpu_hours=seconds / 3600)
+
+
+def cells(study: Study) -> int:
+    """Cells of all rebound experiments, shared ones counted once: base, side, recipes, seed, P, N."""
+    return sum(len(second_sizes) for second_sizes in Plan(study).cells.values())
+
+
+def report(study: Study) -> str:
+    """The plan in words and a table."""
+    budget = Budget(study)
+    machine, disk, stages = budget.machine, budget.disk(), budget.stages()
+    models = len(needed_models(study))
+    lines = [f"study {study.name}: {len(study.seeds)} seeds, {models} models, {cells(study)} cells"]
+    lines += [f"  {name}: {how_divided(settings, sets)}" for name, settings, sets in divisions(study)]
+    lines += _table([_HEAD, *map(_row, [*stages, total(stages)])])
+    lines += [
+        "Tokens are upper bounds: every example and every answer is as long as it may be.",
+        f"GPU hours are an estimate for {machine.gpu}: {GPU_SHARE:.0%} of its {peak_tflops(machine.gpu or '')} TFLOP/s "
+        "in training; drawing reads fp32 weights at 1 TB/s for each token of a batch.",
+        f"Peak disk: {_bytes(disk.peak)}: {_bytes(disk.kept)} stay, {_bytes(disk.sources)} are downloads, and jobs on "
+        f"{disk.gpus} GPUs hold up to {_bytes(disk.passing)} of checkpoints and states for a time.",
+        "Scores, measurements, tables and figures are not counted.",
+    ]
+    return "\n".join(lines)
+
+
+def total(stages: Iterable[Stage]) -> Stage:
+    """All stages together."""
+    return reduce(Stage.plus, stages, Stage("total"))
+
+
+def _machine(hardware: Hardware) -> Hardware:
+    if hardware.device == "cpu":
+        return DEFAULT_MACHINE
+    return hardware if hardware.gpu else hardware.model_copy(update={"gpu": DEFAULT_MACHINE.gpu})
+
+
+_HEAD = ("stage", "jobs", "examples", "updates", "trained tokens", "drawn tokens", "GPU hours", "disk")
+
+
+def _row(stage: Stage) -> tuple[str, ...]:
+    counts = (stage.jobs, stage.examples, stage.updates, stage.trained_tokens, stage.drawn_tokens)
+    hours = f"{stage.gpu_hours:,.0f}" if stage.gpu_hours >= 10 else f"{stage.gpu_hours:.2f}"
+    return (stage.name, *(f"{count:,}" for count in counts), hours, _bytes(stage.disk_bytes))
+
+
+def _bytes(count: int) -> str:
+    """In the unit that makes it readable, of powers of ten as disks are sold."""
+    for unit, size in (("TB", 1e12), ("GB", 1e9)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count / 1e6:,.0f} MB"
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows in columns, the first to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        numbers = (text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))
+        yield "  ".join([row[0].ljust(widths[0]), *numbers])

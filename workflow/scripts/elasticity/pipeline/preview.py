@@ -1,0 +1,82 @@
+"""One example as a model is trained on it: its tokens, and which of them bear a loss. Works before any training."""
+
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.config.models import HubModel, Pretrained, TunedModel
+from elasticity.config.splits import layout
+from elasticity.config.study import Study
+from elasticity.core.errors import UserError
+from elasticity.core.tables import read_rows
+from elasticity.data.examples import Example, training_examples
+from elasticity.data.schemas import EXAMPLES
+from elasticity.models.importing import load_imported_tokenizer, source_of
+from elasticity.models.tokenizer import load_tokenizer
+from elasticity.pipeline.materials import MaterialsPlan
+
+
+def shown_example(study: Study, file: Path, task: str, base: str) -> str:
+    """The first example of a task that may be trained on, in the task's template, in the tokens of a base model.
+
+    Raises ``UserError`` if the study has no such task or model, or says what to run if their files are not there yet.
+    """
+    for name, known, what in ((task, study.tasks, "task"), (base, study.bases, "model")):
+        if name not in known:
+            raise UserError(f"{file} has no {what} {name!r}; it has: {', '.join(sorted(known))}")
+    plan = MaterialsPlan(study)
+    examples = Path(_needed(file, f"{plan.results}/{task}/examples.parquet"))
+    settings, longest = study.tasks[task], _max_length(study, task)
+    template, (take, *_) = settings.template, layout(settings.pools, settings.prompts).values()
+    row = next(row for row in read_rows(examples, EXAMPLES) if row["answer"] and take.takes_prompt(row["prompt"]))
+    tokenizer = _tokenizer(plan, file, study.origin(base))
+    (example,) = training_examples([row], tokenizer, template, longest)
+    targets = len(example.tokens) - example.answer_start
+    return (
+        f"task {task}, template {template}, model {base}: {row['side']} example {row['id']} takes "
+        f"{len(example.tokens)} tokens of at most {longest}; {targets} of them bear a loss (marked *)\n\n"
+        f"{_table(example, tokenizer)}\n\n"
+        f"without a loss: {tokenizer.decode(example.tokens[: example.answer_start])!r}\n"
+        f"with a loss:    {tokenizer.decode(example.tokens[example.answer_start :])!r}"
+    )
+
+
+def _max_length(study: Study, task: str) -> int:
+    """Of the runs that train on a task; if there are none, of the first side."""
+    found = [model.tuning for model in study.models.values() if isinstance(model, TunedModel) and model.task == task]
+    found += [experiment.slices for experiment in study.resistance.values() if experiment.task == task]
+    for rebound in study.rebound.values():
+        if rebound.task == task:
+            found += [study.recipe(rebound.first_recipe), study.recipe(rebound.second_recipe)]
+    return max((settings.max_length for settings in found), default=study.first_side.max_length)
+
+
+def _table(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
+    lines = []
+    for place, token in enumerate(example.tokens):
+        mark = "*" if place >= example.answer_start else " "
+        lines.append(f"{place:5} {mark} {token:7}  {tokenizer.decode([token])!r}")
+    return "\n".join(lines)
+
+
+def _tokenizer(plan: MaterialsPlan, file: Path, origin: str) -> PreTrainedTokenizerFast:
+    """Of a model that is trained or imported: the one that is made, or that of its source."""
+    model = plan.study.models[origin]
+    assert not isinstance(model, TunedModel), "an origin is tuned from nothing"
+    if isinstance(model, Pretrained):
+        folder = f"{plan.results}/{model.task}/tokenizers/{model.vocabulary}"
+        return load_tokenizer(Path(_needed(file, f"{folder}/tokenizer.json")).parent)
+    folder = f"{plan.results}/models/{origin}"
+    made = Path(folder) / "rungs/0"
+    if made.is_dir():
+        return load_tokenizer(made)
+    fetched = Path(folder) / "source"
+    if isinstance(model, HubModel) and not fetched.is_dir():
+        _needed(file, f"{folder}/metrics.json")
+    return load_imported_tokenizer(model, source_of(model, fetched))
+
+
+def _needed(file: Path, target: str) -> str:
+    if not Path(target).exists():
+        raise UserError(f"{target} is not there yet. Run: snakemake --configfile {file} --cores 1 {target}")
+    return target

@@ -1,0 +1,198 @@
+"""The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
+
+from elasticity.analysis.jobs import ResistanceFigureJob, ResistanceJudgeJob
+from elasticity.config import cells, splits
+from elasticity.config.experiments import Resistance
+from elasticity.config.study import Study
+from elasticity.evaluation.jobs import ChoosingJob, CrossEntropyJob, SliceAnswerJob
+from elasticity.pipeline.materials import Wildcards, to_json
+from elasticity.training.jobs import FineTuneJob
+
+PATHS: tuple[cells.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
+"""Forward and inverse for the pairs (1, 2), (2, 3), (1, 3)."""
+
+
+PAIRS = PATHS[::2]
+"""The pairs, in forward direction."""
+
+
+class ResistancePlan:
+    """All resistance jobs of a study; the wildcards name the experiment, the base model and the seed."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.results = f"results/{study.name}"
+
+    def targets(self) -> list[str]:
+        """The tables and figures of the resistance experiments."""
+        found = []
+        for name, experiment in self.study.resistance.items():
+            found.append(f"{self.results}/tables/resistance-{name}.csv")
+            found += [f"{self.results}/figures/resistance-{name}/{base}.svg" for base in experiment.bases]
+            if experiment.equal_entropy:
+                found.append(f"{self.results}/tables/entropies-{name}.csv")
+        return found
+
+    def _experiment(self, wildcards: Wildcards) -> Resistance:
+        """The experiment that the wildcards name."""
+        return self.study.resistance[wildcards.experiment]
+
+    def maker(self, name: str, base: str) -> str:
+        """The experiment whose slices and answers an experiment takes: the first in the study that has the same."""
+        makers = (other for other, experiment in self.study.resistance.items() if base in experiment.bases)
+        return next(other for other in makers if self._made_by(other) == self._made_by(name))
+
+    def _made_by(self, name: str) -> tuple[object, ...]:
+        """All that slices and their answers depend on, beside the base model and the seed."""
+        experiment = self.study.resistance[name]
+        questions = experiment.questions or experiment.task
+        return experiment.task, experiment.slices, experiment.twin_sampling, experiment.question_sampling, questions
+
+    def _made(self, wildcards: Wildcards) -> str:
+        """The folder of the slices and their answers."""
+        return self._folder(self.maker(wildcards.experiment, wildcards.base), wildcards.base, int(wildcards.seed))
+
+    def slices(self, wildcards: Wildcards) -> str:
+        """The slices, which experiments share."""
+        return f"{self._made(wildcards)}/slices/rungs"
+
+    def twins(self, wildcards: Wildcards) -> str:
+        """The twin data sets, which experiments share."""
+        return f"{self._made(wildcards)}/twins.parquet"
+
+    def questions(self, wildcards: Wildcards) -> str:
+        """The answers to measure on, which experiments share."""
+        return f"{self._made(wildcards)}/questions.parquet"
+
+    def chosen(self, wildcards: Wildcards) -> list[str]:
+        """What says which prompts are used; none if all are."""
+        folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
+        return [f"{folder}/chosen.parquet"] if self._experiment(wildcards).equal_entropy else []
+
+    def parts(self, wildcards: Wildcards) -> list[str]:
+        """D1, D2, D3."""
+        return [f"{self._task(wildcards)}/pools/{part}.parquet" for part in splits.PARTS[:3]]
+
+    def twin_prompts(self, wildcards: Wildcards) -> str:
+        """The prompts of D4."""
+        return f"{self._task(wildcards)}/prompts/{splits.PARTS[3]}.parquet"
+
+    def question_prompts(self, wildcards: Wildcards) -> str:
+        """The held-out prompts on whose answers cross-entropies are measured: of this task, or of another one."""
+        return f"{self.results}/{self._questions(wildcards)}/prompts/prompts.parquet"
+
+    def _questions(self, wildcards: Wildcards) -> str:
+        experiment = self._experiment(wildcards)
+        return experiment.questions or experiment.task
+
+    def _task(self, wildcards: Wildcards) -> str:
+        return f"{self.results}/{self._experiment(wildcards).task}"
+
+    def _slices(self, wildcards: Wildcards) -> tuple[int, int, int]:
+        part = self.study.tasks[self._experiment(wildcards).task].pools.resistance
+        return part, 2 * part, 3 * part
+
+    def slices_job(self, wildcards: Wildcards) -> str:
+        """Sequential fine-tuning on D1, D2, D3."""
+        experiment = self._experiment(wildcards)
+        job = FineTuneJob(
+            start=str(self.study.bases[wildcards.base][1]),
+            settings=experiment.slices,
+            sizes=self._slices(wildcards),
+            seed=int(wildcards.seed),
+            template=self.study.tasks[experiment.task].template,
+        )
+        return to_json(job)
+
+    def slice_answer_job(self, wildcards: Wildcards) -> str:
+        """Twin data sets and questions."""
+        resistance = self._experiment(wildcards)
+        job = SliceAnswerJob(
+            rungs=self._slices(wildcards),
+            twin_sampling=resistance.twin_sampling,
+            question_sampling=resistance.question_sampling,
+            engine=self.study.engine,
+            twin_template=self.study.tasks[resistance.task].template,
+            question_template=self.study.tasks[self._questions(wildcards)].template,
+        )
+        return to_json(job)
+
+    def choosing_job(self, wildcards: Wildcards) -> str:
+        """Of all pairs of one seed; answers are read as far as they are tuned on."""
+        length = self._experiment(wildcards).tuning.max_length
+        return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
+
+    def tune_job(self, wildcards: Wildcards) -> str:
+        """Slice k tuned on the answers of slice l."""
+        experiment, path = self._experiment(wildcards), (int(wildcards.k), int(wildcards.l))
+        job = FineTuneJob(
+            start=str(self._slices(wildcards)[path[0] - 1]),
+            settings=experiment.tuning,
+            sizes=(self._tuned_on(wildcards),),
+            seed=int(wildcards.seed),
+            template=self.study.tasks[experiment.task].template,
+            answers_of_slice=path[1],
+            chosen_for=path if experiment.equal_entropy else None,
+        )
+        return to_json(job)
+
+    def _tuned_on(self, wildcards: Wildcards) -> int:
+        return self._experiment(wildcards).tuned_on(self._slices(wildcards)[0])
+
+    def tuned(self, wildcards: Wildcards) -> list[str]:
+        """The tuned models of one seed, in the order of the paths."""
+        folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
+        return [f"{folder}/tuned/{_name(path)}/rungs" for path in PATHS]
+
+    def cross_entropy_job(self, wildcards: Wildcards) -> str:
+        """All paths of one seed."""
+        job = CrossEntropyJob(
+            slices=self._slices(wildcards),
+            paths=PATHS,
+            tuned_rung=str(self._tuned_on(wildcards)),
+            max_length=self._experiment(wildcards).tuning.max_length,
+        )
+        return to_json(job)
+
+    def _runs(self, name: str) -> list[tuple[str, int]]:
+        return [(base, seed) for base in self.study.resistance[name].bases for seed in self.study.seeds]
+
+    def _folder(self, name: str, base: str, seed: int) -> str:
+        return f"{self.results}/{self.study.resistance[name].task}/resistance/{name}/{base}/seed{seed}"
+
+    def run_folders(self, name: str) -> list[str]:
+        """The folders of an experiment, one for each base and seed."""
+        return [self._folder(name, base, seed) for base, seed in self._runs(name)]
+
+    def training_folders(self, name: str, base: str) -> list[str]:
+        """Those of the training jobs that an experiment rests on, slices that it shares among them."""
+        found = []
+        for seed in self.study.seeds:
+            slices, tuned = (self._folder(of, base, seed) for of in (self.maker(name, base), name))
+            found += [f"{slices}/slices", *(f"{tuned}/tuned/{_name(path)}" for path in PATHS)]
+        return found
+
+    def cross_entropies(self, wildcards: Wildcards) -> list[str]:
+        """The measurements of an experiment, one file for each base and seed."""
+        return [f"{folder}/cross-entropies.parquet" for folder in self.run_folders(wildcards.experiment)]
+
+    def all_chosen(self, wildcards: Wildcards) -> list[str]:
+        """What was chosen, one file for each base and seed."""
+        return [f"{folder}/chosen.parquet" for folder in self.run_folders(wildcards.experiment)]
+
+    def tuning_losses(self, wildcards: Wildcards) -> list[str]:
+        """The losses of an experiment's tuning jobs: for each base and seed, one file for each path."""
+        folders = self.run_folders(wildcards.experiment)
+        return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
+
+    def judge_job(self, wildcards: Wildcards) -> str:
+        """The base models and seeds of an experiment."""
+        return to_json(ResistanceJudgeJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
+
+    def figure_job(self, wildcards: Wildcards) -> str:
+        """The base model to draw."""
+        return to_json(ResistanceFigureJob(base=wildcards.base))
+
+
+def _name(path: cells.TuningPath) -> str:
+    return f"{path[0]}-{path[1]}"

@@ -1,0 +1,321 @@
+"""What each job asks of a machine: processes, GPUs, nodes, memory, time. The rules' ``threads`` and ``resources``.
+
+Snakemake reruns nothing when these change, and they change no result beyond rounding.
+"""
+
+import math
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from elasticity.config.hardware import Device, Hardware, peak_tflops
+from elasticity.config.sampling import EngineName
+from elasticity.config.score_models import Judge
+from elasticity.config.study import Study
+from elasticity.core.errors import UserError
+from elasticity.pipeline.job_sizes import Answering, JobSizes, Training
+from elasticity.pipeline.materials import Wildcards
+from elasticity.resources.estimates import (
+    answering_bytes,
+    answering_memory_mb,
+    answering_runtime_min,
+    limit_min,
+    rewarding_s,
+    scoring_memory_mb,
+    scoring_runtime_min,
+    scoring_s,
+    training_memory_mb,
+    training_s,
+)
+from elasticity.resources.memory import beside_bytes
+from elasticity.resources.parallelism import USABLE, answering_gpus, check_kept_whole, training_geometry
+from elasticity.runtime.launch import Geometry
+
+
+@dataclass(frozen=True)
+class Demand:
+    """For a rule: a function of the wildcards for its ``threads``, and one for each of its ``resources``."""
+
+    threads: Callable[[Wildcards], int]
+    resources: dict[str, Any]
+
+
+class Demands:
+    """Of all jobs of a study that train a model or draw from it."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.hardware = study.hardware
+        self.sizes = sizes = JobSizes(study)
+        self.pretraining = self._training(sizes.pretraining)
+        self.warm_up = self._training(sizes.warm_up)
+        self.first_side = self._training(sizes.first_side)
+        self.second_side = self._training(sizes.second_side)
+        self.third_side = self._training(sizes.third_side)
+        self.joint = self._training(sizes.joint)
+        self.slices = self._training(sizes.slices)
+        self.tuning = self._training(sizes.tuning)
+        # Second sides and their answers are one submission: the answers get its GPUs.
+        self.answering = self._answering(sizes.answers, sizes.second_side, draws=study.engine)
+        self.third_answering = self._answering(sizes.answers, sizes.third_side, draws=study.engine)
+        self.diverging = self._answering(sizes.answers, sizes.second_side, models=2)
+        self.usefulness = self._answering(sizes.usefulness, None)
+        self.compressing = self._answering(sizes.compression, sizes.second_side, models=2)
+        self.joint_compressing = self._answering(sizes.compression, sizes.joint, models=2)
+        self.base_compressing = self._answering(sizes.compression, None)
+        self.coding = self._answering(sizes.coding, None)
+        self.slice_answering = self._answering(sizes.slice_answers, sizes.slices, draws=study.engine)
+        self.measuring = self._answering(sizes.slice_answers, None, models=2)
+        self.base_measuring = self._answering(sizes.base_measurements, None)
+        self.scoring = self._scoring(sizes.scored_answers)
+        self.trying = self._scoring(lambda w: study.tasks[w.task].pools.score_model)
+
+    def check(self) -> None:
+        """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
+        for base in self.study.bases:
+            for job in self.sizes.of_base(base):
+                self._geometry(job)
+            for drawing, models in self.sizes.drawing_of_base(base):
+                self._check_answering(drawing, models)
+        for where, job in self.sizes.kept_optimizers():
+            check_kept_whole(where, job.model, self._geometry(job))
+        if self.hardware.device == "cuda":
+            self._check_judges()
+
+    def _check_answering(self, job: Answering, models: int) -> None:
+        shape, count = self.sizes.shape(job.model), self.hardware.gpus_per_node
+        weights = 4 * shape.parameters
+        if models == 1 and self.study.engine == "vllm" and answering_gpus(shape, weights, self.hardware) > 1:
+            raise UserError(
+                f"model {job.model}: fp32 weights take {weights / 1e9:.0f} GB, and engine: vllm keeps a model on one "
+                f"GPU ({self.hardware.gpu_memory_gb:g} GB): use engine: transformers, which spreads it over several"
+            )
+        needed = self._needed(job, models, draws=models == 1)
+        if answering_gpus(shape, needed, self.hardware) <= max(1, count):
+            return
+        what = "comparing two models of this size" if models > 1 else "answering"
+        raise UserError(
+            f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} needs "
+            f"{needed / 1e9:.0f} GB and room for one more layer on each GPU (weights are fp32; "
+            f"{job.sampling.batch_size} prompts have keys and values), and "
+            f"{USABLE * self.hardware.gpu_memory_gb * count:.0f} GB are usable in the {count} GPUs of a node "
+            f"({USABLE:.0%} of hardware.gpu_memory_gb). Take larger GPUs"
+            + (
+                ", measure no divergence, compression or resistance of it"
+                if models > 1
+                else " or a smaller sampling.batch_size"
+            )
+            + ", or leave the model out of the experiments."
+        )
+
+    def _needed(self, job: Answering, models: int, draws: bool) -> int:
+        """Bytes of a process. What only measures keeps no keys and values."""
+        shape = self.sizes.shape(job.model)
+        drawing = answering_bytes(shape, job.prompt_tokens, job.sampling, models)
+        return drawing if draws else models * 4 * shape.parameters
+
+    def _check_judges(self) -> None:
+        for name, task in self.study.tasks.items():
+            if isinstance(judge := task.score_model, Judge):
+                needed = 4 * judge.parameters / 1e9
+                if needed > (available := self.hardware.gpu_memory_gb):
+                    raise UserError(
+                        f"tasks.{name}.score_model: {judge.parameters:,} fp32 parameters take {needed:.0f} GB, but a "
+                        f"GPU has {available:g} (hardware.gpu_memory_gb): use larger GPUs or a smaller score model"
+                    )
+
+    def _geometry(self, job: Training) -> Geometry:
+        shape = self.sizes.shape(job.model)
+        return training_geometry(job.model, shape, job.settings, job.length, self.hardware, job.judge)
+
+    def _training(self, describe: Callable[[Wildcards], Training]) -> Demand:
+        def geometry(wildcards: Wildcards) -> Geometry:
+            return self._geometry(describe(wildcards))
+
+        def mem_mb(wildcards: Wildcards, attempt: int) -> int:
+            job = describe(wildcards)
+            shape, settings = self.sizes.shape(job.model), job.settings
+            beside = beside_bytes(shape, settings.draws, job.judge)
+            how = geometry(wildcards)
+            return training_memory_mb(shape, job.length, how, self.hardware, attempt, settings.adapter_rank, beside)
+
+        def runtime(wildcards: Wildcards, attempt: int) -> int:
+            job = describe(wildcards)
+            shape, how = self.sizes.shape(job.model), geometry(wildcards)
+            given = (shape, job.settings, job.examples, job.length, how, self.hardware)
+            return limit_min(training_s(*given) + rewarding_s(*given, job.judge), attempt)
+
+        launch = {
+            "zero_stage": lambda wildcards: -1 if (stage := geometry(wildcards).zero_stage) is None else stage,
+            "micro_batch": lambda wildcards: geometry(wildcards).micro_batch,
+            "offload": lambda wildcards: geometry(wildcards).offload,
+            "gradient_checkpointing": lambda wildcards: int(geometry(wildcards).gradient_checkpointing),
+        }
+        gpus = self._gpus(lambda w: geometry(w).processes_per_node, lambda w: geometry(w).nodes > 1)
+        return Demand(
+            lambda wildcards: self._threads(geometry(wildcards).processes_per_node),
+            {"mem_mb": mem_mb, "runtime": runtime} | launch | gpus | _nodes(lambda w: geometry(w).nodes),
+        )
+
+    def _answering(
+        self,
+        describe: Callable[[Wildcards], Answering],
+        beside: Callable[[Wildcards], Training] | None,
+        models: int = 1,
+        draws: EngineName | None = None,
+    ) -> Demand:
+        """On one node: with as many processes as the training job beside it has there, or one.
+
+        ``models`` are in memory at the same time; ``draws`` is what draws from them, if they are not only measured.
+        What one GPU does not hold is spread by one process over those of the training job, or as many as it needs;
+        vLLM keeps a model on one.
+        """
+
+        def geometry(wildcards: Wildcards) -> Geometry | None:
+            return self._geometry(beside(wildcards)) if beside else None
+
+        def beside_here(wildcards: Wildcards) -> int:
+            return plan.processes_per_node if (plan := geometry(wildcards)) else 1
+
+        def gpus_per_process(wildcards: Wildcards) -> int:
+            job = describe(wildcards)
+            needed = self._needed(job, models, draws is not None)
+            count = answering_gpus(self.sizes.shape(job.model), needed, self.hardware)
+            if draws == "vllm" or count == 1:
+                return 1
+            return min(max(count, beside_here(wildcards)), self.hardware.gpus_per_node)
+
+        def processes(wildcards: Wildcards) -> int:
+            return beside_here(wildcards) if gpus_per_process(wildcards) == 1 else 1
+
+        def beside_several(wildcards: Wildcards) -> bool:
+            return plan.nodes > 1 if (plan := geometry(wildcards)) else False
+
+        def mem_mb(wildcards: Wildcards, attempt: int) -> int:
+            job, count = describe(wildcards), processes(wildcards)
+            shape = self.sizes.shape(job.model)
+            return answering_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt, models)
+
+        def runtime(wildcards: Wildcards, attempt: int) -> int:
+            job, count = describe(wildcards), processes(wildcards)
+            shape = self.sizes.shape(job.model)
+            return answering_runtime_min(shape, job.prompts, job.rungs, job.sampling, self.hardware, count, attempt)
+
+        return Demand(
+            lambda wildcards: self._threads(processes(wildcards) * gpus_per_process(wildcards)),
+            {"mem_mb": mem_mb, "runtime": runtime, "nodes": 1}
+            | self._gpus(processes, beside_several, gpus_per_process),
+        )
+
+    def _scoring(self, answers: Callable[[Wildcards], int]) -> Demand:
+        """On one node; with GPUs, one for each begun hour of work of a judge. A linear score model needs none."""
+
+        def judge(wildcards: Wildcards) -> Judge | None:
+            settings = self.study.tasks[wildcards.task].score_model
+            return settings if isinstance(settings, Judge) else None
+
+        def device(wildcards: Wildcards) -> Device:
+            return self.hardware.device if judge(wildcards) else "cpu"
+
+        def expected_s(wildcards: Wildcards) -> float:
+            settings, task = judge(wildcards), self.study.tasks[wildcards.task]
+            if settings is None:
+                return 0
+            tokens = min(settings.max_length, task.prompt_tokens + self.study.sampling.new_tokens)
+            return scoring_s(settings.parameters, answers(wildcards), tokens, self.hardware)
+
+        def processes(wildcards: Wildcards) -> int:
+            hours = math.ceil(expected_s(wildcards) / 3600)
+            return max(1, min(hours, self.hardware.gpus_per_node))
+
+        def gpu(wildcards: Wildcards) -> int | None:
+            return processes(wildcards) if self.hardware.gpus_per_node and judge(wildcards) else None
+
+        def mem_mb(wildcards: Wildcards, attempt: int) -> int:
+            settings = judge(wildcards)
+            count = processes(wildcards)
+            return scoring_memory_mb(settings.parameters if settings else 0, self.hardware, count, attempt)
+
+        def runtime(wildcards: Wildcards, attempt: int) -> int:
+            settings, each = judge(wildcards), expected_s(wildcards) / processes(wildcards)
+            return scoring_runtime_min(settings.parameters if settings else 0, each, attempt)
+
+        def node_gpus(wildcards: Wildcards) -> int:
+            return self.hardware.gpus_per_node if judge(wildcards) else 0
+
+        launch = {"nodes": 1, "processes": processes, "device": device, "node_gpus": node_gpus, "gpus_per_process": 1}
+        return Demand(
+            lambda wildcards: self._threads(processes(wildcards)) if judge(wildcards) else 1,
+            {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpu, **launch},
+        )
+
+    def _threads(self, places: int) -> int:
+        """Processor cores on each node, for so many GPUs or processes in their place."""
+        return places * (self.hardware.cores_per_gpu if self.hardware.gpus_per_node else 1)
+
+    def _gpus(
+        self,
+        processes: Callable[[Wildcards], int],
+        several: Callable[[Wildcards], bool],
+        gpus_per_process: Callable[[Wildcards], int] = lambda wildcards: 1,
+    ) -> dict[str, Any]:
+        """Processes on each node, and their GPUs in the words of the SLURM executor.
+
+        That is ``gpu``, which local runs count, too; but ``gres`` (of each node) for jobs of several nodes and those
+        beside them in a group, because a submission may not have both.
+        """
+        there = self.hardware.gpus_per_node > 0
+
+        def gpus(wildcards: Wildcards) -> int:
+            return processes(wildcards) * gpus_per_process(wildcards)
+
+        return {
+            "processes": processes,
+            "gpus_per_process": gpus_per_process,
+            "device": self.hardware.device,
+            "node_gpus": self.hardware.gpus_per_node,
+            "gpu": lambda wildcards: gpus(wildcards) if there and not several(wildcards) else None,
+            "gres": lambda wildcards: f"gpu:{gpus(wildcards)}" if there and several(wildcards) else None,
+        }
+
+
+def _nodes(nodes: Callable[[Wildcards], int]) -> dict[str, Any]:
+    """Nodes; if there are several, the job's shell calls srun itself (``mpi``), which gets one task a node.
+
+    A resource that is None is not asked for.
+    """
+    return {
+        "nodes": nodes,
+        "mpi": lambda wildcards: "srun" if nodes(wildcards) > 1 else None,
+        "tasks": lambda wildcards: nodes(wildcards) if nodes(wildcards) > 1 else None,
+        "tasks_per_gpu": lambda wildcards: 0 if nodes(wildcards) > 1 else None,
+        "slurm_extra": lambda wildcards: "--ntasks-per-node=1" if nodes(wildcards) > 1 else None,
+    }
+
+
+def with_local_gpus(study: Study, offered: Any) -> Study:
+    """The study with the GPUs of this machine, if ``snakemake --resources gpu=N`` offers some and it describes none.
+
+    ``offered`` is Snakemake's resource, an object with a ``value``, or nothing.
+    """
+    if offered is None or not offered.value or study.hardware.gpus_per_node:
+        return study
+    query = ["nvidia-smi", "--query-gpu=memory.total,name", "--format=csv,noheader,nounits"]
+    try:
+        lines = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        lines = []
+    if len(lines) < offered.value:
+        raise UserError(
+            f"--resources gpu={offered.value} offers more GPUs than nvidia-smi finds here ({len(lines)}). To rehearse "
+            "without GPUs, add to the study: hardware: {device: cpu, gpus_per_node: " + f"{offered.value}" + "}"
+        )
+    mebibytes, name = min(lines[: offered.value], key=lambda line: int(line.split(", ")[0])).split(", ", 1)
+    hardware = Hardware(
+        device="cuda",
+        gpus_per_node=offered.value,
+        gpu_memory_gb=int(mebibytes) * 2**20 / 1e9,
+        gpu=name if peak_tflops(name) else None,
+    )
+    return study.model_copy(update={"hardware": hardware})

@@ -1,0 +1,193 @@
+"""Where a study stands, from what lies on disk: outputs that are there, and the journals of jobs."""
+
+import os
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from elasticity.config.study import Study
+from elasticity.pipeline.rebound import Plan, ThirdPlan, ThirdStage
+from elasticity.pipeline.report import targets
+from elasticity.pipeline.resistance import ResistancePlan
+from elasticity.pipeline.runs import SecondSide, second_sides
+from elasticity.runtime.journal import Entry, journal_path, journals, read_journal
+from elasticity.runtime.progress import duration, how_far
+
+LOG_LINES = 10
+"""Of the end of a log; the exception of a traceback is among them."""
+
+
+SILENT_DEATH = "killed before it could say why; often for lack of mem_mb or runtime"
+
+
+def report(failed: Iterable[Any], targets: Collection[str]) -> str:
+    """What a Snakemake that ends with failed jobs tells about them.
+
+    ``failed`` are its jobs, or groups of them; ``targets`` what it was asked for.
+    """
+    blocks = []
+    for job in _members(failed):
+        left = {path: entry for path in map(Path, job.output) if (entry := read_journal(journal_path(path)))}
+        output, entry = next(iter(left.items()), (Path(job.output[0]), None))
+        log = Path(job.log[0])
+        lines = [f"{job.rule.name} failed: {output}", *told(entry, log), "  run only this again:"]
+        blocks.append("\n".join([*lines, f"    {rerun(_called(targets), [output])}"]))
+    return "".join(f"\n{block}\n" for block in sorted(blocks))
+
+
+def told(entry: Entry | None, log: Path) -> Iterator[str]:
+    """Why a job ended, as far as its journal and its log say, indented by two."""
+    message = SILENT_DEATH if entry and entry.state == "interrupted" else entry.message if entry else ""
+    yield from (f"  {line}" for line in message.splitlines())
+    last = [line for line in _last_lines(log) if line.removeprefix("error: ") not in message]
+    if last:
+        yield f"  {as_typed(log)} ends:"
+        yield from (f"  | {line}" for line in last)
+
+
+def rerun(snakemake: Sequence[str], outputs: Iterable[Path]) -> str:
+    """The command for a shell."""
+    return shlex.join([*snakemake, "--", *map(str, outputs)])
+
+
+def as_typed(path: Path) -> Path:
+    """A path as short as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _members(failed: Iterable[Any]) -> Iterator[Any]:
+    """The jobs that failed. Of a group those that had begun; if none had, all, since none of them ran."""
+    for job in failed:
+        members = list(job.jobs) if job.is_group() else [job]
+        begun = [member for member in members if any(read_journal(journal_path(Path(path))) for path in member.output)]
+        yield from (member for member in begun or members if member.output)
+
+
+def _called(targets: Collection[str]) -> list[str]:
+    """How this Snakemake was called, without what it was asked for."""
+    words = sys.argv[1:]
+    program = sys.argv[:1] if os.access(sys.argv[0], os.X_OK) else sys.orig_argv[: -len(words) or None]
+    return program + [word for word in words if word not in {*targets, "--", "--forceall", "-F"}]
+
+
+def _last_lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()[-LOG_LINES:]
+    except OSError:  # no log, or no file
+        return []
+
+
+STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
+
+
+SILENT_S = 120
+"""A journal that was not written for so long is worth a word."""
+
+
+Found = Mapping[Path, Entry]
+"""The journals of a study by the main outputs of their jobs."""
+
+
+def status(study: Study, study_file: Path) -> str:
+    """The study at a glance, at most 80 columns wide where paths allow it."""
+    plan = Plan(study)
+    found = dict(journals(Path(plan.results)))
+    running = {output: entry for output, entry in found.items() if entry.state == "running"}
+    ended = {output: entry for output, entry in found.items() if entry.state != "running"}
+    lines = [f"study {study.name}, results in {plan.results}", *_overview(plan, found)]
+    for output, entry in running.items():
+        lines += ["", f"running: {output.relative_to(plan.results)}", f"  {_pace(entry)}"]
+    for output, entry in ended.items():
+        lines += ["", f"{entry.state}: {output.relative_to(plan.results)}", *_end(entry)]
+    if ended:
+        slurm = any(entry.slurm_job for entry in ended.values())
+        where = ("--profile", "slurm") if slurm else ("--cores", "all")
+        again = rerun([_program(), "--configfile", str(study_file), *where], ended)
+        lines += ["", "run only these again:", f"  {again}"]
+    return "\n".join(lines)
+
+
+def _overview(plan: Plan, found: Found) -> Iterator[str]:
+    """A line for each experiment, and one for the tables and figures."""
+    rows = []
+    cells, third = _cells(plan, found), ThirdPlan(plan)
+    third_cells = _third_cells(third, found)
+    for name, rebound in plan.study.rebound.items():
+        seconds = list(second_sides(rebound, plan.study.seeds))
+        states = Counter(cells[second, size] for second in seconds for size in rebound.second_sizes)
+        rows.append((f"rebound {name}", "cells", states))
+        if stages := list(third.stages(rebound)):
+            states = Counter(third_cells[stage, size] for stage in stages for size in rebound.third_sizes)
+            rows.append((f"third stage {name}", "cells", states))
+    resistance = ResistancePlan(plan.study)
+    for name in plan.study.resistance:
+        states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
+        rows.append((f"resistance {name}", "runs", states))
+    wanted = targets(plan.study)
+    made = sum(Path(target).exists() for target in wanted)
+    rows.append(("tables and figures", "files", Counter(done=made, waiting=len(wanted) - made)))
+    width = max(len(name) for name, _, _ in rows)
+    for name, unit, states in rows:
+        told = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
+        yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
+
+
+def _cells(plan: Plan, found: Found) -> dict[tuple[SecondSide, int], str]:
+    """The state of every cell: second side, N. A cell waits until its own second side begins."""
+    cells: dict[tuple[SecondSide, int], str] = {}
+    for second, ladder in plan.second_side_jobs():
+        folder = Path(plan.second_run(second, ladder))
+        last = "answers.parquet" if plan.is_scored(second.trajectory.task) else "compression.parquet"
+        state = _state([folder / "rungs", folder / last], found)
+        cells |= {(second, size): state for size in ladder}
+    return cells
+
+
+def _third_cells(third: ThirdPlan, found: Found) -> dict[tuple[ThirdStage, int], str]:
+    """The state of every cell of a third stage, which waits until its own job begins."""
+    cells: dict[tuple[ThirdStage, int], str] = {}
+    for stage, ladder in third.third_stage_jobs():
+        folder = Path(third.run(stage, ladder))
+        state = _state([folder / "rungs", folder / "answers.parquet"], found)
+        cells |= {(stage, size): state for size in ladder}
+    return cells
+
+
+def _run(folder: Path, found: Found) -> str:
+    """The state of one base and seed of a resistance experiment."""
+    return _state(
+        [*(output for output in found if folder in output.parents), folder / "cross-entropies.parquet"], found
+    )
+
+
+def _state(outputs: list[Path], found: Found) -> str:
+    """Of a chain of jobs with these main outputs; what runs counts before what ended."""
+    states = {found[output].state for output in outputs if output in found}
+    worst = max(states, key=STATES.index, default=None)
+    if worst is None:
+        return "done" if outputs[-1].exists() else "waiting"
+    return "running" if "running" in states else worst
+
+
+def _pace(entry: Entry) -> str:
+    """What a running job does, how far it is, where."""
+    what = f"{entry.what} {how_far(entry.done, entry.total, entry.unit, entry.rate)}" if entry.total else "has begun"
+    silence = time.time() - entry.updated
+    silent = f", silent for {duration(silence)}" if entry.updated and silence > SILENT_S else ""
+    return what + silent + (f", on {entry.host}" if entry.host else "")
+
+
+def _end(entry: Entry) -> Iterator[str]:
+    """How far a job came, and why it ended."""
+    if entry.total:
+        yield f"  {entry.what} {how_far(entry.done, entry.total, entry.unit, 0)}, on {entry.host}"
+    yield from told(entry, Path(entry.log))
+
+
+def _program() -> str:
+    """The Snakemake that belongs to this Python, as one would type it here."""
+    return str(as_typed(Path(sys.executable).with_name("snakemake")))

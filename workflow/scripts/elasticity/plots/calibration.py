@@ -1,0 +1,102 @@
+"""The figure of the calibration."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from elasticity.analysis.aggregation import CONFIDENCE
+from elasticity.analysis.hypothesis_tests import LEVEL
+from elasticity.plots.style import PAGE_IN, use_style
+
+PANELS = {
+    "value": "value",
+    "sizes": "largest − smallest P",
+    "bases": "one base − another",
+    "control": "experiment − control",
+}
+"""By what a claim is over."""
+
+
+ROLES = {"size": "nothing is there to find", "power": "something is (power)"}
+
+
+MARKS = {"t": "o", "sign-flip": "s"}
+
+
+TICKS = (0.0, 0.05, 0.3, 1.0)
+
+
+def calibration(table: pd.DataFrame) -> Figure:
+    """Rates of rejection of a ``calibration_table``, over designs the worst, and below them coverage of intervals."""
+    use_style()
+    rates = table[table["role"] != "coverage"]
+    measures = list(dict.fromkeys(rates["measure"]))
+    height = 0.21 * len(measures)
+    figure, axes = plt.subplot_mosaic(
+        [list(PANELS), ["coverage", "coverage", "keys", "keys"]],
+        figsize=(PAGE_IN, height + 2.4),
+        height_ratios=[height, 1.5],
+        layout="constrained",
+    )
+    for place, (over, title) in enumerate(PANELS.items()):
+        _rates(axes[over], rates[rates["over"] == over], measures)
+        axes[over].set(title=title, xlabel="rate of rejection")
+        if place:
+            axes[over].set_yticklabels([])
+    _coverage(axes["coverage"], table[table["role"] == "coverage"])
+    axes["keys"].axis("off")
+    axes["keys"].legend(*axes["coverage"].get_legend_handles_labels(), loc="center left", frameon=False)
+    figure.legend(handles=_keys(), loc="outside upper center", ncols=6, frameon=False)
+    return figure
+
+
+def _rates(axis: Axes, rows: pd.DataFrame, measures: list[str]) -> None:
+    """The axis is stretched near 0, as its square root."""
+    for colour, role in reversed([*zip(sns.color_palette(), ROLES, strict=False)]):
+        for shift, (test, mark) in zip((-0.17, 0.17), MARKS.items(), strict=True):
+            found = rows[(rows["role"] == role) & (rows["test"] == test)]
+            worst = found.sort_values("rate", ascending=role == "power").drop_duplicates("measure")
+            for row in worst.itertuples():
+                place = measures.index(str(row.measure)) + shift
+                bars = np.clip(row.rate + 1.96 * row.error * np.array([-1, 1]), 0, 1)
+                axis.plot(bars, [place, place], color=colour, linewidth=0.8)
+                face = "white" if role == "size" and not row.sized else colour
+                axis.plot(row.rate, place, mark, color=colour, markerfacecolor=face, markersize=3.5, clip_on=False)
+    axis.axvline(LEVEL, color="black", linestyle=(0, (4, 3)), linewidth=0.8)
+    axis.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+    axis.set(xlim=(0, 1), ylim=(len(measures) - 0.5, -0.5))
+    axis.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    axis.set_yticks(range(len(measures)), measures)
+    axis.grid(axis="y", linewidth=0.3)
+    sns.despine(ax=axis)
+
+
+def _coverage(axis: Axes, rows: pd.DataFrame) -> None:
+    lines = rows.groupby(["measure", "test"], sort=False)
+    for ((measure, test), line), mark, colour in zip(lines, "D^vP", sns.color_palette()[2:], strict=False):
+        line = line.sort_values("seeds")
+        errors, label = 1.96 * line["error"], f"{measure}: {test}"
+        axis.errorbar(line["seeds"], line["rate"], errors, color=colour, marker=mark, markersize=4, label=label)
+    axis.axhline(CONFIDENCE, color="black", linestyle=(0, (4, 3)), linewidth=0.8)
+    axis.set(xlabel="seeds", ylabel="coverage", title="intervals at 95 %: how often they hold the true value")
+    axis.set_xticks(sorted(rows["seeds"].unique()))
+    sns.despine(ax=axis)
+
+
+def _keys() -> list[Line2D]:
+    keys = [
+        Line2D([], [], color=colour, label=label)
+        for colour, label in zip(sns.color_palette(), ROLES.values(), strict=False)
+    ]
+    keys += [
+        Line2D([], [], color="grey", marker=mark, linestyle="", label=f"{test} test") for test, mark in MARKS.items()
+    ]
+    keys.append(
+        Line2D([], [], color="grey", marker="o", markerfacecolor="white", linestyle="", label="open: too often")
+    )
+    keys.append(Line2D([], [], color="black", linestyle=(0, (4, 3)), linewidth=0.8, label="0.05, 0.95"))
+    return keys

@@ -1,0 +1,118 @@
+"""Figures: labelled with units, legible in grey and at column width, the same bytes for the same numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.textpath import text_to_path
+from matplotlib.ticker import Formatter
+
+COLUMN_IN, PAGE_IN = 3.4, 7.0
+"""Widths of a column and of a page of a two-column paper, in inches."""
+
+
+MARKERS = "osD^vPX"
+
+
+LINE_SHIFT = 0.08
+"""Horizontal distance of the lines of a panel, in steps of N."""
+
+
+POINTS_PER_INCH = 72
+
+
+LABEL_GAP = 3.0
+"""Least distance of two labels of one axis, in points: less looks like one number."""
+
+
+def use_style() -> None:
+    """Paper style; and nothing random or dated in the files."""
+    mpl.use("Agg")
+    sns.set_theme(context="paper", style="ticks", palette="colorblind")
+    mpl.rcParams.update({"svg.hashsalt": "elasticity", "savefig.dpi": 200, "pdf.fonttype": 42, "font.size": 8})
+    mpl.rcParams.update({"axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7, "legend.title_fontsize": 7})
+
+
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write the figure in the format of each path's suffix, without dates."""
+    undated: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    for path in paths:
+        figure.savefig(path, bbox_inches="tight", metadata=undated.get(path.suffix))
+    plt.close(figure)
+
+
+def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against: str = "second_size") -> None:
+    """Sizes evenly spaced, lines set a little apart so that their intervals can be told from one another."""
+    sizes = sorted(panel["first_size"].unique())
+    ticks = sorted(panel[against].unique())
+    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
+        line = panel[panel["first_size"] == size].sort_values(against)
+        shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
+        axis.errorbar(
+            [ticks.index(n) + shift for n in line[against]],
+            line[value],
+            yerr=errors(line, value),
+            color=colour,
+            marker=MARKERS[place % len(MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=2,
+            label=f"P = {size} {first_side}",
+        )
+    ticks_with_room(axis, range(len(ticks)), [str(tick) for tick in ticks])
+    sns.despine(ax=axis)
+
+
+def base_line(axis: Axes, height: float) -> None:
+    """What a panel's lines are compared with: the base model, before any fine-tuning."""
+    axis.axhline(height, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+
+
+def legend_above(figure: Figure, axis: Axes, columns: int | None = None) -> None:
+    """What is drawn in one panel, for all of them; in one row unless ``columns`` are given."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns or len(labels), frameon=False)
+
+
+def ticks_with_room(axis: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
+    """A tick on the horizontal axis at each place; its label only where that does not run into another."""
+    axis.set_xticks(places)
+    axis.xaxis.set_major_formatter(_LabelsWithRoom(axis, labels))
+
+
+class _LabelsWithRoom(Formatter):
+    """One label a tick, empty where there is no room: the ends come first, then the others from the right.
+
+    How wide a panel is, is known only when the figure is laid out, so labels are chosen whenever ticks are drawn.
+    """
+
+    def __init__(self, panel: Axes, labels: Sequence[str]) -> None:
+        self.panel, self.labels = panel, labels
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The label of a tick by itself."""
+        return "" if pos is None else self.labels[pos]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """The labels of all ticks."""
+        font = self.panel.xaxis.get_major_ticks(1)[0].label1.get_fontproperties()
+        widths = [text_to_path.get_text_width_height_descent(label, font, ismath=False)[0] for label in self.labels]
+        pixels = self.panel.get_xaxis_transform().transform([(x, 0) for x in values])[:, 0]
+        centres = pixels * POINTS_PER_INCH / self.panel.figure.dpi
+        kept: list[int] = []
+        for i in dict.fromkeys((0, *reversed(range(len(values))))):
+            if all(abs(centres[i] - centres[j]) >= (widths[i] + widths[j]) / 2 + LABEL_GAP for j in kept):
+                kept.append(i)
+        return [label if i in kept else "" for i, label in enumerate(self.labels)]
+
+
+def errors(rows: pd.DataFrame, value: str) -> Any:
+    """Distances from the mean to the bounds of the interval, shape (2, rows)."""
+    return [rows[value] - rows[f"{value}_low"], rows[f"{value}_high"] - rows[value]]

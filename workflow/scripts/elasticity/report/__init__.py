@@ -1,0 +1,1 @@
+"""The report page, the elasticity cards, and provenance."""

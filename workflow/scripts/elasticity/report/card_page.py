@@ -1,0 +1,124 @@
+"""A card on one page, to read and to print; and a table and a figure over many cards."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import seaborn as sns
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from pydantic import ValidationError
+
+from elasticity.core.errors import UserError
+from elasticity.plots.style import PAGE_IN, use_style
+from elasticity.report import html
+from elasticity.report.card_schema import Card, Estimate
+from elasticity.report.tables import number
+
+COMPARED = {
+    "reversal_ratio": "reversal ratio,\nlog2 of N_base(P) / P",
+    "crossing_end": "crossing at the largest N,\nscore",
+}
+"""What the figure over many cards shows, with the labels of its axes."""
+
+
+LEGEND = {"o": "mean over seeds, 95 % interval", "<": "at most this", ">": "at least this"}
+"""What the markers say: of some seeds only a bound is known."""
+
+
+def card_page(card: Card, template: Path) -> str:
+    """The page; the same card gives the same bytes."""
+    return html.page(template, card=card, number=number, words=words)
+
+
+def words(estimate: Estimate | None) -> str:
+    """An estimate with its interval, and what is known of it where seeds are censored."""
+    if estimate is None:
+        return "not measured"
+    sign = "≥ " if estimate.censored_above else "≤ " if estimate.censored_below else ""
+    value = "no number" if estimate.value is None else f"{sign}{number(estimate.value)}"
+    bounds = f" ({number(estimate.low)} to {number(estimate.high)})" if estimate.low is not None else ""
+    censored = estimate.censored_above + estimate.censored_below
+    known = f", of {censored} only a bound" if censored else ""
+    return f"{value}{bounds}, {estimate.seeds} {'seed' if estimate.seeds == 1 else 'seeds'}{known}"
+
+
+def read_card(path: Path) -> Card:
+    """A card of any study; raises ``UserError`` if it is none."""
+    try:
+        return Card.model_validate_json(path.read_text())
+    except OSError as error:
+        raise UserError(f"card {path}: {error.strerror}; give cards as results/STUDY/cards/MODEL.json") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(
+            f"card {path}: {place}: {first['msg']}; it must follow workflow/schemas/card.schema.json"
+        ) from None
+
+
+def compared(cards: Iterable[Card]) -> pd.DataFrame:
+    """One row for each card and rebound experiment, the reversal ratio at its largest P; a missing number stays so."""
+    rows = []
+    for card in cards:
+        for rebound in card.rebound or []:
+            ratio = next(iter(reversed(rebound.reversal_ratio or [])), None)
+            row = {
+                "model": card.model.name,
+                "study": card.study.name,
+                "experiment": rebound.experiment,
+                "task": rebound.task,
+                "parameters": card.model.parameters,
+                "seeds": len(card.study.seeds),
+                "first_size": ratio.first_size if ratio else None,
+                **_columns("reversal_ratio", ratio.estimate if ratio else None),
+                **_columns("crossing_start", rebound.crossing_start),
+                **_columns("crossing_end", rebound.crossing_end),
+                "cpu_seconds": card.cost.cpu_seconds,
+                "gpu_seconds": card.cost.gpu_seconds,
+                "commit": card.provenance.commit,
+            }
+            rows.append(row)
+    if not rows:
+        raise UserError("these cards have no rebound experiments, so there is nothing to compare")
+    return pd.DataFrame(rows)
+
+
+def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | None]:
+    known = estimate or Estimate(value=None, low=None, high=None, seeds=0)
+    censored = known.censored_above - known.censored_below
+    return {name: known.value, f"{name}_low": known.low, f"{name}_high": known.high, f"{name}_censored": censored}
+
+
+def compared_figure(table: pd.DataFrame) -> Figure:
+    """A row for each card and experiment, a panel for each number; an arrow where only a bound is known."""
+    use_style()
+    figure, axes = plt.subplots(
+        1, len(COMPARED), figsize=(PAGE_IN, 0.9 + 0.28 * len(table)), sharey=True, layout="constrained"
+    )
+    for axis, (name, label) in zip(axes, COMPARED.items(), strict=True):
+        _panel(axis, table, name)
+        axis.set_xlabel(label)
+    names = [f"{row.model}, {row.study}: {row.experiment}" for row in table.itertuples()]
+    axes[0].set_yticks(range(len(names)), names)
+    axes[0].set_ylim(len(names) - 0.4, -0.6)
+    figure.legend(handles=list(map(_handle, LEGEND)), loc="outside upper center", ncols=len(LEGEND), frameon=False)
+    return figure
+
+
+def _handle(marker: str) -> Line2D:
+    face = "0.1" if marker == "o" else "white"
+    return Line2D([], [], color="0.1", marker=marker, linestyle="", markerfacecolor=face, label=LEGEND[marker])
+
+
+def _panel(axis: Axes, table: pd.DataFrame, name: str) -> None:
+    axis.axvline(0, color="0.6", linewidth=0.8, linestyle="--")
+    columns: Sequence[str] = (name, f"{name}_low", f"{name}_high", f"{name}_censored")
+    for place, (value, low, high, censored) in enumerate(table[list(columns)].to_numpy(dtype=float)):
+        marker = "o" if not censored else ">" if censored > 0 else "<"
+        axis.plot([low, high], [place] * 2, color="0.3", linewidth=1.2)
+        axis.plot(value, place, marker, color="0.1", markerfacecolor="0.1" if not censored else "white")
+    sns.despine(ax=axis, left=True)
+    axis.tick_params(axis="y", length=0)

@@ -1,0 +1,1 @@
+"""What a job needs: memory, parallelism, time, and floating-point operations."""

@@ -1,0 +1,153 @@
+"""The smallest geometry that a training job fits into, and the GPUs that a model needs to answer."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from elasticity.config.hardware import Hardware
+from elasticity.config.training import Optimization
+from elasticity.core.errors import UserError
+from elasticity.models.shapes import Shape
+from elasticity.resources.memory import beside_bytes, training_bytes
+from elasticity.runtime.launch import Geometry
+
+USABLE = 0.9
+"""Share of a GPU's memory that is planned; the rest is for the context, libraries and fragmentation."""
+
+
+MOST_NODES = 64
+"""Where the search ends."""
+
+
+@cache  # Snakemake asks for each resource of each job
+def training_geometry(
+    model: str, shape: Shape, settings: Optimization, length: int, hardware: Hardware, judge: int = 0
+) -> Geometry:
+    """The geometry of a job that trains a model on sequences of up to ``length`` tokens.
+
+    ``judge`` counts the parameters of the score model that rewards it, if one does. A micro-batch counts sequences.
+
+    Without GPUs one plain process that takes a batch in one pass: results do not change by dividing it. With GPUs the
+    first that fits, in this order: the fewest GPUs (powers of two, then whole nodes), the lowest stage, without
+    gradient checkpointing, the largest micro-batch. What the study sets is taken as it is.
+
+    Raises ``UserError`` if nothing fits.
+    """
+    if hardware.gpus_per_node == 0:
+        micro_batch = _micro_batches(settings, hardware, 1)[0]
+        return Geometry(1, 1, None, micro_batch, hardware.gradient_checkpointing is True, "none")
+    usable = USABLE * hardware.gpu_memory_gb * 1e9
+
+    def needed(geometry: Geometry) -> int:
+        trained = training_bytes(shape, length, geometry, settings.precision, settings.adapter_rank)
+        return trained + beside_bytes(shape, settings.draws, judge)
+
+    candidates = list(_candidates(settings, hardware))
+    for geometry in candidates:
+        if needed(geometry) <= usable:
+            return geometry
+    smallest = min(candidates, key=needed)
+    raise UserError(_too_large(model, shape, usable, needed(smallest), smallest, settings))
+
+
+def check_kept_whole(where: str, model: str, geometry: Geometry) -> None:
+    """Raise ``UserError`` if a run whose optimizer another one goes on with would divide it among processes."""
+    if geometry.zero_stage is not None:
+        raise UserError(
+            f"{where}: a second side goes on with its optimizer (optimizer: carried), which one process without "
+            f"DeepSpeed must save whole, but for model {model} it takes {geometry.processes} GPUs with ZeRO stage "
+            f"{geometry.zero_stage}: take GPUs with more memory, a shorter max_length, or a fresh optimizer"
+        )
+
+
+def answering_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
+    """GPUs of one process that needs so many bytes to answer; more than a node has if they do not fit there.
+
+    Layers stay whole: on several GPUs each has room for its share and one more. A process without GPUs counts as one.
+    """
+    usable = USABLE * hardware.gpu_memory_gb * 1e9
+    if hardware.device == "cpu" or needed <= usable:
+        return 1
+    layer = 4 * max(shape.layer, shape.embedding)
+    counts = range(2, hardware.gpus_per_node + 1)
+    return next((gpus for gpus in counts if needed / gpus + layer <= usable), hardware.gpus_per_node + 1)
+
+
+def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry]:
+    """All geometries that the study allows, the most welcome first."""
+    if (why := _whole(settings)) and (hardware.zero_stage == 3 or hardware.offload == "weights"):
+        raise UserError(
+            f"hardware.zero_stage {hardware.zero_stage} with offload: {hardware.offload} divides each matrix, but "
+            f"{why}: take zero_stage 0, 1 or 2, and offload: none or optimizer"
+        )
+    _check_alone(settings, hardware)
+    checkpointing = (False, True) if hardware.gradient_checkpointing == "auto" else (hardware.gradient_checkpointing,)
+    for nodes, processes_per_node in [(1, 1)] if settings.alone else _sizes(hardware):
+        processes = nodes * processes_per_node
+        for stage in _stages(hardware, processes, whole=bool(_whole(settings))):
+            for checkpoint in checkpointing:
+                for micro_batch in _micro_batches(settings, hardware, processes):
+                    yield Geometry(nodes, processes_per_node, stage, micro_batch, checkpoint, hardware.offload)
+
+
+def _whole(settings: Optimization) -> str:
+    """Why each process needs whole matrices, which stage 3 of ZeRO leaves to none; empty if it does not."""
+    if settings.adapter_rank:
+        return "lora merges its adapters with whole ones"
+    return "ppo draws answers from whole ones" if settings.draws else ""
+
+
+def _check_alone(settings: Optimization, hardware: Hardware) -> None:
+    wanted = {"gpus": ("auto", 1), "zero_stage": ("auto",), "offload": ("none",)}
+    for key, allowed in wanted.items():
+        if settings.alone and (value := getattr(hardware, key)) not in allowed:
+            raise UserError(
+                f"hardware.{key} is {value}, but {settings.alone}: such a job needs one process without DeepSpeed, "
+                f"hence {key} {' or '.join(map(str, allowed))}"
+            )
+
+
+def _sizes(hardware: Hardware) -> Iterator[tuple[int, int]]:
+    """Numbers of nodes and of GPUs on each."""
+    per_node = hardware.gpus_per_node
+    if hardware.gpus != "auto":
+        yield -(-hardware.gpus // per_node), min(hardware.gpus, per_node)
+        return
+    yield from ((1, 2**power) for power in range(per_node.bit_length()) if 2**power < per_node)
+    yield from ((nodes, per_node) for nodes in range(1, MOST_NODES + 1))
+
+
+def _stages(hardware: Hardware, processes: int, whole: bool) -> tuple[int | None, ...]:
+    """The stages of ZeRO that are worth trying: on one GPU there is nothing to divide, only to offload."""
+    if hardware.zero_stage != "auto":
+        return (hardware.zero_stage,)
+    if hardware.offload == "none" and processes == 1:
+        return (None,)
+    stages = {"none": (0, 1, 2, 3), "optimizer": (1, 2, 3), "weights": (3,)}[hardware.offload]
+    return tuple(stage for stage in stages if stage < 3 or not whole)
+
+
+def _micro_batches(settings: Optimization, hardware: Hardware, processes: int) -> list[int]:
+    """The largest first; of those that make equally many passes only the smallest, which divides the work evenly.
+
+    The rows of an example stay together.
+    """
+    rows = settings.rows
+    if hardware.micro_batch != "auto":
+        return [rows * max(1, hardware.micro_batch // rows)]
+    share = -(-settings.batch_size // processes)
+    return sorted({rows * -(-share // passes) for passes in range(1, share + 1)}, reverse=True)
+
+
+def _too_large(model: str, shape: Shape, usable: float, needed: int, geometry: Geometry, settings: Optimization) -> str:
+    more = "more of them (gpus), zero_stage 3, offload: optimizer or weights"
+    if _whole(settings):
+        more = "more of them (gpus), zero_stage 2, offload: optimizer"
+    if settings.alone:
+        more = f"no more than one ({settings.alone})"
+    how = "without ZeRO" if geometry.zero_stage is None else f"with ZeRO stage {geometry.zero_stage}"
+    return (
+        f"model {model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: training needs at least "
+        f"{needed / 1e9:.1f} GB on each of {geometry.processes} GPUs {how}, and {usable / 1e9:.1f} GB are usable "
+        f"({USABLE:.0%} of hardware.gpu_memory_gb). Take GPUs with more memory, {more}, "
+        "gradient_checkpointing, micro_batch 1, or a shorter max_length; what is left at auto is tried."
+    )

@@ -1,0 +1,82 @@
+"""The command line of a script: one job as JSON, then its files by name; and how the script ends."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+from elasticity.config.base import Section
+from elasticity.core.errors import StoppedError, UserError, errors_for_people
+from elasticity.runtime.journal import Journal
+
+Job = TypeVar("Job", bound=Section)
+
+
+class Command(Generic[Job]):
+    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, names required unless ``optional``.
+
+    As a context it keeps the journal of the job: nobody else writes the main output ``output`` meanwhile. A
+    ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
+    both without a traceback.
+    """
+
+    def __init__(
+        self, doc: str | None, job: type[Job], *names: str, output: str, optional: tuple[str, ...] = ()
+    ) -> None:
+        parser = argparse.ArgumentParser(description=doc)
+        parser.add_argument("job", help=f"JSON of a {job.__name__} (see elasticity/jobs.py)")
+        for name in (*names, output):
+            parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
+        for name in optional:
+            parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
+        parser.add_argument("--code", default="", help="digest of the code: another one resumes no saved state")
+        arguments = vars(parser.parse_args())
+        self.code: str = arguments.pop("code")
+        self.job = job.model_validate_json(arguments.pop("job"))
+        self._paths: dict[str, list[Path]] = arguments
+        self.journal = Journal(self.paths(output)[0])
+
+    def path(self, name: str) -> Path:
+        """The single path with this name."""
+        (path,) = self.paths(name)
+        return path
+
+    def paths(self, name: str) -> list[Path]:
+        """All paths with this name; none if it is optional and not given."""
+        return self._paths[name.replace("-", "_")]
+
+    def __enter__(self) -> Self:
+        with errors_for_people():
+            self.journal.open()
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.journal.remove()
+            _end(os.EX_OK)
+        elif isinstance(error, StoppedError):
+            self.journal.close("stopped", str(error))
+            print(f"stopped: {error}", file=sys.stderr)
+            _end(os.EX_TEMPFAIL)
+        elif isinstance(error, UserError):
+            self.journal.close("failed", str(error))
+            print(f"error: {error}", file=sys.stderr)
+            _end(1)
+        elif isinstance(error, Exception):  # not Ctrl-C: that leaves the journal of an interrupted job
+            self.journal.close("failed", f"{type(error).__name__}: {error}")
+
+
+def _end(status: int) -> None:
+    """End the script; one of several processes without Python's clean-up.
+
+    There a thread of gloo that lets go of a tensor now and then meets an interpreter that is being taken down, and
+    aborts a process that is done: its job would count as failed.
+    """
+    if "RANK" in os.environ:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    if status != os.EX_OK:
+        sys.exit(status)

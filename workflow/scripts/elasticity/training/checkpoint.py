@@ -1,0 +1,154 @@
+"""Training state that survives a kill: folders published by an atomic rename, the manifest written last."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.core.errors import UserError
+from elasticity.training.backends import Backend, OneProcess
+
+OPTIMIZER_FOLDER = "optimizer"
+"""Of a rung: not beside the weights, or who loads all safetensors of a model would take it for some."""
+
+
+@dataclass
+class Progress:
+    """How far a run is: updates done, a row of the table of losses for each, the seconds they took, and the tokens that
+    they trained on, contexts included."""
+
+    update: int = 0
+    losses: list[dict[str, Any]] = field(default_factory=list)
+    wall_s: float = 0.0
+    tokens: int = 0
+
+
+class StateFolder:
+    """The published states and rungs of one run, in a folder named after the digest of all that determines it.
+
+    It lies outside the outputs that the workflow declares, because Snakemake deletes those before each attempt. All
+    processes of a run call the same methods; the first of them makes folders and renames them.
+    """
+
+    def __init__(self, folder: Path, keep_optimizer: bool = False) -> None:
+        """``keep_optimizer``: rungs hold the state of the optimizer, too, in a folder of their own."""
+        self.folder = folder
+        self.keep_optimizer = keep_optimizer
+        self.rungs = folder / "rungs"
+        self.rungs.mkdir(parents=True, exist_ok=True)
+
+    def publish(self, backend: Backend, progress: Progress) -> None:
+        """Save a state, then remove those before it."""
+        name = f"update-{progress.update:08d}"
+        draft = self._draft(name, backend)
+        backend.save_state(draft)
+        backend.wait()
+        if backend.rank == 0:
+            manifest = {"progress": asdict(progress), "backend": backend.kind}
+            (draft / "manifest.json").write_text(json.dumps(manifest))
+            rename_whole(draft, self.folder / name)
+            for older in self._published()[:-1]:
+                shutil.rmtree(older)
+
+    def saved_by(self) -> dict[str, Any]:
+        """The kind of the backend that saved the last state; empty if there is none."""
+        published = self._published()
+        return json.loads((published[-1] / "manifest.json").read_text())["backend"] if published else {}
+
+    def resume(self, backend: Backend) -> Progress:
+        """Load the last published state; a fresh ``Progress`` if there is none.
+
+        Raises ``UserError`` if the state is of a backend that this one cannot read.
+        """
+        published = self._published()
+        if not published:
+            return Progress()
+        manifest = json.loads((published[-1] / "manifest.json").read_text())
+        if not backend.load_state(published[-1], manifest["backend"]):
+            raise UserError(
+                f"the state of this run in {published[-1]} was saved by {_words(manifest['backend'])}, and "
+                f"{_words(backend.kind)} cannot go on from it. Give the job the machines that it had, or delete "
+                f"{self.folder} to start the run anew."
+            )
+        backend.wait()
+        return Progress(**manifest["progress"])
+
+    def has_rung(self, name: str) -> bool:
+        """Whether a rung is there already, from before a kill."""
+        return (self.rungs / name).is_dir()
+
+    def save_rung(self, name: str, backend: Backend, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Save the model as it is: a folder in the hub's layout."""
+        draft = self._draft(f"rung-{name}", backend)
+        backend.save_model(draft, tokenizer)
+        if self.keep_optimizer:
+            assert isinstance(backend, OneProcess)  # others are refused before they train
+            backend.save_optimizer(draft / OPTIMIZER_FOLDER)
+        backend.wait()
+        if backend.rank == 0:
+            rename_whole(draft, self.rungs / name)
+
+    def hand_over(self, target: Path) -> None:
+        """Link the rungs of the finished run into the declared output; the state stays until ``remove``.
+
+        Those whose name begins with a dot are the run's own.
+        """
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.rungs, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
+
+    def remove(self) -> None:
+        """Forget a run once all its outputs are written."""
+        shutil.rmtree(self.folder)
+
+    def micro_batch(self, wanted: int) -> int:
+        """The examples that go through the model at a time: as wanted, or fewer after an attempt ran out of memory."""
+        note = self.folder / "micro-batch"
+        return min(wanted, int(note.read_text())) if note.exists() else wanted
+
+    def halve_micro_batch(self, tried: int) -> int:
+        """Note for the next attempt that this many examples were too many; any process of a run may."""
+        note = self.folder / "micro-batch"
+        draft = note.with_name(f"draft-micro-batch-{os.getpid()}")
+        draft.write_text(str(max(1, tried // 2)))
+        os.replace(draft, note)
+        return max(1, tried // 2)
+
+    def _published(self) -> list[Path]:
+        return sorted(self.folder.glob("update-*"))
+
+    def _draft(self, name: str, backend: Backend) -> Path:
+        draft = self.folder / f"draft-{name}"
+        if backend.rank == 0:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir()
+        backend.wait()
+        return draft
+
+
+def rename_whole(draft: Path, target: Path) -> None:
+    """Flush to disk, then rename: after a crash the target is whole or absent."""
+    for path in [*draft.rglob("*"), draft]:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    os.replace(draft, target)
+
+
+def _link(source: str, target: str) -> None:
+    """A hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _words(kind: dict[str, Any]) -> str:
+    """A backend in words."""
+    if kind["name"] == "plain":
+        return "one process without DeepSpeed"
+    count = f"{kind['processes']} process{'es' if kind['processes'] > 1 else ''}"
+    return f"{count} with DeepSpeed's ZeRO stage {kind['zero_stage']}"

@@ -1,0 +1,74 @@
+"""EpiCoDe's extrapolation of weights (paper D): a model goes on in the direction of its later epochs, without data.
+
+A run with extrapolation keeps two rungs of each size for itself: the model after the first epoch and the one at the
+end. Their names begin with a dot, which keeps them out of the declared output. The rung itself is made of them.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+
+from elasticity.config.training import FineTuning, Optimization
+from elasticity.models.loading import load_model, probe_nats, write_probe
+from elasticity.training.checkpoint import rename_whole
+
+EARLY, TUNED = ".early-", ".tuned-"
+
+
+def extrapolate(early: torch.Tensor, tuned: torch.Tensor, mu: float) -> torch.Tensor:
+    """θ_ft + mu (θ_ft − θ_early), computed in fp64 and rounded once to the type of ``tuned``."""
+    return (tuned.double() + mu * (tuned.double() - early.double())).to(tuned.dtype)
+
+
+def rungs_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, str]:
+    """The updates after which a run over ``sizes`` examples saves a rung, and the rung's name.
+
+    With extrapolation those that the rung of a size is made of. Size 0 is the model as given: there is nothing to
+    extrapolate.
+    """
+    rungs = {}
+    for size in sizes:
+        if settings.extrapolation == 0 or size == 0:
+            rungs[settings.updates(size)] = str(size)
+        else:
+            rungs[settings.first_epoch_updates(size)] = f"{EARLY}{size}"
+            rungs[settings.updates(size)] = f"{TUNED}{size}"
+    return rungs
+
+
+def extrapolate_rungs(folder: Path, settings: Optimization) -> None:
+    """Make the rung of each size of which ``folder`` holds the early and the last model, unless it is there already.
+
+    A rung appears whole by a rename, and what it is made of stays: after a kill the same call goes on. One tensor at a
+    time is read of the two models, so that little more than the new one is in memory.
+    """
+    if not isinstance(settings, FineTuning):
+        return
+    for early in sorted(folder.glob(f"{EARLY}*")):
+        size = early.name.removeprefix(EARLY)
+        rung, draft = folder / size, folder / f".draft-{size}"
+        if rung.exists():
+            continue
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(folder / f"{TUNED}{size}", draft)
+        for path in draft.glob("*.safetensors"):
+            _extrapolate_file(early / path.name, path, settings.extrapolation)
+        unset_hf_deepspeed_config()  # training is over: after ZeRO-3 this process alone loads the whole model
+        model = load_model(draft)
+        write_probe(draft, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
+        rename_whole(draft, rung)
+
+
+def _extrapolate_file(early: Path, tuned: Path, mu: float) -> None:
+    """Replace a file of the tuned model; the early one's of the same name holds the same tensors."""
+    with safe_open(early, framework="pt") as before, safe_open(tuned, framework="pt") as after:
+        weights = {
+            name: extrapolate(before.get_tensor(name), after.get_tensor(name), mu)
+            for name in after.keys()  # noqa: SIM118 (a file, not a mapping)
+        }
+    save_file(weights, tuned, {"format": "pt"})

@@ -1,0 +1,154 @@
+"""One training loop for pre-training and fine-tuning: a run over batches that leaves rungs behind."""
+
+import math
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from types import FrameType, TracebackType
+
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from elasticity.config.training import Optimization
+from elasticity.core.errors import StoppedError, UserError
+from elasticity.data.examples import Batch
+from elasticity.runtime.journal import Journal
+from elasticity.runtime.progress import progress
+from elasticity.training.backends import Backend
+from elasticity.training.checkpoint import Progress, StateFolder
+from elasticity.training.objectives import Objective, token_nats
+
+STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class StopSignal:
+    """Remembers SIGTERM and SIGUSR1 while it is open; a loop looks at it between two updates."""
+
+    def __init__(self) -> None:
+        self.received = False
+
+    def __enter__(self) -> "StopSignal":
+        self._before = {number: signal.signal(number, self._remember) for number in STOPPING}
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.received = True
+
+
+FINAL_SHARE = 0.1
+"""Of the peak learning rate, at the end of a linear or cosine schedule."""
+
+
+SAVING_SHARE = 0.05
+"""Of the time that a run may spend on saving its state."""
+
+
+def learning_rate(settings: Optimization, update: int, updates: int) -> float:
+    """The learning rate of an update (counted from 0) in a run of so many: linear warm-up, then the schedule."""
+    if update < settings.warmup_updates:
+        return settings.learning_rate * (update + 1) / settings.warmup_updates
+    done = (update - settings.warmup_updates) / max(1, updates - settings.warmup_updates)
+    share = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[settings.schedule]
+    return settings.learning_rate * (FINAL_SHARE + (1 - FINAL_SHARE) * share)
+
+
+def train(
+    backend: Backend,
+    tokenizer: PreTrainedTokenizerFast,
+    batches: Sequence[Batch],
+    objective: Objective,
+    rungs: Mapping[int, str],
+    settings: Optimization,
+    micro_batch: int,
+    state: StateFolder,
+    save_every_s: float,
+    journal: Journal,
+) -> Progress:
+    """Train on the batches in their order, one update each, and save the model after the updates named in ``rungs``.
+
+    Continues from the last published state of the same run and, on one process, ends at the same weights, bit for bit.
+    Rung 0 is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A
+    state is saved every ``save_every_s`` seconds (0: after every update), or less often where saving takes long.
+
+    Returns the losses, one row an update (schema ``LOSSES``), and the seconds that all attempts took.
+    Raises ``UserError`` if a loss or a gradient is not finite, before the update; ``StoppedError`` after a signal. The
+    state that was saved last is kept.
+    """
+    started = time.monotonic()
+    if objective.compares:
+        for update, batch in enumerate(progress(batches, "measure the start", "batches", journal)):
+            objective.measure_start(backend, update, batch, micro_batch)
+    done = state.resume(backend)
+    before = done.wall_s
+    _save_rung(backend, tokenizer, rungs, done.update, state)
+    saved, pause = started, save_every_s
+    with StopSignal() as stop:
+        for update in progress(range(done.update, len(batches)), "train", "updates", journal, done.update):
+            batch, rate = batches[update], learning_rate(settings, update, len(batches))
+            parts = objective.parts(backend, update, batch, micro_batch)
+            loss = _update(backend, objective, batch, parts, rate, update)
+            row = {"update": update + 1, "examples": len(batch.tokens) // objective.group}
+            row["tokens"] = int(backend.total(sum(part.targets for part in parts)))
+            done.losses.append(row | {"learning_rate": rate, "loss": loss})
+            done.tokens += int(backend.total(sum(int(part.attention.sum()) for part in parts if part.targets)))
+            done.update = update + 1
+            done.wall_s = before + time.monotonic() - started
+            _save_rung(backend, tokenizer, rungs, done.update, state)
+            if done.update == len(batches) or done.update % objective.passes:
+                continue
+            if backend.any(stop.received or time.monotonic() - saved >= pause):
+                start = time.monotonic()
+                state.publish(backend, done)
+                saved = time.monotonic()
+                pause = save_every_s and max(save_every_s, (saved - start) / SAVING_SHARE)
+                if backend.any(stop.received):
+                    raise StoppedError(f"stopped by a signal after update {done.update} of {len(batches)}: state saved")
+    return done
+
+
+def _update(
+    backend: Backend, objective: Objective, batch: Batch, parts: Sequence[Batch], rate: float, update: int
+) -> float:
+    """One optimizer update; returns the objective before it. The gradient is the same however a batch is divided."""
+    loss = 0.0
+    for number, part in enumerate(parts, start=1):
+        share = objective.loss(backend, part, batch)
+        backend.backward(share, last=number == len(parts))
+        loss += share.item()
+    loss, norm = backend.total(loss), backend.gradient_norm()
+    if not math.isfinite(loss) or not math.isfinite(norm):
+        raise UserError(
+            f"update {update + 1}: loss {loss}, gradient norm {norm}: training diverged at example "
+            f"{', '.join(_suspects(backend, parts))}. The last state is kept. Lower the learning rate (here {rate}), "
+            "or look at the example."
+        )
+    backend.step(rate)
+    return loss
+
+
+def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
+    """The examples of an update, of all processes, whose loss is not finite; all if only a gradient is not."""
+    diverged = []
+    for part in parts:
+        with torch.no_grad():
+            nats = token_nats(backend.logits(part), part, "none")
+        finite = nats.view(len(part.tokens), -1).isfinite().all(1).tolist()
+        diverged += [name for name, good in zip(part.identities, finite, strict=True) if not good]
+    everyone = [name for part in parts if part.targets for name in part.identities]
+    return backend.gather(diverged) or backend.gather(everyone)
+
+
+def _save_rung(
+    backend: Backend,
+    tokenizer: PreTrainedTokenizerFast,
+    rungs: Mapping[int, str],
+    update: int,
+    state: StateFolder,
+) -> None:
+    name = rungs.get(update)
+    if name is not None and not backend.any(state.has_rung(name)):
+        state.save_rung(name, backend, tokenizer)

@@ -1,0 +1,149 @@
+"""Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score, an answer being one action.
+
+A prompt is the state, the whole answer the action, and nothing follows: a contextual bandit. No reward comes later that
+a value network could foretell; the batch's mean is the baseline. A second network, with settings of its own that no
+version of the paper states, would only blur what is compared.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch.nn import Module
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from typing_extensions import override
+
+from elasticity.config.sampling import Sampling
+from elasticity.config.training import FineTuning, Ppo
+from elasticity.data.examples import IGNORED, Batch, Example, collate
+from elasticity.evaluation.generation import TransformersEngine
+from elasticity.models.tokenizer import decode
+from elasticity.training.backends import Backend, logits
+from elasticity.training.objectives import Objective, divided, log_probabilities, measured
+
+SMALLEST_SPREAD = 1e-6
+"""Rewards that differ by less count as equal: no answer of the batch is better than another."""
+
+
+Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
+"""Prompts and answers in, what is to rise out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered(Batch):
+    """Prompts with answers as targets; of each answer log π_old and the advantage, shapes (answers,)."""
+
+    before: torch.Tensor
+    advantages: torch.Tensor
+
+
+class PpoObjective(Objective):
+    """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the answers of a batch, r = π(y|x) / π_old(y|x).
+
+    A is the reward less ``beta`` log π_old(y|x)/π_start(y|x), the batch's mean taken off and divided by its standard
+    deviation; where all rewards are equal it is zero. A batch holds prompts as ``asked`` makes them; answers are drawn
+    by π_old, the model before the first of ``passes`` updates on the batch, with random numbers that belong to seed,
+    update and prompt. ``make_start`` loads the model at the start of the run, which every process keeps.
+    """
+
+    def __init__(
+        self,
+        settings: FineTuning,
+        ppo: Ppo,
+        tokenizer: PreTrainedTokenizerFast,
+        prompts: Mapping[str, str],
+        reward: Reward,
+        make_start: Callable[[], PreTrainedModel],
+        seed: int,
+    ) -> None:
+        self.passes = ppo.passes
+        self.settings, self.ppo, self.tokenizer, self.seed = settings, ppo, tokenizer, seed
+        self.prompts, self.reward = prompts, reward
+        self.make_start = make_start
+        self.start: PreTrainedModel | None = None
+        self.answered: list[Batch] = []
+
+    @override
+    def parts(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> list[Batch]:
+        if update % self.passes == 0:
+            prompts = divided(backend, batch, micro_batch)
+            drawn = [self._drawn(backend, part, update) for part in prompts]
+            before = [measured(backend, part) for part in drawn]
+            rewards = [self._rewards(backend, part, logs) for part, logs in zip(drawn, before, strict=True)]
+            advantages = _advantages(backend, rewards, len(batch.tokens))
+            self.answered = [
+                Answered(**vars(part), before=logs, advantages=advantage)
+                for part, logs, advantage in zip(drawn, before, advantages, strict=True)
+            ]
+        return self.answered
+
+    @override
+    def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
+        assert isinstance(part, Answered)
+        ratios = (log_probabilities(backend.logits(part), part) - part.before).exp()
+        clipped = ratios.clamp(1 - self.ppo.clip, 1 + self.ppo.clip)
+        return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
+
+    def _drawn(self, backend: Backend, part: Batch, update: int) -> Batch:
+        """The prompts of a part with answers as targets; a part without prompts as it is."""
+        if _is_empty(part):
+            return part
+        lengths = part.attention.sum(1).tolist()
+        contexts = [tokens[:length] for tokens, length in zip(part.tokens.tolist(), lengths, strict=True)]
+        sampling = Sampling(new_tokens=self.ppo.new_tokens, seed=self.seed, batch_size=len(contexts))
+        with _drawing(backend.whole_model()) as model:
+            names = [f"{update}:{name}" for name in part.identities]
+            answers = TransformersEngine(model, self.tokenizer).draw(contexts, names, sampling)
+        rows = zip(contexts, answers, part.identities, strict=True)
+        examples = [Example([*context, *answer], len(context), name) for context, answer, name in rows]
+        return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
+
+    def _rewards(self, backend: Backend, part: Batch, logs: torch.Tensor) -> torch.Tensor:
+        """Of each answer, less the penalty; shape (answers,), empty for a part without prompts."""
+        if part.targets == 0:
+            return logs[:0]
+        with torch.no_grad():
+            start = log_probabilities(logits(self._start(backend), part, self.settings.precision), part)
+        answers = [decode(self.tokenizer, row[row >= 0].tolist()) for row in part.labels]
+        scores = self.reward([self.prompts[name] for name in part.identities], answers)
+        return torch.tensor(scores, device=logs.device) - self.ppo.beta * (logs - start)
+
+    def _start(self, backend: Backend) -> PreTrainedModel:
+        if self.start is None:
+            self.start = self.make_start()
+            self.start.requires_grad_(False)
+            Module.to(self.start, backend.device)
+        return self.start
+
+
+def asked(contexts: Mapping[str, list[int]]) -> list[Example]:
+    """Prompts, by their identity, as the examples of batches for ``PpoObjective``.
+
+    Their tokens are labelled, so that they can be told from the part of a process that has no prompts left.
+    """
+    return [Example(context, 0, name) for name, context in contexts.items()]
+
+
+def _is_empty(part: Batch) -> bool:
+    return bool((part.labels == IGNORED).all())
+
+
+def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """Standardised over the batch of all processes, which has so many answers; 0 for a part without answers."""
+    mean = backend.total(sum(part.sum().item() for part in rewards)) / count
+    spread = math.sqrt(backend.total(sum((part - mean).square().sum().item() for part in rewards)) / count)
+    scale = 1 / spread if spread > SMALLEST_SPREAD else 0.0
+    return [(part - mean) * scale if len(part) else part.new_zeros(1) for part in rewards]
+
+
+@contextmanager
+def _drawing(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
+    """The model in training, for a while as one to draw from."""
+    settings, training = model.generation_config, model.training
+    try:
+        yield model
+    finally:
+        model.generation_config = settings
+        model.train(training)

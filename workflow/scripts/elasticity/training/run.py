@@ -1,0 +1,148 @@
+"""A training job from start to finish: resume, train, hand over rungs, losses and metrics, forget the state."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from elasticity.config.models import ModelFolder
+from elasticity.config.training import Optimization
+from elasticity.core.digests import digest, file_digest, folder_digest
+from elasticity.core.errors import UserError
+from elasticity.core.tables import write_table
+from elasticity.data.examples import Batch
+from elasticity.models.loading import prepare_for_training
+from elasticity.models.shapes import shape_of
+from elasticity.runtime.command import Command, Job
+from elasticity.runtime.journal import Journal
+from elasticity.runtime.launch import Launch
+from elasticity.training.backends import Backend, OneProcess
+from elasticity.training.checkpoint import OPTIMIZER_FOLDER, StateFolder
+from elasticity.training.extrapolation import extrapolate_rungs
+from elasticity.training.loop import train
+from elasticity.training.metrics import summary
+from elasticity.training.objectives import Objective
+from elasticity.training.schemas import LOSSES
+
+SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
+"""Seconds between states that a killed run resumes from; they change nothing about the result."""
+
+
+KEPT = "a second side goes on with its optimizer (optimizer: carried), which one process must save whole"
+"""Why a first side may need one process."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The outputs of a run, the folder of its state, and its journal."""
+
+    rungs: Path
+    losses: Path
+    metrics: Path
+    state: Path
+    journal: Journal
+
+    @classmethod
+    def of(cls, command: Command[Job], inputs: Sequence[Path]) -> "RunFiles":
+        """The files named on the command line; the state is kept under the digest of all that determines the run."""
+        contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
+        rungs, losses, metrics, state = map(command.path, ("rungs", "losses", "metrics", "state"))
+        # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
+        key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
+        return cls(rungs, losses, metrics, state / key[:32], command.journal)
+
+
+def run(
+    make_model: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerFast,
+    batches: Sequence[Batch],
+    objective: Objective,
+    rungs: Mapping[int, str],
+    settings: Optimization,
+    files: RunFiles,
+    carried: Path | None = None,
+    keep_optimizer: bool = False,
+) -> None:
+    """Train and write every output of a training job, on the processes that it was launched with.
+
+    ``rungs`` names the model after each of these updates. ``carried`` is a rung of another run, whose optimizer goes
+    on; with ``keep_optimizer`` this run's can, too. The metrics are written last: they say that a run is done.
+
+    Raises ``UserError`` if that rung holds no optimizer.
+    """
+    launch = Launch.of_job()
+    state = StateFolder(files.state, keep_optimizer)
+    micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
+    try:
+        backend = _backend(make_model, settings, launch, state)
+        if carried is not None:
+            assert isinstance(backend, OneProcess)  # the settings' ``alone`` has refused others
+            carry(backend, carried)
+        done = train(
+            backend, tokenizer, batches, objective, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal
+        )
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise UserError(_advice(micro_batch, objective.group, state)) from None
+    if backend.rank == 0:
+        shape = shape_of(ModelFolder(kind="folder", path=str(state.rungs / rungs[len(batches)])))
+        metrics = summary(done, shape, backend, settings, micro_batch)
+        extrapolate_rungs(state.rungs, settings)
+        state.hand_over(files.rungs)
+        write_table(files.losses, done.losses, LOSSES)
+        files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
+        state.remove()
+        print(json.dumps(metrics))
+    backend.close()
+
+
+def _backend(
+    make_model: Callable[[], PreTrainedModel], settings: Optimization, launch: Launch, state: StateFolder
+) -> Backend:
+    def prepared() -> PreTrainedModel:
+        return prepare_for_training(make_model(), launch)
+
+    if launch.zero_stage < 0:
+        return OneProcess(prepared(), settings)
+    if why := settings.alone or (KEPT if state.keep_optimizer else ""):
+        raise UserError(
+            f"this job was launched with DeepSpeed, but {why}: it needs one process without DeepSpeed (in the study's "
+            "hardware gpus 1, zero_stage auto, offload none)"
+        )
+    from elasticity.training.deepspeed import DeepSpeed  # takes seconds to import
+
+    return DeepSpeed(prepared, settings, launch, state.saved_by())
+
+
+def carry(backend: OneProcess, rung: Path) -> None:
+    """Go on with the optimizer of the run that left this rung: its moments and step counts, at the new settings."""
+    folder = rung / OPTIMIZER_FOLDER
+    if not folder.is_dir():
+        raise UserError(
+            f"optimizer: carried goes on with the optimizer of the first side, but {rung} holds none: delete the "
+            "folder of these rungs and run the same command again"
+        )
+    backend.load_optimizer(folder)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Of a GPU, or of the host (torch has no type for that)."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _advice(micro_batch: int, group: int, state: StateFolder) -> str:
+    """What to do after so many rows at a time were too many; those of a group are never apart."""
+    if micro_batch > group:
+        return (
+            f"out of memory with {micro_batch} examples at a time. The next attempt takes "
+            f"{state.halve_micro_batch(micro_batch)}, with the same result: run the same command again."
+        )
+    return (
+        f"out of memory with {'a pair' if group > 1 else 'one example'} at a time: lower max_length, or in the study's "
+        "hardware set gradient_checkpointing, a higher zero_stage, offload, or more gpus"
+    )
