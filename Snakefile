@@ -12,7 +12,7 @@ from elasticity.pipeline import status
 from elasticity.pipeline.analyses import CalibrationPlan
 from elasticity.pipeline.report import CardPlan
 from elasticity.pipeline.compression import CompressionPlan
-from elasticity.pipeline.resource_requests import Demands
+from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.config.claims import claims_digest
 from elasticity.core.digests import code_digest
 from elasticity.runtime.environment import online, set_environment
@@ -22,15 +22,15 @@ from elasticity.runtime.launch import launched, launched_training
 from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.analyses import MeasuresPlan
 from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.analyses import PrintedPlan
+from elasticity.pipeline.analyses import PublishedPlan
 from elasticity.config.loading import read_study
 from elasticity.pipeline.report import ReportPlan
 from elasticity.pipeline.resistance import ResistancePlan
 from elasticity.pipeline.compression import SpringsPlan
 from elasticity.pipeline.report import targets
 from elasticity.pipeline.analyses import TheoryPlan
-from elasticity.pipeline.rebound import ThirdPlan
-from elasticity.pipeline.analyses import UsefulnessPlan
+from elasticity.pipeline.rebound import RealignmentPlan
+from elasticity.pipeline.analyses import TextStatisticsPlan
 from elasticity.pipeline.report import VerdictsPlan
 
 scheduler.apply()
@@ -48,10 +48,10 @@ try:
     study = with_local_gpus(read_study(config), workflow.global_resources.get("gpu"))
     plan = Plan(study)
     check_given_files(plan)
-    demands = Demands(study)
-    demands.check()
-    printed = PrintedPlan(study)
-    printed.check()
+    requests = ResourceRequests(study)
+    requests.check()
+    printed = PublishedPlan(study)
+    published.check()
 except UserError as error:
     raise WorkflowError(str(error))
 
@@ -60,8 +60,8 @@ compression = CompressionPlan(plan)
 measures = MeasuresPlan(plan)
 springs = SpringsPlan(plan)
 theory = TheoryPlan(study)
-third = ThirdPlan(plan)
-usefulness = UsefulnessPlan(plan)
+realignment = RealignmentPlan(plan)
+text_statistics = TextStatisticsPlan(plan)
 calibration = CalibrationPlan(study)
 verdicts = VerdictsPlan(plan)
 cards = CardPlan(plan)
@@ -75,16 +75,16 @@ wildcard_constraints:
     experiment="[A-Za-z0-9.-]+",
     model="[A-Za-z0-9.-]+",
     base="[A-Za-z0-9.-]+",
-    pool="[a-z0-9-]+",
+    split="[a-z0-9-]+",
     vocabulary="[0-9]+",
     side="positive|negative",
-    recipe="[A-Za-z0-9.-]+",
-    second="[A-Za-z0-9.-]+",
+    alignment_recipe="[A-Za-z0-9.-]+",
+    inverse_recipe="[A-Za-z0-9.-]+",
     seed="[0-9]+",
-    first="[0-9]+",
-    last="[0-9]+",
-    third="[A-Za-z0-9.-]+",
-    ladder="[0-9-]+",
+    alignment_size="[0-9]+",
+    inverse_size="[0-9]+",
+    realignment_recipe="[A-Za-z0-9.-]+",
+    run_sizes="[0-9-]+",
     k="[123]",
     l="[123]",
 
@@ -99,9 +99,9 @@ include: "workflow/rules/rebound.smk"
 include: "workflow/rules/third.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/resistance.smk"
-include: "workflow/rules/judge.smk"
+include: "workflow/rules/score_model.smk"
 include: "workflow/rules/measures.smk"
-include: "workflow/rules/usefulness.smk"
+include: "workflow/rules/text_statistics.smk"
 include: "workflow/rules/compression.smk"
 include: "workflow/rules/springs.smk"
 include: "workflow/rules/printed.smk"

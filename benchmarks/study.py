@@ -48,14 +48,14 @@ def main() -> None:
 
 
 def figures(results: Path, wall_s: float) -> dict[str, Any]:
-    """The report's numbers from the benchmark files, metrics and answers of a finished study."""
+    """The report's numbers from the benchmark files, metrics and responses of a finished study."""
     jobs = {path: benchmark(path) for path in (results / "benchmarks").rglob("*.tsv")}
     total_s = sum(float(job["s"]) for job in jobs.values())
     metrics = [json.loads(path.read_text()) for path in results.rglob("metrics.json")]
-    answered = {path: job for path, job in jobs.items() if path.stem == "answer"}
+    has_responses = {path: job for path, job in jobs.items() if path.stem == "response"}
     tokens = 0
-    for path in results.rglob("answers.parquet"):
-        tokens += sum(map(len, pq.read_table(path, columns=["answer_tokens"])["answer_tokens"].to_pylist()))
+    for path in results.rglob("responses.parquet"):
+        tokens += sum(map(len, pq.read_table(path, columns=["response_tokens"])["response_tokens"].to_pylist()))
     return {
         "wall_s": round(wall_s, 1),
         "jobs": len(jobs),
@@ -63,7 +63,7 @@ def figures(results: Path, wall_s: float) -> dict[str, Any]:
         "jobs_at_once": round(total_s / wall_s, 2),
         "peak_memory_mb": max(float(job["max_rss"]) for job in jobs.values() if job["max_rss"] not in ("NA", "-")),
         "training_tokens_per_s": round(sum(m["target_tokens"] for m in metrics) / sum(m["wall_s"] for m in metrics)),
-        "answer_tokens_per_s": round(tokens / sum(float(job["s"]) for job in answered.values())),
+        "response_tokens_per_s": round(tokens / sum(float(job["s"]) for job in has_responses.values())),
     }
 
 

@@ -39,7 +39,7 @@ def tiny_study() -> dict[str, Any]:
         "tasks": {
             "made-up": {
                 "source": {"kind": "file", "path": "reviews.jsonl"},
-                "pools": {
+                "splits": {
                     "prompts": 8,
                     "held_out": 4,
                     "score_model": 80,
@@ -66,21 +66,21 @@ def tiny_study() -> dict[str, Any]:
                 "optimization": {"learning_rate": 3e-3, "batch_size": 4, "schedule": "linear", "warmup_updates": 2},
             }
         },
-        "first_side": tuning,
-        "second_side": tuning,
+        "alignment": tuning,
+        "inverse": tuning,
         "sampling": sampling,
         "rebound": {
             "existence": {
                 "task": "made-up",
                 "bases": ["nano"],
-                "first_sizes": [8, 16],
-                "second_sizes": [0, 4, 8],
+                "alignment_sizes": [8, 16],
+                "inverse_sizes": [0, 4, 8],
             },
             "pretraining": {
                 "task": "made-up",
                 "bases": ["nano-step3", "nano"],
-                "first_sizes": [16],
-                "second_sizes": [0, 8],
+                "alignment_sizes": [16],
+                "inverse_sizes": [0, 8],
             },
         },
         "resistance": {

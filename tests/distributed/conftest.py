@@ -25,11 +25,11 @@ from tests.unit import conftest as unit
 SHAPE = unit.SHAPE.model_copy(update={"hidden_size": 32, "layers": 2})
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "max_length": 24, "weight_decay": 0.1, "precision": "fp32"}
 SIZES = (16, 44)
-"""Examples at the two rungs: two updates, then four, the last of which has four examples only."""
+"""Examples at the two checkpoints: two updates, then four, the last of which has four examples only."""
 
 
 PAIRS = {"examples": ["texts.parquet", "others.parquet"]}
-MATERIAL = {
+DATA = {
     "sft": {"examples": ["texts.parquet"]},
     "ppo": {"prompts": ["prompts.parquet"], "score-model": ["features.parquet"]},
 }
@@ -43,7 +43,7 @@ class Run:
     folder: Path
 
     def weights(self, size: int) -> dict[str, torch.Tensor]:
-        (file,) = (self.folder / f"rungs/{size}").glob("*.safetensors")
+        (file,) = (self.folder / f"checkpoints/{size}").glob("*.safetensors")
         return load_file(file)
 
     def losses(self) -> list[float]:
@@ -63,27 +63,27 @@ class Trainer:
         self.folder = folder
         texts = unit.plain([row["text"] for row in reviews(600)])
         write_table(folder / "texts.parquet", texts, EXAMPLES)
-        others = [row | {"id": f"other {row['id']}", "answer": row["answer"][::-1]} for row in texts]
+        others = [row | {"id": f"other {row['id']}", "response": row["response"][::-1]} for row in texts]
         write_table(folder / "others.parquet", others, EXAMPLES)
-        prompts = [{"prompt_id": row["id"], "prompt": row["answer"][:8]} for row in texts]
+        prompts = [{"prompt_id": row["id"], "prompt": row["response"][:8]} for row in texts]
         write_table(folder / "prompts.parquet", prompts, PROMPTS)
         words = {"": -0.1, "wonderful": 1.0, "the": 1.0, "is": 1.0, "and": 1.0, "a": 1.0, "o": 1.0}
         features = [{"feature": word, "idf": 1.0, "weight": weight} for word, weight in words.items()]
         write_table(folder / "features.parquet", features, FEATURES)
-        tokenizer = train_tokenizer([row["answer"] for row in texts], SHAPE.vocabulary)
+        tokenizer = train_tokenizer([row["response"] for row in texts], SHAPE.vocabulary)
         new_model(SHAPE, tokenizer).save_pretrained(folder / "start/0")
         tokenizer.save_pretrained(folder / "start/0")
 
     def command(self, run: Run, *launch: str, **settings: Any) -> list[str]:
         sizes = settings.pop("sizes", SIZES)
         values = {"start": "0", "settings": SETTINGS | settings, "sizes": sizes, "seed": 1, "template": "plain"}
-        judge = {"kind": "snippet-classifier", "good": "wonderful", "bad": "terrible"}
-        values["reward"] = {"score_model": judge, "side": "negative"}
+        score_model = {"kind": "snippet-classifier", "good": "wonderful", "bad": "terrible"}
+        values["reward"] = {"score_model": score_model, "side": "negative"}
         job = canonical_json(values)
         run.folder.mkdir(exist_ok=True)
         kind = settings.get("algorithm", {"kind": "sft"})["kind"]
-        files = {name: [self.folder / path for path in paths] for name, paths in MATERIAL.get(kind, PAIRS).items()}
-        files |= {"start": [self.folder / "start"]} | {name: [run.folder / name] for name in ("rungs", "state")}
+        files = {name: [self.folder / path for path in paths] for name, paths in DATA.get(kind, PAIRS).items()}
+        files |= {"start": [self.folder / "start"]} | {name: [run.folder / name] for name in ("checkpoints", "state")}
         files |= {"losses": [run.folder / "losses.parquet"], "metrics": [run.folder / "metrics.json"]}
         options = [text for name, paths in files.items() for text in (f"--{name}", *map(str, paths))]
         scripts = ROOT / "workflow/scripts"

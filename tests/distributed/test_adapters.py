@@ -23,7 +23,7 @@ def test_two_processes_agree_with_one(trainer: Trainer, tmp_path: Path, stage: i
     assert run.losses() == pytest.approx(expected.losses(), abs=1e-5)
     for size in SIZES:
         assert furthest(run.weights(size), expected.weights(size)) < TOLERANCE["fp32"]
-        load_for_measuring(run.folder / f"rungs/{size}")
+        load_for_measuring(run.folder / f"checkpoints/{size}")
     assert furthest(expected.weights(SIZES[0]), expected.weights(SIZES[1])) > 10 * TOLERANCE["fp32"]
 
 
@@ -54,4 +54,4 @@ def test_extrapolation_after_stage_3(trainer: Trainer, tmp_path: Path) -> None:
     expected = trainer.train(tmp_path / "alone", **pushing)
     run = trainer.train(tmp_path / "run", *two(3), **pushing)
     assert furthest(run.weights(16), expected.weights(16)) < 3 * TOLERANCE["fp32"]
-    load_for_measuring(run.folder / "rungs/16")
+    load_for_measuring(run.folder / "checkpoints/16")

@@ -1,4 +1,4 @@
-"""Second sides by every algorithm: two processes that divide a model give what one process gives."""
+"""Inverse stages by every algorithm: two processes that divide a model give what one process gives."""
 
 from pathlib import Path
 from typing import Any

@@ -20,7 +20,7 @@ from tests.distributed.test_zero import TOLERANCE, furthest
 pytestmark = pytest.mark.slow
 
 SIZES = (16, 480)
-"""The first rung soon; then far enough to be killed on the way."""
+"""The first checkpoint soon; then far enough to be killed on the way."""
 
 EVERY_UPDATE = {"ELASTICITY_SAVE_EVERY_S": "0"}
 
@@ -100,7 +100,7 @@ def test_a_signal_to_the_launcher_saves_the_state_of_all(
     """The states are saved once a minute, so the state that is there was saved because of the signal."""
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(2), sizes=SIZES)
-    while not list(run.folder.glob("state/*/rungs/16")):
+    while not list(run.folder.glob("state/*/checkpoints/16")):
         assert process.poll() is None, (tmp_path / "run.log").read_text()
         time.sleep(0.02)
     process.send_signal(number)
@@ -120,13 +120,13 @@ def test_a_loss_that_is_not_finite_stops_all_before_the_update(tmp_path: Path, s
     assert "update 1: loss nan" in log
     assert re.search(r"training diverged at example \d+", log)
     assert not run.states()
-    assert not list(run.folder.glob("state/*/rungs/16"))
+    assert not list(run.folder.glob("state/*/checkpoints/16"))
 
 
 def test_one_process_stopped_by_a_signal_has_its_own_status(trainer: Trainer, expected: Run, tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     process = trainer.start(run, sizes=SIZES)
-    while not list(run.folder.glob("state/*/rungs/16")):
+    while not list(run.folder.glob("state/*/checkpoints/16")):
         assert process.poll() is None, (tmp_path / "run.log").read_text()
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)

@@ -42,7 +42,7 @@ def test_two_processes_agree_with_one(alone: tuple[str, Run], stage: int, traine
     for size in SIZES:
         assert {value.dtype for value in run.weights(size).values()} == {torch.float32}
         assert furthest(run.weights(size), expected.weights(size)) < TOLERANCE[precision]
-        load_for_measuring(run.folder / f"rungs/{size}")  # one process; checks the log-probability saved by two
+        load_for_measuring(run.folder / f"checkpoints/{size}")  # one process; checks the log-probability saved by two
     assert furthest(expected.weights(SIZES[0]), expected.weights(SIZES[1])) > 10 * TOLERANCE["fp32"]
     assert run.metrics()["processes"] == 2
 

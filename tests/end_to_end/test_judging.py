@@ -1,4 +1,4 @@
-"""What stands beside the numbers of the paper on the real graph: usefulness, equal entropies, and the exact KL."""
+"""What stands beside the numbers of the paper on the real graph: text statistics, equal entropies, and the exact KL."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 
 from elasticity.analysis.tables import read_csv
 from elasticity.core.tables import read_table
-from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, USEFULNESS
+from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, TEXT_STATISTICS
 from elasticity.training.schemas import LOSSES
 from tests.conftest import Project, tiny_study
 
@@ -24,26 +24,26 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     """The finished study, which then asks for more."""
     project = finished.copy(tmp_path_factory.mktemp("judging"))
     study = tiny_study()
-    study["rebound"]["existence"]["usefulness"] = True
+    study["rebound"]["existence"]["text_statistics"] = True
     study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
     project.write_study(study)
-    targets = TINY / "tables/rebound-existence.csv", TINY / "figures/usefulness-existence.svg"
+    targets = TINY / "tables/rebound-existence.csv", TINY / "figures/text-statistics-existence.svg"
     project.snakemake(*map(str, targets), str(RUN / "cross-entropies.parquet"))
     return project
 
 
-def test_every_answer_is_measured_under_the_base_model(project: Project) -> None:
-    path = project.folder / TINY / "made-up/rebound/nano/usefulness.parquet"
-    answers = read_table(path, USEFULNESS).to_pandas()
-    assert len(answers) == 8 * (1 + 2 * 2 * 3)  # prompts of the base and of the cells: seeds, P, N
-    ended = answers["answer_tokens"].map(len) + answers["finished"]
-    assert (answers["coded_tokens"] == ended).all()
-    assert (answers["base_nats"] > 0).all()
+def test_every_response_is_measured_under_the_base_model(project: Project) -> None:
+    path = project.folder / TINY / "made-up/rebound/nano/text-statistics.parquet"
+    responses = read_table(path, TEXT_STATISTICS).to_pandas()
+    assert len(responses) == 8 * (1 + 2 * 2 * 3)  # prompts of the base and of the cells: seeds, P, N
+    ended = responses["response_tokens"].map(len) + responses["finished"]
+    assert (responses["coded_tokens"] == ended).all()
+    assert (responses["base_nats"] > 0).all()
 
 
 def test_a_warning_has_its_place_beside_the_scores(project: Project) -> None:
     scores = read_csv(project.folder / TINY / "tables/rebound-existence.csv")
-    table = read_csv(project.folder / TINY / "tables/usefulness-existence.csv")
+    table = read_csv(project.folder / TINY / "tables/text-statistics-existence.csv")
     assert np.allclose(scores["perplexity_ratio"], table["perplexity_ratio"])
     assert scores["warning"].astype(object).fillna("").tolist() == table["warning"].astype(object).fillna("").tolist()
 
@@ -54,8 +54,8 @@ def chosen(project: Project) -> pd.DataFrame:
 
 
 def test_half_of_the_prompts_are_chosen_for_each_pair(chosen: pd.DataFrame) -> None:
-    kept = chosen.groupby(["answers", "first", "second"])["chosen"].agg(["size", "sum"])
-    assert kept.index.tolist() == [(answers, *pair) for answers in ("questions", "twins") for pair in PAIRS]
+    kept = chosen.groupby(["responses", "first", "second"])["chosen"].agg(["size", "sum"])
+    assert kept.index.tolist() == [(responses, *pair) for responses in ("questions", "twins") for pair in PAIRS]
     assert (kept["size"] == 8).all()
     assert (kept["sum"] == 4).all()
 
@@ -66,11 +66,11 @@ def test_both_directions_are_tuned_and_measured_on_the_same_half(project: Projec
         rows = chosen[(chosen["first"] == first) & (chosen["second"] == second) & chosen["chosen"]]
         for start, target in ((first, second), (second, first)):
             measured = lengths[(lengths["start"] == start) & (lengths["target"] == target)]
-            assert set(measured["prompt_id"]) == set(rows[rows["answers"] == "questions"]["prompt_id"])
+            assert set(measured["prompt_id"]) == set(rows[rows["responses"] == "questions"]["prompt_id"])
             losses = read_table(project.folder / RUN / f"tuned/{start}-{target}/losses.parquet", LOSSES).to_pandas()
             side = "second" if target == second else "first"
-            assert losses["tokens"].sum() == rows[rows["answers"] == "twins"][f"{side}_tokens"].sum()
-            own = rows[rows["answers"] == "questions"].set_index("prompt_id")[f"{side}_nats"]
+            assert losses["tokens"].sum() == rows[rows["responses"] == "twins"][f"{side}_tokens"].sum()
+            own = rows[rows["responses"] == "questions"].set_index("prompt_id")[f"{side}_nats"]
             assert np.allclose(measured.set_index("prompt_id")["target_nats"], own[measured["prompt_id"]])
 
 
@@ -79,7 +79,7 @@ def test_exact_divergences_are_positive(project: Project) -> None:
     assert (lengths["kl_nats"] > 0).all()
 
 
-def test_slices_and_answers_are_shared(project: Project) -> None:
+def test_slices_and_responses_are_shared(project: Project) -> None:
     assert sorted(path.name for path in (project.folder / RUN).iterdir()) == [
         "chosen.parquet",
         "cross-entropies.parquet",

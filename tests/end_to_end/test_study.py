@@ -14,7 +14,7 @@ import pytest
 from elasticity.core.digests import file_digest
 from elasticity.core.tables import read_rows
 from elasticity.data.schemas import EXAMPLES
-from elasticity.evaluation.schemas import ANSWERS
+from elasticity.evaluation.schemas import RESPONSES
 from tests.browser import dangling, look, needs_browser
 from tests.conftest import Project, tiny_study
 
@@ -39,7 +39,7 @@ def test_every_promised_result_is_there(finished: Project) -> None:
         for suffix in ("svg", "pdf", "png"):
             assert (results / f"figures/{experiment}.{suffix}").stat().st_size > 1000
     with (results / "tables/rebound-existence.csv").open() as file:
-        cells = {(int(row["first_size"]), int(row["second_size"])) for row in csv.DictReader(file)}
+        cells = {(int(row["alignment_size"]), int(row["inverse_size"])) for row in csv.DictReader(file)}
     assert cells == {(p, n) for p in (8, 16) for n in (0, 4, 8)}
 
 
@@ -60,7 +60,7 @@ def test_every_claim_has_a_verdict_and_was_there_before_training(finished: Proje
     assert list(verdicts) == ["crosses", "grows", "resists", "two-phases"]
     seeds = {
         name: row["seeds"] for name, row in verdicts.items() if name != "grows"
-    }  # which needs a first side that helps
+    }  # which needs an alignment stage that helps
     assert seeds == {"crosses": "2", "resists": "2", "two-phases": "0"}  # three N are too few for two phases
     assert {row["verdict"] for row in verdicts.values()} <= {"confirmed", "refuted", "undecided"}
     assert all(row["reason"] for row in verdicts.values())
@@ -68,20 +68,20 @@ def test_every_claim_has_a_verdict_and_was_there_before_training(finished: Proje
         assert (tables.parent / row["figure"]).exists()
         assert (tables.parent / row["table"]).exists()
     record = json.loads((tables / "claims.json").read_text())
-    # Of two seeds two first sides and six second ones, with slices and six runs that follow; and the pre-training
+    # Of two seeds two alignment stages and six second ones, with slices and six runs that follow; and the pre-training
     assert (record["training_jobs"], record["under_other_claims"]) == (1 + 2 * (2 + 3 + 1 + 6), 0)
 
 
-def test_no_text_is_in_two_pools(finished: Project) -> None:
-    pools = (finished.folder / "results/tiny/made-up/pools").glob("*.parquet")
-    identities = [row["id"] for pool in pools for row in read_rows(pool, EXAMPLES)]
+def test_no_text_is_in_two_splits(finished: Project) -> None:
+    splits = (finished.folder / "results/tiny/made-up/splits").glob("*.parquet")
+    identities = [row["id"] for split in splits for row in read_rows(split, EXAMPLES)]
     assert len(identities) == len(set(identities)) > 300
 
 
 def test_second_side_weights_are_gone_and_no_state_or_journal_is_left(finished: Project) -> None:
     results = finished.folder / "results/tiny"
-    assert list(results.glob("made-up/rebound/*/*/first/*/P[0-9]*/second/*/answers.parquet"))
-    assert not list(results.glob("made-up/rebound/*/*/first/*/P[0-9]*/second/*/rungs"))
+    assert list(results.glob("made-up/rebound/*/*/alignment/*/P[0-9]*/inverse/*/responses.parquet"))
+    assert not list(results.glob("made-up/rebound/*/*/alignment/*/P[0-9]*/inverse/*/checkpoints"))
     assert not list(results.glob("state/*"))
     assert not list(results.rglob("*.journal"))
 
@@ -96,9 +96,9 @@ def test_provenance_names_what_made_the_results(finished: Project) -> None:
 
 
 def test_a_study_that_grew_equals_one_that_was_killed_and_run_again(finished: Project, tmp_path: Path) -> None:
-    """On the real graph: a rung is an independent run, adding is as starting anew, and twice gives the same bytes."""
+    """On the real graph: a checkpoint is an independent run, adding is as starting anew, and twice gives the same bytes."""
     study = tiny_study()
-    study["rebound"]["existence"] |= {"first_sizes": [8, 12, 16], "second_sizes": [0, 4, 8, 12]}
+    study["rebound"]["existence"] |= {"alignment_sizes": [8, 12, 16], "inverse_sizes": [0, 4, 8, 12]}
     grown = finished.copy(tmp_path / "grown")
     grown.write_study(study)
     grown.snakemake()
@@ -108,17 +108,17 @@ def test_a_study_that_grew_equals_one_that_was_killed_and_run_again(finished: Pr
     fresh.snakemake("--unlock")
     fresh.snakemake()
     assert digests(grown, "tables", "figures") == digests(fresh, "tables", "figures")
-    shared = "made-up/pools", "made-up/rebound/nano-step3", "made-up/resistance"
+    shared = "made-up/splits", "made-up/rebound/nano-step3", "made-up/resistance"
     assert digests(finished, *shared) == digests(fresh, *shared)
 
 
 def kill_in_the_middle(project: Project) -> None:
-    """Start the study and kill Snakemake and its jobs once some second sides have answered."""
+    """Start the study and kill Snakemake and its jobs once some inverse stages have answered."""
     log = (project.folder / "killed.log").open("w")
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     process = psutil.Popen(command, cwd=project.folder, stdout=log, stderr=log)
     rebound = project.folder / "results/tiny/made-up/rebound"  # beside it, folders of state come and go
-    while len(list(rebound.glob("*/*/first/*/P[0-9]*/second/*/answers.parquet"))) < 2:
+    while len(list(rebound.glob("*/*/alignment/*/P[0-9]*/inverse/*/responses.parquet"))) < 2:
         assert process.poll() is None, (project.folder / "killed.log").read_text()
         time.sleep(0.1)
     family = [process, *process.children(recursive=True)]
@@ -129,16 +129,16 @@ def kill_in_the_middle(project: Project) -> None:
 
 
 def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path) -> None:
-    """What the workflow pre-trained is an ordinary model folder, and such a folder gives the same answers."""
+    """What the workflow pre-trained is an ordinary model folder, and such a folder gives the same responses."""
     project = finished.copy(tmp_path / "folder")
     study = tiny_study()
-    study["models"]["imported"] = {"kind": "folder", "path": "results/tiny/models/nano/rungs/6"}
+    study["models"]["imported"] = {"kind": "folder", "path": "results/tiny/models/nano/checkpoints/6"}
     study["rebound"]["pretraining"]["bases"].append("imported")
     project.write_study(study)
     rebound = "results/tiny/made-up/rebound"
-    project.snakemake(f"{rebound}/imported/answers.parquet")
+    project.snakemake(f"{rebound}/imported/responses.parquet")
     own, imported = (
-        [row["answer_tokens"] for row in read_rows(project.folder / rebound / base / "answers.parquet", ANSWERS)]
+        [row["response_tokens"] for row in read_rows(project.folder / rebound / base / "responses.parquet", RESPONSES)]
         for base in ("nano", "imported")
     )
     assert own == imported
@@ -147,17 +147,22 @@ def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path
 def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "cosine")
     study = tiny_study()
-    study["second_side"] = study["second_side"] | {"schedule": "cosine", "epochs": 2}
+    study["inverse"] = study["inverse"] | {"schedule": "cosine", "epochs": 2}
     project.write_study(study)
-    folder = "results/tiny/made-up/rebound/nano/positive/first/seed1/P8/second"
-    project.snakemake(*(f"{folder}/{size}/answers.parquet" for size in (0, 4, 8)))
+    folder = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/second"
+    project.snakemake(*(f"{folder}/{size}/responses.parquet" for size in (0, 4, 8)))
     updates = [len(pq.read_table(project.folder / folder / f"{size}/losses.parquet")) for size in (0, 4, 8)]
     assert updates == [0, 2, 4]
     unchanged, before = (
-        [row["answer_tokens"] for row in read_rows(project.folder / folder / ladder / "answers.parquet", ANSWERS)]
-        for ladder in ("0", "0-4-8")
+        [
+            row["response_tokens"]
+            for row in read_rows(project.folder / folder / run_sizes / "responses.parquet", RESPONSES)
+        ]
+        for run_sizes in ("0", "0-4-8")
     )
-    assert unchanged == before[: len(unchanged)]  # N = 0 is the rung of the first side, whatever the schedule
+    assert (
+        unchanged == before[: len(unchanged)]
+    )  # N = 0 is the checkpoint of the alignment stage, whatever the schedule
 
 
 def test_the_report_holds_every_figure_and_caption(finished: Project) -> None:

@@ -22,11 +22,16 @@ UPDATES = 120
 def command(results: Path, output: Path) -> list[str]:
     model = tiny_study()["models"]["nano"] | {"updates": UPDATES, "checkpoints": [40], "hidden_size": 32}
     model["optimization"] = model["optimization"] | {"batch_size": 1}
-    texts, tokenizer = results / "made-up/pools/pretraining.parquet", results / "made-up/tokenizers/320"
-    arguments = {"texts": texts, "tokenizer": tokenizer, "rungs": output / "rungs", "losses": output / "losses.parquet"}
+    texts, tokenizer = results / "made-up/splits/pretraining.parquet", results / "made-up/tokenizers/320"
+    arguments = {
+        "texts": texts,
+        "tokenizer": tokenizer,
+        "checkpoints": output / "checkpoints",
+        "losses": output / "losses.parquet",
+    }
     arguments |= {"metrics": output / "metrics.json", "state": output / "state"}
     options = [text for name, path in arguments.items() for text in (f"--{name}", str(path))]
-    job = canonical_json({"model": model, "rungs": [40, UPDATES]})
+    job = canonical_json({"model": model, "checkpoints": [40, UPDATES]})
     return [sys.executable, str(ROOT / "workflow/scripts/pretrain.py"), job, *options]
 
 
@@ -53,7 +58,7 @@ def test_killed_three_times_and_bit_equal(finished: Project, tmp_path: Path) -> 
         reached.append(published(killed))
     assert reached == sorted(set(reached))  # each attempt went on from the one before
     subprocess.run(command(results, killed), env=environment, check=True, capture_output=True)
-    assert folder_digest(killed / "rungs") == folder_digest(whole / "rungs")
+    assert folder_digest(killed / "checkpoints") == folder_digest(whole / "checkpoints")
     assert (killed / "losses.parquet").read_bytes() == (whole / "losses.parquet").read_bytes()
     assert not list((killed / "state").iterdir())
 
@@ -70,21 +75,23 @@ def test_an_orphan_keeps_its_run_until_it_is_ended(finished: Project, tmp_path: 
     impatient = environment | {"ELASTICITY_LOCK_PATIENCE_S": "0"}
     second = subprocess.run(start, env=impatient, capture_output=True, text=True, check=False)
     assert second.returncode == 1
-    assert f"{tmp_path}/rungs is being written by process {orphan.pid} on " in second.stderr
+    assert f"{tmp_path}/checkpoints is being written by process {orphan.pid} on " in second.stderr
     assert f"kill {orphan.pid}" in second.stderr
     assert "Traceback" not in second.stderr
     reached = published(tmp_path)
     orphan.send_signal(signal.SIGKILL)
     orphan.wait()
-    entry = read_journal(journal_path(tmp_path / "rungs"))
+    entry = read_journal(journal_path(tmp_path / "checkpoints"))
     assert entry is not None
     assert entry.state == "interrupted"
     third = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL)
     # what the orphan wrote stands there until it is written over, for a moment under the lock of the third already
-    while (entry := read_journal(journal_path(tmp_path / "rungs"))) and not (entry.pid == third.pid and entry.total):
+    while (entry := read_journal(journal_path(tmp_path / "checkpoints"))) and not (
+        entry.pid == third.pid and entry.total
+    ):
         time.sleep(0.001)
     assert entry is not None
     assert (entry.pid, entry.state, entry.total) == (third.pid, "running", UPDATES)
     assert entry.done >= reached > 0
     assert third.wait() == 0
-    assert not journal_path(tmp_path / "rungs").exists()
+    assert not journal_path(tmp_path / "checkpoints").exists()

@@ -26,12 +26,12 @@ def complaint(project: Project, *arguments: str) -> str:
 
 MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "misspelt key": (lambda s: s["sampling"].update(temprature=1.0), ["sampling.temprature", "'temperature'"]),
-    "number read as text": (lambda s: s["first_side"].update(learning_rate="1e-5"), ["first_side", "1.0e-5"]),
-    "more texts than the pool": (lambda s: s["rebound"]["existence"]["first_sizes"].append(48), ["48", "40"]),
+    "number read as text": (lambda s: s["alignment"].update(learning_rate="1e-5"), ["alignment_side", "1.0e-5"]),
+    "more texts than the split": (lambda s: s["rebound"]["existence"]["alignment_sizes"].append(48), ["48", "40"]),
     "unknown model": (lambda s: s["rebound"]["existence"]["bases"].append("nan0"), ["'nan0'", "nano-step3"]),
     "name with a space": (lambda s: s.update(name="my study"), ["my study", "letters, digits, dots and hyphens"]),
     "duplicate seeds": (lambda s: s.update(seeds=[1, 1]), ["seeds", "[1, 1]"]),
-    "no sizes": (lambda s: s["rebound"]["existence"].update(first_sizes=[]), ["first_sizes", "at least 1"]),
+    "no sizes": (lambda s: s["rebound"]["existence"].update(alignment_sizes=[]), ["alignment_sizes", "at least 1"]),
 }
 
 
@@ -44,13 +44,13 @@ def test_a_mistake_in_the_study(project: Project, change: Callable[[dict[str, An
     assert [word for word in words if word not in output] == []
 
 
-def test_too_few_texts_for_the_pools(project: Project) -> None:
+def test_too_few_texts_for_the_splits(project: Project) -> None:
     study = tiny_study()
-    study["tasks"]["made-up"]["pools"]["pretraining"] = 10_000
+    study["tasks"]["made-up"]["splits"]["pretraining"] = 10_000
     project.write_study(study)
     output = complaint(project)
-    assert "the pool pretraining needs 5000 negative examples, but the data hold 134 for it" in output
-    assert "make this pool or the ones before it smaller" in output
+    assert "the split pretraining needs 5000 negative examples, but the data hold 134 for it" in output
+    assert "make this split or the ones before it smaller" in output
 
 
 def test_data_with_another_checksum(project: Project) -> None:

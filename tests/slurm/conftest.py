@@ -43,7 +43,7 @@ def small_study() -> dict[str, Any]:
     del study["resistance"]
     study["seeds"] = [1]
     study["models"]["nano"]["checkpoints"] = []
-    existence = {"task": "made-up", "bases": ["nano"], "first_sizes": [8], "second_sizes": [0, 4]}
+    existence = {"task": "made-up", "bases": ["nano"], "alignment_sizes": [8], "inverse_sizes": [0, 4]}
     return study | {"rebound": {"existence": existence}, "claims": {"falls": expected("existence", "end", "less")}}
 
 

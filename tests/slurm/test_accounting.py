@@ -20,9 +20,9 @@ def test_the_profile_as_a_site_fills_it_in(accounting_cluster: Cluster, local: P
     study = small_study()
     study["models"]["nano"]["updates"] += 1
     project.write_study(study)
-    model, pool = "results/tiny/models/nano/metrics.json", "results/tiny/made-up/pools/positive.parquet"
-    (project.folder / pool).unlink()
-    project.submit("--slurm-status-command", "sacct", model, pool)
+    model, split = "results/tiny/models/nano/metrics.json", "results/tiny/made-up/splits/positive.parquet"
+    (project.folder / split).unlink()
+    project.submit("--slurm-status-command", "sacct", model, split)
     table = cluster.command("sacct", "-X", "--noheader", "--parsable2", "--format=State,Account,Partition,AllocTRES")
     rows = {tuple(row.split("|")[:3]): "gres/gpu=1" in row for row in table.splitlines()}
     assert rows == {("COMPLETED", "my-account", "cpu"): False, ("COMPLETED", "my-account", "gpu"): True}

@@ -20,7 +20,7 @@ def slow(project: SlurmProject) -> SlurmProject:
 
 def test_the_scheduler_is_away_for_half_a_minute(slow: SlurmProject) -> None:
     """The training goes on meanwhile, and the job after it is submitted."""
-    run = slow.start("results/tiny/made-up/rebound/nano/answers.parquet")
+    run = slow.start("results/tiny/made-up/rebound/nano/responses.parquet")
     wait_until(slow.is_training, "the training runs")
     slow.cluster.stop_controller()
     time.sleep(30)

@@ -11,17 +11,17 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import SlurmProject, small_study
 
 SUBMISSIONS = {
-    "pool": 8,
+    "split": 8,
     "tokenizer": 1,
     "prompts": 1,
     "score_model": 1,
     "pretrain": 1,
     "held_out": 1,
-    "answer_base": 1,
-    "first_side": 1,
-    "trajectory_answer_second_side": 1,
+    "generate_base": 1,
+    "alignment": 1,
+    "trajectory_response_second_side": 1,
     "score": 1,
-    "base_table": 1,
+    "bits_per_byte_table": 1,
     "rebound_rebound_figure_rebound_table": 1,
     "measures_measures_figure_measures_table": 1,
     "verdicts_verdicts_figure_verdicts_table": 1,
@@ -80,8 +80,8 @@ def test_a_failing_job_is_tried_three_times_and_its_message_is_shown(
 
 
 def test_a_partition_that_is_not_there_is_named(project: SlurmProject) -> None:
-    pool = "results/tiny/made-up/pools/positive.parquet"
-    (project.folder / pool).unlink()
-    output = project.submit("--default-resources", "slurm_partition=nowhere", "--", pool, ok=False)
+    split = "results/tiny/made-up/splits/positive.parquet"
+    (project.folder / split).unlink()
+    output = project.submit("--default-resources", "slurm_partition=nowhere", "--", split, ok=False)
     assert "invalid partition specified: nowhere" in output
     assert project.submissions() == []

@@ -17,8 +17,8 @@ from tests.slurm.conftest import SlurmProject, slow_study, small_study
 
 NANO = "results/tiny/models/nano"
 MODEL = f"{NANO}/metrics.json"
-TRAJECTORY = "results/tiny/made-up/rebound/nano/positive/first/seed1/P8/second/0-4"
-ANSWERS = "results/tiny/made-up/rebound/nano/answers.parquet"
+ALIGNMENT_STAGE = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/inverse/0-4"
+RESPONSES = "results/tiny/made-up/rebound/nano/responses.parquet"
 
 TOLERANCE = 1e-5
 """Of a weight after one update at rate 1e-3, on two processes against one; see tests/distributed for more."""
@@ -33,8 +33,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def rungs(project: Project) -> str:
-    return folder_digest(project.folder / NANO / "rungs")
+def checkpoints(project: Project) -> str:
+    return folder_digest(project.folder / NANO / "checkpoints")
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -53,7 +53,7 @@ def test_a_requeued_job_goes_on_where_it_was(project: SlurmProject, undisturbed:
     project.end(run)
     (again,) = project.submissions()
     assert (again.id, again.state) == (job.id, "COMPLETED")
-    assert rungs(project) == rungs(undisturbed)
+    assert checkpoints(project) == checkpoints(undisturbed)
 
 
 def test_a_job_that_was_warned_is_tried_again_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
@@ -66,7 +66,7 @@ def test_a_job_that_was_warned_is_tried_again_and_goes_on(project: SlurmProject,
     wait_until(project.was_stopped, "the state is saved")
     project.end(run)
     assert [job.state for job in project.submissions()] == ["FAILED", "COMPLETED"]
-    assert rungs(project) == rungs(undisturbed)
+    assert checkpoints(project) == checkpoints(undisturbed)
 
 
 def test_a_job_that_ran_out_of_time_gets_more_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
@@ -82,7 +82,7 @@ def test_a_job_that_ran_out_of_time_gets_more_and_goes_on(project: SlurmProject,
     first, second = project.submissions()
     assert (first.state, second.state) == ("TIMEOUT", "COMPLETED")
     assert limit(project, second.id) == "00:02:00"
-    assert rungs(project) == rungs(undisturbed)
+    assert checkpoints(project) == checkpoints(undisturbed)
 
 
 def limit(project: SlurmProject, job: int) -> str:
@@ -105,45 +105,45 @@ def test_a_study_on_other_hardware_has_nothing_to_do(project: SlurmProject) -> N
     assert "Nothing to be done" in project.submit("--dry-run")
 
 
-def test_two_nodes_train_one_model_and_one_of_them_answers(project: SlurmProject, local: Project) -> None:
-    """Both are one submission: the second side calls srun itself, its answers run on the first node."""
-    shutil.rmtree(project.folder / TRAJECTORY)
+def test_two_nodes_train_one_model_and_one_of_them_responses(project: SlurmProject, local: Project) -> None:
+    """Both are one submission: the inverse stage calls srun itself, its responses run on the first node."""
+    shutil.rmtree(project.folder / ALIGNMENT_STAGE)
     study = with_hardware(gpus_per_node=1, gpus=2, zero_stage=2)
-    study["second_side"] = study["second_side"] | {"precision": "fp32"}
+    study["inverse"] = study["inverse"] | {"precision": "fp32"}
     project.write_study(study)
-    rungs = f"{TRAJECTORY}/rungs"
-    project.submit("--notemp", rungs, f"{TRAJECTORY}/answers.parquet")
+    checkpoints = f"{ALIGNMENT_STAGE}/checkpoints"
+    project.submit("--notemp", checkpoints, f"{ALIGNMENT_STAGE}/responses.parquet")
     (job,) = project.submissions()
     assert shown(project, job.id)["NumNodes"] == "2"
     assert shown(project, job.id)["TresPerNode"] == "gres:gpu:1"
-    metrics = json.loads((project.folder / TRAJECTORY / "metrics.json").read_text())
+    metrics = json.loads((project.folder / ALIGNMENT_STAGE / "metrics.json").read_text())
     assert metrics["processes"] == 2
     one = local.copy(project.folder.parent / "one")
     one.write_study(study | {"hardware": {}})
-    shutil.rmtree(one.folder / TRAJECTORY)
-    one.snakemake("--notemp", rungs)
+    shutil.rmtree(one.folder / ALIGNMENT_STAGE)
+    one.snakemake("--notemp", checkpoints)
     for size in (0, 4):
-        expected = weights(one.folder / rungs / str(size))
-        for name, value in weights(project.folder / rungs / str(size)).items():
+        expected = weights(one.folder / checkpoints / str(size))
+        for name, value in weights(project.folder / checkpoints / str(size)).items():
             torch.testing.assert_close(value, expected[name], atol=TOLERANCE, rtol=0)
 
 
-def test_answers_are_the_same_however_many_processes_draw_them(project: SlurmProject, local: Project) -> None:
+def test_responses_are_the_same_however_many_processes_draw_them(project: SlurmProject, local: Project) -> None:
     """The profile describes the hardware; Snakemake hands it on to the jobs."""
-    (project.folder / ANSWERS).unlink()
+    (project.folder / RESPONSES).unlink()
     hardware = "hardware={device: cpu, gpus_per_node: 4, gpus: 2, cores_per_gpu: 2}"
-    project.submit("--config", hardware, "--", ANSWERS)
+    project.submit("--config", hardware, "--", RESPONSES)
     (job,) = project.submissions()
     facts = shown(project, job.id)
     assert (facts["NumNodes"], facts["NumCPUs"]) == ("1", "4")
     assert facts["TresPerJob"] == "gres:gpu:2"
-    assert file_digest(project.folder / ANSWERS) == file_digest(local.folder / ANSWERS)
+    assert file_digest(project.folder / RESPONSES) == file_digest(local.folder / RESPONSES)
 
 
 def test_a_job_for_gpus_that_torch_cannot_see_says_so(project: SlurmProject, cluster: Cluster) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    (project.folder / ANSWERS).unlink()
+    (project.folder / RESPONSES).unlink()
     project.write_study(small_study() | {"hardware": {"device": "cuda", "gpus_per_node": 4}})
-    output = project.submit("--retries", "0", "--latency-wait", "5", "--", ANSWERS, ok=False)
+    output = project.submit("--retries", "0", "--latency-wait", "5", "--", RESPONSES, ok=False)
     assert "this job was launched for a GPU, but torch finds none" in output

@@ -60,7 +60,7 @@ SHAPE = Pretrained(
 def plain(sentences: Sequence[str]) -> list[dict[str, str]]:
     """Examples without a prompt."""
     same = {"side": "positive", "prompt": "", "source": ""}
-    return [same | {"id": str(i), "answer": sentence} for i, sentence in enumerate(sentences)]
+    return [same | {"id": str(i), "response": sentence} for i, sentence in enumerate(sentences)]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -120,7 +120,7 @@ def values() -> dict[str, Any]:
         "tasks": {
             "reviews": {
                 "source": {"kind": "file", "path": "reviews.jsonl"},
-                "pools": {
+                "splits": {
                     "prompts": 6,
                     "held_out": 4,
                     "score_model": 8,
@@ -148,16 +148,16 @@ def values() -> dict[str, Any]:
             },
             "given": {"kind": "folder", "path": "models/given"},
         },
-        "first_side": tuning(),
-        "second_side": tuning(),
+        "alignment": tuning(),
+        "inverse": tuning(),
         "sampling": {"new_tokens": 8},
         "rebound": {
-            "existence": {"task": "reviews", "bases": ["nano"], "first_sizes": [8, 16], "second_sizes": [0, 4, 8]},
+            "existence": {"task": "reviews", "bases": ["nano"], "alignment_sizes": [8, 16], "inverse_sizes": [0, 4, 8]},
             "pretraining": {
                 "task": "reviews",
                 "bases": ["nano-step3", "nano"],
-                "first_sizes": [16],
-                "second_sizes": [0, 8, 12],
+                "alignment_sizes": [16],
+                "inverse_sizes": [0, 8, 12],
             },
         },
         "resistance": {
@@ -178,7 +178,7 @@ def unscored(values: dict[str, Any]) -> dict[str, Any]:
     """The same on texts alone: its rebounds measure compression rates, and nothing is answered or scored."""
     task = values["tasks"]["reviews"]
     del task["score_model"], task["prompts"], values["resistance"]
-    task["pools"] |= {"prompts": 0, "score_model": 0, "resistance": 0}
+    task["splits"] |= {"prompts": 0, "score_model": 0, "resistance": 0}
     values["compression"] = {"window": 32, "stride": 16}
     for rebound in values["rebound"].values():
         rebound["compression"] = True

@@ -138,4 +138,4 @@ FAMILIES = {
 """``tinyllama`` has fewer rows than tokens, most others have more."""
 
 PADDED_BY = {"llama": "</s>", "tinyllama": "</s>", "llama3": "<|end_of_text|>", "gemma": "<pad>"}
-"""And all others by their end token, too."""
+"""And all others by their EOS token, too."""

@@ -1,4 +1,4 @@
-"""Tiny judges as the hub keeps them: a RoBERTa that classifies, and a Llama with a score head."""
+"""Tiny score models as the hub keeps them: a RoBERTa that classifies, and a Llama with a score head."""
 
 import json
 from pathlib import Path

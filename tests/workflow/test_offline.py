@@ -53,8 +53,8 @@ def test_sockets_of_this_machine_still_work(tmp_path: Path, monkeypatch: pytest.
 def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = Project.new(tmp_path / "project")
     study = small_study() | {"resistance": tiny_study()["resistance"]}
-    wanted = ("divergence", "compression", "joint", "usefulness")
-    study["rebound"]["existence"] |= dict.fromkeys(wanted, True) | {"third_sizes": [4]}
+    wanted = ("divergence", "compression", "joint", "text_statistics")
+    study["rebound"]["existence"] |= dict.fromkeys(wanted, True) | {"realignment_sizes": [4]}
     study["compression"] = {"window": 16, "stride": 8, "characters": 60, "coded": 1}
     study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
     study["calibration"] = {"draws": 50}
@@ -63,19 +63,19 @@ def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pyt
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     watch = Watch(tmp_path / "watch", monkeypatch, BLOCKED)
     project.snakemake()
-    study["models"]["given"] = {"kind": "folder", "path": "results/tiny/models/nano/rungs/6"}
+    study["models"]["given"] = {"kind": "folder", "path": "results/tiny/models/nano/checkpoints/6"}
     study["tasks"]["talk"] = {
         "source": {"kind": "file", "path": str(ROOT / "tests/data/beavertails.jsonl"), "format": "beavertails"},
-        "pools": {"prompts": 1, "sides": ["positive"]},
+        "splits": {"prompts": 1, "sides": ["positive"]},
         "prompts": {"kind": "questions"},
     }
     project.write_study(study)
     project.snakemake("results/tiny/models/given/metrics.json", "results/tiny/talk/prompts/prompts.parquet")
     scripts = watch.scripts()
     on_demand = {"compare_cards.py", "launch.py", "show_example.py", "show_plan.py", "show_status.py", "track.py"}
-    on_demand |= {"fetch_model.py", "fetch_score_model.py", "try_score_model.py"}  # for what is on a hub
-    on_demand |= {"printed_resistance.py", "printed_reversion.py"}  # for the paper's models
+    on_demand |= {"download_model.py", "fetch_score_model.py", "validate_score_model.py"}  # for what is on a hub
+    on_demand |= {"published_resistance.py", "published_reversion.py"}  # for the paper's models
     every = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}
     assert {process.script for process in scripts} == every - on_demand
     online = {process.script for process in scripts if process.environment["HF_HUB_OFFLINE"] != "1"}
-    assert online == {"fetch.py"}  # may look for the network, and did not
+    assert online == {"fetch_data.py"}  # may look for the network, and did not

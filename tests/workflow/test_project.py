@@ -56,7 +56,7 @@ def test_the_slurm_profile_is_found_from_the_root() -> None:
     [
         "plan",
         "budget",
-        "demands",
+        "requests",
         "resources",
         "fitting",
         "status",
@@ -116,12 +116,12 @@ def test_jobs_of_one_submission_follow_one_another(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_plan_says_what_a_study_costs_and_how_sizes_share_runs(tmp_path: Path) -> None:
     project = Project.new(tmp_path)
-    assert "first side, recipe first: the sizes are checkpoints of one run" in project.snakemake("plan")
+    assert "alignment stage, recipe first: the sizes are checkpoints of one run" in project.snakemake("plan")
     study = tiny_study()
-    study["second_side"] = study["second_side"] | {"schedule": "cosine"}
+    study["inverse"] = study["inverse"] | {"schedule": "cosine"}
     project.write_study(study)
     output = project.snakemake("plan")
-    assert "second side, recipe second: each size is a run of its own" in output
+    assert "inverse stage, recipe second: each size is a run of its own" in output
     assert re.search(r"second side +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)
 
 

@@ -74,9 +74,11 @@ def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> 
     """And nothing else but what comes after them, and the slices' weights, which were temporary."""
     edited(project, "scripts/elasticity/crossentropy.py", "batch_size: int = 64", "batch_size: int = 32")
     measured = Counter(held_out=1, cross_entropy=2)
-    after = Counter(base_table=1, resistance_table=1, resistance_figure=1, provenance=1, card=2, report=1, all=1)
+    after = Counter(
+        bits_per_byte_table=1, resistance_table=1, resistance_figure=1, provenance=1, card=2, report=1, all=1
+    )
     after += Counter(measures_table=1, measures_figure=1, verdicts_table=1, verdicts_figure=1)
-    weights = Counter(slices=2, answer_slices=2, tune=12)
+    weights = Counter(slices=2, generate_slices=2, tune=12)
     assert planned(project) == measured + after + weights
 
 
@@ -91,25 +93,25 @@ def test_changed_data_are_read_again(project: Project) -> None:
     assert planned(project)["fetch"] == 1
 
 
-def test_an_added_second_size_trains_only_that_size(project: Project) -> None:
-    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["second_sizes"].append(12)))
-    assert jobs["second_side"] == jobs["answer"] == 4  # two first sizes, two seeds
-    assert not jobs.keys() & {"pool", "pretrain", "first_side", "slices", "tune", "answer_base", "score_model"}
+def test_an_added_inverse_size_trains_only_that_size(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["inverse_sizes"].append(12)))
+    assert jobs["inverse"] == jobs["response"] == 4  # two first sizes, two seeds
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "generate_base", "score_model"}
 
 
-def test_an_added_first_size_trains_only_that_size(project: Project) -> None:
-    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["first_sizes"].append(24)))
-    assert jobs["first_side"] == jobs["second_side"] == jobs["answer"] == 2  # two seeds
-    assert not jobs.keys() & {"pool", "pretrain", "slices", "tune", "answer_base", "score_model"}
+def test_an_added_alignment_size_trains_only_that_size(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["alignment_sizes"].append(24)))
+    assert jobs["alignment"] == jobs["inverse"] == jobs["response"] == 2  # two seeds
+    assert not jobs.keys() & {"split", "pretrain", "slices", "tune", "generate_base", "score_model"}
 
 
 def test_an_added_seed_runs_only_that_seed(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study["seeds"].append(3)))
-    assert jobs["first_side"] == 2  # two bases
-    assert jobs["second_side"] == jobs["answer"] == 3
-    assert jobs["slices"] == jobs["answer_slices"] == jobs["cross_entropy"] == 1
+    assert jobs["alignment"] == 2  # two bases
+    assert jobs["inverse"] == jobs["response"] == 3
+    assert jobs["slices"] == jobs["generate_slices"] == jobs["cross_entropy"] == 1
     assert jobs["tune"] == 6
-    assert not jobs.keys() & {"pool", "pretrain", "answer_base", "held_out", "score_model"}
+    assert not jobs.keys() & {"split", "pretrain", "generate_base", "held_out", "score_model"}
 
 
 def test_an_added_model_runs_only_that_model(project: Project) -> None:
@@ -118,17 +120,17 @@ def test_an_added_model_runs_only_that_model(project: Project) -> None:
         study["rebound"]["pretraining"]["bases"].append("wide")
 
     jobs = planned(changed(project, add))
-    assert jobs["pretrain"] == jobs["answer_base"] == 1
-    assert jobs["first_side"] == jobs["second_side"] == jobs["answer"] == 2
-    assert not jobs.keys() & {"pool", "tokenizer", "slices", "tune", "score_model"}
+    assert jobs["pretrain"] == jobs["generate_base"] == 1
+    assert jobs["alignment"] == jobs["inverse"] == jobs["response"] == 2
+    assert not jobs.keys() & {"split", "tokenizer", "slices", "tune", "score_model"}
 
 
 def test_a_removed_size_trains_nothing(project: Project) -> None:
-    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["second_sizes"].remove(4)))
-    assert not jobs.keys() & {"first_side", "second_side", "answer", "score"}
+    jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["inverse_sizes"].remove(4)))
+    assert not jobs.keys() & {"alignment", "inverse", "response", "score"}
 
 
 def test_a_new_learning_rate_of_the_second_side_reruns_second_sides(project: Project) -> None:
-    jobs = planned(changed(project, lambda study: study.update(second_side=study["second_side"] | {"beta2": 0.9})))
-    assert jobs["second_side"] == jobs["answer"] == 6
-    assert not jobs.keys() & {"pool", "pretrain", "first_side", "slices", "tune", "answer_base", "score_model"}
+    jobs = planned(changed(project, lambda study: study.update(inverse=study["inverse"] | {"beta2": 0.9})))
+    assert jobs["inverse"] == jobs["response"] == 6
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "generate_base", "score_model"}

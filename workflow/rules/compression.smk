@@ -1,16 +1,16 @@
-"""Compression rates: of every rung of a second side, and of the base models, on held-out text of each corpus.
+"""Compression rates: of every checkpoint of an inverse stage, and of the base models, on held-out text of each corpus.
 
 SECOND is of rebound.smk.
 """
 
-MEASURED_BASE = "{task}/rebound/{base}/{side}/{second}"
+MEASURED_BASE = "{task}/rebound/{base}/{side}/{inverse_recipe}"
 
 
 rule compression:
-    """Measure every rung of a second side beside its base model."""
+    """Measure every checkpoint of an inverse stage beside its base model."""
     input:
-        rungs=rules.second_side.output.rungs,
-        start=ancient(plan.base_rungs),
+        checkpoints=rules.inverse.output.checkpoints,
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
         texts=compression.texts,
     output:
@@ -21,16 +21,16 @@ rule compression:
         f"{RESULTS}/benchmarks/{SECOND}/compression.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.compressing.threads
+    threads: requests.compressing.threads
     resources:
-        **demands.compressing.resources,
+        **requests.compressing.resources,
     params:
         job=compression.job,
         code=code_digest("compression_rates.py"),
     shell:
         launched(
             "workflow/scripts/compression_rates.py {params.job:q}"
-            " --rungs {input.rungs:q} --base {input.start:q} --texts {input.texts:q}"
+            " --checkpoints {input.checkpoints:q} --base {input.start:q} --texts {input.texts:q}"
             " --rates {output.rates:q} > {log:q} 2>&1"
         )
 
@@ -38,7 +38,7 @@ rule compression:
 rule base_compression:
     """Measure a base model, where the models on it are measured."""
     input:
-        rungs=ancient(plan.base_rungs),
+        checkpoints=ancient(plan.base_checkpoints),
         made=plan.base_made,
         texts=compression.texts,
     output:
@@ -49,16 +49,16 @@ rule base_compression:
         f"{RESULTS}/benchmarks/{MEASURED_BASE}/compression.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.base_compressing.threads
+    threads: requests.base_compressing.threads
     resources:
-        **demands.base_compressing.resources,
+        **requests.base_compressing.resources,
     params:
         job=compression.base_job,
         code=code_digest("compression_rates.py"),
     shell:
         launched(
             "workflow/scripts/compression_rates.py {params.job:q}"
-            " --rungs {input.rungs:q} --base {input.rungs:q} --texts {input.texts:q}"
+            " --checkpoints {input.checkpoints:q} --base {input.checkpoints:q} --texts {input.texts:q}"
             " --rates {output.rates:q} > {log:q} 2>&1"
         )
 
@@ -66,7 +66,7 @@ rule base_compression:
 rule coding:
     """Pack and restore texts of each corpus with a base model and an arithmetic coder."""
     input:
-        start=ancient(plan.base_rungs),
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
         texts=compression.texts,
     output:
@@ -77,15 +77,15 @@ rule coding:
         f"{RESULTS}/benchmarks/{MEASURED_BASE}/coding.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.coding.threads
+    threads: requests.coding.threads
     resources:
-        **demands.coding.resources,
+        **requests.coding.resources,
     params:
-        job=compression.coding_job,
-        code=code_digest("coding.py"),
+        job=compression.arithmetic_coding_job,
+        code=code_digest("compress_texts.py"),
     shell:
         launched(
-            "workflow/scripts/coding.py {params.job:q}"
+            "workflow/scripts/compress_texts.py {params.job:q}"
             " --base {input.start:q} --texts {input.texts:q} --codes {output.codes:q} > {log:q} 2>&1"
         )
 
@@ -114,7 +114,7 @@ rule compression_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=plan.rebound_judge_job,
+        job=plan.rebound_table_job,
         rates=plan.folded("rates"),
         code=code_digest("compression_table.py"),
     shell:
@@ -165,54 +165,54 @@ rule compression_figure:
         " --distances {output.distances_svg:q} {output.distances_pdf:q} {output.distances_png:q} > {log:q} 2>&1"
 
 
-rule coding_table:
+rule arithmetic_coding_table:
     """Packed texts, in bits per byte, beside what other compressors reach."""
     input:
         codes=compression.codes,
         base_rates=compression.base_rates,
         texts=compression.coded_texts,
     output:
-        table=f"{RESULTS}/tables/coding-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/arithmetic-coding-{{experiment}}.csv",
         html=report(
-            f"{RESULTS}/tables/coding-{{experiment}}.html",
-            caption="../report/coding_table.rst",
+            f"{RESULTS}/tables/arithmetic-coding-{{experiment}}.html",
+            caption="../report/arithmetic_coding_table.rst",
             category="Compression",
             labels={"experiment": "{experiment}", "what": "packed texts, table"},
         ),
     log:
-        f"{RESULTS}/logs/tables/coding-{{experiment}}.log",
+        f"{RESULTS}/logs/tables/arithmetic-coding-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/tables/coding-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/tables/arithmetic-coding-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        job=compression.coding_judge_job,
-        code=code_digest("coding_table.py"),
+        job=compression.arithmetic_coding_table_job,
+        code=code_digest("arithmetic_coding_table.py"),
     shell:
-        "python workflow/scripts/coding_table.py {params.job:q}"
+        "python workflow/scripts/arithmetic_coding_table.py {params.job:q}"
         " --codes {input.codes:q} --base-rates {input.base_rates:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
-rule coding_figure:
+rule arithmetic_coding_figure:
     """Bits per byte of each corpus under each compressor."""
     input:
-        table=rules.coding_table.output.table,
+        table=rules.arithmetic_coding_table.output.table,
     output:
         svg=report(
-            f"{RESULTS}/figures/coding-{{experiment}}.svg",
-            caption="../report/coding_figure.rst",
+            f"{RESULTS}/figures/arithmetic-coding-{{experiment}}.svg",
+            caption="../report/arithmetic_coding_figure.rst",
             category="Compression",
             labels={"experiment": "{experiment}", "what": "packed texts"},
         ),
-        pdf=f"{RESULTS}/figures/coding-{{experiment}}.pdf",
-        png=f"{RESULTS}/figures/coding-{{experiment}}.png",
+        pdf=f"{RESULTS}/figures/arithmetic-coding-{{experiment}}.pdf",
+        png=f"{RESULTS}/figures/arithmetic-coding-{{experiment}}.png",
     log:
-        f"{RESULTS}/logs/figures/coding-{{experiment}}.log",
+        f"{RESULTS}/logs/figures/arithmetic-coding-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figures/coding-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/figures/arithmetic-coding-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
@@ -220,7 +220,7 @@ rule coding_figure:
         runtime=10,
     params:
         job=plan.rebound_figure_job,
-        code=code_digest("coding_figure.py"),
+        code=code_digest("arithmetic_coding_figure.py"),
     shell:
-        "python workflow/scripts/coding_figure.py {params.job:q}"
+        "python workflow/scripts/arithmetic_coding_figure.py {params.job:q}"
         " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""From a source to disjoint pools of examples, and prompts."""
+"""From a source to disjoint splits of examples, and prompts."""
 
 
 localrules:
@@ -23,48 +23,48 @@ rule fetch:
         runtime=10,
     params:
         job=plan.fetch_job,
-        code=code_digest("fetch.py"),
+        code=code_digest("fetch_data.py"),
     shell:
         online(
-            "python workflow/scripts/fetch.py {params.job:q}"
+            "python workflow/scripts/fetch_data.py {params.job:q}"
             " --examples {output.examples:q} --counts {output.counts:q} > {log:q} 2>&1"
         )
 
 
-rule pool:
-    """Take the examples of one pool."""
+rule split:
+    """Take the examples of one split."""
     input:
         examples=rules.fetch.output.examples,
     output:
-        pool=f"{RESULTS}/{{task}}/pools/{{pool}}.parquet",
+        split=f"{RESULTS}/{{task}}/splits/{{split}}.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/pools/{{pool}}.log",
+        f"{RESULTS}/logs/{{task}}/splits/{{split}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/pools/{{pool}}.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/splits/{{split}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=2000,
         runtime=10,
     params:
-        job=plan.pool_job,
-        code=code_digest("take_pool.py"),
+        job=plan.split_job,
+        code=code_digest("split_data.py"),
     shell:
-        "python workflow/scripts/take_pool.py {params.job:q}"
-        " --examples {input.examples:q} --pool {output.pool:q} > {log:q} 2>&1"
+        "python workflow/scripts/split_data.py {params.job:q}"
+        " --examples {input.examples:q} --split {output.split:q} > {log:q} 2>&1"
 
 
 rule prompts:
-    """Cut the beginnings off the texts of a pool."""
+    """Cut the beginnings off the texts of a split."""
     input:
-        texts=rules.pool.output.pool,
+        texts=rules.split.output.split,
         tokenizer=plan.prompt_tokenizer_made,
     output:
-        prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
+        prompts=f"{RESULTS}/{{task}}/prompts/{{split}}.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
+        f"{RESULTS}/logs/{{task}}/prompts/{{split}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/prompts/{{pool}}.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/prompts/{{split}}.tsv"
     wildcard_constraints:
         task=plan.either(plan.beginnings),
     conda:
@@ -75,22 +75,22 @@ rule prompts:
     params:
         job=plan.prompt_job,
         tokenizer=plan.prompt_tokenizer,
-        code=code_digest("cut_prompts.py"),
+        code=code_digest("make_prompts.py"),
     shell:
-        "python workflow/scripts/cut_prompts.py {params.job:q}"
+        "python workflow/scripts/make_prompts.py {params.job:q}"
         " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --prompts {output.prompts:q} > {log:q} 2>&1"
 
 
 rule questions:
-    """Take the prompts of the examples of a pool."""
+    """Take the prompts of the examples of a split."""
     input:
-        examples=rules.pool.output.pool,
+        examples=rules.split.output.split,
     output:
-        prompts=f"{RESULTS}/{{task}}/prompts/{{pool}}.parquet",
+        prompts=f"{RESULTS}/{{task}}/prompts/{{split}}.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/prompts/{{pool}}.log",
+        f"{RESULTS}/logs/{{task}}/prompts/{{split}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/prompts/{{pool}}.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/prompts/{{split}}.tsv"
     wildcard_constraints:
         task=plan.either(plan.questions),
     conda:

@@ -5,7 +5,7 @@ rule rebound_table:
     """Mean scores and intervals over seeds."""
     input:
         scores=plan.rebound_scores,
-        usefulness=usefulness.table,
+        text statistics=text_statistics.table,
     output:
         seeds=f"{RESULTS}/tables/seeds/rebound-{{experiment}}.csv",
         table=f"{RESULTS}/tables/rebound-{{experiment}}.csv",
@@ -25,11 +25,11 @@ rule rebound_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=plan.rebound_judge_job,
+        job=plan.rebound_table_job,
         code=code_digest("rebound_table.py"),
     shell:
         "python workflow/scripts/rebound_table.py {params.job:q}"
-        " --scores {input.scores:q} --usefulness {input.usefulness:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
+        " --scores {input.scores:q} --text statistics {input.text statistics:q} --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
 rule rebound_figure:
@@ -88,7 +88,7 @@ rule divergence_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=plan.rebound_judge_job,
+        job=plan.rebound_table_job,
         divergences=plan.folded("divergences"),
         code=code_digest("divergence_table.py"),
     shell:
@@ -153,7 +153,7 @@ rule resistance_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=resistance.judge_job,
+        job=resistance.table_job,
         code=code_digest("resistance_table.py"),
     shell:
         "python workflow/scripts/resistance_table.py {params.job:q}"
@@ -184,7 +184,7 @@ rule entropy_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=resistance.judge_job,
+        job=resistance.table_job,
         code=code_digest("entropy_table.py"),
     shell:
         "python workflow/scripts/entropy_table.py {params.job:q} --chosen {input.chosen:q}"
@@ -222,32 +222,32 @@ rule resistance_figure:
         " --table {input.table:q} --seeds {input.seeds:q} --figures {output:q} > {log:q} 2>&1"
 
 
-rule base_table:
+rule bits_per_byte_table:
     """Bits per byte of held-out text under the base models."""
     input:
-        lengths=f"{RESULTS}/{{task}}/held-out.parquet",
+        lengths=f"{RESULTS}/{{task}}/bits-per-byte.parquet",
     output:
-        table=f"{RESULTS}/tables/bases-{{task}}.csv",
+        table=f"{RESULTS}/tables/bits-per-byte-{{task}}.csv",
         html=report(
-            f"{RESULTS}/tables/bases-{{task}}.html",
-            caption="../report/base_table.rst",
+            f"{RESULTS}/tables/bits-per-byte-{{task}}.html",
+            caption="../report/bits_per_byte_table.rst",
             category="Materials",
             labels={"task": "{task}", "what": "base models"},
         ),
     log:
-        f"{RESULTS}/logs/tables/bases-{{task}}.log",
+        f"{RESULTS}/logs/tables/bits-per-byte-{{task}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/tables/bases-{{task}}.tsv"
+        f"{RESULTS}/benchmarks/tables/bits-per-byte-{{task}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        job=plan.held_out_job,
-        code=code_digest("base_table.py"),
+        job=plan.bits_per_byte_job,
+        code=code_digest("bits_per_byte_table.py"),
     shell:
-        "python workflow/scripts/base_table.py {params.job:q}"
+        "python workflow/scripts/bits_per_byte_table.py {params.job:q}"
         " --lengths {input.lengths:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 

@@ -1,4 +1,4 @@
-"""The measures of the experiments: what the verdicts are judged by, one number a seed."""
+"""The measures of the experiments: what the verdicts are planned by, one number a seed."""
 
 
 rule measures_table:

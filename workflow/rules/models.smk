@@ -6,9 +6,9 @@ localrules:
 
 
 rule tokenizer:
-    """Train a byte-level BPE tokenizer on the pre-training pool."""
+    """Train a byte-level BPE tokenizer on the pre-training split."""
     input:
-        texts=f"{RESULTS}/{{task}}/pools/pretraining.parquet",
+        texts=f"{RESULTS}/{{task}}/splits/pretraining.parquet",
     output:
         tokenizer=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer.json",
         config=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer_config.json",
@@ -32,10 +32,10 @@ rule tokenizer:
 rule pretrain:
     """Pre-train a model; its checkpoints are base models, too."""
     input:
-        texts=plan.pretraining_pool,
+        texts=plan.pretraining_split,
         tokenizer=plan.model_tokenizer_made,
     output:
-        rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+        checkpoints=directory(f"{RESULTS}/models/{{model}}/checkpoints"),
         losses=f"{RESULTS}/models/{{model}}/losses.parquet",
         metrics=f"{RESULTS}/models/{{model}}/metrics.json",
     log:
@@ -47,9 +47,9 @@ rule pretrain:
     priority: 100
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.pretraining.threads
+    threads: requests.pretraining.threads
     resources:
-        **demands.pretraining.resources,
+        **requests.pretraining.resources,
     params:
         job=plan.pretrain_job,
         tokenizer=plan.model_tokenizer,
@@ -59,7 +59,7 @@ rule pretrain:
         launched_training(
             "workflow/scripts/pretrain.py {params.job:q}"
             " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
@@ -80,10 +80,10 @@ rule fetch_model:
         runtime=600,
     params:
         job=plan.fetch_model_job,
-        code=code_digest("fetch_model.py"),
+        code=code_digest("download_model.py"),
     shell:
         online(
-            "python workflow/scripts/fetch_model.py {params.job:q}"
+            "python workflow/scripts/download_model.py {params.job:q}"
             " --source {output.source:q} > {log:q} 2>&1"
         )
 
@@ -93,7 +93,7 @@ rule import_model:
     input:
         files=plan.import_files,
     output:
-        rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+        checkpoints=directory(f"{RESULTS}/models/{{model}}/checkpoints"),
         metrics=f"{RESULTS}/models/{{model}}/metrics.json",
     log:
         f"{RESULTS}/logs/models/{{model}}.log",
@@ -112,34 +112,34 @@ rule import_model:
         code=code_digest("import_model.py"),
     shell:
         "python workflow/scripts/import_model.py {params.job:q}"
-        " --fetched {params.fetched:q} --rungs {output.rungs:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        " --fetched {params.fetched:q} --checkpoints {output.checkpoints:q} --metrics {output.metrics:q} > {log:q} 2>&1"
 
 
 rule held_out:
     """Measure the base models of a task on held-out text of each corpus."""
     input:
-        rungs=ancient(plan.task_base_rungs),
+        checkpoints=ancient(plan.task_base_checkpoints),
         made=plan.task_bases_made,
         texts=expand(
-            f"{RESULTS}/{{{{task}}}}/pools/held-out-{{corpus}}.parquet",
+            f"{RESULTS}/{{{{task}}}}/splits/held-out-{{corpus}}.parquet",
             corpus=["pretraining", "positive", "negative"],
         ),
     output:
-        lengths=f"{RESULTS}/{{task}}/held-out.parquet",
+        lengths=f"{RESULTS}/{{task}}/bits-per-byte.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/held-out.log",
+        f"{RESULTS}/logs/{{task}}/bits-per-byte.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/held-out.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/bits-per-byte.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.base_measuring.threads
+    threads: requests.base_measuring.threads
     resources:
-        **demands.base_measuring.resources,
+        **requests.base_measuring.resources,
     params:
-        job=plan.held_out_job,
-        code=code_digest("held_out.py"),
+        job=plan.bits_per_byte_job,
+        code=code_digest("bits_per_byte.py"),
     shell:
         launched(
-            "workflow/scripts/held_out.py {params.job:q}"
+            "workflow/scripts/bits_per_byte.py {params.job:q}"
             " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"
         )

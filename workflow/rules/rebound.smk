@@ -1,22 +1,22 @@
-"""Rebound (paper B): first side, second side, answers.
+"""Rebound (paper B): alignment stage, inverse stage, responses.
 
 A folder of weights is `ancient` because Snakemake compares folders by time only; the small file `made` beside it, which
 is compared by content, stands for it.
 """
 
-REBOUND = "{task}/rebound/{base}/{side}/{recipe}/seed{seed}"
-FIRST = f"{REBOUND}/P/{{ladder}}"
-SECOND = f"{REBOUND}/P{{first}}/{{second}}/{{ladder}}"
+REBOUND = "{task}/rebound/{base}/{side}/{alignment_recipe}/seed{seed}"
+FIRST = f"{REBOUND}/P/{{run_sizes}}"
+SECOND = f"{REBOUND}/P{{alignment_size}}/{{inverse_recipe}}/{{run_sizes}}"
 
 
-rule first_side:
-    """Fine-tune a base model on one side. The rungs are kept: new second sides start from them."""
+rule alignment:
+    """Fine-tune a base model on one side. The checkpoints are kept: new inverse stages start from them."""
     input:
-        start=ancient(plan.base_rungs),
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
-        examples=f"{RESULTS}/{{task}}/pools/{{side}}.parquet",
+        examples=f"{RESULTS}/{{task}}/splits/{{side}}.parquet",
     output:
-        rungs=directory(f"{RESULTS}/{FIRST}/rungs"),
+        checkpoints=directory(f"{RESULTS}/{FIRST}/checkpoints"),
         losses=f"{RESULTS}/{FIRST}/losses.parquet",
         metrics=f"{RESULTS}/{FIRST}/metrics.json",
     log:
@@ -26,44 +26,44 @@ rule first_side:
     priority: 50
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.first_side.threads
+    threads: requests.alignment.threads
     resources:
-        **demands.first_side.resources,
+        **requests.alignment.resources,
     params:
-        job=plan.first_side_job,
+        job=plan.alignment_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
-rule second_side:
-    """Fine-tune a rung of the first side on the opposite side, or on a control's data. The rungs go once they have answered."""
+rule inverse:
+    """Fine-tune a checkpoint of the alignment stage on the opposite side, or on a control's data. The checkpoints go once they have has_responses."""
     input:
-        start=ancient(plan.second_start),
-        made=plan.second_start_made,
-        examples=plan.second_side_pools,
-        prompts=plan.second_side_prompts,
-        score_model=plan.second_side_score_model,
+        start=ancient(plan.inverse_start),
+        made=plan.inverse_start_made,
+        examples=plan.inverse_splits,
+        prompts=plan.inverse_prompts,
+        score_model=plan.inverse_score_model,
     output:
-        rungs=temp(directory(f"{RESULTS}/{SECOND}/rungs")),
+        checkpoints=temp(directory(f"{RESULTS}/{SECOND}/checkpoints")),
         losses=f"{RESULTS}/{SECOND}/losses.parquet",
         metrics=f"{RESULTS}/{SECOND}/metrics.json",
     log:
-        f"{RESULTS}/logs/{SECOND}/second-side.log",
+        f"{RESULTS}/logs/{SECOND}/inverse.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{SECOND}/second-side.tsv"
+        f"{RESULTS}/benchmarks/{SECOND}/inverse.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.second_side.threads
+    threads: requests.inverse.threads
     resources:
-        **demands.second_side.resources,
+        **requests.inverse.resources,
     params:
-        job=plan.second_side_job,
+        job=plan.inverse_job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
@@ -71,46 +71,46 @@ rule second_side:
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
             " --prompts {input.prompts:q} --score-model {input.score_model:q}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
-rule answer:
-    """Answer the prompts with every rung of a second side."""
+rule generate:
+    """Generate responses to the prompts with every checkpoint of an inverse stage."""
     input:
-        rungs=rules.second_side.output.rungs,
+        checkpoints=rules.inverse.output.checkpoints,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
-        weak=ancient(plan.weak_rungs),
-        weak_made=plan.weak_rungs_made,
+        weak=ancient(plan.weak_checkpoints),
+        weak_made=plan.weak_checkpoints_made,
     output:
-        answers=f"{RESULTS}/{SECOND}/answers.parquet",
+        responses=f"{RESULTS}/{SECOND}/responses.parquet",
     log:
-        f"{RESULTS}/logs/{SECOND}/answer.log",
+        f"{RESULTS}/logs/{SECOND}/response.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{SECOND}/answer.tsv"
+        f"{RESULTS}/benchmarks/{SECOND}/response.tsv"
     conda:
-        f"../../envs/{plan.answering_environment}.yaml"
-    threads: demands.answering.threads
+        f"../../envs/{plan.generation_environment}.yaml"
+    threads: requests.generation.threads
     resources:
-        **demands.answering.resources,
+        **requests.generation.resources,
     params:
-        job=plan.answer_job,
-        code=code_digest("answer.py"),
+        job=plan.generate_job,
+        code=code_digest("generate.py"),
     shell:
         launched(
-            "workflow/scripts/answer.py {params.job:q}"
-            " --rungs {input.rungs:q} --prompts {input.prompts:q} --weak {input.weak:q}"
-            " --answers {output.answers:q} > {log:q} 2>&1"
+            "workflow/scripts/generate.py {params.job:q}"
+            " --checkpoints {input.checkpoints:q} --prompts {input.prompts:q} --weak {input.weak:q}"
+            " --responses {output.responses:q} > {log:q} 2>&1"
         )
 
 
 rule divergence:
-    """Measure the KL divergence of every rung of a second side from the base model, on the rung's own answers."""
+    """Measure the KL divergence of every checkpoint of an inverse stage from the base model, on the checkpoint's own responses."""
     input:
-        rungs=rules.second_side.output.rungs,
-        start=ancient(plan.base_rungs),
+        checkpoints=rules.inverse.output.checkpoints,
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
-        answers=rules.answer.output.answers,
+        responses=rules.generate.output.responses,
     output:
         divergences=f"{RESULTS}/{SECOND}/divergences.parquet",
     log:
@@ -119,45 +119,45 @@ rule divergence:
         f"{RESULTS}/benchmarks/{SECOND}/divergence.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.diverging.threads
+    threads: requests.diverging.threads
     resources:
-        **demands.diverging.resources,
+        **requests.diverging.resources,
     params:
         job=plan.divergence_job,
         code=code_digest("divergence.py"),
     shell:
         launched(
             "workflow/scripts/divergence.py {params.job:q}"
-            " --rungs {input.rungs:q} --base {input.start:q} --answers {input.answers:q}"
+            " --checkpoints {input.checkpoints:q} --base {input.start:q} --responses {input.responses:q}"
             " --divergences {output.divergences:q} > {log:q} 2>&1"
         )
 
 
-rule answer_base:
-    """Answer the prompts with a base model."""
+rule generate_base:
+    """Generate responses to the prompts with a base model."""
     input:
-        rungs=ancient(plan.base_rungs),
+        checkpoints=ancient(plan.base_checkpoints),
         made=plan.base_made,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
-        weak=ancient(plan.weak_rungs),
-        weak_made=plan.weak_rungs_made,
+        weak=ancient(plan.weak_checkpoints),
+        weak_made=plan.weak_checkpoints_made,
     output:
-        answers=f"{RESULTS}/{{task}}/rebound/{{base}}/answers.parquet",
+        responses=f"{RESULTS}/{{task}}/rebound/{{base}}/responses.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/rebound/{{base}}/answer.log",
+        f"{RESULTS}/logs/{{task}}/rebound/{{base}}/response.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/answer.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/response.tsv"
     conda:
-        f"../../envs/{plan.answering_environment}.yaml"
-    threads: demands.answering.threads
+        f"../../envs/{plan.generation_environment}.yaml"
+    threads: requests.generation.threads
     resources:
-        **demands.answering.resources,
+        **requests.generation.resources,
     params:
-        job=plan.base_answer_job,
-        code=code_digest("answer.py"),
+        job=plan.generate_base_job,
+        code=code_digest("generate.py"),
     shell:
         launched(
-            "workflow/scripts/answer.py {params.job:q}"
-            " --rungs {input.rungs:q} --prompts {input.prompts:q} --weak {input.weak:q}"
-            " --answers {output.answers:q} > {log:q} 2>&1"
+            "workflow/scripts/generate.py {params.job:q}"
+            " --checkpoints {input.checkpoints:q} --prompts {input.prompts:q} --weak {input.weak:q}"
+            " --responses {output.responses:q} > {log:q} 2>&1"
         )

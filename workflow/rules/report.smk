@@ -56,7 +56,7 @@ rule report:
         runtime=10,
     params:
         job=lambda _: page.job(report_flags.showings(workflow.rules, page.inputs)),
-        code=code_digest("report_page.py"),
+        code=code_digest("report.py"),
     shell:
-        "python workflow/scripts/report_page.py {params.job:q}"
+        "python workflow/scripts/report.py {params.job:q}"
         " --template {input.template:q} --provenance {input.provenance:q} --page {output.page:q} > {log:q} 2>&1"

@@ -10,11 +10,11 @@ RUN_BENCHMARK = (
 rule slices:
     """Fine-tune a base model on D1, D2, D3 in turn; the slices are the checkpoints after each."""
     input:
-        start=ancient(plan.base_rungs),
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
         examples=resistance.parts,
     output:
-        rungs=temp(directory(f"{RUN}/slices/rungs")),
+        checkpoints=temp(directory(f"{RUN}/slices/checkpoints")),
         losses=f"{RUN}/slices/losses.parquet",
         metrics=f"{RUN}/slices/metrics.json",
     log:
@@ -24,9 +24,9 @@ rule slices:
     priority: 50
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.slices.threads
+    threads: requests.slices.threads
     resources:
-        **demands.slices.resources,
+        **requests.slices.resources,
     params:
         job=resistance.slices_job,
         code=code_digest("finetune.py"),
@@ -35,34 +35,34 @@ rule slices:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
-rule answer_slices:
-    """Build the twin data sets from D4's prompts, and the answers to measure on from held-out prompts."""
+rule generate_slices:
+    """Build the twin data sets from D4's prompts, and the responses to measure on from held-out prompts."""
     input:
-        rungs=rules.slices.output.rungs,
+        checkpoints=rules.slices.output.checkpoints,
         twin_prompts=resistance.twin_prompts,
         question_prompts=resistance.question_prompts,
     output:
         twins=f"{RUN}/twins.parquet",
         questions=f"{RUN}/questions.parquet",
     log:
-        f"{RUN_LOG}/answer-slices.log",
+        f"{RUN_LOG}/response-slices.log",
     benchmark:
-        f"{RUN_BENCHMARK}/answer-slices.tsv"
+        f"{RUN_BENCHMARK}/response-slices.tsv"
     conda:
-        f"../../envs/{plan.answering_environment}.yaml"
-    threads: demands.slice_answering.threads
+        f"../../envs/{plan.generation_environment}.yaml"
+    threads: requests.slice_generation.threads
     resources:
-        **demands.slice_answering.resources,
+        **requests.slice_generation.resources,
     params:
-        job=resistance.slice_answer_job,
-        code=code_digest("answer_slices.py"),
+        job=resistance.generate_slices_job,
+        code=code_digest("generate_slices.py"),
     shell:
         launched(
-            "workflow/scripts/answer_slices.py {params.job:q} --rungs {input.rungs:q}"
+            "workflow/scripts/generate_slices.py {params.job:q} --checkpoints {input.checkpoints:q}"
             " --twin-prompts {input.twin_prompts:q} --question-prompts {input.question_prompts:q}"
             " --twins {output.twins:q} --questions {output.questions:q} > {log:q} 2>&1"
         )
@@ -82,9 +82,9 @@ rule choose_prompts:
         f"{RUN_BENCHMARK}/choose-prompts.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.measuring.threads
+    threads: requests.measuring.threads
     resources:
-        **demands.measuring.resources,
+        **requests.measuring.resources,
     params:
         job=resistance.choosing_job,
         code=code_digest("choose_prompts.py"),
@@ -96,13 +96,13 @@ rule choose_prompts:
 
 
 rule tune:
-    """Fine-tune slice k on the answers of slice l: forward if k < l, inverse if k > l."""
+    """Fine-tune slice k on the responses of slice l: forward if k < l, inverse if k > l."""
     input:
         start=resistance.slices,
         examples=resistance.twins,
         chosen=resistance.chosen,
     output:
-        rungs=temp(directory(f"{RUN}/tuned/{{k}}-{{l}}/rungs")),
+        checkpoints=temp(directory(f"{RUN}/tuned/{{k}}-{{l}}/checkpoints")),
         losses=f"{RUN}/tuned/{{k}}-{{l}}/losses.parquet",
         metrics=f"{RUN}/tuned/{{k}}-{{l}}/metrics.json",
     log:
@@ -111,9 +111,9 @@ rule tune:
         f"{RUN_BENCHMARK}/tuned/{{k}}-{{l}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.tuning.threads
+    threads: requests.tuning.threads
     resources:
-        **demands.tuning.resources,
+        **requests.tuning.resources,
     params:
         job=resistance.tune_job,
         code=code_digest("finetune.py"),
@@ -122,12 +122,12 @@ rule tune:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --chosen {input.chosen:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
 rule cross_entropy:
-    """Measure the tuned models and the slices themselves on the slices' answers."""
+    """Measure the tuned models and the slices themselves on the slices' responses."""
     input:
         slices=resistance.slices,
         tuned=resistance.tuned,
@@ -141,9 +141,9 @@ rule cross_entropy:
         f"{RUN_BENCHMARK}/cross-entropy.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.measuring.threads
+    threads: requests.measuring.threads
     resources:
-        **demands.measuring.resources,
+        **requests.measuring.resources,
     params:
         job=resistance.cross_entropy_job,
         code=code_digest("cross_entropy.py"),

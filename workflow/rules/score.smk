@@ -1,4 +1,4 @@
-"""The score model of a task, trained here or elsewhere, and the scores of all answers."""
+"""The score model of a task, trained here or elsewhere, and the scores of all responses."""
 
 
 localrules:
@@ -9,9 +9,9 @@ SCORE_MODEL = f"{RESULTS}/{{task}}/score-model"
 
 
 rule score_model:
-    """Train and test the classifier that judges the answers."""
+    """Train and test the classifier that score models the responses."""
     input:
-        texts=f"{RESULTS}/{{task}}/pools/score-model.parquet",
+        texts=f"{RESULTS}/{{task}}/splits/score-model.parquet",
     output:
         features=f"{SCORE_MODEL}/features.parquet",
         quality=report(
@@ -25,7 +25,7 @@ rule score_model:
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/score-model.tsv"
     wildcard_constraints:
-        task=plan.either(plan.trained_judges),
+        task=plan.either(plan.trained_score_models),
     priority: 200
     conda:
         "../../envs/elasticity.yaml"
@@ -49,7 +49,7 @@ rule fetch_score_model:
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/fetch-score-model.tsv"
     wildcard_constraints:
-        task=plan.either(plan.given_judges),
+        task=plan.either(plan.given_score_models),
     conda:
         "../../envs/elasticity.yaml"
     resources:
@@ -68,7 +68,7 @@ rule fetch_score_model:
 rule try_score_model:
     """Try a score model that was trained elsewhere: its gold pair, and its accuracy on labelled texts."""
     input:
-        judge=plan.judge_files,
+        score_model=plan.score_model_files,
         texts=plan.score_model_texts,
     output:
         quality=report(
@@ -82,29 +82,29 @@ rule try_score_model:
     benchmark:
         f"{RESULTS}/benchmarks/{{task}}/score-model.tsv"
     wildcard_constraints:
-        task=plan.either(plan.given_judges),
+        task=plan.either(plan.given_score_models),
     priority: 200
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.trying.threads
+    threads: requests.trying.threads
     resources:
-        **demands.trying.resources,
+        **requests.trying.resources,
     params:
         job=plan.score_model_job,
-        code=code_digest("try_score_model.py"),
+        code=code_digest("validate_score_model.py"),
     shell:
         launched(
-            "workflow/scripts/try_score_model.py {params.job:q}"
-            " --judge {input.judge:q} --texts {input.texts:q} --quality {output.quality:q} > {log:q} 2>&1"
+            "workflow/scripts/validate_score_model.py {params.job:q}"
+            " --score_model {input.score_model:q} --texts {input.texts:q} --quality {output.quality:q} > {log:q} 2>&1"
         )
 
 
 rule score:
-    """Score all answers of a task; the score model is loaded once."""
+    """Score all responses of a task; the score model is loaded once."""
     input:
-        judge=plan.judge_files,
+        score_model=plan.score_model_files,
         quality=f"{SCORE_MODEL}/quality.json",
-        answers=third.scored_answers,
+        responses=realignment.scored_responses,
     output:
         scores=f"{RESULTS}/{{task}}/scores.parquet",
     log:
@@ -113,15 +113,15 @@ rule score:
         f"{RESULTS}/benchmarks/{{task}}/score.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.scoring.threads
+    threads: requests.scoring.threads
     resources:
-        **demands.scoring.resources,
+        **requests.scoring.resources,
     params:
         job=plan.score_model_job,
-        answers=plan.folded("answers"),
+        responses=plan.folded("responses"),
         code=code_digest("score.py"),
     shell:
         launched(
             "workflow/scripts/score.py {params.job:q}"
-            " --judge {input.judge:q} --answers {params.answers:q} --scores {output.scores:q} > {log:q} 2>&1"
+            " --score_model {input.score_model:q} --responses {params.responses:q} --scores {output.scores:q} > {log:q} 2>&1"
         )

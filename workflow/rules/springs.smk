@@ -1,20 +1,20 @@
 """The springs: all corpora at once beside sequential training, and the elasticity theorem set against both.
 
-REBOUND is of rebound.smk. A ladder has one rung here: with another N everything is shuffled anew.
+REBOUND is of rebound.smk. A run has one checkpoint here: with another N everything is shuffled anew.
 """
 
-JOINT = f"{REBOUND}/P{{first}}/{{second}}/joint/{{ladder}}"
+JOINT = f"{REBOUND}/P{{alignment_size}}/{{inverse_recipe}}/joint/{{run_sizes}}"
 
 
 rule joint:
-    """Train a model from random weights on what pre-training, first side and second side saw, shuffled together."""
+    """Train a model from random weights on what pre-training, alignment stage and inverse stage saw, shuffled together."""
     input:
         texts=springs.texts,
-        first=f"{RESULTS}/{{task}}/pools/{{side}}.parquet",
+        first=f"{RESULTS}/{{task}}/splits/{{side}}.parquet",
         second=springs.second,
         tokenizer=springs.tokenizer_made,
     output:
-        rungs=temp(directory(f"{RESULTS}/{JOINT}/rungs")),
+        checkpoints=temp(directory(f"{RESULTS}/{JOINT}/checkpoints")),
         amounts=f"{RESULTS}/{JOINT}/amounts.parquet",
         losses=f"{RESULTS}/{JOINT}/losses.parquet",
         metrics=f"{RESULTS}/{JOINT}/metrics.json",
@@ -24,19 +24,19 @@ rule joint:
         f"{RESULTS}/benchmarks/{JOINT}/joint.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.joint.threads
+    threads: requests.joint.threads
     resources:
-        **demands.joint.resources,
+        **requests.joint.resources,
     params:
         job=springs.joint_job,
         tokenizer=springs.tokenizer,
-        code=code_digest("train_jointly.py"),
+        code=code_digest("train_joint.py"),
         state=f"{RESULTS}/state",
     shell:
         launched_training(
-            "workflow/scripts/train_jointly.py {params.job:q}"
+            "workflow/scripts/train_joint.py {params.job:q}"
             " --texts {input.texts:q} --first {input.first:q} --second {input.second:q}"
-            " --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code} --rungs {output.rungs:q}"
+            " --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code} --checkpoints {output.checkpoints:q}"
             " --amounts {output.amounts:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
@@ -44,8 +44,8 @@ rule joint:
 rule joint_compression:
     """Measure a jointly trained model as the others, beside the base model."""
     input:
-        rungs=rules.joint.output.rungs,
-        start=ancient(plan.base_rungs),
+        checkpoints=rules.joint.output.checkpoints,
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
         texts=compression.texts,
     output:
@@ -56,16 +56,16 @@ rule joint_compression:
         f"{RESULTS}/benchmarks/{JOINT}/compression.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.joint_compressing.threads
+    threads: requests.joint_compressing.threads
     resources:
-        **demands.joint_compressing.resources,
+        **requests.joint_compressing.resources,
     params:
         job=compression.job,
         code=code_digest("compression_rates.py"),
     shell:
         launched(
             "workflow/scripts/compression_rates.py {params.job:q}"
-            " --rungs {input.rungs:q} --base {input.start:q} --texts {input.texts:q}"
+            " --checkpoints {input.checkpoints:q} --base {input.start:q} --texts {input.texts:q}"
             " --rates {output.rates:q} > {log:q} 2>&1"
         )
 
@@ -77,8 +77,8 @@ rule springs_table:
         joint_rates=springs.joint_rates,
         joint_amounts=springs.joint_amounts,
         base_losses=springs.base_losses,
-        first_losses=springs.first_losses,
-        second_losses=springs.second_losses,
+        alignment_losses=springs.alignment_losses,
+        inverse_losses=springs.inverse_losses,
     output:
         seeds=f"{RESULTS}/tables/seeds/springs-{{experiment}}.csv",
         table=f"{RESULTS}/tables/springs-{{experiment}}.csv",
@@ -112,7 +112,7 @@ rule springs_table:
         mem_mb=1000,
         runtime=10,
     params:
-        job=springs.judge_job,
+        job=springs.table_job,
         rates=plan.folded("rates"),
         joint_rates=plan.folded("joint_rates"),
         joint_amounts=plan.folded("joint_amounts"),
@@ -120,8 +120,8 @@ rule springs_table:
     shell:
         "python workflow/scripts/springs_table.py {params.job:q} --rates {params.rates:q}"
         " --joint-rates {params.joint_rates:q} --joint-amounts {params.joint_amounts:q}"
-        " --base-losses {input.base_losses:q} --first-losses {input.first_losses:q}"
-        " --second-losses {input.second_losses:q}"
+        " --base-losses {input.base_losses:q} --alignment-losses {input.alignment_losses:q}"
+        " --inverse-losses {input.inverse_losses:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q}"
         " --ratios {output.ratios:q} --ratios-html {output.ratios_html:q}"
         " --exponents {output.exponents:q} --exponents-html {output.exponents_html:q} > {log:q} 2>&1"

@@ -1,128 +1,128 @@
-"""The third stage: back to the first side, answers, and how fast the alignment returns.
+"""The realignment stage: back to the alignment stage, responses, and how fast the alignment returns.
 
 REBOUND is of rebound.smk.
 """
 
-THIRD = f"{REBOUND}/P{{first}}/{{second}}/N{{last}}/{{third}}/{{ladder}}"
+THIRD = f"{REBOUND}/P{{alignment_size}}/{{inverse_recipe}}/N{{inverse_size}}/{{realignment_recipe}}/{{run_sizes}}"
 
 
-rule third_side:
-    """Fine-tune the last rung of a second side on the first side again, over examples that it has not seen."""
+rule realignment:
+    """Fine-tune the last checkpoint of an inverse stage on the alignment stage again, over examples that it has not seen."""
     input:
-        start=third.start,
-        made=third.start_made,
-        examples=f"{RESULTS}/{{task}}/pools/{{side}}.parquet",
+        start=realignment.start,
+        made=realignment.start_made,
+        examples=f"{RESULTS}/{{task}}/splits/{{side}}.parquet",
     output:
-        rungs=temp(directory(f"{RESULTS}/{THIRD}/rungs")),
+        checkpoints=temp(directory(f"{RESULTS}/{THIRD}/checkpoints")),
         losses=f"{RESULTS}/{THIRD}/losses.parquet",
         metrics=f"{RESULTS}/{THIRD}/metrics.json",
     log:
-        f"{RESULTS}/logs/{THIRD}/third-side.log",
+        f"{RESULTS}/logs/{THIRD}/realignment.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{THIRD}/third-side.tsv"
+        f"{RESULTS}/benchmarks/{THIRD}/realignment.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.third_side.threads
+    threads: requests.realignment.threads
     resources:
-        **demands.third_side.resources,
+        **requests.realignment.resources,
     params:
-        job=third.job,
+        job=realignment.job,
         code=code_digest("finetune.py"),
         state=f"{RESULTS}/state",
     shell:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )
 
 
-rule answer_third:
-    """Answer the prompts with every rung of a third stage."""
+rule generate_realigned:
+    """Generate responses to the prompts with every checkpoint of a realignment stage."""
     input:
-        rungs=rules.third_side.output.rungs,
+        checkpoints=rules.realignment.output.checkpoints,
         prompts=f"{RESULTS}/{{task}}/prompts/prompts.parquet",
-        weak=ancient(plan.weak_rungs),
-        weak_made=plan.weak_rungs_made,
+        weak=ancient(plan.weak_checkpoints),
+        weak_made=plan.weak_checkpoints_made,
     output:
-        answers=f"{RESULTS}/{THIRD}/answers.parquet",
+        responses=f"{RESULTS}/{THIRD}/responses.parquet",
     log:
-        f"{RESULTS}/logs/{THIRD}/answer.log",
+        f"{RESULTS}/logs/{THIRD}/response.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{THIRD}/answer.tsv"
+        f"{RESULTS}/benchmarks/{THIRD}/response.tsv"
     conda:
-        f"../../envs/{plan.answering_environment}.yaml"
-    threads: demands.third_answering.threads
+        f"../../envs/{plan.generation_environment}.yaml"
+    threads: requests.realignment_generation.threads
     resources:
-        **demands.third_answering.resources,
+        **requests.realignment_generation.resources,
     params:
-        job=third.answer_job,
-        code=code_digest("answer.py"),
+        job=realignment.generate_job,
+        code=code_digest("generate.py"),
     shell:
         launched(
-            "workflow/scripts/answer.py {params.job:q}"
-            " --rungs {input.rungs:q} --prompts {input.prompts:q} --weak {input.weak:q}"
-            " --answers {output.answers:q} > {log:q} 2>&1"
+            "workflow/scripts/generate.py {params.job:q}"
+            " --checkpoints {input.checkpoints:q} --prompts {input.prompts:q} --weak {input.weak:q}"
+            " --responses {output.responses:q} > {log:q} 2>&1"
         )
 
 
-rule third_table:
+rule realignment_table:
     """Scores on the way back: means and intervals over seeds; and the examples that it takes to regain half."""
     input:
         scores=plan.rebound_scores,
     output:
-        seeds=f"{RESULTS}/tables/seeds/third-{{experiment}}.csv",
-        table=f"{RESULTS}/tables/third-{{experiment}}.csv",
+        seeds=f"{RESULTS}/tables/seeds/realignment-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/realignment-{{experiment}}.csv",
         html=report(
-            f"{RESULTS}/tables/third-{{experiment}}.html",
-            caption="../report/third_table.rst",
+            f"{RESULTS}/tables/realignment-{{experiment}}.html",
+            caption="../report/realignment_table.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "third stage: table"},
+            labels={"experiment": "{experiment}", "what": "realignment stage: table"},
         ),
-        return_seeds=f"{RESULTS}/tables/seeds/third-return-{{experiment}}.csv",
-        returns=f"{RESULTS}/tables/third-return-{{experiment}}.csv",
+        return_seeds=f"{RESULTS}/tables/seeds/realignment-return-{{experiment}}.csv",
+        returns=f"{RESULTS}/tables/realignment-return-{{experiment}}.csv",
         return_html=report(
-            f"{RESULTS}/tables/third-return-{{experiment}}.html",
+            f"{RESULTS}/tables/realignment-return-{{experiment}}.html",
             caption="../report/third_return.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "third stage: return"},
+            labels={"experiment": "{experiment}", "what": "realignment stage: return"},
         ),
     log:
-        f"{RESULTS}/logs/tables/third-{{experiment}}.log",
+        f"{RESULTS}/logs/tables/realignment-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/tables/third-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/tables/realignment-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        job=third.judge_job,
-        code=code_digest("third_table.py"),
+        job=realignment.table_job,
+        code=code_digest("realignment_table.py"),
     shell:
-        "python workflow/scripts/third_table.py {params.job:q} --scores {input.scores:q}"
+        "python workflow/scripts/realignment_table.py {params.job:q} --scores {input.scores:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q}"
         " --return-seeds {output.return_seeds:q} --returns {output.returns:q}"
         " --return-html {output.return_html:q} > {log:q} 2>&1"
 
 
-rule third_figure:
-    """Score against examples of the third stage, one line per P, and the first alignment beside them."""
+rule realignment_figure:
+    """Score against examples of the realignment stage, one line per P, and the first alignment beside them."""
     input:
-        table=rules.third_table.output.table,
+        table=rules.realignment_table.output.table,
     output:
         svg=report(
-            f"{RESULTS}/figures/third-{{experiment}}.svg",
-            caption="../report/third_figure.rst",
+            f"{RESULTS}/figures/realignment-{{experiment}}.svg",
+            caption="../report/realignment_figure.rst",
             category="Rebound",
-            labels={"experiment": "{experiment}", "what": "third stage: figure"},
+            labels={"experiment": "{experiment}", "what": "realignment stage: figure"},
         ),
-        pdf=f"{RESULTS}/figures/third-{{experiment}}.pdf",
-        png=f"{RESULTS}/figures/third-{{experiment}}.png",
+        pdf=f"{RESULTS}/figures/realignment-{{experiment}}.pdf",
+        png=f"{RESULTS}/figures/realignment-{{experiment}}.png",
     log:
-        f"{RESULTS}/logs/figures/third-{{experiment}}.log",
+        f"{RESULTS}/logs/figures/realignment-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figures/third-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/figures/realignment-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
@@ -130,7 +130,7 @@ rule third_figure:
         runtime=10,
     params:
         job=plan.rebound_figure_job,
-        code=code_digest("third_figure.py"),
+        code=code_digest("realignment_figure.py"),
     shell:
-        "python workflow/scripts/third_figure.py {params.job:q}"
+        "python workflow/scripts/realignment_figure.py {params.job:q}"
         " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"

@@ -2,13 +2,13 @@
 
 
 rule tuned_model:
-    """Fine-tune a model on a pool of a task; the result is a base model like any other."""
+    """Fine-tune a model on a split of a task; the result is a base model like any other."""
     input:
         start=ancient(plan.tuned_start),
         made=plan.tuned_start_made,
-        examples=plan.tuned_pool,
+        examples=plan.tuned_split,
     output:
-        rungs=directory(f"{RESULTS}/models/{{model}}/rungs"),
+        checkpoints=directory(f"{RESULTS}/models/{{model}}/checkpoints"),
         losses=f"{RESULTS}/models/{{model}}/losses.parquet",
         metrics=f"{RESULTS}/models/{{model}}/metrics.json",
     log:
@@ -20,9 +20,9 @@ rule tuned_model:
     priority: 90
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.warm_up.threads
+    threads: requests.warm_up.threads
     resources:
-        **demands.warm_up.resources,
+        **requests.warm_up.resources,
     params:
         job=plan.tuned_job,
         code=code_digest("finetune.py"),
@@ -31,5 +31,5 @@ rule tuned_model:
         launched_training(
             "workflow/scripts/finetune.py {params.job:q}"
             " --start {input.start:q} --examples {input.examples:q} --state {params.state:q} --code {params.code}"
-            " --rungs {output.rungs:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
         )

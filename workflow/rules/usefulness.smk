@@ -1,81 +1,81 @@
-"""Usefulness of the answers: whether a score was bought with broken text."""
+"""Text statistics of the responses: whether a score was bought with broken text."""
 
 
-rule usefulness:
-    """Measure all answers of a base model and of its cells; the base model is loaded once."""
+rule text statistics:
+    """Measure all responses of a base model and of its cells; the base model is loaded once."""
     input:
-        start=ancient(plan.base_rungs),
+        start=ancient(plan.base_checkpoints),
         made=plan.base_made,
-        answers=usefulness.answers,
+        responses=text_statistics.responses,
     output:
-        usefulness=f"{RESULTS}/{{task}}/rebound/{{base}}/usefulness.parquet",
+        text statistics=f"{RESULTS}/{{task}}/rebound/{{base}}/text_statistics.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/rebound/{{base}}/usefulness.log",
+        f"{RESULTS}/logs/{{task}}/rebound/{{base}}/text_statistics.log",
     benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/usefulness.tsv"
+        f"{RESULTS}/benchmarks/{{task}}/rebound/{{base}}/text_statistics.tsv"
     conda:
         "../../envs/elasticity.yaml"
-    threads: demands.usefulness.threads
+    threads: requests.text_statistics.threads
     resources:
-        **demands.usefulness.resources,
+        **requests.text_statistics.resources,
     params:
-        job=usefulness.job,
-        answers=plan.folded("answers"),
-        code=code_digest("usefulness.py"),
+        job=text_statistics.job,
+        responses=plan.folded("responses"),
+        code=code_digest("text_statistics.py"),
     shell:
         launched(
-            "workflow/scripts/usefulness.py {params.job:q}"
-            " --base {input.start:q} --answers {params.answers:q} --usefulness {output.usefulness:q} > {log:q} 2>&1"
+            "workflow/scripts/text_statistics.py {params.job:q}"
+            " --base {input.start:q} --responses {params.responses:q} --text statistics {output.text statistics:q} > {log:q} 2>&1"
         )
 
 
-rule usefulness_table:
-    """Length, finished answers, distinctness, repetition and perplexity: means and intervals over seeds."""
+rule text_statistics_table:
+    """Length, finished responses, distinctness, repetition and perplexity: means and intervals over seeds."""
     input:
-        usefulness=usefulness.measured,
+        text statistics=text_statistics.measured,
     output:
-        seeds=f"{RESULTS}/tables/seeds/usefulness-{{experiment}}.csv",
-        table=f"{RESULTS}/tables/usefulness-{{experiment}}.csv",
+        seeds=f"{RESULTS}/tables/seeds/text statistics-{{experiment}}.csv",
+        table=f"{RESULTS}/tables/text statistics-{{experiment}}.csv",
         html=report(
-            f"{RESULTS}/tables/usefulness-{{experiment}}.html",
-            caption="../report/usefulness_table.rst",
-            category="Usefulness",
+            f"{RESULTS}/tables/text statistics-{{experiment}}.html",
+            caption="../report/text_statistics_table.rst",
+            category="Text statistics",
             labels={"experiment": "{experiment}", "what": "table"},
         ),
     log:
-        f"{RESULTS}/logs/tables/usefulness-{{experiment}}.log",
+        f"{RESULTS}/logs/tables/text statistics-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/tables/usefulness-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/tables/text statistics-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
     params:
-        job=plan.rebound_judge_job,
-        code=code_digest("usefulness_table.py"),
+        job=plan.rebound_table_job,
+        code=code_digest("text_statistics_table.py"),
     shell:
-        "python workflow/scripts/usefulness_table.py {params.job:q} --usefulness {input.usefulness:q}"
+        "python workflow/scripts/text_statistics_table.py {params.job:q} --text statistics {input.text statistics:q}"
         " --seeds {output.seeds:q} --table {output.table:q} --html {output.html:q} > {log:q} 2>&1"
 
 
-rule usefulness_figure:
+rule text_statistics_figure:
     """Each measure against N, one line per P, the base model dashed."""
     input:
-        table=rules.usefulness_table.output.table,
+        table=rules.text_statistics_table.output.table,
     output:
         svg=report(
-            f"{RESULTS}/figures/usefulness-{{experiment}}.svg",
-            caption="../report/usefulness_figure.rst",
-            category="Usefulness",
+            f"{RESULTS}/figures/text statistics-{{experiment}}.svg",
+            caption="../report/text_statistics_figure.rst",
+            category="Text statistics",
             labels={"experiment": "{experiment}", "what": "figure"},
         ),
-        pdf=f"{RESULTS}/figures/usefulness-{{experiment}}.pdf",
-        png=f"{RESULTS}/figures/usefulness-{{experiment}}.png",
+        pdf=f"{RESULTS}/figures/text statistics-{{experiment}}.pdf",
+        png=f"{RESULTS}/figures/text statistics-{{experiment}}.png",
     log:
-        f"{RESULTS}/logs/figures/usefulness-{{experiment}}.log",
+        f"{RESULTS}/logs/figures/text statistics-{{experiment}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/figures/usefulness-{{experiment}}.tsv"
+        f"{RESULTS}/benchmarks/figures/text statistics-{{experiment}}.tsv"
     conda:
         "../../envs/elasticity.yaml"
     resources:
@@ -83,7 +83,7 @@ rule usefulness_figure:
         runtime=10,
     params:
         job=plan.rebound_figure_job,
-        code=code_digest("usefulness_figure.py"),
+        code=code_digest("text_statistics_figure.py"),
     shell:
-        "python workflow/scripts/usefulness_figure.py {params.job:q}"
+        "python workflow/scripts/text_statistics_figure.py {params.job:q}"
         " --table {input.table:q} --figures {output:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""Measure compression rates of every rung of a ladder, and its distance from the base model, on held-out texts."""
+"""Measure compression rates of every checkpoint of a run, and its distance from the base model, on held-out texts."""
 
 from elasticity.core.tables import write_table
 from elasticity.evaluation.compression import check_window, rates, read_texts, targets
@@ -12,24 +12,24 @@ from elasticity.runtime.journal import is_first_process
 from elasticity.runtime.progress import progress
 from elasticity.runtime.sharding import collect, share
 
-with Command(__doc__, CompressionJob, "rungs", "base", "texts", output="rates") as command:
+with Command(__doc__, CompressionJob, "checkpoints", "base", "texts", output="rates") as command:
     one_thread()
     job = command.job
-    base_folder = command.path("base") / str(job.base_rung)
+    base_folder = command.path("base") / str(job.base_checkpoint)
     base, tokenizer = load_for_measuring(base_folder), load_tokenizer(base_folder)
     check_window(job.reading, base, base_folder)
     texts = share(held_out_texts(zip(job.corpora, command.paths("texts"), strict=True), job.reading))
     windows = read_texts([text.text for text in texts], tokenizer, job.reading)
     rows = []
-    for rung in progress(job.rungs, "measure", "rungs", command.journal):
-        folder = command.path("rungs") / str(rung)
+    for checkpoint in progress(job.checkpoints, "measure", "checkpoints", command.journal):
+        folder = command.path("checkpoints") / str(checkpoint)
         check_same_vocabulary(base_folder, folder)
         model = load_for_measuring(folder) if job.cell else base
         found = rates(model, base, windows, tokenizer.pad_token_id)
         del model  # or it is in memory while the next is loaded
         rows += collect(
             [
-                job.row(rung)
+                job.row(checkpoint)
                 | {"corpus": text.corpus, "id": text.id, "tokens": targets(read), "utf8_bytes": text.utf8_bytes}
                 | sums
                 for text, read, sums in zip(texts, windows, found, strict=True)

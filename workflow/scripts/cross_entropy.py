@@ -1,13 +1,13 @@
-"""Cross-entropies and KL: the answers of each target slice under the models tuned toward it, and under the slice."""
+"""Cross-entropies and KL: the responses of each target slice under the models tuned toward it, and under the slice."""
 
 from itertools import groupby
 
 from elasticity.core.tables import read_rows, write_table
-from elasticity.data.examples import answer_examples
+from elasticity.data.examples import response_examples
 from elasticity.evaluation.equal_entropy import chosen_prompts
 from elasticity.evaluation.jobs import CrossEntropyJob
 from elasticity.evaluation.likelihood import code_lengths, divergences
-from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, SLICE_ANSWERS
+from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, SLICE_RESPONSES
 from elasticity.models.loading import load_for_measuring, one_thread
 from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
 from elasticity.runtime.command import Command
@@ -18,34 +18,34 @@ FILES = ("slices", "tuned", "questions")
 with Command(__doc__, CrossEntropyJob, *FILES, output="cross-entropies", optional=("chosen",)) as command:
     one_thread()
     job = command.job
-    folders = [command.path("slices") / str(rung) for rung in job.slices]
+    folders = [command.path("slices") / str(checkpoint) for checkpoint in job.slices]
     tokenizer = load_tokenizer(folders[0])
     pad = tokenizer.pad_token_id
-    questions = read_rows(command.path("questions"), SLICE_ANSWERS)
+    questions = read_rows(command.path("questions"), SLICE_RESPONSES)
     chosen = chosen_prompts(row for path in command.paths("chosen") for row in read_rows(path, CHOSEN))
     rows = []
     paths = zip(job.paths, command.paths("tuned"), strict=True)
     by_target = sorted(paths, key=lambda path: path[0][1])  # so that each slice is loaded once
     for target, group in groupby(progress(by_target, "measure", "models", command.journal), lambda path: path[0][1]):
         slice_model = load_for_measuring(folders[target - 1])
-        answers = [row for row in questions if row["slice"] == target]
-        examples = answer_examples(answers, tokenizer, job.max_length)
+        responses = [row for row in questions if row["slice"] == target]
+        examples = response_examples(responses, tokenizer, job.max_length)
         own = code_lengths(slice_model, examples, pad)
         for path, folder in group:
-            check_same_vocabulary(folders[0], folder / job.tuned_rung)
-            tuned = load_for_measuring(folder / job.tuned_rung)
+            check_same_vocabulary(folders[0], folder / job.tuned_checkpoint)
+            tuned = load_for_measuring(folder / job.tuned_checkpoint)
             lengths = code_lengths(tuned, examples, pad)
             kls = divergences(slice_model, tuned, examples, pad)
             del tuned  # or it is in memory while the next is loaded
-            for i, answer in enumerate(answers):
-                if chosen and answer["prompt_id"] not in chosen["questions", path]:
+            for i, response in enumerate(responses):
+                if chosen and response["prompt_id"] not in chosen["questions", path]:
                     continue
                 rows.append(
                     {
                         "start": path[0],
                         "target": target,
-                        "prompt_id": answer["prompt_id"],
-                        "tokens": len(examples[i].tokens) - examples[i].answer_start,
+                        "prompt_id": response["prompt_id"],
+                        "tokens": len(examples[i].tokens) - examples[i].response_start,
                         "tuned_nats": lengths[i],
                         "target_nats": own[i],
                         "kl_nats": kls[i],

@@ -3,13 +3,13 @@
 import pandas as pd
 
 from elasticity.analysis.aggregation import entropy_seeds, entropy_table
-from elasticity.analysis.jobs import ResistanceJudgeJob
+from elasticity.analysis.jobs import ResistanceTableJob
 from elasticity.analysis.tables import write_csv, write_table
 from elasticity.core.tables import read_table
 from elasticity.evaluation.schemas import CHOSEN
 from elasticity.runtime.command import Command
 
-with Command(__doc__, ResistanceJudgeJob, "chosen", "seeds", "html", output="table") as command:
+with Command(__doc__, ResistanceTableJob, "chosen", "seeds", "html", output="table") as command:
     runs = zip(command.job.runs, command.paths("chosen"), strict=True)
     parts = [
         entropy_seeds(read_table(path, CHOSEN).to_pandas()).assign(base=base, seed=seed) for (base, seed), path in runs

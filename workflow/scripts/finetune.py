@@ -1,54 +1,54 @@
-"""Fine-tune a rung on texts, on pairs of texts, by a score, or on the answers of a slice; one run, a rung a size."""
+"""Fine-tune a checkpoint on texts, on pairs of texts, by a score, or on the responses of a slice; one run, a checkpoint a size."""
 
 from elasticity.config.training import Ppo, Sft
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
 from elasticity.data.schemas import EXAMPLES, PROMPTS
 from elasticity.evaluation.equal_entropy import chosen_prompts
-from elasticity.evaluation.schemas import CHOSEN, SLICE_ANSWERS
+from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
 from elasticity.evaluation.scoring import load_score_model
 from elasticity.models.loading import load_model, one_thread
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command
-from elasticity.training.datasets import answers, preferences, rewards
-from elasticity.training.extrapolation import rungs_of_run
+from elasticity.training.datasets import preferences, responses, rewards
+from elasticity.training.extrapolation import checkpoints_of_run
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.lora import adapted
 from elasticity.training.run import RunFiles, run
 
 FILES = ("start", "losses", "metrics", "state")
-MATERIAL = ("examples", "chosen", "prompts", "score-model")
+DATA = ("examples", "chosen", "prompts", "score-model")
 
-with Command(__doc__, FineTuneJob, *FILES, output="rungs", optional=MATERIAL) as command:
+with Command(__doc__, FineTuneJob, *FILES, output="checkpoints", optional=DATA) as command:
     one_thread()
     job, settings = command.job, command.job.settings
     start = command.path("start") / job.start
     tokenizer = load_tokenizer(start)
-    schema = EXAMPLES if job.answers_of_slice is None else SLICE_ANSWERS
+    schema = EXAMPLES if job.responses_of_slice is None else SLICE_RESPONSES
     tables = [read_rows(path, schema) for path in command.paths("examples")]
     if job.chosen_for is not None:
         chosen = chosen_prompts(read_rows(command.path("chosen"), CHOSEN))["twins", job.chosen_for]
         tables = [[row for row in table if row["prompt_id"] in chosen] for table in tables]
     match settings.algorithm:
         case Sft():
-            parts = [[row for row in table if row.get("slice") == job.answers_of_slice] for table in tables]
-            material = answers(job, tokenizer, parts)
+            parts = [[row for row in table if row.get("slice") == job.responses_of_slice] for table in tables]
+            data = responses(job, tokenizer, parts)
         case Ppo():
             if job.reward is None:
-                raise UserError("ppo draws answers and has them judged: the task needs a score_model")
+                raise UserError("ppo draws responses and has them planned: the task needs a score_model")
             prompts = read_rows(command.path("prompts"), PROMPTS)
             score_model = load_score_model(job.reward.score_model, command.paths("score-model"))
-            material = rewards(job, settings.algorithm, tokenizer, prompts, score_model, start)
+            data = rewards(job, settings.algorithm, tokenizer, prompts, score_model, start)
         case _:
             this_side, other_side = tables
-            material = preferences(job, tokenizer, this_side, other_side)
-    inputs = [path for name in MATERIAL for path in command.paths(name)]
+            data = preferences(job, tokenizer, this_side, other_side)
+    inputs = [path for name in DATA for path in command.paths(name)]
     run(
         make_model=lambda: adapted(load_model(start), settings.lora, job.seed),
         tokenizer=tokenizer,
-        batches=material.batches,
-        objective=material.objective,
-        rungs=rungs_of_run(settings, job.sizes),
+        batches=data.batches,
+        objective=data.objective,
+        checkpoints=checkpoints_of_run(settings, job.sizes),
         settings=settings,
         files=RunFiles.of(command, [start, *inputs]),
         carried=start if settings.optimizer == "carried" else None,

@@ -7,9 +7,9 @@ from elasticity.models.jobs import ImportJob
 from elasticity.models.loading import probe_nats, save
 from elasticity.runtime.command import Command
 
-with Command(__doc__, ImportJob, "fetched", "metrics", output="rungs") as command:
+with Command(__doc__, ImportJob, "fetched", "metrics", output="checkpoints") as command:
     model, tokenizer = load(command.job.model, source_of(command.job.model, command.path("fetched")))
     nats = probe_nats(model, model.config.vocab_size, model.device)
-    save(model, tokenizer, command.path("rungs") / "0", nats)
+    save(model, tokenizer, command.path("checkpoints") / "0", nats)
     metrics = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
     command.path("metrics").write_text(json.dumps(metrics, indent=2) + "\n")

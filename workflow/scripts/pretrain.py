@@ -1,4 +1,4 @@
-"""Pre-train a language model from random weights; its rungs are checkpoints of one run."""
+"""Pre-train a language model from random weights; its checkpoints are checkpoints of one run."""
 
 from elasticity.core.tables import read_rows
 from elasticity.data.examples import batched, pretraining_sequences
@@ -10,7 +10,7 @@ from elasticity.training.jobs import PretrainJob
 from elasticity.training.objectives import CodeLength
 from elasticity.training.run import RunFiles, run
 
-with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "state", output="rungs") as command:
+with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "state", output="checkpoints") as command:
     one_thread()
     shape = command.job.model
     tokenizer = load_tokenizer(command.path("tokenizer"))
@@ -21,7 +21,7 @@ with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "s
         tokenizer=tokenizer,
         batches=batched(sequences, shape.optimization.batch_size, tokenizer.pad_token_id),
         objective=CodeLength(),
-        rungs={update: str(update) for update in command.job.rungs},
+        checkpoints={update: str(update) for update in command.job.checkpoints},
         settings=shape.optimization,
         files=RunFiles.of(command, [command.path("texts"), command.path("tokenizer")]),
     )

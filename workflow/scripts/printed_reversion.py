@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from elasticity.analysis.jobs import PrintedJob
-from elasticity.analysis.published import printed_reversion, reversions
+from elasticity.analysis.jobs import PublishedJob
+from elasticity.analysis.published import published_reversion, reversions
 from elasticity.analysis.tables import read_csv, write_table
 from elasticity.runtime.command import Command
 
-with Command(__doc__, PrintedJob, "seeds", "paper", "html", output="table") as command:
+with Command(__doc__, PublishedJob, "seeds", "paper", "html", output="table") as command:
     per_seed = reversions(read_csv(command.path("seeds")))
-    table = printed_reversion(per_seed, pd.read_csv(command.path("paper")), command.job.models)
+    table = published_reversion(per_seed, pd.read_csv(command.path("paper")), command.job.models)
     write_table(table, command.path("table"), command.path("html"), digits=4)

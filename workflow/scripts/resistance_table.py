@@ -3,14 +3,14 @@
 import pandas as pd
 
 from elasticity.analysis.aggregation import resistance_seeds, resistance_table, training_loss
-from elasticity.analysis.jobs import ResistanceJudgeJob
+from elasticity.analysis.jobs import ResistanceTableJob
 from elasticity.analysis.tables import write_csv, write_table
 from elasticity.core.tables import read_table
 from elasticity.evaluation.schemas import CROSS_ENTROPIES
 from elasticity.runtime.command import Command
 from elasticity.training.schemas import LOSSES
 
-with Command(__doc__, ResistanceJudgeJob, "cross-entropies", "losses", "seeds", "html", output="table") as command:
+with Command(__doc__, ResistanceTableJob, "cross-entropies", "losses", "seeds", "html", output="table") as command:
     losses = iter(command.paths("losses"))
     parts = []
     for (base, seed), path in zip(command.job.runs, command.paths("cross_entropies"), strict=True):

@@ -12,7 +12,7 @@ from elasticity.evaluation.schemas import COMPRESSION
 from elasticity.runtime.command import Command
 from elasticity.training.schemas import AMOUNTS, LOSSES
 
-LOSSES_OF = ("base-losses", "first-losses", "second-losses")
+LOSSES_OF = ("base-losses", "alignment-losses", "inverse-losses")
 OUTPUTS = ("seeds", "html", "ratios", "ratios-html", "exponents", "exponents-html")
 JOINT = ("joint-rates", "joint-amounts")
 

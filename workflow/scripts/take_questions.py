@@ -1,4 +1,4 @@
-"""Take the prompts of the examples of a pool."""
+"""Take the prompts of the examples of a split."""
 
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.jobs import QuestionJob

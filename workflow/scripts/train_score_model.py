@@ -1,4 +1,4 @@
-"""Train and test the classifier that judges the answers."""
+"""Train and test the classifier that score models the responses."""
 
 import json
 

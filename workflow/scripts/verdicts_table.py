@@ -31,7 +31,7 @@ with Command(
     values = verdict_seeds(job, measures)
     table = verdict_table(job, values, scores, calibration)
     record = declared(
-        {judged.name: judged.claim for judged in job.claims},
+        {planned.name: planned.claim for planned in job.claims},
         (json.loads(path.read_text()) for path in unfold(command.paths("metrics"))),
     )
     write_csv(values, command.path("seeds"))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import (
     base_scores,
+    bits_per_byte_table,
     divergence_seeds,
-    held_out_table,
     over_seeds,
     rebound_seeds,
     rebound_table,
@@ -20,12 +20,12 @@ from elasticity.analysis.aggregation import (
     t_interval,
     training_loss,
 )
-from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.analysis.tables import write_csv
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 
-RECIPES = ("first_recipe", "second_recipe")
+RECIPES = ("alignment_recipe", "inverse_recipe")
 NUMBERS = st.floats(-100, 100)
 
 
@@ -66,17 +66,17 @@ def test_groups_have_their_own_means_and_count_their_seeds() -> None:
 
 # Rebound
 
-JOB = ReboundJudgeJob(
-    experiment=Rebound(task="reviews", bases=("nano", "big"), first_sizes=(8, 16), second_sizes=(0, 6)),
+JOB = ReboundTableJob(
+    experiment=Rebound(task="reviews", bases=("nano", "big"), alignment_sizes=(8, 16), inverse_sizes=(0, 6)),
     seeds=(1, 2),
-    second_side=FineTuning(learning_rate=1e-3, batch_size=4, epochs=2, max_length=8),
+    inverse=FineTuning(learning_rate=1e-3, batch_size=4, epochs=2, max_length=8),
 )
 
 
 def cell(base: str, *where: Any, scores: tuple[float, ...] = (1.0, 0.0)) -> list[dict[str, Any]]:
-    names = ("first_side", "seed", "first_size", "second_size")
+    names = ("alignment_side", "seed", "alignment_size", "inverse_size")
     values = dict(zip(names, where or (None,) * 4, strict=True))
-    values |= {"first_recipe": "first", "second_recipe": "second"} if where else dict.fromkeys(RECIPES)
+    values |= {"alignment_recipe": "alignment", "inverse_recipe": "inverse"} if where else dict.fromkeys(RECIPES)
     return [{"base": base, **values, "prompt_id": f"p{i}", "score": score} for i, score in enumerate(scores)]
 
 
@@ -112,20 +112,20 @@ def test_only_the_cells_of_the_experiment_are_judged(scores: pd.DataFrame) -> No
 def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.DataFrame) -> None:
     table = rebound_table(rebound_seeds(scores, JOB), JOB, "score")
     cells = [(base, first, second) for base in ("nano", "big") for first in (8, 16) for second in (0, 6)]
-    assert [*table[["base", "first_size", "second_size"]].itertuples(index=False, name=None)] == cells
+    assert [*table[["base", "alignment_size", "inverse_size"]].itertuples(index=False, name=None)] == cells
     assert table["score"].tolist() == [0.75] * 8
     assert table["seeds"].tolist() == [2] * 8
     assert base_scores(scores).to_dict() == {"nano": 0.5, "big": 1.0}
-    assert table["second_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
+    assert table["inverse_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
 
 
 def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:
-    others = scores[scores["first_side"].notna()].assign(second_recipe="dpo", score=9.0)
+    others = scores[scores["alignment"].notna()].assign(inverse_recipe="dpo", score=9.0)
     pd.testing.assert_frame_equal(rebound_seeds(pd.concat([scores, others]), JOB), rebound_seeds(scores, JOB))
 
 
-def test_divergence_is_nats_over_tokens_of_all_answers(scores: pd.DataFrame) -> None:
-    cells = scores[scores["first_side"].notna()].assign(
+def test_divergence_is_nats_over_tokens_of_all_responses(scores: pd.DataFrame) -> None:
+    cells = scores[scores["alignment"].notna()].assign(
         tokens=[1, 3] * (len(scores) // 2 - 2), nats=[1.0, 0.0] * (len(scores) // 2 - 2)
     )
     per_seed = divergence_seeds(cells, JOB)
@@ -137,13 +137,13 @@ def test_divergence_is_nats_over_tokens_of_all_answers(scores: pd.DataFrame) -> 
 
 
 def lengths(own: dict[int, list[float]], **tuned: list[float]) -> pd.DataFrame:
-    """Code lengths of answers of 2 and 3 tokens; ``tuned`` by path."""
+    """Code lengths of responses of 2 and 3 tokens; ``tuned`` by path."""
     rows = []
     for path, nats in tuned.items():
         start, target = int(path[1]), int(path[2])
         for i, tokens in enumerate((2, 3)):
-            answer = {"prompt_id": f"p{i}", "tokens": tokens, "tuned_nats": nats[i], "target_nats": own[target][i]}
-            rows.append({"start": start, "target": target, "kl_nats": start * (i + 1.0), **answer})
+            response = {"prompt_id": f"p{i}", "tokens": tokens, "tuned_nats": nats[i], "target_nats": own[target][i]}
+            rows.append({"start": start, "target": target, "kl_nats": start * (i + 1.0), **response})
     return pd.DataFrame(rows)
 
 
@@ -191,7 +191,7 @@ def test_the_training_loss_weighs_every_token_alike() -> None:
 def test_bits_per_byte_are_sums_over_sums() -> None:
     rows = pd.DataFrame({"base": "nano", "corpus": "positive", "tokens": [3, 5], "utf8_bytes": [10, 30]})
     rows["nats"] = [20 * math.log(2), 40 * math.log(2)]
-    (row,) = held_out_table(rows).to_dict("records")
+    (row,) = bits_per_byte_table(rows).to_dict("records")
     assert row == {"base": "nano", "corpus": "positive", "tokens": 8, "utf8_bytes": 40, "bits_per_byte": 1.5}
 
 

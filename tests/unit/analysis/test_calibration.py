@@ -10,7 +10,7 @@ from elasticity.analysis.calibration import NULLS, calibration_table, measured
 from elasticity.analysis.hypothesis_tests import LEVEL, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
 from elasticity.analysis.measures import overshoot, reversal_ratio
-from elasticity.analysis.simulation import answers, curves, simulated, simulated_gaps
+from elasticity.analysis.simulation import curves, responses, simulated, simulated_gaps
 from elasticity.analysis.tables import read_csv, write_csv
 from elasticity.config.calibration import Calibration
 from elasticity.config.loading import read_study
@@ -18,11 +18,11 @@ from elasticity.pipeline.analyses import CalibrationPlan
 from elasticity.plots.calibration import calibration
 from elasticity.plots.style import save
 
-DESIGN = Design(first_sizes=(40, 160, 640), second_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
-SHORT = Design(first_sizes=(40, 640), second_sizes=(0, 24, 96, 384), prompts=120)
+DESIGN = Design(alignment_sizes=(40, 160, 640), inverse_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
+SHORT = Design(alignment_sizes=(40, 640), inverse_sizes=(0, 24, 96, 384), prompts=120)
 SETTINGS = Calibration(draws=400)
 QUIET = Calibration(draws=50, run_offset=0, run_rate=0, prompt_spread=0)
-SIZES = np.array(DESIGN.second_sizes, dtype=float)
+SIZES = np.array(DESIGN.inverse_sizes, dtype=float)
 
 
 def generator() -> np.random.Generator:
@@ -44,7 +44,7 @@ def test_a_relaxation_goes_one_way_to_one_floor() -> None:
 
 def test_proportional_is_the_boundary_of_the_reversal_ratio() -> None:
     sizes = np.array([0, *range(1, 700)], dtype=float)
-    design = DESIGN.model_copy(update={"second_sizes": tuple(range(700))})
+    design = DESIGN.model_copy(update={"inverse_sizes": tuple(range(700))})
     low, high = reversal_ratio(sizes, curves("proportional", design, SETTINGS), SETTINGS.base, np.array([40, 160, 640]))
     np.testing.assert_allclose([low, high], 0, atol=0.01)
 
@@ -73,10 +73,10 @@ def test_scores_are_shares_of_prompts_around_the_curves() -> None:
 
 
 def test_prompts_are_as_easy_for_every_cell() -> None:
-    drawn = answers(np.full((300, 2), 0.5), 50, 1.0, generator())
+    drawn = responses(np.full((300, 2), 0.5), 50, 1.0, generator())
     first, second = drawn[:, 0].ravel(), drawn[:, 1].ravel()
     assert np.corrcoef(first, second)[0, 1] == pytest.approx(1 / 3, abs=0.03)  # a third of the variance of 0 and 1
-    drawn = answers(np.full((300, 2), 0.5), 50, 0.0, generator())
+    drawn = responses(np.full((300, 2), 0.5), 50, 0.0, generator())
     assert np.corrcoef(drawn[:, 0].ravel(), drawn[:, 1].ravel())[0, 1] == pytest.approx(0, abs=0.03)
 
 
@@ -134,8 +134,8 @@ def test_measures_that_a_plain_relaxation_moves_too_are_not_called_sized(table: 
     assert not found & primary
 
 
-def test_what_rests_on_the_base_models_answers_is_not_told_by_seeds_alone(table: pd.DataFrame) -> None:
-    """All seeds share those answers. A control shares them, too, and clusters of prompts hold them."""
+def test_what_rests_on_the_base_models_responses_is_not_told_by_seeds_alone(table: pd.DataFrame) -> None:
+    """All seeds share those responses. A control shares them, too, and clusters of prompts hold them."""
     assert rate(table, "start", "value", "t", "size") > 2 * LEVEL
     assert rate(table, "start", "control", "t", "size") <= LEVEL + 0.04
     covered = table[(table["role"] == "coverage") & (table["measure"] == "start")].set_index(["test", "seeds"])["rate"]
@@ -167,7 +167,7 @@ def test_few_seeds_never_let_the_sign_flip_test_reject() -> None:
 
 @pytest.mark.parametrize(("firsts", "seconds"), [((40,), (0, 8, 24)), ((40, 80), (8, 24)), ((40,), (24,))])
 def test_what_a_design_cannot_tell_is_left_out(firsts: tuple[int, ...], seconds: tuple[int, ...]) -> None:
-    design = Design(first_sizes=firsts, second_sizes=seconds, prompts=20)
+    design = Design(alignment_sizes=firsts, inverse_sizes=seconds, prompts=20)
     rows = calibration_table(CalibrationJob(settings=QUIET, seeds=1, designs={"a": design}, resistance=()))
     measures = set(rows["measure"])
     assert "end" in measures
@@ -203,11 +203,11 @@ def test_tests_are_calibrated_only_if_the_study_says_so(values: dict[str, Any]) 
     assert plan.targets() == ["results/tiny/tables/calibration.csv", "results/tiny/figures/calibration.svg"]
     job = CalibrationJob.model_validate_json(plan.job())
     assert (job.settings.draws, job.seeds, job.resistance) == (60, 2, ("slices",))
-    assert job.designs["existence"] == Design(first_sizes=(8, 16), second_sizes=(0, 4, 8), prompts=6)
+    assert job.designs["existence"] == Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), prompts=6)
 
 
 def test_experiments_of_one_design_are_simulated_once(values: dict[str, Any]) -> None:
-    values["rebound"]["again"] = values["rebound"]["existence"] | {"first_side": "negative"}
+    values["rebound"]["again"] = values["rebound"]["existence"] | {"direction": "reversed"}
     assert list(CalibrationPlan(read_study(values)).designs()) == ["existence, again", "pretraining"]
 
 

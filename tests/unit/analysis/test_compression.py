@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from elasticity.analysis.compression import PER_TOKEN, coding_table, compression_seeds, compression_table
-from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.compression import PER_TOKEN, arithmetic_coding_table, compression_seeds, compression_table
+from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.corpora import HeldOutText, packed_bits_per_byte
@@ -20,10 +20,10 @@ from elasticity.plots.style import save
 
 BASES, SIDES = ("nano", "big"), ("positive", "negative")
 CORPORA = {"nano": ["pretraining", "alignment", "perturbation"], "big": ["alignment", "perturbation"]}
-JOB = ReboundJudgeJob(
-    experiment=Rebound(task="reviews", bases=BASES, first_sizes=(8, 16), second_sizes=(0, 6)),
+JOB = ReboundTableJob(
+    experiment=Rebound(task="reviews", bases=BASES, alignment_sizes=(8, 16), inverse_sizes=(0, 6)),
     seeds=(1, 2),
-    second_side=FineTuning(learning_rate=1e-3, batch_size=2, max_length=16),
+    inverse=FineTuning(learning_rate=1e-3, batch_size=2, max_length=16),
 )
 
 
@@ -41,8 +41,13 @@ def per_seed() -> pd.DataFrame:
         for seed in (1, 2, 3):
             for first in (8, 16, 32):
                 for second in (0, 6, 12):
-                    where = {"base": base, "first_side": "positive", "first_recipe": "first"}
-                    where |= {"second_recipe": "second", "seed": seed, "first_size": first, "second_size": second}
+                    where = {"base": base, "alignment_side": "positive", "alignment_recipe": "alignment"}
+                    where |= {
+                        "inverse_recipe": "inverse",
+                        "seed": seed,
+                        "alignment_size": first,
+                        "inverse_size": second,
+                    }
                     for corpus in CORPORA[base]:
                         rows += text(where, corpus, 8 * math.log(2) * seed)
     return compression_seeds(pd.DataFrame(rows), JOB)
@@ -64,7 +69,7 @@ def test_rates_are_bits_over_bytes_and_distances_nats_over_tokens(per_seed: pd.D
 
 def test_a_table_has_a_row_for_each_cell_and_corpus_in_order_with_the_base_beside_it(table: pd.DataFrame) -> None:
     cells = [(base, p, n, c) for base in BASES for p in (8, 16) for n in (0, 6) for c in CORPORA[base]]
-    columns = ["base", "first_size", "second_size", "corpus"]
+    columns = ["base", "alignment_size", "inverse_size", "corpus"]
     assert [*table[columns].itertuples(index=False, name=None)] == cells
     assert table["bits_per_byte"].to_numpy() == pytest.approx(1.5)
     assert (table["bits_per_byte_high"] - 1.5).to_numpy() == pytest.approx(math.tan(0.475 * math.pi) / 2)
@@ -84,7 +89,7 @@ def test_packed_texts_are_summed_over_a_corpus() -> None:
         for corpus in ("alignment", "perturbation")
     }
     rates = [row for corpus in CORPORA["big"] for row in text({"base": "nano"}, corpus, 24 * math.log(2))]
-    table = coding_table(codes, pd.DataFrame(rates), texts)
+    table = arithmetic_coding_table(codes, pd.DataFrame(rates), texts)
     assert table["corpus"].tolist() == ["alignment", "perturbation"]
     assert table[["texts", "utf8_bytes", "model"]].to_numpy().tolist() == [[2, 16, pytest.approx(3)]] * 2
     columns = ["coded_texts", "coded_utf8_bytes", "coded_model", "coded_arithmetic"]

@@ -100,7 +100,7 @@ def test_values_without_spread_have_no_t_test_and_no_interval(values: list[float
 
 
 def test_what_tables_round_is_no_spread() -> None:
-    """Three times one answer of 12, or of 300, as differences of shares with six digits: a t test would say 1e-11."""
+    """Three times one response of 12, or of 300, as differences of shares with six digits: a t test would say 1e-11."""
     twelfths = np.array([0.583333, 0.0833333, 0.916667]) - [0.5, 0, 0.833333]
     assert len({*twelfths}) == 3
     assert effect_of(twelfths).p_greater == 1 / 8

@@ -90,7 +90,7 @@ def test_a_score_that_is_never_back_or_was_back_unseen_bounds_the_ratio() -> Non
 
 @pytest.mark.parametrize("base", [0.9, 0.95])
 def test_what_was_never_away_cannot_come_back(base: float) -> None:
-    """Or a model that the first side does not move would come back sooner than any other."""
+    """Or a model that the alignment stage does not move would come back sooner than any other."""
     assert np.isnan(reversal_ratio(SIZES, np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.6]), base, 50)).all()
 
 

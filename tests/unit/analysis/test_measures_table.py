@@ -45,7 +45,16 @@ def rebound_table_of_seeds(side: str = "positive", sizes: tuple[int, ...] = SIZE
                     top = first / 64 + seed / 16
                     score = 0.5 + top * (1.5 * np.exp(-second / 32) - 0.5)
                     rows.append((base, side, "first", "second", first, second, seed, score, 8))
-    names = ["base", "first_side", "first_recipe", "second_recipe", "first_size", "second_size", "seed", "score"]
+    names = [
+        "base",
+        "alignment_side",
+        "alignment_recipe",
+        "inverse_recipe",
+        "alignment_size",
+        "inverse_size",
+        "seed",
+        "score",
+    ]
     return pd.DataFrame(rows, columns=[*names, "prompts"])
 
 
@@ -76,28 +85,30 @@ def value(table: pd.DataFrame, measure: str, **where: Any) -> float:
 def test_every_measure_has_a_row_for_each_seed_and_size(table: pd.DataFrame) -> None:
     assert list(table) == COLUMNS
     assert list(dict.fromkeys(table["measure"])) == list(REBOUND)
-    assert not table.duplicated(["base", "seed", "first_size", "pair", "measure"]).any()
+    assert not table.duplicated(["base", "seed", "alignment_size", "pair", "measure"]).any()
     over_sizes = table["measure"].str.startswith("crossing-")
     assert len(table) == 2 * 3 * (2 + 2 * (len(REBOUND) - 2))
-    assert (table["first_size"].isna() == over_sizes).all()
+    assert (table["alignment_size"].isna() == over_sizes).all()
     assert table["pair"].isna().all()
     assert list(dict.fromkeys(table["base"])) == BASES
 
 
 def test_each_row_measures_its_own_cells(table: pd.DataFrame) -> None:
-    assert value(table, "start", base="nano", seed=2, first_size=16) == 0.25 + 0.125
-    assert value(table, "start", base="NA", seed=2, first_size=16) == 0.5 + 0.125
-    assert value(table, "end", base="nano", seed=1, first_size=8) == pytest.approx(-0.09375)
-    assert value(table, "overshoot", base="nano", seed=1, first_size=8) == pytest.approx(0.09375)
+    assert value(table, "start", base="nano", seed=2, alignment_size=16) == 0.25 + 0.125
+    assert value(table, "start", base="NA", seed=2, alignment_size=16) == 0.5 + 0.125
+    assert value(table, "end", base="nano", seed=1, alignment_size=8) == pytest.approx(-0.09375)
+    assert value(table, "overshoot", base="nano", seed=1, alignment_size=8) == pytest.approx(0.09375)
     assert value(table, "crossing-start", base="nano", seed=3) == 0.125
     assert value(table, "crossing-end", base="nano", seed=3) == pytest.approx(0.0625)
-    assert value(table, "initial-rate", base="nano", seed=3, first_size=8) == pytest.approx((1 - np.exp(-1 / 8)) / 4)
-    assert value(table, "two-phase", base="nano", seed=1, first_size=8) == pytest.approx(-2 * np.log(6))
+    assert value(table, "initial-rate", base="nano", seed=3, alignment_size=8) == pytest.approx(
+        (1 - np.exp(-1 / 8)) / 4
+    )
+    assert value(table, "two-phase", base="nano", seed=1, alignment_size=8) == pytest.approx(-2 * np.log(6))
 
 
 def test_bounds_are_kept_where_a_ratio_is_censored(table: pd.DataFrame) -> None:
     ratios = table[table["measure"] == "reversal-ratio"]
-    never = ratios[(ratios["base"] == "NA") & (ratios["seed"] == 1) & (ratios["first_size"] == 8)]
+    never = ratios[(ratios["base"] == "NA") & (ratios["seed"] == 1) & (ratios["alignment_size"] == 8)]
     assert never[["value", "low", "high"]].to_numpy().tolist() == [[7.0, 7.0, np.inf]]
     assert np.isfinite(ratios[ratios["base"] == "nano"]["high"]).all()
     others = table[table["measure"] != "reversal-ratio"]
@@ -122,11 +133,11 @@ def test_without_the_model_before_the_second_side_what_needs_it_is_missing() -> 
 
 def test_a_seed_without_a_cell_misses_what_is_measured_of_it() -> None:
     rows = rebound_table_of_seeds()
-    gone = (rows["base"] == "nano") & (rows["seed"] == 2) & (rows["first_size"] == 8) & (rows["second_size"] == 16)
+    gone = (rows["base"] == "nano") & (rows["seed"] == 2) & (rows["alignment_size"] == 8) & (rows["inverse_size"] == 16)
     table = rebound_measures(rows[~gone], BASE_SCORES)
-    assert np.isnan(value(table, "area", base="nano", seed=2, first_size=8))
-    assert not np.isnan(value(table, "area", base="nano", seed=2, first_size=16))
-    assert np.isnan(value(table, "matched-fall", base="nano", seed=2, first_size=16))
+    assert np.isnan(value(table, "area", base="nano", seed=2, alignment_size=8))
+    assert not np.isnan(value(table, "area", base="nano", seed=2, alignment_size=16))
+    assert np.isnan(value(table, "matched-fall", base="nano", seed=2, alignment_size=16))
 
 
 def test_resistance_is_forward_minus_inverse_and_the_mean_over_pairs() -> None:
@@ -138,11 +149,11 @@ def test_resistance_is_forward_minus_inverse_and_the_mean_over_pairs() -> None:
     assert value(table, "entropy-gap", seed=1, pair="all") == 0.0
     assert value(table, "cross-entropy-gap", seed=1, pair="1-2") == 0.25
     assert value(table, "training-loss-gap", seed=1, pair="2-3") == -0.5
-    assert table["first_size"].isna().all()
+    assert table["alignment_size"].isna().all()
 
 
 def test_there_is_no_mean_of_bounds(table: pd.DataFrame) -> None:
-    summary = measures_summary(table).set_index(["measure", "base", "first_size"])
+    summary = measures_summary(table).set_index(["measure", "base", "alignment_size"])
     censored, known = summary.loc[("reversal-ratio", "NA", 8)], summary.loc[("start", "nano", 16)]
     assert (censored["seeds"], censored["at_least"], censored["at_most"], censored["missing"]) == (3, 3, 0, 0)
     assert np.isnan(censored["mean"])
@@ -171,7 +182,7 @@ def test_the_script_measures_both_kinds_that_share_a_name(tmp_path: Path) -> Non
     subprocess.run([sys.executable, str(script), job, *paths], check=True)
     found = read_measures(outputs["table"])
     assert list(dict.fromkeys(found["measure"])) == [*REBOUND, *GAPS]
-    assert value(found, "start", base="NA", seed=2, first_size=16) == pytest.approx(0.625)
+    assert value(found, "start", base="NA", seed=2, alignment_size=16) == pytest.approx(0.625)
     assert "reversal-ratio" in outputs["html"].read_text()
 
 

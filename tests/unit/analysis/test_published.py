@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from elasticity.analysis.aggregation import resistance_table
-from elasticity.analysis.published import printed_resistance, printed_reversion, reversions
+from elasticity.analysis.published import published_resistance, published_reversion, reversions
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.analyses import PAPER, PrintedPlan
+from elasticity.pipeline.analyses import PAPER, PublishedPlan
 
 RESISTANCE = pd.read_csv(PAPER / "resistance.csv")
 REVERSION = pd.read_csv(PAPER / "reversion.csv")
@@ -54,31 +54,31 @@ def measured(**shifts: float) -> pd.DataFrame:
 
 
 def test_equal_numbers_differ_by_nothing_and_agree() -> None:
-    table = printed_resistance(measured(), RESISTANCE, "safe", {"mine": "Llama2-7B"})
+    table = published_resistance(measured(), RESISTANCE, "safe", {"mine": "Llama2-7B"})
     assert len(table) == 2 * 3 * 3
     same = table[table["measure"] == "cross_entropy"]
     assert same["difference"].to_numpy() == pytest.approx(np.zeros(9), abs=1e-12)
     assert same["agrees"].tolist() == ["", "", "yes"] * 3
     assert same["direction"].tolist()[:3] == ["inverse", "forward", "forward - inverse"]
-    assert (same["low"] <= same["printed"]).all()
-    assert (same["printed"] <= same["high"]).all()
+    assert (same["low"] <= same["published"]).all()
+    assert (same["published"] <= same["high"]).all()
 
 
 def test_the_training_loss_is_compared_with_the_same_numbers() -> None:
-    table = printed_resistance(measured(), RESISTANCE, "safe", {"mine": "Llama2-7B"})
+    table = published_resistance(measured(), RESISTANCE, "safe", {"mine": "Llama2-7B"})
     losses = table[(table["measure"] == "training_loss") & (table["agrees"] == "")]
-    assert losses["difference"].to_numpy() == pytest.approx(losses["printed"].to_numpy())
+    assert losses["difference"].to_numpy() == pytest.approx(losses["published"].to_numpy())
 
 
 def test_an_effect_of_the_other_sign_does_not_agree() -> None:
-    table = printed_resistance(measured(_12=0.02), RESISTANCE, "safe", {"mine": "Llama2-7B"})
+    table = published_resistance(measured(_12=0.02), RESISTANCE, "safe", {"mine": "Llama2-7B"})
     effects = table[(table["measure"] == "cross_entropy") & (table["direction"] == "forward - inverse")]
     assert dict(zip(effects["pair"], effects["agrees"], strict=True)) == {"1-2": "no", "1-3": "yes", "2-3": "yes"}
     assert effects.set_index("pair").loc["1-2", "measured"] == pytest.approx(0.0079 - 0.02)
 
 
 def test_bases_without_printed_numbers_are_left_out() -> None:
-    assert printed_resistance(measured(), RESISTANCE, "safe", {"other": "Llama2-7B"}).empty
+    assert published_resistance(measured(), RESISTANCE, "safe", {"other": "Llama2-7B"}).empty
 
 
 # Reversion
@@ -90,8 +90,8 @@ def decays(starts: dict[int, float], scale: float, seeds: tuple[int, ...] = (1, 
         [
             {
                 "base": "mine",
-                "first_size": first,
-                "second_size": second,
+                "alignment_size": first,
+                "inverse_size": second,
                 "seed": seed,
                 "kl": start * np.exp(-second / (scale + seed)),
             }
@@ -110,10 +110,10 @@ def test_a_seed_has_its_divergence_and_its_size() -> None:
 
 def test_divergences_stand_beside_the_printed_ones() -> None:
     per_seed = reversions(decays({1000: 0.2, 10000: 0.3}, 300))
-    table = printed_reversion(per_seed, REVERSION, {"mine": "Llama2-7B"}).set_index(["quantity", "first_size"])
+    table = published_reversion(per_seed, REVERSION, {"mine": "Llama2-7B"}).set_index(["quantity", "alignment_size"])
     assert table.loc[("kl", "1000"), "difference"] == pytest.approx(0.2 - 0.21)
-    assert table.loc[("reversion_size", "10000"), "printed"] == 729
-    assert table.loc[("kl", "10000 - 1000"), "printed"] == pytest.approx(0.06)
+    assert table.loc[("reversion_size", "10000"), "published"] == 729
+    assert table.loc[("kl", "10000 - 1000"), "published"] == pytest.approx(0.06)
     assert table["agrees"].to_dict() == {
         ("kl", "1000"): "",
         ("kl", "10000"): "",
@@ -127,7 +127,7 @@ def test_divergences_stand_beside_the_printed_ones() -> None:
 def test_a_mean_is_missing_if_a_seed_never_reverts() -> None:
     divergences = decays({1000: 0.2}, 300)
     divergences.loc[divergences["seed"] == 2, "kl"] = 0.5
-    table = printed_reversion(reversions(divergences), REVERSION, {"mine": "Gemma-2B"}).set_index("quantity")
+    table = published_reversion(reversions(divergences), REVERSION, {"mine": "Gemma-2B"}).set_index("quantity")
     assert np.isnan(table.loc["reversion_size", "measured"])
     assert table.loc["reversion_size", "agrees"] == ""
     assert table.loc["kl", "measured"] == pytest.approx(0.35)
@@ -136,35 +136,35 @@ def test_a_mean_is_missing_if_a_seed_never_reverts() -> None:
 # The plan
 
 
-def with_printed(values: dict[str, Any], base: str) -> PrintedPlan:
+def with_published(values: dict[str, Any], base: str) -> PublishedPlan:
     values["models"][base] = values["models"]["nano"] | {"checkpoints": []}
-    values["resistance"]["slices"] |= {"bases": ["nano", base], "printed": "safe"}
-    return PrintedPlan(read_study(values))
+    values["resistance"]["slices"] |= {"bases": ["nano", base], "published": "safe"}
+    return PublishedPlan(read_study(values))
 
 
 @pytest.mark.parametrize("base", ["Llama2-7B", "llama-2-7b"])
 def test_models_are_known_by_name(values: dict[str, Any], base: str) -> None:
-    plan = with_printed(values, base)
+    plan = with_published(values, base)
     job = json.loads(plan.resistance_job(SimpleNamespace(experiment="slices")))
     assert job == {"task": "safe", "models": {base: "Llama2-7B"}}
-    assert plan.targets() == ["results/tiny/tables/printed-resistance-slices.csv"]
+    assert plan.targets() == ["results/tiny/tables/published-resistance-slices.csv"]
     plan.check()
 
 
 def test_a_comparison_without_a_model_of_the_paper_is_an_error(values: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"resistance\.slices\.printed: the paper has no numbers of nano, mine"):
-        with_printed(values, "mine").check()
+        with_published(values, "mine").check()
 
 
 def test_nothing_is_compared_unless_it_is_asked_for(values: dict[str, Any]) -> None:
-    plan = PrintedPlan(read_study(values))
+    plan = PublishedPlan(read_study(values))
     plan.check()
     assert plan.targets() == []
 
 
 def test_divergences_are_compared_if_they_are_measured(values: dict[str, Any]) -> None:
-    values["rebound"]["existence"]["printed"] = True
+    values["rebound"]["existence"]["published"] = True
     with pytest.raises(UserError, match="divergence: true"):
         read_study(values)
     values["rebound"]["existence"]["divergence"] = True
-    assert PrintedPlan(read_study(values)).targets() == ["results/tiny/tables/printed-reversion-existence.csv"]
+    assert PublishedPlan(read_study(values)).targets() == ["results/tiny/tables/published-reversion-existence.csv"]

@@ -44,7 +44,7 @@ def tables(
     for d1, training, seed, first, second in cells:
         d2, d3 = 5 * first, 2 * second
         cell: dict[str, Any] = {"training": training, "base": f"base-{d1}", "seed": seed}
-        cell |= {"first_size": first, "second_size": second}
+        cell |= {"alignment_size": first, "inverse_size": second}
         amounts.append(cell | {"pretraining_tokens": d1, "alignment_tokens": d2, "perturbation_tokens": d3})
         for corpus in CORPORA:
             gamma = 2.0 + (delta(corpus, d1, d2, d3) if second else 0.0) * (1 + noise * (seed - 1.5))
@@ -55,7 +55,7 @@ def tables(
 
 def test_the_slope_is_the_change_of_bits_per_byte_over_l() -> None:
     per_seed = spring_seeds(*tables(series))
-    cell = per_seed.query("training == 'joint' and seed == 2 and first_size == 200 and second_size == 20")
+    cell = per_seed.query("training == 'joint' and seed == 2 and alignment_size == 200 and inverse_size == 20")
     cell = cell.set_index("corpus")
     assert cell["k"].unique() == pytest.approx(8000 / 1000)
     assert cell["l"].unique() == pytest.approx(40 / 1000)
@@ -98,7 +98,7 @@ def test_signs_are_those_that_the_intervals_settle() -> None:
 
 def test_joint_minus_sequential_is_paired_by_seed() -> None:
     lengths, amounts = tables(series, seeds=(1, 2, 3), noise=0.5)
-    later = (lengths["training"] == "joint") & (lengths["second_size"] > 0) & (lengths["corpus"] == "control")
+    later = (lengths["training"] == "joint") & (lengths["inverse_size"] > 0) & (lengths["corpus"] == "control")
     lengths.loc[later, "nats"] += 4 * 0.25 * math.log(2)
     table = spring_table(spring_seeds(lengths, amounts))
     difference = table[(table["training"] == DIFFERENCE) & (table["corpus"] == "control")]
@@ -175,7 +175,7 @@ def test_there_is_no_ratio_to_what_does_not_move(denominators: list[float]) -> N
     assert np.isnan(ratio_interval(numerators, np.array(denominators))).all()
 
 
-def test_tokens_are_counted_up_to_a_rung() -> None:
+def test_tokens_are_counted_up_to_a_checkpoint() -> None:
     losses = pd.DataFrame({"examples": [4, 4, 3], "tokens": [40, 50, 9]})
     assert [trained_tokens(losses, size) for size in (0, 4, 8, 11)] == [0, 40, 90, 99]
     with pytest.raises(ValueError, match="no update ends after 5"):

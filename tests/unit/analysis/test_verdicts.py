@@ -12,8 +12,8 @@ from scipy import stats
 
 from elasticity.analysis.aggregation import base_scores, rebound_seeds
 from elasticity.analysis.calibration import calibration_table
-from elasticity.analysis.jobs import CalibrationJob, Design, JudgedClaim, ReboundJudgeJob, VerdictsJob
-from elasticity.analysis.verdict_reasons import sentence, sizing
+from elasticity.analysis.jobs import CalibrationJob, Design, PlannedClaim, ReboundTableJob, VerdictsJob
+from elasticity.analysis.verdict_reasons import error_rates, sentence
 from elasticity.analysis.verdicts import COLUMNS, claim_values, prompt_measures, verdict_seeds, verdict_table
 from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Claim, claims_digest, declared, telling_p
@@ -49,32 +49,32 @@ def rows(measure: str, numbers: Sequence[Bounds], base: str = "a", size: int | N
     for seed, number in enumerate(numbers, start=1):
         low, high = number if isinstance(number, tuple) else (number, number)
         value = low if math.isfinite(low) or math.isnan(low) else high
-        found.append({"base": base, "seed": seed, "first_size": size, "pair": None, "measure": measure})
+        found.append({"base": base, "seed": seed, "alignment_size": size, "pair": None, "measure": measure})
         found[-1] |= {"value": value, "low": low, "high": high}
-    return pd.DataFrame(found).astype({"first_size": float, "pair": object})
+    return pd.DataFrame(found).astype({"alignment_size": float, "pair": object})
 
 
 def tables(*parts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {"x": pd.concat(parts, ignore_index=True)}
 
 
-def judge(
+def score_model(
     claims: Mapping[str, Claim], measures: Mapping[str, pd.DataFrame], calibration: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """The verdicts by claim, without a look at prompts."""
-    judged = [
-        JudgedClaim(name=name, claim=claim, bases={"x": ("a",)}, figure="f.svg", table="t.csv")
+    planned = [
+        PlannedClaim(name=name, claim=claim, bases={"x": ("a",)}, figure="f.svg", table="t.csv")
         for name, claim in claims.items()
     ]
     seeds = tuple(sorted({int(seed) for table in measures.values() for seed in table["seed"]}))
-    job = VerdictsJob(claims=tuple(judged), seeds=seeds, experiments=tuple(measures), tasks=(), rebound={})
+    job = VerdictsJob(claims=tuple(planned), seeds=seeds, experiments=tuple(measures), tasks=(), rebound={})
     table = verdict_table(job, verdict_seeds(job, measures), {}, calibration)
     assert list(table.columns) == COLUMNS
     return table.set_index("claim")
 
 
 def one(numbers: Sequence[Bounds], measure: str = "area", **changes: Any) -> "pd.Series[Any]":
-    return judge({"c": claim(measure, **changes)}, tables(rows(measure, numbers))).loc["c"]
+    return score_model({"c": claim(measure, **changes)}, tables(rows(measure, numbers))).loc["c"]
 
 
 # One number a seed
@@ -200,13 +200,13 @@ def test_a_crossing_needs_both_of_its_parts(start: list[float], end: list[float]
     parts = {"crossing-start": start, "crossing-end": end}
     measures = tables(*(rows(part, numbers, size=None) for part, numbers in parts.items()))
     job = VerdictsJob(
-        claims=(JudgedClaim(name="c", claim=claim("crossing"), bases={"x": ("a",)}, figure="f", table="t"),),
+        claims=(PlannedClaim(name="c", claim=claim("crossing"), bases={"x": ("a",)}, figure="f", table="t"),),
         seeds=(1, 2, 3, 4, 5),
         experiments=("x",),
         tasks=(),
         rebound={},
     )
-    row = judge({"c": claim("crossing")}, measures).loc["c"]
+    row = score_model({"c": claim("crossing")}, measures).loc["c"]
     assert row["verdict"] == verdict
     assert row["effect"] == pytest.approx(min(np.mean(start), np.mean(end)))
     p = [stats.ttest_1samp(numbers, 0, alternative="greater").pvalue for numbers in (start, end)]
@@ -223,7 +223,7 @@ def test_holm_over_the_confirmatory_and_benjamini_hochberg_over_the_others() -> 
     roles = {"area": "confirmatory", "overshoot": "confirmatory"}
     roles |= {"initial-rate": "exploratory", "matched-fall": "exploratory"}
     claims = {name: claim(name, role=role) for name, role in roles.items()}
-    table = judge(claims, tables(*(rows(name, weak) for name in roles)))
+    table = score_model(claims, tables(*(rows(name, weak) for name in roles)))
     p = stats.ttest_1samp(weak, 0, alternative="greater").pvalue
     assert 0.025 < p < 0.05
     assert table["p"].tolist() == pytest.approx([p] * 4)
@@ -235,7 +235,7 @@ def test_holm_over_the_confirmatory_and_benjamini_hochberg_over_the_others() -> 
 
 def test_a_claim_that_cannot_be_tested_stays_in_its_family() -> None:
     measures = tables(rows("area", UP), rows("two-phase", [NAN] * 5))
-    table = judge({"area": claim("area"), "two-phase": claim("two-phase")}, measures)
+    table = score_model({"area": claim("area"), "two-phase": claim("two-phase")}, measures)
     assert table.loc["area", "p_adjusted"] == pytest.approx(2 * table.loc["area", "p"])
     assert math.isnan(table.loc["two-phase", "p_adjusted"])
 
@@ -273,7 +273,7 @@ CALIBRATION = CALIBRATION.assign(
 def test_a_test_that_errs_too_often_decides_nothing(
     measure: str, numbers: list[float], verdict: str, reason: str
 ) -> None:
-    row = judge({"c": claim(measure)}, tables(rows(measure, numbers)), CALIBRATION).loc["c"]
+    row = score_model({"c": claim(measure)}, tables(rows(measure, numbers)), CALIBRATION).loc["c"]
     assert row["verdict"] == verdict
     assert reason in row["reason"]
 
@@ -282,20 +282,20 @@ def test_a_real_calibration_covers_the_claims_of_its_designs() -> None:
     job = CalibrationJob(
         settings=Calibration(draws=50),
         seeds=3,
-        designs={"x": Design(first_sizes=(8, 16), second_sizes=(0, 4, 8), prompts=8)},
+        designs={"x": Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), prompts=8)},
         resistance=("z",),
     )
     table = calibration_table(job)
     ratio, end = claim("reversal-ratio", over="sizes", direction="less"), claim("end", over="bases", direction="less")
     for one_claim in (claim("crossing"), ratio, end, claim("kl-gap", experiment="z")):
-        found = sizing(alone(one_claim), table)
+        found = error_rates(alone(one_claim), table)
         assert found is not None, one_claim
         assert 0 <= found.confirms <= 1
-    assert sizing(alone(claim("crossing", experiment="other")), table) is None
+    assert error_rates(alone(claim("crossing", experiment="other")), table) is None
 
 
-def alone(claim: Claim, **bases: tuple[str, ...]) -> JudgedClaim:
-    return JudgedClaim(name="c", claim=claim, bases={"x": ("a",), **bases}, figure="f", table="t")
+def alone(claim: Claim, **bases: tuple[str, ...]) -> PlannedClaim:
+    return PlannedClaim(name="c", claim=claim, bases={"x": ("a",), **bases}, figure="f", table="t")
 
 
 def test_tests_that_decide_nothing_make_no_room_for_others() -> None:
@@ -309,7 +309,7 @@ def test_tests_that_decide_nothing_make_no_room_for_others() -> None:
         (claim("area", role="exploratory", seeds=6), None, 2 * p),
     ]:
         claims = {"blocked": blocked, "weak": claim("matched-fall", role="exploratory")}
-        table = judge(claims, measures, calibration)
+        table = score_model(claims, measures, calibration)
         assert table.loc["weak", "p_adjusted"] == pytest.approx(expected)
         assert math.isnan(table.loc["blocked", "p_adjusted"]) == (expected > p)
 
@@ -325,13 +325,13 @@ def test_a_refutation_is_wrong_where_nothing_differs_but_right_in_a_plain_relaxa
     wrong = {}
     for scenario in ("relaxation", "nothing", "rebound"):
         table = rates.assign(against=np.where(rates["scenario"] == scenario, 0.2, 0.0))
-        found = [sizing(alone(claim("end", over=over, direction="less")), table) for over in ("value", "bases")]
+        found = [error_rates(alone(claim("end", over=over, direction="less")), table) for over in ("value", "bases")]
         wrong[scenario] = [sized.refutes_too_often for sized in found if sized]
     assert wrong == {"relaxation": [False, True], "nothing": [True, True], "rebound": [True, True]}
 
 
 def test_a_control_of_another_base_model_is_sized_as_such() -> None:
-    """It does not share the answers of the base model, which seeds tell nothing about."""
+    """It does not share the responses of the base model, which seeds tell nothing about."""
     held = claim("end", over="control", control="y")
     assert alone(held, y=("a",)).compares == "control"
     assert alone(held, y=("b",)).compares == "bases"
@@ -342,12 +342,12 @@ def test_a_control_of_another_base_model_is_sized_as_such() -> None:
 TUNING = FineTuning(learning_rate=1e-3, batch_size=4, max_length=16)
 
 
-def scored(first_side: str, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[pd.DataFrame, ReboundJudgeJob]:
+def scored(alignment_side: str, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[pd.DataFrame, ReboundTableJob]:
     """Scores of two P, three N and twenty prompts, and of the base model."""
     random = np.random.default_rng(3)
-    cell = {"base": "a", "first_side": first_side, "first_recipe": "first", "second_recipe": "second"}
+    cell = {"base": "a", "alignment_side": alignment_side, "alignment_recipe": "alignment", "inverse_recipe": "inverse"}
     found = [
-        cell | {"seed": seed, "first_size": p, "second_size": n, "prompt_id": f"p{i}", "score": random.random()}
+        cell | {"seed": seed, "alignment_size": p, "inverse_size": n, "prompt_id": f"p{i}", "score": random.random()}
         for seed in seeds
         for p in (8, 16)
         for n in (0, 4, 8)
@@ -355,16 +355,22 @@ def scored(first_side: str, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[pd.Data
     ]
     base = [dict.fromkeys(cell) | {"base": "a", "prompt_id": f"p{i}", "score": random.random()} for i in range(20)]
     experiment = Rebound.model_validate(
-        {"task": "t", "bases": ("a",), "first_side": first_side, "first_sizes": (8, 16), "second_sizes": (0, 4, 8)}
+        {
+            "task": "t",
+            "bases": ("a",),
+            "alignment_side": alignment_side,
+            "alignment_sizes": (8, 16),
+            "inverse_sizes": (0, 4, 8),
+        }
     )
-    return pd.DataFrame(found + base), ReboundJudgeJob(experiment=experiment, seeds=seeds, second_side=TUNING)
+    return pd.DataFrame(found + base), ReboundTableJob(experiment=experiment, seeds=seeds, inverse=TUNING)
 
 
-@pytest.mark.parametrize("first_side", ["positive", "negative"])
-def test_means_over_prompts_are_the_measures(first_side: str) -> None:
-    scores, job = scored(first_side)
-    sign = 1 if first_side == "positive" else -1
-    s = sign * rebound_seeds(scores, job).set_index(["first_size", "second_size", "seed"])["score"]
+@pytest.mark.parametrize("alignment_side", ["positive", "negative"])
+def test_means_over_prompts_are_the_measures(alignment_side: str) -> None:
+    scores, job = scored(alignment_side)
+    sign = 1 if alignment_side == "positive" else -1
+    s = sign * rebound_seeds(scores, job).set_index(["alignment_size", "inverse_size", "seed"])["score"]
     b = sign * base_scores(scores)["a"]
     expected = {
         ("start", 8): s[8, 0] - b,
@@ -374,9 +380,9 @@ def test_means_over_prompts_are_the_measures(first_side: str) -> None:
         ("crossing-start", 0): s[16, 0] - s[8, 0],
         ("crossing-end", 0): s[8, 8] - s[16, 8],
     }
-    table = prompt_measures(scores, job).fillna({"first_size": 0})
+    table = prompt_measures(scores, job).fillna({"alignment_size": 0})
     assert len(table) == len(expected) * 3 * 20
-    means = table.groupby(["measure", "first_size", "seed"])["value"].mean()
+    means = table.groupby(["measure", "alignment_size", "seed"])["value"].mean()
     for (measure, size), values in expected.items():
         assert means[measure, size].tolist() == pytest.approx(values.tolist())
 
@@ -385,15 +391,19 @@ def test_the_second_view_has_the_same_mean_and_leaves_excluded_seeds_out() -> No
     scores, job = scored("positive", (1, 2, 3, 4))
     measures = {"x": prompt_measures(scores, job)}
     per_seed = (
-        measures["x"].groupby(["base", "measure", "first_size", "seed"], dropna=False, as_index=False)["value"].mean()
+        measures["x"]
+        .groupby(["base", "measure", "alignment_size", "seed"], dropna=False, as_index=False)["value"]
+        .mean()
     )
     per_seed = per_seed.assign(pair=NAN, low=per_seed["value"], high=per_seed["value"])
     claims = {
         "over": claim("end", over="sizes", exclusions={4: "odd"}),
         "less": claim("crossing", direction="less"),
     }
-    judged = tuple(JudgedClaim(name=n, claim=c, bases={"x": ("a",)}, figure="f", table="t") for n, c in claims.items())
-    whole = VerdictsJob(claims=judged, seeds=job.seeds, experiments=("x",), tasks=("t",), rebound={"x": job})
+    planned = tuple(
+        PlannedClaim(name=n, claim=c, bases={"x": ("a",)}, figure="f", table="t") for n, c in claims.items()
+    )
+    whole = VerdictsJob(claims=planned, seeds=job.seeds, experiments=("x",), tasks=("t",), rebound={"x": job})
     values = verdict_seeds(whole, {"x": per_seed})
     table = verdict_table(whole, values, {"t": scores}).set_index("claim")
     assert table["clustered_effect"].tolist() == pytest.approx(table["effect"].tolist())
@@ -423,8 +433,10 @@ def test_page_and_figure_take_what_has_no_number(others: int, tmp_path: Any) -> 
     parts = {"area": UP, "reversal-ratio": [(1.0, INF)] * 5, "two-phase": [NAN] * 5, "overshoot": [-x for x in UP]}
     measures = tables(*(rows(part, numbers) for part, numbers in parts.items()))
     claims = {f"about-{name}": claim(name, hypothesis="1 < 2 & more") for name in parts}
-    judged = tuple(JudgedClaim(name=n, claim=c, bases={"x": ("a",)}, figure="f", table="t") for n, c in claims.items())
-    job = VerdictsJob(claims=judged, seeds=(1, 2, 3, 4, 5), experiments=("x",), tasks=(), rebound={})
+    planned = tuple(
+        PlannedClaim(name=n, claim=c, bases={"x": ("a",)}, figure="f", table="t") for n, c in claims.items()
+    )
+    job = VerdictsJob(claims=planned, seeds=(1, 2, 3, 4, 5), experiments=("x",), tasks=(), rebound={})
     values = verdict_seeds(job, measures)
     table = verdict_table(job, values, {})
     record: dict[str, str | int] = {"claims": "0" * 64, "training_jobs": 5, "under_other_claims": others}

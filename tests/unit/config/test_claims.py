@@ -25,14 +25,14 @@ CROSSING = {
 @pytest.fixture
 def two(values: Values) -> Values:
     """A study with a rebound experiment over two P and two bases, its control, one over one of each, and slices."""
-    existence = values["rebound"]["existence"] | {"bases": ["nano-step3", "nano"], "first_sizes": [8, 16]}
-    values["recipes"] = {"other": values["second_side"]}
+    existence = values["rebound"]["existence"] | {"bases": ["nano-step3", "nano"], "alignment_sizes": [8, 16]}
+    values["recipes"] = {"other": values["inverse"]}
     values["rebound"] = {
         "existence": existence,
-        "control": existence | {"second_recipe": "other"},
+        "control": existence | {"inverse_recipe": "other"},
         "fewer": existence | {"bases": ["nano"]},
-        "others": existence | {"bases": ["nano", "given"], "first_sizes": [4, 8]},
-        "single": existence | {"bases": ["nano"], "first_sizes": [8], "second_sizes": [4, 8]},
+        "others": existence | {"bases": ["nano", "given"], "alignment_sizes": [4, 8]},
+        "single": existence | {"bases": ["nano"], "alignment_sizes": [8], "inverse_sizes": [4, 8]},
     }
     values["resistance"]["slices"] |= {"bases": ["nano"]}
     return values
@@ -96,15 +96,15 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
     ),
     "one P": (
         {"experiment": "single", "measure": "end", "over": "sizes"},
-        ["claims.falls.over: sizes", "rebound.single.first_sizes holds one"],
+        ["claims.falls.over: sizes", "rebound.single.alignment_sizes holds one"],
     ),
-    "one P to cross": ({"experiment": "single", "measure": "crossing-end"}, ["first_sizes holds one"]),
+    "one P to cross": ({"experiment": "single", "measure": "crossing-end"}, ["alignment_sizes holds one"]),
     "no single P": ({"over": "sizes"}, ["claims.falls.over: crossing has no single P", "bases or control"]),
     "no single P, resistance": (
         {"experiment": "slices", "measure": "kl-gap", "over": "sizes"},
         ["kl-gap has no single P"],
     ),
-    "no N of 0": ({"experiment": "single", "measure": "start"}, ["start needs 0", "rebound.single.second_sizes"]),
+    "no N of 0": ({"experiment": "single", "measure": "start"}, ["start needs 0", "rebound.single.inverse_sizes"]),
     "no control": ({"over": "control"}, ["claims.falls.control is missing"]),
     "a control for nothing": ({"control": "control"}, ["claims.falls.control is given", "set over: control"]),
     "unknown control": ({"over": "control", "control": "neutral"}, ["claims.falls.control: 'neutral' is no rebound"]),
@@ -113,7 +113,7 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
         {"measure": "end", "over": "control", "control": "single"},
         [
             "cells cannot be paired",
-            "second_sizes is [0, 4, 8], but rebound.single.second_sizes is [4, 8]: these must be equal;",
+            "inverse_sizes is [0, 4, 8], but rebound.single.inverse_sizes is [4, 8]: these must be equal;",
         ],
     ),
     "control with fewer cells": (

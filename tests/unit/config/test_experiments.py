@@ -1,4 +1,4 @@
-"""Second sides on other data: neutral ones, more of the first side, another task's; and bases with random weights."""
+"""Inverse stages on other data: neutral ones, more of the alignment stage, another task's; and bases with random weights."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from elasticity.core.errors import UserError
 from elasticity.pipeline import cost
 from elasticity.pipeline.compression import CompressionPlan, SpringsPlan
 from elasticity.pipeline.rebound import Plan
-from elasticity.training.datasets import answers_once
+from elasticity.training.datasets import responses_once
 from elasticity.training.jobs import FineTuneJob, JointJob, PretrainJob
 from tests.conftest import ROOT
 from tests.unit.conftest import complaint, plain
@@ -35,19 +35,26 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     """Every recipe has an experiment of its name."""
     monkeypatch.chdir(tmp_path)
     texts = {"kind": "file", "path": "manual.txt", "format": "passages"}
-    pools = {"sides": ["neutral"], "held_out": 4, "neutral": 12}
-    values["tasks"]["manual"] = {"source": texts, "pools": pools}
+    splits = {"sides": ["neutral"], "held_out": 4, "neutral": 12}
+    values["tasks"]["manual"] = {"source": texts, "splits": splits}
     source = {"kind": "file", "path": "products.txt", "format": "vader"}
-    values["tasks"]["products"] = {"source": source, "pools": {"held_out": 4, "positive": 12, "negative": 12}}
-    values["recipes"] = {name: values["second_side"] | {"data": dict(data)} for name, data in DATA.items()}
+    values["tasks"]["products"] = {"source": source, "splits": {"held_out": 4, "positive": 12, "negative": 12}}
+    values["recipes"] = {name: values["inverse"] | {"data": dict(data)} for name, data in DATA.items()}
     existence = values["rebound"]["existence"]
-    values["rebound"] |= {name: existence | {"second_recipe": name} for name in DATA}
+    values["rebound"] |= {name: existence | {"inverse_recipe": name} for name in DATA}
     return values
 
 
 def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
-    where = {"task": "reviews", "base": "nano", "side": side, "recipe": "first", "seed": "2", "first": "16"}
-    return SimpleNamespace(**where, second=second, ladder="0-4-8", experiment=second)
+    where = {
+        "task": "reviews",
+        "base": "nano",
+        "side": side,
+        "alignment_recipe": "alignment",
+        "seed": "2",
+        "alignment_size": "16",
+    }
+    return SimpleNamespace(**where, second=second, run_sizes="0-4-8", experiment=second)
 
 
 # What is trained on
@@ -56,31 +63,31 @@ def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("second", "positive", "negative"),
     [
-        ("second", "reviews/pools/negative", "reviews/pools/positive"),
-        ("neutral", "manual/pools/neutral", "manual/pools/neutral"),
-        ("continued", "reviews/pools/positive", "reviews/pools/negative"),
-        ("elsewhere", "products/pools/negative", "products/pools/positive"),
-        ("praise", "products/pools/positive", "products/pools/negative"),
+        ("second", "reviews/splits/negative", "reviews/splits/positive"),
+        ("neutral", "manual/splits/neutral", "manual/splits/neutral"),
+        ("continued", "reviews/splits/positive", "reviews/splits/negative"),
+        ("elsewhere", "products/splits/negative", "products/splits/positive"),
+        ("praise", "products/splits/positive", "products/splits/negative"),
     ],
 )
 def test_the_pool_of_a_second_side_is_what_its_recipe_names(
     values: Values, second: str, positive: str, negative: str
 ) -> None:
     plan = Plan(read_study(values))
-    for side, pool in (("positive", positive), ("negative", negative)):
-        assert plan.second_side_pools(wildcards(second, side)) == [f"results/tiny/{pool}.parquet"]
-        assert SpringsPlan(plan).second(wildcards(second, side)) == f"results/tiny/{pool}.parquet"
+    for side, split in (("positive", positive), ("negative", negative)):
+        assert plan.inverse_splits(wildcards(second, side)) == [f"results/tiny/{split}.parquet"]
+        assert SpringsPlan(plan).second(wildcards(second, side)) == f"results/tiny/{split}.parquet"
 
 
 def test_what_the_first_side_saw_is_passed_over_in_its_own_task_only(values: Values) -> None:
     plan = Plan(read_study(values))
-    jobs = {name: FineTuneJob.model_validate_json(plan.second_side_job(wildcards(name))) for name in ("second", *DATA)}
+    jobs = {name: FineTuneJob.model_validate_json(plan.inverse_job(wildcards(name))) for name in ("second", *DATA)}
     assert {name: job.skip for name, job in jobs.items() if job.skip} == {"continued": 16}
     assert {job.seed for job in jobs.values()} == {2}
     values["recipes"]["continued"]["data"]["task"] = "reviews"  # the same by its name
-    assert FineTuneJob.model_validate_json(Plan(read_study(values)).second_side_job(wildcards("continued"))).skip == 16
+    assert FineTuneJob.model_validate_json(Plan(read_study(values)).inverse_job(wildcards("continued"))).skip == 16
     joint = JointJob.model_validate_json(
-        SpringsPlan(plan).joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"ladder": "4"}))
+        SpringsPlan(plan).joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"}))
     )
     assert (joint.first.skip, joint.second.skip) == (0, 16)
 
@@ -94,13 +101,13 @@ def test_what_the_first_side_saw_is_passed_over_in_its_own_task_only(values: Val
 def test_no_example_is_in_the_first_side_and_in_what_continues_it(
     tokenizer: PreTrainedTokenizerFast, seed: int, first: int, second: int, names: set[str]
 ) -> None:
-    """For every seed and size; and rungs stay nested."""
+    """For every seed and size; and checkpoints stay nested."""
     rows = [row | {"id": name} for name, row in zip(sorted(names), plain(["A fine film."] * len(names)), strict=True)]
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
 
     def seen(size: int, skip: int = 0) -> list[str]:
         job = {"start": "0", "settings": tuning, "sizes": (size,), "skip": skip, "seed": seed, "template": "plain"}
-        return [example.identity for example in answers_once(FineTuneJob.model_validate(job), tokenizer, [rows])]
+        return [example.identity for example in responses_once(FineTuneJob.model_validate(job), tokenizer, [rows])]
 
     before, after = seen(first), seen(second, skip=first)
     assert (len(before), len(after)) == (first, second)
@@ -113,7 +120,7 @@ def test_too_few_examples_behind_those_of_the_first_side_are_an_error(tokenizer:
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
     job = {"start": "0", "settings": tuning, "sizes": (4,), "skip": 3, "seed": 1, "template": "plain"}
     with pytest.raises(UserError, match="4 examples behind the first 3 are needed, but the data give 2"):
-        answers_once(FineTuneJob.model_validate(job), tokenizer, [plain(["A fine film."] * 5)])
+        responses_once(FineTuneJob.model_validate(job), tokenizer, [plain(["A fine film."] * 5)])
 
 
 # What is measured and shown
@@ -124,14 +131,14 @@ def test_perturbation_text_is_of_the_kind_that_perturbs(values: Values) -> None:
     for name in DATA:
         values["rebound"][name]["compression"] = True
     plan = CompressionPlan(Plan(read_study(values)))
-    pools = {name: Path(plan.corpora("reviews", "nano", "positive", name)["perturbation"]) for name in DATA}
-    assert {name: "/".join(path.parts[2:]) for name, path in pools.items()} == {
-        "neutral": "manual/pools/held-out-pretraining.parquet",
-        "continued": "reviews/pools/held-out-positive.parquet",
-        "elsewhere": "products/pools/held-out-negative.parquet",
-        "praise": "products/pools/held-out-positive.parquet",
+    splits = {name: Path(plan.corpora("reviews", "nano", "positive", name)["perturbation"]) for name in DATA}
+    assert {name: "/".join(path.parts[2:]) for name, path in splits.items()} == {
+        "neutral": "manual/splits/held-out-pretraining.parquet",
+        "continued": "reviews/splits/held-out-positive.parquet",
+        "elsewhere": "products/splits/held-out-negative.parquet",
+        "praise": "products/splits/held-out-positive.parquet",
     }
-    for name, path in pools.items():
+    for name, path in splits.items():
         assert str(path) in plan.texts(wildcards(name))
         assert str(path) in plan.coded_texts(wildcards(name))
 
@@ -176,12 +183,12 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
         "neutral has data of news, which is not declared; declared: manual, products, reviews",
     ),
     "no such side": ("recipes.neutral.data", {"side": "left"}, "recipes.neutral.data.side"),
-    "too few": ("tasks.manual.pools", {"neutral": 7}, "8 neutral texts, but tasks.manual.pools.neutral holds 7"),
-    "no neutral ones": ("recipes.neutral.data", {"task": None}, "8 neutral texts, but tasks.reviews.pools.neutral"),
+    "too few": ("tasks.manual.splits", {"neutral": 7}, "8 neutral texts, but tasks.manual.splits.neutral holds 7"),
+    "no neutral ones": ("recipes.neutral.data", {"task": None}, "8 neutral texts, but tasks.reviews.splits.neutral"),
     "too few for both": (
-        "tasks.reviews.pools",
+        "tasks.reviews.splits",
         {"positive": 23},
-        "rebound.continued, first and second side together, asks for 24 positive texts, but tasks.reviews.pools.posi",
+        "rebound.continued, alignment and inverse stages together, asks for 24 positive texts, but tasks.reviews.splits.posi",
     ),
     "another algorithm": ("recipes.neutral", {"algorithm": {"kind": "dpo"}}, "dpo sets the sides of a task against"),
     "another template": (
@@ -191,8 +198,8 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "on a first side": (
         "rebound.neutral",
-        {"first_recipe": "praise"},
-        "rebound.neutral.first_recipe: has data, which is for the second sides",
+        {"alignment_recipe": "praise"},
+        "rebound.neutral.alignment_recipe: has data, which is for the inverse stages",
     ),
     "on slices": ("resistance.slices.slices", {"data": {"side": "same"}}, "resistance.slices.slices: has data"),
 }
@@ -214,12 +221,12 @@ def test_examples_with_prompts_are_no_data_for_texts(values: Values) -> None:
     assert words in complaint(values)
 
 
-def test_prompts_of_the_other_task_leave_room_for_an_answer(values: Values) -> None:
+def test_prompts_of_the_other_task_leave_room_for_an_response(values: Values) -> None:
     for name, prompts in (("reviews", {"kind": "questions", "max_tokens": 8}), ("manual", {"kind": "questions"})):
         source = {"kind": "file", "path": f"{name}.json", "format": "alpaca" if name == "manual" else "beavertails"}
         values["tasks"][name] |= {"source": source, "prompts": prompts}
     values["rebound"] = {"neutral": values["rebound"]["neutral"]}
-    assert "rebound.neutral.second_recipe.max_length is 16, but a prompt of tasks.manual takes" in complaint(values)
+    assert "rebound.neutral.inverse_recipe.max_length is 16, but a prompt of tasks.manual takes" in complaint(values)
 
 
 def test_a_control_text_is_none_that_a_second_side_is_trained_on(values: Values) -> None:
@@ -234,8 +241,8 @@ def test_a_control_text_is_none_that_a_second_side_is_trained_on(values: Values)
 def test_the_texts_of_a_second_side_are_measured_only_if_some_are_held_out(values: Values) -> None:
     values["compression"] = {"window": 32, "stride": 16}
     values["rebound"]["elsewhere"]["compression"] = True
-    values["tasks"]["products"]["pools"]["held_out"] = 0
-    assert "rebound.elsewhere.compression is measured on texts in tasks.products.pools.held_out" in complaint(values)
+    values["tasks"]["products"]["splits"]["held_out"] = 0
+    assert "rebound.elsewhere.compression is measured on texts in tasks.products.splits.held_out" in complaint(values)
 
 
 @pytest.mark.parametrize(("name", "largest"), [("config", 384), ("studies/laptop", 768)])
@@ -244,15 +251,15 @@ def test_studies_hold_controls_that_differ_in_the_data_alone(
 ) -> None:
     monkeypatch.chdir(ROOT)
     study = read_study_file(Path(f"{name}.yaml"))
-    controls = {name: rebound for name, rebound in study.rebound.items() if study.recipe(rebound.second_recipe).data}
+    controls = {name: rebound for name, rebound in study.rebound.items() if study.recipe(rebound.inverse_recipe).data}
     expected = {"neutral": "neutral manual", "continued": "more positive", "elsewhere": "negative products"}
     assert controls.keys() == ({"neutral"} if name == "config" else expected.keys())
     for control, rebound in controls.items():
-        assert study.second_data(rebound).name == expected[control]
-        assert study.recipe(rebound.second_recipe).model_copy(update={"data": None}) == study.second_side
-        assert set(rebound.first_sizes) <= set(study.rebound["existence"].first_sizes)
-        assert rebound.second_sizes == study.rebound["existence"].second_sizes
-        assert rebound.second_sizes[-1] == largest
+        assert study.inverse_data(rebound).name == expected[control]
+        assert study.recipe(rebound.inverse_recipe).model_copy(update={"data": None}) == study.inverse
+        assert set(rebound.alignment_sizes) <= set(study.rebound["existence"].alignment_sizes)
+        assert rebound.inverse_sizes == study.rebound["existence"].inverse_sizes
+        assert rebound.inverse_sizes[-1] == largest
 
 
 # Random weights
@@ -264,15 +271,15 @@ def test_the_model_before_any_update_is_a_base(values: Values) -> None:
     study = read_study(values)
     plan = Plan(study)
     assert study.bases["nano-step0"] == ("nano", 0)
-    assert PretrainJob.model_validate_json(plan.pretrain_job(SimpleNamespace(model="nano"))).rungs == (0, 3, 6)
-    start = SimpleNamespace(**vars(wildcards("second")) | {"base": "nano-step0", "ladder": "16"})
-    assert FineTuneJob.model_validate_json(plan.first_side_job(start)).start == "0"
+    assert PretrainJob.model_validate_json(plan.pretrain_job(SimpleNamespace(model="nano"))).checkpoints == (0, 3, 6)
+    start = SimpleNamespace(**vars(wildcards("second")) | {"base": "nano-step0", "run_sizes": "16"})
+    assert FineTuneJob.model_validate_json(plan.alignment_job(start)).start == "0"
 
 
 def test_random_weights_have_no_pre_training_text_and_no_spring(values: Values) -> None:
     """D1 is empty: k is 0, where the theorem is about large ones."""
     values["models"]["nano"]["checkpoints"] = [0]
-    tuned = {"kind": "tuned", "task": "reviews", "side": "positive", "examples": 8, "tuning": values["first_side"]}
+    tuned = {"kind": "tuned", "task": "reviews", "side": "positive", "examples": 8, "tuning": values["alignment"]}
     values["models"] |= {"warm": tuned | {"base": "nano-step0"}, "warmer": tuned | {"base": "nano"}}
     bases = ["nano-step0", "nano", "warm", "warmer", "given"]
     values["compression"] = {"window": 32, "stride": 16}

@@ -28,9 +28,13 @@ def put(values: Values, place: str, value: object) -> None:
 def test_a_study_keeps_its_values_and_fills_in_defaults(values: Values) -> None:
     study = read_study(values)
     assert study.seeds == (1, 2)
-    assert study.first_side.learning_rate == 1e-3
-    assert (study.first_side.schedule, study.first_side.epochs, study.first_side.beta2) == ("constant", 1, 0.95)
-    assert study.rebound["existence"].first_side == "positive"
+    assert study.alignment.learning_rate == 1e-3
+    assert (study.alignment.schedule, study.alignment.epochs, study.alignment.beta2) == (
+        "constant",
+        1,
+        0.95,
+    )
+    assert study.rebound["existence"].alignment_side == "positive"
     assert isinstance(study.tasks["reviews"].source, DataFile)
 
 
@@ -53,34 +57,42 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown section": ("sede", [1], ["sede: unknown key", "did you mean 'seeds'?", "extends"]),
     "unknown key": ("sampling.temprature", 1.0, ["sampling.temprature", "did you mean 'temperature'?", "top_k"]),
     "unknown key, deeper": (
-        "tasks.reviews.pools.postive",
+        "tasks.reviews.splits.postive",
         3,
-        ["tasks.reviews.pools.postive: unknown key", "did you mean 'positive'?", "pretraining"],
+        ["tasks.reviews.splits.postive: unknown key", "did you mean 'positive'?", "pretraining"],
     ),
     "unknown key beside a kind": (
         "models.nano.optimization.shedule",
         "linear",
         ["models.nano.optimization.shedule", "did you mean 'schedule'?"],
     ),
-    "unknown key, no guess": ("first_side.xyz", 1, ["first_side.xyz: unknown key; allowed here: learning_rate"]),
-    "number read as text": ("first_side.learning_rate", "1e-5", ["first_side.learning_rate", '"1e-5"', "1.0e-5"]),
-    "text": ("first_side.batch_size", "many", ["first_side.batch_size", '"many"']),
+    "unknown key, no guess": (
+        "alignment.xyz",
+        1,
+        ["alignment.xyz: unknown key; allowed here: learning_rate"],
+    ),
+    "number read as text": (
+        "alignment.learning_rate",
+        "1e-5",
+        ["alignment.learning_rate", '"1e-5"', "1.0e-5"],
+    ),
+    "text": ("alignment.batch_size", "many", ["alignment.batch_size", '"many"']),
     "nothing to compare": (
         "recipes",
         {"ppo": {"learning_rate": 1.0e-5, "batch_size": 1, "max_length": 64, "algorithm": {"kind": "ppo"}}},
         ["recipes.ppo", "batch_size of 2 or more"],
     ),
     "fraction": ("seeds", [1.5], ["seeds.0", "1.5"]),
-    "negative": ("first_side.learning_rate", -1.0, ["first_side.learning_rate", "greater than 0", "-1.0"]),
-    "not finite": ("first_side.learning_rate", math.inf, ["first_side.learning_rate", "finite"]),
+    "negative": ("alignment.learning_rate", -1.0, ["alignment.learning_rate", "greater than 0", "-1.0"]),
+    "not finite": ("alignment.learning_rate", math.inf, ["alignment.learning_rate", "finite"]),
     "date": ("sampling.seed", datetime.date(2026, 1, 2), ["sampling.seed", "2026-01-02"]),
-    "unknown choice": ("second_side.schedule", "cosin", ["second_side.schedule", "cosin", "'cosine'"]),
+    "unknown choice": ("inverse.schedule", "cosin", ["inverse.schedule", "cosin", "'cosine'"]),
     "unknown kind": ("models.given.kind", "web", ["models.given", "'web'", "'folder'"]),
     "no seeds": ("seeds", [], ["seeds", "at least 1"]),
-    "no sizes": ("rebound.existence.second_sizes", [], ["rebound.existence.second_sizes", "at least 1"]),
+    "no sizes": ("rebound.existence.inverse_sizes", [], ["rebound.existence.inverse_sizes", "at least 1"]),
     "no bases": ("resistance.slices.bases", [], ["resistance.slices.bases", "at least 1"]),
     "seeds twice": ("seeds", [1, 1], ["seeds", "[1, 1]", "without repeats"]),
-    "descending sizes": ("rebound.existence.first_sizes", [16, 8], ["first_sizes", "[16, 8]", "ascending"]),
+    "descending sizes": ("rebound.existence.alignment_sizes", [16, 8], ["alignment_sizes", "[16, 8]", "ascending"]),
     "bases twice": ("rebound.existence.bases", ["nano", "nano"], ["rebound.existence.bases", "twice"]),
     "name with a space": ("name", "my study", ["name", "'my study'", "letters, digits, dots and hyphens"]),
     "name with a slash": ("tasks.a/b", None, ["tasks", "'a/b'", "letters, digits, dots and hyphens"]),
@@ -89,14 +101,18 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown task": ("rebound.existence.task", "views", ["rebound.existence.task", "'views'", "reviews"]),
     "unknown tokenizer": ("tasks.reviews.prompts.tokenizer", "big", ["tasks.reviews.prompts.tokenizer", "'big'"]),
     "unknown pretraining task": ("models.nano.task", "views", ["models.nano.task", "'views'", "reviews"]),
-    "more first texts than the pool": ("rebound.existence.first_sizes", [41], ["41 positive", "positive holds 40"]),
-    "more second texts than the pool": ("rebound.existence.second_sizes", [33], ["33 negative", "negative holds 32"]),
-    "no texts to pre-train on": ("tasks.reviews.pools.pretraining", 0, ["models.nano", "pools.pretraining", "is 0"]),
-    "no texts for slices": ("tasks.reviews.pools.resistance", 0, ["resistance.slices", "pools.resistance", "is 0"]),
+    "more first texts than the split": (
+        "rebound.existence.alignment_sizes",
+        [41],
+        ["41 positive", "positive holds 40"],
+    ),
+    "more second texts than the split": ("rebound.existence.inverse_sizes", [33], ["33 negative", "negative holds 32"]),
+    "no texts to pre-train on": ("tasks.reviews.splits.pretraining", 0, ["models.nano", "splits.pretraining", "is 0"]),
+    "no texts for slices": ("tasks.reviews.splits.resistance", 0, ["resistance.slices", "splits.resistance", "is 0"]),
     "slices that are no checkpoints": (
         "resistance.slices.slices.batch_size",
         3,
-        ["resistance.slices.slices", "batch_size (3)", "pools.resistance (8)"],
+        ["resistance.slices.slices", "batch_size (3)", "splits.resistance (8)"],
     ),
     "late checkpoint": ("models.nano.checkpoints", [6], ["models.nano", "before the last update (6)"]),
     "two models of one name": (
@@ -106,7 +122,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     ),
     "heads that do not divide": ("models.nano.heads", 3, ["models.nano", "multiple of twice", "(6)"]),
     "bounds of prompts": ("tasks.reviews.prompts.max_tokens", 1, ["tasks.reviews.prompts", "larger than max_tokens"]),
-    "sequences without a target": ("first_side.max_length", 1, ["first_side.max_length", "2"]),
+    "sequences without a target": ("alignment.max_length", 1, ["alignment.max_length", "2"]),
     "one label for both sides": (
         "tasks.reviews.source.fields",
         {"negative": 1},
@@ -116,15 +132,15 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown format": ("tasks.reviews.source.format", "alpacca", ["source.format", '"alpacca"', "'alpaca'"]),
     "fields beside a format": (
         "tasks.reviews.source",
-        {"kind": "file", "path": "r.csv", "format": "imdb", "fields": {"answer": "body"}},
+        {"kind": "file", "path": "r.csv", "format": "imdb", "fields": {"response": "body"}},
         ["tasks.reviews.source", "leave out format or fields"],
     ),
     "unknown key of an optional section": (
-        "second_side.lora",
+        "inverse.lora",
         {"rnk": 4},
-        ["second_side.lora.rnk: unknown key", "did you mean 'rank'?"],
+        ["inverse.lora.rnk: unknown key", "did you mean 'rank'?"],
     ),
-    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.pools.prompts is 6", "say in `prompts` how"]),
+    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.splits.prompts is 6", "say in `prompts` how"]),
     "another source beside texts": (
         "tasks.reviews.source",
         {
@@ -154,21 +170,21 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         ["tasks.reviews.source.sha256: is missing"],
     ),
     "prompts that the data lack": ("tasks.reviews.prompts", {"kind": "questions"}, ["tasks.reviews.prompts.kind"]),
-    "sides that the data lack": ("tasks.reviews.pools.neutral", 2, ["tasks.reviews.pools: neutral takes neutral"]),
+    "sides that the data lack": ("tasks.reviews.splits.neutral", 2, ["tasks.reviews.splits: neutral takes neutral"]),
     "no texts for a score model": (
-        "tasks.reviews.pools.score_model",
+        "tasks.reviews.splits.score_model",
         0,
-        ["tasks.reviews.score_model", "tasks.reviews.pools.score_model", "is 0"],
+        ["tasks.reviews.score_model", "tasks.reviews.splits.score_model", "is 0"],
     ),
-    "twins without room for an answer": (
+    "twins without room for a response": (
         "resistance.slices.tuning.max_length",
         9,
         ["resistance.slices.tuning.max_length is 9", "tasks.reviews takes up to 9 tokens", "prompts.max_tokens"],
     ),
-    "no room for the answers of ppo": (
-        "second_side.algorithm",
+    "no room for the responses of ppo": (
+        "inverse.algorithm",
         {"kind": "ppo", "new_tokens": 8},
-        ["second_recipe.max_length is 16", "takes up to 9 tokens", "an answer 8 or more"],
+        ["inverse_recipe.max_length is 16", "takes up to 9 tokens", "an response 8 or more"],
     ),
     "null": ("sampling", None, ["sampling", "null"]),
 }
@@ -184,13 +200,13 @@ def test_a_mistake_is_named_with_its_place_and_value(values: Values, place: str,
 
 
 def talk(values: Values, max_tokens: int) -> None:
-    """The reviews are answers to questions now."""
+    """The reviews are responses to questions now."""
     task = values["tasks"]["reviews"]
     task["source"] |= {"format": "pku-saferlhf-pairs"}
     task["prompts"] = {"kind": "questions", "max_tokens": max_tokens}
 
 
-@pytest.mark.parametrize("where", ["first_side", "second_side", "resistance.slices.slices", "models.warm.tuning"])
+@pytest.mark.parametrize("where", ["alignment", "inverse", "resistance.slices.slices", "models.warm.tuning"])
 def test_what_is_trained_on_questions_has_room_for_them(values: Values, where: str) -> None:
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16}
     warm = {"kind": "tuned", "base": "nano", "task": "reviews", "side": "positive", "examples": 8, "tuning": tuning}
@@ -201,10 +217,10 @@ def test_what_is_trained_on_questions_has_room_for_them(values: Values, where: s
     assert "max_length is 15, but a prompt of tasks.reviews takes up to 15 tokens" in complaint(values)
 
 
-def test_answers_to_questions_of_another_task_have_room(values: Values) -> None:
+def test_responses_to_questions_of_another_task_have_room(values: Values) -> None:
     values["tasks"]["general"] = {
         "source": {"kind": "file", "path": "q.jsonl", "format": "self-instruct"},
-        "pools": {"sides": ["neutral"], "prompts": 4},
+        "splits": {"sides": ["neutral"], "prompts": 4},
         "prompts": {"kind": "questions", "max_tokens": 24},
     }
     values["resistance"]["slices"]["questions"] = "general"
@@ -215,18 +231,18 @@ def test_answers_to_questions_of_another_task_have_room(values: Values) -> None:
     read_study(values)
 
 
-def test_the_opposite_pool_bounds_the_second_sizes(values: Values) -> None:
-    values["rebound"]["existence"] |= {"first_side": "negative", "first_sizes": [8], "second_sizes": [0, 40]}
-    assert read_study(values).rebound["existence"].second_sizes == (0, 40)
-    values["rebound"]["existence"]["first_sizes"] = [33]
+def test_the_opposite_pool_bounds_the_inverse_sizes(values: Values) -> None:
+    values["rebound"]["existence"] |= {"direction": "reversed", "alignment_sizes": [8], "inverse_sizes": [0, 40]}
+    assert read_study(values).rebound["existence"].inverse_sizes == (0, 40)
+    values["rebound"]["existence"]["alignment_sizes"] = [33]
     assert "33 negative" in complaint(values)
 
 
-def test_divergences_are_not_measured_on_contrasted_answers(values: Values) -> None:
+def test_divergences_are_not_measured_on_contrasted_responses(values: Values) -> None:
     values["rebound"]["existence"]["divergence"] = True
     read_study(values)
     values["sampling"]["contrast"] = {"weak": "nano", "strength": 1.0}
-    assert "rebound.existence.divergence is measured on answers that a model draws alone" in complaint(values)
+    assert "rebound.existence.divergence is measured on responses that a model draws alone" in complaint(values)
 
 
 def test_a_rebound_without_a_score_measures_compression_rates_alone(unscored: Values) -> None:
@@ -235,13 +251,13 @@ def test_a_rebound_without_a_score_measures_compression_rates_alone(unscored: Va
     values["rebound"]["existence"]["compression"] = False
     assert "rebound.existence needs tasks.reviews.score_model, which is not given; without one" in complaint(values)
     values["rebound"]["existence"] |= {"compression": True, "divergence": True}
-    assert "rebound.existence.divergence is measured on answers" in complaint(values)
+    assert "rebound.existence.divergence is measured on responses" in complaint(values)
     values["rebound"]["existence"]["divergence"] = False
-    values["second_side"]["algorithm"] = {"kind": "ppo", "new_tokens": 4}
-    assert "rebound.existence.second_recipe: ppo is rewarded by tasks.reviews.score_model" in complaint(values)
+    values["inverse"]["algorithm"] = {"kind": "ppo", "new_tokens": 4}
+    assert "rebound.existence.inverse_recipe: ppo is rewarded by tasks.reviews.score_model" in complaint(values)
 
 
-@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.pools", "models.nano.layers", "models.given.path"])
+@pytest.mark.parametrize("place", ["seeds", "tasks.reviews.splits", "models.nano.layers", "models.given.path"])
 def test_a_missing_key_is_named(values: Values, place: str) -> None:
     section: Any = values
     *parents, last = place.split(".")
@@ -253,11 +269,11 @@ def test_a_missing_key_is_named(values: Values, place: str) -> None:
 
 def test_all_mistakes_are_told_at_once(values: Values) -> None:
     values["sede"] = 1
-    values["first_side"]["learning_rate"] = "1e-5"
+    values["alignment"]["learning_rate"] = "1e-5"
     del values["models"]["nano"]["layers"]
     lines = [line for line in complaint(values).splitlines() if line.startswith("  - ")]
     assert [line.split(":")[0] for line in sorted(lines)] == [
-        "  - first_side.learning_rate",
+        "  - alignment_side.learning_rate",
         "  - models.nano.layers",
         "  - sede",
     ]
@@ -286,8 +302,8 @@ def test_a_study_takes_the_sections_that_it_does_not_give(folder: Path, values: 
 
 
 def test_a_section_is_replaced_whole(folder: Path) -> None:
-    message = complaint({"extends": "base.yaml", "name": "mine", "first_side": {"learning_rate": 1.0}})
-    assert "first_side.batch_size: is missing" in message
+    message = complaint({"extends": "base.yaml", "name": "mine", "alignment": {"learning_rate": 1.0}})
+    assert "alignment.batch_size: is missing" in message
     study = read_study({"extends": "base.yaml", "name": "mine", "rebound": {}})
     assert study.rebound == {}
 

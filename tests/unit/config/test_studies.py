@@ -13,8 +13,8 @@ from elasticity.config.score_models import CostModel, TextClassifier
 from elasticity.config.study import Study
 from elasticity.models.shapes import shape_of
 from elasticity.pipeline import cost
-from elasticity.pipeline.analyses import PrintedPlan
-from elasticity.pipeline.resource_requests import Demands
+from elasticity.pipeline.analyses import PublishedPlan
+from elasticity.pipeline.resource_requests import ResourceRequests
 from tests.conftest import ROOT
 
 PAPER = ("paper-v1", "paper-acl")
@@ -57,16 +57,16 @@ def test_everything_from_the_hub_is_pinned(study: Study) -> None:
     """By commits; Pythia's steps by the branches that its authors made for them."""
     tasks = study.tasks.values()
     pinned = [task.source for task in tasks if isinstance(task.source, HubData)]
-    judges = [task.score_model for task in tasks if isinstance(task.score_model, TextClassifier | CostModel)]
+    score_models = [task.score_model for task in tasks if isinstance(task.score_model, TextClassifier | CostModel)]
     models = [model for model in study.models.values() if isinstance(model, HubModel)]
-    for part in (*pinned, *judges, *models):
+    for part in (*pinned, *score_models, *models):
         allowed = r"step\d+" if study.name == "pythia" and isinstance(part, HubModel) else "[0-9a-f]{40}"
         assert re.fullmatch(allowed, part.revision or ""), part.repo
 
 
 def test_jobs_fit_and_the_plan_takes_seconds_without_a_model(study: Study) -> None:
-    Demands(study).check()
-    PrintedPlan(study).check()
+    ResourceRequests(study).check()
+    PublishedPlan(study).check()
     begun = time.perf_counter()
     report = cost.report(study)
     assert time.perf_counter() - begun < 10
@@ -78,9 +78,9 @@ def test_the_published_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(ROOT)
     study = read_study_file(Path(f"studies/{name}.yaml"))
     assert (study.hardware.gpu, study.hardware.gpus_per_node) == ("A800", 8)
-    assert {r.first_sizes for r in study.rebound.values()} == {(1000, 2000, 5000, 10000)}
-    assert study.first_side.updates(100) == 2
-    assert [study.second_side.updates(size) for size in (100, 200, 500, 1000, 2000)] == [2, 4, 8, 16, 32]
+    assert {r.alignment_sizes for r in study.rebound.values()} == {(1000, 2000, 5000, 10000)}
+    assert study.alignment.updates(100) == 2
+    assert [study.inverse.updates(size) for size in (100, 200, 500, 1000, 2000)] == [2, 4, 8, 16, 32]
     for task, epochs in (("instruction", 2), ("truthful", 1), ("safe", 1)):
         experiment = study.resistance[task]
         assert (experiment.slices.learning_rate, experiment.slices.schedule) == (1e-5, "constant")
@@ -98,11 +98,11 @@ def test_the_versions_differ_where_the_paper_does(monkeypatch: pytest.MonkeyPatc
     assert v1.rebound["model-size-imdb"].bases[-1] == "Qwen1.5-72B"
     formats = [study.tasks["safe-dialogue"].source for study in (v1, acl)]
     assert [source.format for source in formats if isinstance(source, HubData)] == ["pku-saferlhf", "beavertails"]
-    assert {study.recipe(r.second_recipe).algorithm.kind for study in (v1,) for r in v1.rebound.values()} == {
+    assert {study.recipe(r.inverse_recipe).algorithm.kind for study in (v1,) for r in v1.rebound.values()} == {
         "sft",
         "dpo",
     }
-    assert {acl.recipe(r.second_recipe).algorithm.kind for r in acl.rebound.values()} == {
+    assert {acl.recipe(r.inverse_recipe).algorithm.kind for r in acl.rebound.values()} == {
         "sft",
         "dpo",
         "kto",

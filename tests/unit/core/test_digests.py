@@ -12,7 +12,7 @@ from elasticity.core.digests import canonical_json, code_digest, digest, file_di
 SCRIPT = '''"""What the script does."""
 
 # How
-from elasticity.ladders import name
+from elasticity.runs import name
 
 WIDTH = 3
 """In tokens."""

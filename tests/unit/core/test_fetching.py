@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from elasticity.config.score_models import JUDGE_FILES
+from elasticity.config.score_models import SCORE_MODEL_FILES
 from elasticity.core.errors import UserError
 from elasticity.core.hub import fetch
 from tests.unit.hub_cache import COMMIT, add_to_cache
@@ -24,16 +24,16 @@ FILES = {
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    add_to_cache(tmp_path / "hub", "model", "org/judge", FILES)
+    add_to_cache(tmp_path / "hub", "model", "org/score_model", FILES)
 
 
 def test_what_a_judge_needs_is_fetched_and_listed(tmp_path: Path) -> None:
     listing = tmp_path / "source/fetched.json"
     for _ in range(2):
-        fetch("org/judge", COMMIT, JUDGE_FILES, listing)
+        fetch("org/score_model", COMMIT, SCORE_MODEL_FILES, listing)
         assert sorted(os.listdir(listing.parent)) == ["config.json", "fetched.json", "merges.txt", "model.safetensors"]
     told = json.loads(listing.read_text())
-    assert (told["repo"], told["revision"]) == ("org/judge", COMMIT)
+    assert (told["repo"], told["revision"]) == ("org/score_model", COMMIT)
     assert told["sha256"]["model.safetensors"] == hashlib.sha256(b"weights").hexdigest()
     assert (listing.parent / "model.safetensors").read_bytes() == b"weights"
     assert not (listing.parent / "model.safetensors").is_symlink()
@@ -44,11 +44,11 @@ def test_files_of_another_revision_go(tmp_path: Path) -> None:
     listing.parent.mkdir()
     (listing.parent / "model-00001-of-00002.safetensors").touch()
     (listing.parent / ".journal").touch()
-    fetch("org/judge", COMMIT, JUDGE_FILES, listing)
+    fetch("org/score_model", COMMIT, SCORE_MODEL_FILES, listing)
     assert not (listing.parent / "model-00001-of-00002.safetensors").exists()
     assert (listing.parent / ".journal").exists()
 
 
 def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the model org/other at revision main cannot be had"):
-        fetch("org/other", "main", JUDGE_FILES, tmp_path / "source/fetched.json")
+    with pytest.raises(UserError, match="the model org/other at revision main cannot be downloaded"):
+        fetch("org/other", "main", SCORE_MODEL_FILES, tmp_path / "source/fetched.json")

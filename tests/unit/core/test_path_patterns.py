@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from elasticity.core.path_patterns import fold, unfold
 from elasticity.core.tables import read_rows, write_table
-from elasticity.evaluation.schemas import ANSWERS, FEATURES, SCORES
+from elasticity.evaluation.schemas import FEATURES, RESPONSES, SCORES
 from elasticity.evaluation.snippet_classifier import train_classifier
 from tests.conftest import ROOT
 from tests.unit.evaluation.test_snippet_classifier import SETTINGS, reviews
@@ -33,9 +33,9 @@ def test_a_grid_is_one_pattern() -> None:
 
 
 def grid(folder: str, seeds: int) -> list[str]:
-    """The answers of a study with 25 bases and 10 first sizes."""
+    """The responses of a study with 25 bases and 10 first sizes."""
     return [
-        f"{folder}/rebound/m{base}/positive/seed{seed}/P{size}/0-100-200-500-1000-2000/answers.parquet"
+        f"{folder}/rebound/m{base}/positive/seed{seed}/P{size}/0-100-200-500-1000-2000/responses.parquet"
         for base in range(25)
         for seed in range(seeds)
         for size in range(1000, 11000, 1000)
@@ -54,14 +54,16 @@ def test_a_job_scores_more_files_than_a_command_line_has_room_for(tmp_path: Path
     paths = grid(f"{tmp_path}/{'long' * 50}/{'long' * 50}", seeds=1)
     assert sum(map(len, paths)) > LONGEST_ARGUMENT
     write_table(tmp_path / "features.parquet", train_classifier(reviews(200), SETTINGS)[0], FEATURES)
-    cell = {"base": "m0", "first_side": "positive", "seed": 0, "first_size": 0, "second_size": 0}
-    text = {"prompt_id": "p", "prompt": "", "answer": "lovely", "prompt_tokens": [], "answer_tokens": []}
-    write_table(tmp_path / "one.parquet", [cell | text | {"finished": True}], ANSWERS)
+    cell = {"base": "m0", "alignment_side": "positive", "seed": 0, "alignment_size": 0, "inverse_size": 0}
+    text = {"prompt_id": "p", "prompt": "", "response": "lovely", "prompt_tokens": [], "response_tokens": []}
+    write_table(tmp_path / "one.parquet", [cell | text | {"finished": True}], RESPONSES)
     for path in map(Path, paths):
         path.parent.mkdir(parents=True)
         path.hardlink_to(tmp_path / "one.parquet")
     job = json.dumps({"score_model": SETTINGS.model_dump(mode="json")})
-    files = f"--judge {tmp_path}/features.parquet --answers {shlex.join(fold(paths))} --scores {tmp_path}/scores"
+    files = (
+        f"--score_model {tmp_path}/features.parquet --responses {shlex.join(fold(paths))} --scores {tmp_path}/scores"
+    )
     command = f"{sys.executable} {ROOT}/workflow/scripts/score.py {shlex.quote(job)} {files}"
     subprocess.run(["bash", "-c", command], check=True, capture_output=True)
     assert [row["score"] for row in read_rows(tmp_path / "scores", SCORES)] == [1.0] * 250

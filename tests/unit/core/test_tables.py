@@ -9,44 +9,44 @@ from hypothesis import strategies as st
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import PROMPTS
-from elasticity.evaluation.schemas import ANSWERS, SCORES
+from elasticity.evaluation.schemas import RESPONSES, SCORES
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 TOKENS = st.lists(st.integers(0, 2**31 - 1))
-CELLS = st.just(dict.fromkeys(ANSWERS.names[:9])) | st.fixed_dictionaries(
+CELLS = st.just(dict.fromkeys(RESPONSES.names[:9])) | st.fixed_dictionaries(
     {
         "base": WORDS,
-        "first_side": WORDS,
-        "first_recipe": WORDS,
-        "second_recipe": WORDS,
+        "alignment_side": WORDS,
+        "alignment_recipe": WORDS,
+        "inverse_recipe": WORDS,
         "seed": st.integers(0, 9),
-        "first_size": st.integers(0, 9),
-        "second_size": st.integers(0, 9),
-        "third_size": st.none() | st.integers(0, 9),
-        "third_recipe": st.none() | WORDS,
+        "alignment_size": st.integers(0, 9),
+        "inverse_size": st.integers(0, 9),
+        "realignment_size": st.none() | st.integers(0, 9),
+        "realignment_recipe": st.none() | WORDS,
     }
 )
-ANSWER = st.fixed_dictionaries(
+RESPONSE = st.fixed_dictionaries(
     {
         "prompt_id": WORDS,
         "prompt": WORDS,
-        "answer": WORDS,
+        "response": WORDS,
         "prompt_tokens": TOKENS,
-        "answer_tokens": TOKENS,
+        "response_tokens": TOKENS,
         "finished": st.booleans(),
     }
 )
 ROWS = [{"prompt_id": "p1", "prompt": "The film"}, {"prompt_id": "p2", "prompt": "Très"}]
 
 
-@given(st.lists(st.builds(lambda cell, answer: cell | answer, CELLS, ANSWER), min_size=1, max_size=4))
+@given(st.lists(st.builds(lambda cell, response: cell | response, CELLS, RESPONSE), min_size=1, max_size=4))
 def test_rows_come_back_as_they_were_and_give_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
 ) -> None:
-    one, two = (tmp_path_factory.mktemp("tables") / "new folder" / "answers.parquet" for _ in range(2))
-    write_table(one, rows, ANSWERS)
-    assert read_rows(one, ANSWERS) == rows
-    write_table(two, iter(rows), ANSWERS)
+    one, two = (tmp_path_factory.mktemp("tables") / "new folder" / "responses.parquet" for _ in range(2))
+    write_table(one, rows, RESPONSES)
+    assert read_rows(one, RESPONSES) == rows
+    write_table(two, iter(rows), RESPONSES)
     assert one.read_bytes() == two.read_bytes()
 
 

@@ -31,7 +31,7 @@ def text(content: str, side: Any = "positive") -> Raw:
 )
 def test_texts_are_normalised(raw: str, cleaned: str) -> None:
     rows, _ = clean([text(raw)])
-    assert [(row["prompt"], row["answer"]) for row in rows] == [("", cleaned)]
+    assert [(row["prompt"], row["response"]) for row in rows] == [("", cleaned)]
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_texts_are_normalised(raw: str, cleaned: str) -> None:
         ("+", "+"),
     ],
 )
-def test_prompts_and_answers_keep_their_lines(raw: str, cleaned: str) -> None:
+def test_prompts_and_responses_keep_their_lines(raw: str, cleaned: str) -> None:
     rows, _ = clean([Raw(raw, raw, "neutral", "here")])
-    assert [(row["prompt"], row["answer"], row["source"]) for row in rows] == [(cleaned, cleaned, "here")]
+    assert [(row["prompt"], row["response"], row["source"]) for row in rows] == [(cleaned, cleaned, "here")]
 
 
 def test_texts_equal_but_for_case_punctuation_and_space_are_duplicates() -> None:
@@ -56,11 +56,11 @@ def test_texts_equal_but_for_case_punctuation_and_space_are_duplicates() -> None
 
 def test_texts_on_both_sides_are_left_out() -> None:
     rows, counts = clean([text("A film."), text("a film", "negative"), text("", "negative"), text("other", "negative")])
-    assert [row["answer"] for row in rows] == ["other"]
+    assert [row["response"] for row in rows] == ["other"]
     assert counts == {"read": 4, "empty": 1, "duplicates": 0, "on_both_sides": 2, "kept": 1}
 
 
-def test_the_same_answer_to_another_prompt_is_none_of_both() -> None:
+def test_the_same_response_to_another_prompt_is_none_of_both() -> None:
     rows, counts = clean([Raw("Why?", "No.", "positive"), Raw("How?", "No.", "negative"), Raw("why", "no", "positive")])
     assert sorted((row["prompt"].lower().strip("?"), row["side"]) for row in rows) == [
         ("how", "negative"),
@@ -69,19 +69,19 @@ def test_the_same_answer_to_another_prompt_is_none_of_both() -> None:
     assert counts["duplicates"] == 1
 
 
-def test_empty_prompts_and_answers_are_counted_and_left_out_but_questions_have_no_answer() -> None:
+def test_empty_prompts_and_responses_are_counted_and_left_out_but_questions_have_no_response() -> None:
     raws = [Raw("", "a", "neutral"), Raw("a", " \n", "neutral"), Raw("a", None, "neutral"), Raw("", None, "neutral")]
     rows, counts = clean(raws)
-    assert [(row["prompt"], row["answer"]) for row in rows] == [("a", "")]
+    assert [(row["prompt"], row["response"]) for row in rows] == [("a", "")]
     assert (counts["empty"], counts["kept"]) == (3, 1)
 
 
 def test_a_topic_is_the_prompt_without_case_and_punctuation_or_the_text() -> None:
     rows, _ = clean([Raw("Why?", "a", "positive"), Raw("why", "b", "negative"), Raw("+", "c", "positive"), text("why")])
-    by_answer = {row["answer"]: topic(row) for row in rows}
-    assert by_answer["a"] == by_answer["b"]
-    assert len(set(by_answer.values())) == 3
-    assert by_answer["why"] in {row["id"] for row in rows}
+    by_response = {row["response"]: topic(row) for row in rows}
+    assert by_response["a"] == by_response["b"]
+    assert len(set(by_response.values())) == 3
+    assert by_response["why"] in {row["id"] for row in rows}
 
 
 def test_where_a_prompt_ends_matters() -> None:
@@ -107,9 +107,14 @@ def test_the_order_of_the_examples_does_not_matter(raws: list[Raw], random: Any)
 @given(st.lists(TEXTS) | st.lists(DIALOGUES))
 def test_cleaned_examples_are_clean(raws: list[Raw]) -> None:
     rows, counts = clean(raws)
-    prompted, answered = any(row["prompt"] for row in rows), {row["id"] for row in rows if row["answer"]}
+    prompted, has_responses = any(row["prompt"] for row in rows), {row["id"] for row in rows if row["response"]}
     again = [
-        Raw(row["prompt"] if prompted else None, row["answer"] if row["id"] in answered else None, row["side"], "here")
+        Raw(
+            row["prompt"] if prompted else None,
+            row["response"] if row["id"] in has_responses else None,
+            row["side"],
+            "here",
+        )
         for row in rows
     ]
     assert clean(again)[0] == rows

@@ -8,11 +8,11 @@ from elasticity.core.errors import UserError
 from elasticity.data.examples import (
     IGNORED,
     Example,
-    answer_examples,
     batched,
     blocks,
     collate,
     epochs,
+    response_examples,
     shuffled,
     training_examples,
 )
@@ -30,7 +30,12 @@ EXAMPLES = st.lists(
 
 
 def row(**changes: object) -> dict[str, object]:
-    return {"prompt_id": "p7", "prompt_tokens": [0, 40, 41], "answer_tokens": [50, 51, 52], "finished": True} | changes
+    return {
+        "prompt_id": "p7",
+        "prompt_tokens": [0, 40, 41],
+        "response_tokens": [50, 51, 52],
+        "finished": True,
+    } | changes
 
 
 # Texts
@@ -41,7 +46,7 @@ def test_a_text_stands_between_beginning_and_end(tokenizer: PreTrainedTokenizerF
         assert example.tokens[0] == tokenizer.bos_token_id
         assert example.tokens[-1] == tokenizer.eos_token_id
         assert decode(tokenizer, example.tokens) == sentence
-        assert example.answer_start == 1
+        assert example.response_start == 1
 
 
 def test_a_long_text_is_cut_off(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
@@ -62,33 +67,33 @@ def test_every_text_can_be_encoded_and_decoded(tokenizer: PreTrainedTokenizerFas
     assert decode(tokenizer, example.tokens) == text
 
 
-# Answers
+# Responses
 
 
-def test_an_answer_follows_its_prompt_and_ends_if_it_is_finished(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_an_response_follows_its_prompt_and_ends_if_it_is_finished(tokenizer: PreTrainedTokenizerFast) -> None:
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    finished, unfinished, silent = answer_examples(
-        [row(), row(finished=False), row(answer_tokens=[])], tokenizer, max_length=100
+    finished, unfinished, silent = response_examples(
+        [row(), row(finished=False), row(response_tokens=[])], tokenizer, max_length=100
     )
     assert finished == Example([bos, 40, 41, 50, 51, 52, eos], 3, "p7")
     assert unfinished == Example([bos, 40, 41, 50, 51, 52], 3, "p7")
     assert silent == Example([bos, 40, 41, eos], 3, "p7")
 
 
-def test_only_the_answer_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> None:
-    batch = collate(answer_examples([row(), row(answer_tokens=[])], tokenizer, 100), pad=2)
+def test_only_the_response_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> None:
+    batch = collate(response_examples([row(), row(response_tokens=[])], tokenizer, 100), pad=2)
     eos = tokenizer.eos_token_id
     assert batch.labels[:, :3].unique().tolist() == [IGNORED]
     assert batch.labels[:, 3:].tolist() == [[50, 51, 52, eos], [eos, IGNORED, IGNORED, IGNORED]]
     assert batch.targets == 5
 
 
-@pytest.mark.parametrize(("changes", "length"), [({}, 3), ({"answer_tokens": [], "finished": False}, 100)])
-def test_an_answer_without_a_target_is_an_error_that_names_its_prompt(
+@pytest.mark.parametrize(("changes", "length"), [({}, 3), ({"response_tokens": [], "finished": False}, 100)])
+def test_an_response_without_a_target_is_an_error_that_names_its_prompt(
     tokenizer: PreTrainedTokenizerFast, changes: dict[str, object], length: int
 ) -> None:
     with pytest.raises(UserError, match=rf"example p7 .* max_length {length}"):
-        answer_examples([row(prompt_id="p6"), row(**changes)][1:], tokenizer, length)
+        response_examples([row(prompt_id="p6"), row(**changes)][1:], tokenizer, length)
 
 
 # Blocks
@@ -144,7 +149,7 @@ def test_padding_is_neither_attended_to_nor_a_target(examples: list[Example], pa
         assert batch.tokens[i].tolist() == example.tokens + [pad] * (batch.tokens.shape[1] - length)
         assert batch.attention[i].tolist() == [int(place < length) for place in range(batch.tokens.shape[1])]
         targets = (batch.labels[i] != IGNORED).nonzero().flatten().tolist()
-        assert targets == list(range(example.answer_start, length))
+        assert targets == list(range(example.response_start, length))
     assert torch.equal(batch.labels[batch.labels != IGNORED], batch.tokens[batch.labels != IGNORED])
 
 

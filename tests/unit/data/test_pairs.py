@@ -7,7 +7,7 @@ from elasticity.data.pairs import Row, any_prompt, mismatched, same_prompt
 
 
 def rows(prompts: list[int], side: str) -> list[Row]:
-    return [{"id": f"{side}{i}", "prompt": f"question {p}", "answer": f"{side} {i}"} for i, p in enumerate(prompts)]
+    return [{"id": f"{side}{i}", "prompt": f"question {p}", "response": f"{side} {i}"} for i, p in enumerate(prompts)]
 
 
 sides = st.lists(st.integers(0, 4), max_size=12)
@@ -22,8 +22,8 @@ def test_pairs_share_a_prompt_and_use_each_row_once(good: list[int], bad: list[i
 
 
 def test_plain_texts_are_paired_in_the_order_of_the_shuffle() -> None:
-    chosen = [{"id": f"c{i}", "prompt": "", "answer": ""} for i in range(6)]
-    rejected = [{"id": f"r{i}", "prompt": "", "answer": ""} for i in range(9)]
+    chosen = [{"id": f"c{i}", "prompt": "", "response": ""} for i in range(6)]
+    rejected = [{"id": f"r{i}", "prompt": "", "response": ""} for i in range(9)]
     pairs = same_prompt(chosen, rejected, 1)
     assert pairs == any_prompt(chosen, rejected, 1)
     assert pairs == same_prompt(chosen[::-1], rejected[::-1], 1)
@@ -31,9 +31,9 @@ def test_plain_texts_are_paired_in_the_order_of_the_shuffle() -> None:
     assert len(pairs) == 6
 
 
-def test_mismatched_rows_have_the_answer_of_another() -> None:
+def test_mismatched_rows_have_the_response_of_another() -> None:
     assert mismatched(rows([0, 1, 2], "good")) == [
-        {"id": "good0|good2", "prompt": "question 0", "answer": "good 2"},
-        {"id": "good1|good0", "prompt": "question 1", "answer": "good 0"},
-        {"id": "good2|good1", "prompt": "question 2", "answer": "good 1"},
+        {"id": "good0|good2", "prompt": "question 0", "response": "good 2"},
+        {"id": "good1|good0", "prompt": "question 1", "response": "good 0"},
+        {"id": "good2|good1", "prompt": "question 2", "response": "good 1"},
     ]

@@ -13,11 +13,11 @@ SETTINGS = Beginnings(tokenizer="nano", min_tokens=2, max_tokens=5)
 def texts(sentences: list[str]) -> list[dict[str, str]]:
     """Every end of every sentence."""
     ends = [sentence[start:] for sentence in sentences for start in range(len(sentence))]
-    return [{"id": str(i), "side": "positive", "prompt": "", "answer": end} for i, end in enumerate(ends)]
+    return [{"id": str(i), "side": "positive", "prompt": "", "response": end} for i, end in enumerate(ends)]
 
 
 def test_a_prompt_is_the_first_few_tokens_of_its_text(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
-    by_id = {row["id"]: row["answer"] for row in texts(sentences)}
+    by_id = {row["id"]: row["response"] for row in texts(sentences)}
     lengths = set()
     for row in cut_prompts(texts(sentences), tokenizer, SETTINGS):
         text = by_id[row["prompt_id"]]
@@ -32,13 +32,13 @@ def test_a_prompt_is_the_first_few_tokens_of_its_text(tokenizer: PreTrainedToken
 
 
 def test_a_short_text_gives_all_but_its_last_token(tokenizer: PreTrainedTokenizerFast) -> None:
-    (row,) = cut_prompts([{"id": "short", "side": "positive", "prompt": "", "answer": "ab"}], tokenizer, SETTINGS)
+    (row,) = cut_prompts([{"id": "short", "side": "positive", "prompt": "", "response": "ab"}], tokenizer, SETTINGS)
     (tokens,) = encode(tokenizer, ["ab"])
     assert row["prompt"] == (decode(tokenizer, tokens[:-1]) if len(tokens) > 1 else "ab")
 
 
 def test_no_prompt_ends_inside_a_character(tokenizer: PreTrainedTokenizerFast) -> None:
-    rows = [{"id": str(i), "side": "positive", "prompt": "", "answer": "日本語の映画はとても良い"} for i in range(40)]
+    rows = [{"id": str(i), "side": "positive", "prompt": "", "response": "日本語の映画はとても良い"} for i in range(40)]
     prompts = {row["prompt"] for row in cut_prompts(rows, tokenizer, SETTINGS)}
     assert len(prompts) > 1
     assert not [prompt for prompt in prompts if "\ufffd" in prompt]
@@ -52,20 +52,20 @@ def test_a_prompt_does_not_depend_on_the_other_texts(tokenizer: PreTrainedTokeni
 
 
 def test_a_text_of_ten_megabytes_is_not_encoded_whole(tokenizer: PreTrainedTokenizerFast) -> None:
-    rows = [{"id": "long", "side": "positive", "prompt": "", "answer": "the film is long " * 600_000}]
+    rows = [{"id": "long", "side": "positive", "prompt": "", "response": "the film is long " * 600_000}]
     started = time.perf_counter()
     (row,) = cut_prompts(rows, tokenizer, SETTINGS)
-    assert rows[0]["answer"].startswith(row["prompt"])
+    assert rows[0]["response"].startswith(row["prompt"])
     assert time.perf_counter() - started < 1
 
 
 def test_decoding_has_no_say_in_a_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
     tidy = copy.deepcopy(tokenizer)
     tidy.clean_up_tokenization_spaces = True
-    rows = [{"id": str(i), "side": "positive", "prompt": "", "answer": "a , b . c ! </s> d"} for i in range(20)]
+    rows = [{"id": str(i), "side": "positive", "prompt": "", "response": "a , b . c ! </s> d"} for i in range(20)]
     assert cut_prompts(rows, tidy, SETTINGS) == cut_prompts(rows, tokenizer, SETTINGS)
 
 
 def test_questions_are_the_prompts_of_their_examples() -> None:
-    rows = [{"id": "a", "side": "neutral", "prompt": "Why {x}?\n1. </s>", "answer": "So.", "source": ""}]
+    rows = [{"id": "a", "side": "neutral", "prompt": "Why {x}?\n1. </s>", "response": "So.", "source": ""}]
     assert questions(rows) == [{"prompt_id": "a", "prompt": "Why {x}?\n1. </s>"}]

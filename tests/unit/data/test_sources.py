@@ -100,7 +100,7 @@ def test_each_pattern_must_match_a_file_of_the_hub() -> None:
 def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) -> None:
     job = FetchJob(source=hub("data/*.jsonl"))
     outputs = ["--counts", str(cache / "counts.json"), "--examples", str(cache / "examples.parquet")]
-    command = [sys.executable, str(ROOT / "workflow/scripts/fetch.py"), to_json(job), *outputs]
+    command = [sys.executable, str(ROOT / "workflow/scripts/fetch_data.py"), to_json(job), *outputs]
     environment = os.environ | {"HF_HUB_CACHE": str(cache / "hub"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -115,7 +115,7 @@ def test_only_the_first_rows_are_read_of_all_files_together(tmp_path: Path) -> N
     broken = tmp_path / "r.jsonl"
     broken.write_text('{"text": "Fine."}\n{"text": 3}\n')
     source = DataFile(kind="file", path=str(broken), fields=Fields(label=None), rows=1)
-    assert [raw.answer for raw in examples(source)] == ["Fine."]
+    assert [raw.response for raw in examples(source)] == ["Fine."]
 
 
 @pytest.mark.usefixtures("cache")
@@ -139,9 +139,11 @@ def test_a_neutral_source_gives_a_side_all_its_examples_and_one_with_sides_the_s
     facts = lines(tmp_path / "f.jsonl", *({"text": f"Fact {i}"} for i in range(3)))
     for positive, negative in ((reviews, facts), (facts, reviews)):
         both = TwoSides(kind="sides", positive=positive, negative=negative)
-        found = {side: [raw.answer for raw in examples(both) if raw.side == side] for side in ("positive", "negative")}
+        found = {
+            side: [raw.response for raw in examples(both) if raw.side == side] for side in ("positive", "negative")
+        }
         of_reviews = "positive" if positive is reviews else "negative"
-        kept = [raw.answer for raw in examples(reviews) if raw.side == of_reviews]
+        kept = [raw.response for raw in examples(reviews) if raw.side == of_reviews]
         assert found == {side: kept if side == of_reviews else ["Fact 0", "Fact 1", "Fact 2"] for side in found}
         assert {raw.source for raw in examples(both)} == {file_digest(Path(one.path)) for one in (reviews, facts)}
 
@@ -151,7 +153,7 @@ def test_two_sources_are_both_of_texts_or_both_of_dialogues(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="the negative examples have prompts, the positive ones are texts without"):
         TwoSides(kind="sides", positive=reviews, negative=file())
     both = TwoSides(kind="sides", positive=file(), negative=file())
-    assert (both.sides, both.prompted, both.answered) == (("positive", "negative"), True, True)
+    assert (both.sides, both.prompted, both.has_responses) == (("positive", "negative"), True, True)
     assert list(examples(both)) == sorted(examples(file()), key=lambda raw: raw.side, reverse=True)
 
 
@@ -167,26 +169,26 @@ def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sides", "prompted", "answered"),
+    ("options", "sides", "prompted", "has_responses"),
     [
         ({}, {"positive", "negative"}, False, True),
         ({"fields": Fields(label=None)}, {"neutral"}, False, True),
         ({"format": "passages", "characters": 200}, {"neutral"}, False, True),
-        ({"fields": Fields(prompt="ask", answer=None, label=None)}, {"neutral"}, True, False),
+        ({"fields": Fields(prompt="ask", response=None, label=None)}, {"neutral"}, True, False),
     ],
 )
 def test_described_data_have_the_sides_and_parts_that_are_named(
-    options: dict[str, Any], sides: set[str], prompted: bool, answered: bool
+    options: dict[str, Any], sides: set[str], prompted: bool, has_responses: bool
 ) -> None:
     source = DataFile(kind="file", path="r.csv", **options)
-    assert (set(source.sides), source.prompted, source.answered) == (sides, prompted, answered)
+    assert (set(source.sides), source.prompted, source.has_responses) == (sides, prompted, has_responses)
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"format": "alpaca", "fields": Fields(label=None)}, "the format alpaca says what the fields mean"),
-        ({"fields": {"answer": None}}, "prompt and answer are both null"),
+        ({"fields": {"response": None}}, "prompt and response are both null"),
         ({"fields": {"positive": "0"}}, "the same label"),
         ({"format": "imdb", "characters": 200}, "characters is the length of passages"),
     ],

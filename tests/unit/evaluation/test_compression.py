@@ -56,7 +56,7 @@ def test_every_token_is_predicted_once_in_the_first_window_that_holds_it(length:
     found = [
         (window.tokens[:place], window.tokens[place])
         for window in windows(tokens, 7, reading)
-        for place in range(window.answer_start, len(window.tokens))
+        for place in range(window.response_start, len(window.tokens))
     ]
     expected = []
     for place, token in enumerate(tokens):
@@ -86,7 +86,7 @@ def test_windows_are_no_wider_than_a_model_can_read(model: PreTrainedModel) -> N
 def test_special_tokens_are_neither_predicted_nor_recognised(tokenizer: PreTrainedTokenizerFast) -> None:
     text = "</s> The <s>film"
     (read,) = read_texts([text], tokenizer, READING)
-    tokens = [token for window in read for token in window.tokens[window.answer_start :]]
+    tokens = [token for window in read for token in window.tokens[window.response_start :]]
     assert not {*tokens} & {*tokenizer.all_special_ids}
     assert tokenizer.decode(tokens) == text
     assert {window.tokens[0] for window in read} == {tokenizer.bos_token_id}
@@ -139,7 +139,7 @@ def test_sums_are_those_of_each_token_by_itself(
     for text, found in zip(texts, rates(model, base, texts, tokenizer.pad_token_id), strict=True):
         expected = dict.fromkeys(compression.SUMS, 0.0)
         for window in text:
-            for place in range(window.answer_start, len(window.tokens)):
+            for place in range(window.response_start, len(window.tokens)):
                 context = torch.tensor([window.tokens[:place]])
                 with torch.no_grad():
                     p, q = (m(input_ids=context).logits[0, -1].double().softmax(-1) for m in (model, base))

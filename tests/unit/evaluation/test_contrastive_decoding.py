@@ -15,16 +15,16 @@ from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import PROMPTS
 from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
 from elasticity.evaluation.generation import TransformersEngine
-from elasticity.evaluation.generation import answer as answer_with
-from elasticity.evaluation.jobs import AnswerJob
-from elasticity.evaluation.schemas import ANSWERS
+from elasticity.evaluation.generation import generate as generate_with
+from elasticity.evaluation.jobs import GenerateJob
+from elasticity.evaluation.schemas import RESPONSES
 from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT
 from tests.unit.conftest import SENTENCES
 from tests.unit.evaluation.test_generation import PROMPTS as QUESTIONS
 from tests.unit.evaluation.test_generation import InverseCdf, inverse_cdf, likely
 
-Answers = list[dict[str, Any]]
+Responses = list[dict[str, Any]]
 Logits = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -44,11 +44,11 @@ def contrasting(strength: float, threshold: float = 0.1, **options: Any) -> Samp
     return Sampling(new_tokens=8, seed=5, contrast=contrast, **options)
 
 
-def answer(
+def generated(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, sampling: Sampling
 ) -> list[list[int]]:
-    rows = answer_with(TransformersEngine(model, tokenizer, weak), tokenizer, QUESTIONS, sampling, "plain")
-    return [row["answer_tokens"] for row in rows]
+    rows = generate_with(TransformersEngine(model, tokenizer, weak), tokenizer, QUESTIONS, sampling, "plain")
+    return [row["response_tokens"] for row in rows]
 
 
 def logits_of(model: PreTrainedModel, tokens: list[int]) -> Logits:
@@ -68,7 +68,7 @@ def by_hand(
     """Each prompt alone, and every candidate one by one; with log-probabilities instead of logits if ``normalised``."""
     assert sampling.contrast is not None
     strength, threshold = sampling.contrast.strength, sampling.contrast.threshold
-    answers = []
+    responses = []
     for row in QUESTIONS:
         context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
         tokens: list[int] = []
@@ -86,8 +86,8 @@ def by_hand(
             if token == tokenizer.eos_token_id:
                 break
             tokens.append(token)
-        answers.append(tokens)
-    return answers
+        responses.append(tokens)
+    return responses
 
 
 @pytest.mark.parametrize("normalised", [False, True], ids=["logits", "log-probabilities"])
@@ -101,17 +101,17 @@ def by_hand(
     ],
     ids=["mild", "strong", "warped", "small batches"],
 )
-def test_answers_are_those_drawn_by_hand(
+def test_responses_are_those_drawn_by_hand(
     model: PreTrainedModel,
     weak: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     sampling: Sampling,
     normalised: bool,
 ) -> None:
-    drawn = answer(model, weak, tokenizer, sampling)
+    drawn = generated(model, weak, tokenizer, sampling)
     assert drawn == by_hand(model, weak, tokenizer, sampling, normalised)
     plain = sampling.model_copy(update={"contrast": None})
-    assert drawn != answer(model, weak, tokenizer, plain)
+    assert drawn != generated(model, weak, tokenizer, plain)
 
 
 def test_the_cached_weak_model_has_the_logits_of_full_passes(
@@ -140,17 +140,17 @@ def test_without_strength_only_unlikely_tokens_are_left_out(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, threshold: float
 ) -> None:
     """Also if the weak model is the strong one. min-p sampling of transformers leaves out the same tokens."""
-    limit = answer(model, weak, tokenizer, contrasting(1e-9, threshold))
-    assert limit == answer(model, model, tokenizer, contrasting(3.0, threshold))
-    assert limit != answer(model, weak, tokenizer, contrasting(1.0, threshold))
-    assert limit != answer(model, weak, tokenizer, Sampling(new_tokens=8, seed=5))
+    limit = generated(model, weak, tokenizer, contrasting(1e-9, threshold))
+    assert limit == generated(model, model, tokenizer, contrasting(3.0, threshold))
+    assert limit != generated(model, weak, tokenizer, contrasting(1.0, threshold))
+    assert limit != generated(model, weak, tokenizer, Sampling(new_tokens=8, seed=5))
 
 
 def test_the_whole_threshold_leaves_the_likeliest_token(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     greedy = Sampling(new_tokens=8, top_k=1)
-    assert answer(model, weak, tokenizer, contrasting(5.0, 1.0)) == answer(model, weak, tokenizer, greedy)
+    assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == response(model, weak, tokenizer, greedy)
 
 
 def test_a_weak_model_with_other_tokens_is_refused(
@@ -162,23 +162,28 @@ def test_a_weak_model_with_other_tokens_is_refused(
         load_weak(tmp_path, tokenizer)
 
 
-def test_the_job_takes_a_weak_rung(
+def test_the_job_takes_a_weak_checkpoint(
     model: PreTrainedModel,
     weak: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, one in (("rungs/8", model), ("weak/3", weak)):
+    for name, one in (("checkpoints/8", model), ("weak/3", weak)):
         one.config.tie_word_embeddings = False
         one.save_pretrained(tmp_path / name)
         tokenizer.save_pretrained(tmp_path / name)
     write_table(tmp_path / "prompts.parquet", QUESTIONS, PROMPTS)
     sampling = contrasting(1.0)
-    job = AnswerJob(base="nano", rungs=(8,), sampling=sampling, engine="transformers", template="plain", weak=3)
-    files = {"rungs": "rungs", "weak": "weak", "prompts": "prompts.parquet", "answers": "answers.parquet"}
+    job = GenerateJob(base="nano", checkpoints=(8,), sampling=sampling, engine="transformers", template="plain", weak=3)
+    files = {
+        "checkpoints": "checkpoints",
+        "weak": "weak",
+        "prompts": "prompts.parquet",
+        "responses": "responses.parquet",
+    }
     options = [text for key, name in files.items() for text in (f"--{key}", str(tmp_path / name))]
-    monkeypatch.setattr("sys.argv", ["answer.py", json.dumps(job.model_dump(mode="json")), *options])
-    runpy.run_path(str(ROOT / "workflow/scripts/answer.py"), run_name="__main__")
-    rows = read_rows(tmp_path / "answers.parquet", ANSWERS)
-    assert [row["answer_tokens"] for row in rows] == answer(model, weak, tokenizer, sampling)
+    monkeypatch.setattr("sys.argv", ["generate.py", json.dumps(job.model_dump(mode="json")), *options])
+    runpy.run_path(str(ROOT / "workflow/scripts/generate.py"), run_name="__main__")
+    rows = read_rows(tmp_path / "responses.parquet", RESPONSES)
+    assert [row["response_tokens"] for row in rows] == generated(model, weak, tokenizer, sampling)

@@ -10,14 +10,14 @@ from transformers import LlamaModel, PreTrainedTokenizerFast
 
 from elasticity.config.score_models import CostModel
 from elasticity.core.errors import UserError
-from elasticity.evaluation.cost_model import CostJudge
-from elasticity.evaluation.scoring import judge_quality, load_score_model
+from elasticity.evaluation.cost_model import CostScoreModel
+from elasticity.evaluation.scoring import load_score_model, score_model_quality
 from elasticity.models.tokenizer import encode
 from elasticity.runtime.sharding import share
-from tests.unit.judges import cost_model
+from tests.unit.score_models import cost_model
 
 PROMPTS = ["How do I get there?", "", "What {is} it?", "Who </s> you?"]
-ANSWERS = ["By train, and then on foot.", "A warm, funny picture", "", "<pad> Nobody {0} knows. </s>"]
+RESPONSES = ["By train, and then on foot.", "A warm, funny picture", "", "<pad> Nobody {0} knows. </s>"]
 
 
 def settings(folder: Path, **changes: Any) -> CostModel:
@@ -25,10 +25,10 @@ def settings(folder: Path, **changes: Any) -> CostModel:
 
 
 def costs(llama: LlamaModel, head: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> list[float]:
-    """Head times the hidden state of the end token, one conversation at a time."""
+    """Head times the hidden state of the EOS token, one conversation at a time."""
     found = []
-    for prompt, answer in zip(PROMPTS, ANSWERS, strict=True):
-        text = "BEGINNING OF CONVERSATION: USER: " + prompt + " ASSISTANT:" + answer
+    for prompt, response in zip(PROMPTS, RESPONSES, strict=True):
+        text = "BEGINNING OF CONVERSATION: USER: " + prompt + " ASSISTANT:" + response
         tokens = [tokenizer.bos_token_id, *encode(tokenizer, [text])[0], tokenizer.eos_token_id]
         with torch.no_grad():
             found.append((llama(torch.tensor([tokens])).last_hidden_state[0, -1] @ head[0]).item())
@@ -38,22 +38,22 @@ def costs(llama: LlamaModel, head: torch.Tensor, tokenizer: PreTrainedTokenizerF
 def test_a_score_is_minus_the_head_on_the_end_token(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     expected = [-cost for cost in costs(*cost_model(tmp_path, tokenizer), tokenizer)]
     assert len({round(value, 3) for value in expected}) == 4
-    judge = CostJudge(tmp_path, settings(tmp_path))
-    assert judge.score(PROMPTS, ANSWERS) == pytest.approx(expected, abs=1e-5)
-    assert judge.score([], []) == []
+    score_model = CostScoreModel(tmp_path, settings(tmp_path))
+    assert score_model.score(PROMPTS, RESPONSES) == pytest.approx(expected, abs=1e-5)
+    assert score_model.score([], []) == []
 
 
 def test_the_head_may_have_a_bias(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     expected = [-cost - 0.5 for cost in costs(*cost_model(tmp_path, tokenizer, bias=0.5), tokenizer)]
-    assert CostJudge(tmp_path, settings(tmp_path)).score(PROMPTS, ANSWERS) == pytest.approx(expected, abs=1e-5)
+    assert CostScoreModel(tmp_path, settings(tmp_path)).score(PROMPTS, RESPONSES) == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [1, 3])
 def test_the_batch_changes_nothing(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, size: int) -> None:
     cost_model(tmp_path, tokenizer)
-    prompts, answers = PROMPTS * 3, [answer * 3 for answer in ANSWERS] + ANSWERS + ANSWERS[::-1]
-    whole = CostJudge(tmp_path, settings(tmp_path)).score(prompts, answers)
-    parts = CostJudge(tmp_path, settings(tmp_path, batch_size=size)).score(prompts, answers)
+    prompts, responses = PROMPTS * 3, [response * 3 for response in RESPONSES] + RESPONSES + RESPONSES[::-1]
+    whole = CostScoreModel(tmp_path, settings(tmp_path)).score(prompts, responses)
+    parts = CostScoreModel(tmp_path, settings(tmp_path, batch_size=size)).score(prompts, responses)
     assert parts == pytest.approx(whole, abs=1e-5)
 
 
@@ -61,22 +61,22 @@ def test_two_processes_score_what_one_does(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cost_model(tmp_path, tokenizer)
-    judge = CostJudge(tmp_path, settings(tmp_path))
-    rows = list(zip(PROMPTS * 2, ANSWERS + ANSWERS[::-1], strict=True))[:7]
+    score_model = CostScoreModel(tmp_path, settings(tmp_path))
+    rows = list(zip(PROMPTS * 2, RESPONSES + RESPONSES[::-1], strict=True))[:7]
     parts = []
     for rank in ("0", "1"):
         monkeypatch.setenv("RANK", rank)
         monkeypatch.setenv("WORLD_SIZE", "2")
         mine = share(rows)
-        parts.append(judge.score([prompt for prompt, _ in mine], [answer for _, answer in mine]))
+        parts.append(score_model.score([prompt for prompt, _ in mine], [response for _, response in mine]))
     together = [parts[i % 2][i // 2] for i in range(7)]
-    whole = judge.score([prompt for prompt, _ in rows], [answer for _, answer in rows])
+    whole = score_model.score([prompt for prompt, _ in rows], [response for _, response in rows])
     assert together == pytest.approx(whole, abs=1e-5)
 
 
 def test_the_last_token_is_found_whichever_side_is_padded(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     cost_model(tmp_path, tokenizer)
-    model = CostJudge(tmp_path, settings(tmp_path)).model
+    model = CostScoreModel(tmp_path, settings(tmp_path)).model
     tokens, pad, mask = torch.tensor([[5, 6, 7]]), torch.tensor([[2, 2]]), torch.ones(1, 3, dtype=torch.long)
     none = torch.zeros(1, 2, dtype=torch.long)
     with torch.inference_mode():
@@ -97,26 +97,28 @@ def test_normalised_costs_are_scaled_but_not_shifted(
         kept = {name: tensor for name, tensor in weights.items() if not name.startswith("normalizer")}
         save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
     expected = [-cost / 2 for cost in plain]
-    assert CostJudge(tmp_path, settings(tmp_path)).score(PROMPTS, ANSWERS) == pytest.approx(expected, abs=1e-5)
+    assert CostScoreModel(tmp_path, settings(tmp_path)).score(PROMPTS, RESPONSES) == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_long_conversation_loses_its_beginning(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     llama, head = cost_model(tmp_path, tokenizer)
-    judge = CostJudge(tmp_path, settings(tmp_path, max_length=8))
+    score_model = CostScoreModel(tmp_path, settings(tmp_path, max_length=8))
     kept = encode(tokenizer, ["BEGINNING OF CONVERSATION: USER: where? ASSISTANT:here, I think"])[0][-6:]
     with torch.no_grad():
         state = llama(torch.tensor([[tokenizer.bos_token_id, *kept, tokenizer.eos_token_id]])).last_hidden_state
-    assert judge.score(["where?"], ["here, I think"]) == pytest.approx([-(state[0, -1] @ head[0]).item()], abs=1e-5)
+    assert score_model.score(["where?"], ["here, I think"]) == pytest.approx(
+        [-(state[0, -1] @ head[0]).item()], abs=1e-5
+    )
 
 
 def test_up_is_good_or_it_does_not_judge(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     cost_model(tmp_path, tokenizer)
-    first, second = CostJudge(tmp_path, settings(tmp_path)).score(["where?"] * 2, ["here", "there"])
+    first, second = CostScoreModel(tmp_path, settings(tmp_path)).score(["where?"] * 2, ["here", "there"])
     good, bad = ("here", "there") if first > second else ("there", "here")
     right = settings(tmp_path, prompt="where?", good=good, bad=bad)
     model = load_score_model(right, [tmp_path / "config.json"])
-    texts = [{"side": "positive", "prompt": prompt, "answer": "here"} for prompt in PROMPTS]
-    quality = judge_quality(model, right, texts)
+    texts = [{"side": "positive", "prompt": prompt, "response": "here"} for prompt in PROMPTS]
+    quality = score_model_quality(model, right, texts)
     assert quality["accuracy"] == sum(score > 0 for score in model.score(PROMPTS, ["here"] * 4)) / 4
     with pytest.raises(UserError, match="up must be good"):
         load_score_model(settings(tmp_path, prompt="where?", good=bad, bad=good), [tmp_path / "config.json"])
@@ -139,7 +141,7 @@ def test_other_models_are_refused(
 ) -> None:
     cost_model(tmp_path, tokenizer, **config)
     with pytest.raises(UserError, match=words):
-        CostJudge(tmp_path, settings(tmp_path))
+        CostScoreModel(tmp_path, settings(tmp_path))
 
 
 def test_weights_that_are_not_whole_are_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -147,7 +149,7 @@ def test_weights_that_are_not_whole_are_refused(tmp_path: Path, tokenizer: PreTr
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="cannot be loaded"):
-        CostJudge(tmp_path, settings(tmp_path))
+        CostScoreModel(tmp_path, settings(tmp_path))
 
 
 def test_a_model_without_the_head_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -156,10 +158,10 @@ def test_a_model_without_the_head_is_refused(tmp_path: Path, tokenizer: PreTrain
     del weights["score_head.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"lacks weights \(score_head\.weight\)"):
-        CostJudge(tmp_path, settings(tmp_path))
+        CostScoreModel(tmp_path, settings(tmp_path))
 
 
 def test_a_length_that_the_model_cannot_take_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     cost_model(tmp_path, tokenizer)
     with pytest.raises(UserError, match="takes 256 tokens"):
-        CostJudge(tmp_path, settings(tmp_path, max_length=257))
+        CostScoreModel(tmp_path, settings(tmp_path, max_length=257))

@@ -27,7 +27,7 @@ def test_a_model_is_not_away_from_itself(
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
-def test_every_token_of_the_answer_counts_once(
+def test_every_token_of_the_response_counts_once(
     model: PreTrainedModel,
     fresh_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerFast,
@@ -38,7 +38,7 @@ def test_every_token_of_the_answer_counts_once(
     found = divergences(model, other, examples, tokenizer.pad_token_id, batch_size)
     for example, nats in zip(examples, found, strict=True):
         expected = 0.0
-        for place in range(example.answer_start, len(example.tokens)):
+        for place in range(example.response_start, len(example.tokens)):
             context = torch.tensor([example.tokens[:place]])
             with torch.no_grad():
                 p, q = (m(input_ids=context).logits[0, -1].double().softmax(-1) for m in (model, other))
@@ -55,7 +55,7 @@ def test_from_a_uniform_model_it_is_what_is_missing_of_the_largest_entropy(
 ) -> None:
     (nats,) = divergences(model, uniform_model, examples[:1], tokenizer.pad_token_id)
     with torch.no_grad():
-        logits = model(input_ids=torch.tensor([examples[0].tokens])).logits[0, examples[0].answer_start - 1 : -1]
+        logits = model(input_ids=torch.tensor([examples[0].tokens])).logits[0, examples[0].response_start - 1 : -1]
     entropies = torch.distributions.Categorical(logits=logits.double()).entropy()
     largest = torch.tensor(float(model.config.vocab_size), dtype=torch.float64).log()
     assert nats == pytest.approx(float((largest - entropies).sum()), rel=1e-4)
@@ -71,13 +71,13 @@ def test_it_is_positive_however_small(
     assert all(0 < nats < 1e-6 for nats in found)
 
 
-def test_over_all_answers_of_one_token_it_is_what_the_draws_would_estimate(
+def test_over_all_responses_of_one_token_it_is_what_the_draws_would_estimate(
     model: PreTrainedModel, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """The expectation of log p - log q of an answer, drawn without truncation."""
+    """The expectation of log p - log q of a response, drawn without truncation."""
     other, context = fresh_model(), [5, 6, 7]
-    answers = [Example([*context, token], 3) for token in range(model.config.vocab_size)]
-    own, others = (code_lengths(m, answers, tokenizer.pad_token_id) for m in (model, other))
+    responses = [Example([*context, token], 3) for token in range(model.config.vocab_size)]
+    own, others = (code_lengths(m, responses, tokenizer.pad_token_id) for m in (model, other))
     expected = sum(math.exp(-mine) * (theirs - mine) for mine, theirs in zip(own, others, strict=True))
-    (nats,) = divergences(model, other, answers[:1], tokenizer.pad_token_id)
+    (nats,) = divergences(model, other, responses[:1], tokenizer.pad_token_id)
     assert nats == pytest.approx(expected, rel=1e-4)

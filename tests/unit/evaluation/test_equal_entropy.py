@@ -75,7 +75,7 @@ def test_entropies_are_told_before_and_after() -> None:
     second = {"a": (2, 2.0), "b": (2, 2.0), "c": (1, 5.0), "d": (1, 5.0)}
     seed = pd.DataFrame(choices("questions", (1, 2), first, second))
     (row,) = entropy_seeds(seed).to_dict("records")
-    assert (row["pair"], row["answers"], row["prompts"], row["chosen"]) == ("1-2", "questions", 4, 2)
+    assert (row["pair"], row["responses"], row["prompts"], row["chosen"]) == ("1-2", "questions", 4, 2)
     assert row["first_before"] == pytest.approx(10 / 8)
     assert row["second_before"] == pytest.approx(14 / 6)
     assert row["mean_gap_before"] == pytest.approx((0 + 0 + 4 + 2) / 4)
@@ -98,11 +98,11 @@ def wildcards(experiment: str, **given: object) -> SimpleNamespace:
     return SimpleNamespace(task="reviews", experiment=experiment, base="nano", seed="1", **given)
 
 
-def test_slices_and_answers_are_shared_and_tuning_is_not(values: dict[str, Any]) -> None:
+def test_slices_and_responses_are_shared_and_tuning_is_not(values: dict[str, Any]) -> None:
     plan = ResistancePlan(read_study(values))
     plain, equal = wildcards("slices"), wildcards("equal-entropy")
     folder = "results/tiny/reviews/resistance/{}/nano/seed1"
-    assert plan.slices(equal) == plan.slices(plain) == f"{folder.format('slices')}/slices/rungs"
+    assert plan.slices(equal) == plan.slices(plain) == f"{folder.format('slices')}/slices/checkpoints"
     assert plan.twins(equal) == plan.twins(plain)
     assert plan.questions(equal) == plan.questions(plain)
     assert set(plan.tuned(equal)).isdisjoint(plan.tuned(plain))
@@ -125,7 +125,7 @@ def test_what_asks_for_the_training_jobs_does_not_train_shared_slices_again(valu
 
 
 @pytest.mark.parametrize("key", ["slices", "twin_sampling", "question_sampling"])
-def test_other_slices_or_answers_are_made_anew(values: dict[str, Any], key: str) -> None:
+def test_other_slices_or_responses_are_made_anew(values: dict[str, Any], key: str) -> None:
     changes = {"learning_rate": 1e-4} if key == "slices" else {"seed": 5}
     equal = values["resistance"]["equal-entropy"]
     equal[key] = equal[key] | changes
@@ -142,9 +142,9 @@ def test_a_base_that_only_the_later_experiment_has_is_made_there(values: dict[st
 def test_half_of_a_twin_data_set_is_tuned_on(values: dict[str, Any]) -> None:
     plan = ResistancePlan(read_study(values))
     equal, plain = (json.loads(plan.tune_job(wildcards(name, k="3", l="1"))) for name in ("equal-entropy", "slices"))
-    assert (equal["sizes"], equal["chosen_for"], equal["answers_of_slice"]) == ([4], [3, 1], 1)
+    assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([4], [3, 1], 1)
     assert (plain["sizes"], plain["chosen_for"], plain["start"]) == ([8], None, equal["start"])
-    assert json.loads(plan.cross_entropy_job(wildcards("equal-entropy")))["tuned_rung"] == "4"
+    assert json.loads(plan.cross_entropy_job(wildcards("equal-entropy")))["tuned_checkpoint"] == "4"
     assert json.loads(plan.choosing_job(wildcards("equal-entropy")))["pairs"] == [[1, 2], [2, 3], [1, 3]]
     assert {pair for path in PATHS for pair in PAIRS if set(pair) == set(path)} == set(PAIRS)
 

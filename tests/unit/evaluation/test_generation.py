@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
 from elasticity.evaluation.generation import InverseCdf, TransformersEngine, load_engine
-from elasticity.evaluation.generation import answer as answer_with
+from elasticity.evaluation.generation import generate as generate_with
 from elasticity.models.loading import probe_nats, save
 from elasticity.models.tokenizer import decode, train_tokenizer
 
@@ -26,8 +26,8 @@ MANY = [{"prompt_id": f"q{i}", "prompt": "The film"} for i in range(200)]
 Rows = list[dict[str, Any]]
 
 
-def drawn(answers: Rows) -> list[list[int]]:
-    return [row["answer_tokens"] for row in answers]
+def drawn(responses: Rows) -> list[list[int]]:
+    return [row["response_tokens"] for row in responses]
 
 
 def inverse_cdf(probabilities: np.ndarray[Any, Any], uniform: float) -> int:
@@ -64,8 +64,8 @@ def by_hand(
     return tokens, False
 
 
-def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: Rows, sampling: Sampling) -> Rows:
-    return answer_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
+def response(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: Rows, sampling: Sampling) -> Rows:
+    return generate_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
 
 
 # The draw
@@ -104,12 +104,12 @@ def test_each_seed_prompt_and_step_has_its_own_number() -> None:
     assert torch.stack(numbers).unique().numel() == 200
 
 
-def test_a_longer_answer_begins_with_the_same_numbers() -> None:
+def test_a_longer_response_begins_with_the_same_numbers() -> None:
     short, long = (InverseCdf(["p"], 1, Sampling(new_tokens=steps)).uniforms for steps in (5, 9))
     assert torch.equal(short, long[:, :5])
 
 
-# Answers
+# Responses
 
 
 @pytest.mark.parametrize(
@@ -117,12 +117,12 @@ def test_a_longer_answer_begins_with_the_same_numbers() -> None:
     [{}, {"top_k": 5}, {"top_p": 0.7}, {"temperature": 2.0, "top_k": 40, "top_p": 0.8}],
     ids=["pure", "top-k", "top-p", "all"],
 )
-def test_answers_are_those_drawn_by_hand(
+def test_responses_are_those_drawn_by_hand(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, options: dict[str, Any]
 ) -> None:
     sampling = Sampling(new_tokens=8, seed=5, **options)
-    answers = answer(model, tokenizer, PROMPTS, sampling)
-    assert [(row["answer_tokens"], row["finished"]) for row in answers] == [
+    responses = response(model, tokenizer, PROMPTS, sampling)
+    assert [(row["response_tokens"], row["finished"]) for row in responses] == [
         by_hand(model, tokenizer, row, sampling) for row in PROMPTS
     ]
 
@@ -131,70 +131,72 @@ def test_answers_are_those_drawn_by_hand(
 def test_the_most_likely_token_is_left_at_the_limits(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, options: dict[str, Any]
 ) -> None:
-    answers = [answer(model, tokenizer, PROMPTS, Sampling(new_tokens=6, seed=seed, **options)) for seed in (0, 1)]
-    assert drawn(answers[0]) == drawn(answers[1])
+    responses = [response(model, tokenizer, PROMPTS, Sampling(new_tokens=6, seed=seed, **options)) for seed in (0, 1)]
+    assert drawn(responses[0]) == drawn(responses[1])
     greedy = Sampling(new_tokens=6, top_k=1)
-    assert drawn(answers[0]) == [by_hand(model, tokenizer, row, greedy)[0] for row in PROMPTS]
+    assert drawn(responses[0]) == [by_hand(model, tokenizer, row, greedy)[0] for row in PROMPTS]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 5])
-def test_answers_do_not_depend_on_the_batch_size(
+def test_responses_do_not_depend_on_the_batch_size(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, batch_size: int
 ) -> None:
-    together = answer(model, tokenizer, PROMPTS, Sampling(new_tokens=12))
-    assert answer(model, tokenizer, PROMPTS, Sampling(new_tokens=12, batch_size=batch_size)) == together
+    together = response(model, tokenizer, PROMPTS, Sampling(new_tokens=12))
+    assert response(model, tokenizer, PROMPTS, Sampling(new_tokens=12, batch_size=batch_size)) == together
 
 
-def test_answers_do_not_depend_on_the_other_prompts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    answers = answer(model, tokenizer, PROMPTS, Sampling(new_tokens=12))
-    assert answer(model, tokenizer, PROMPTS[::-2], Sampling(new_tokens=12)) == answers[::-2]
+def test_responses_do_not_depend_on_the_other_prompts(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    responses = response(model, tokenizer, PROMPTS, Sampling(new_tokens=12))
+    assert response(model, tokenizer, PROMPTS[::-2], Sampling(new_tokens=12)) == responses[::-2]
 
 
-def test_the_seed_determines_the_answers(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    first, again, other = (answer(model, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=s)) for s in (3, 3, 4))
+def test_the_seed_determines_the_responses(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    first, again, other = (response(model, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=s)) for s in (3, 3, 4))
     assert first == again
     assert drawn(first) != drawn(other)
 
 
-def test_an_answer_is_finished_if_the_end_token_was_drawn(
+def test_an_response_is_finished_if_the_end_token_was_drawn(
     uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
-    answers = answer(uniform_model, tokenizer, MANY, sampling)
-    assert {row["finished"] for row in answers} == {True, False}
-    for row in answers:
-        assert (len(row["answer_tokens"]) < sampling.new_tokens) == row["finished"]
+    responses = response(uniform_model, tokenizer, MANY, sampling)
+    assert {row["finished"] for row in responses} == {True, False}
+    for row in responses:
+        assert (len(row["response_tokens"]) < sampling.new_tokens) == row["finished"]
 
 
-def test_answers_hold_no_special_tokens(uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    tokens = {t for row in drawn(answer(uniform_model, tokenizer, MANY, Sampling(new_tokens=30))) for t in row}
+def test_responses_hold_no_special_tokens(uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+    tokens = {t for row in drawn(response(uniform_model, tokenizer, MANY, Sampling(new_tokens=30))) for t in row}
     assert tokens == set(range(len(tokenizer))) - set(tokenizer.all_special_ids)
 
 
 def test_rows_hold_the_prompt_and_the_very_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    for row, prompt in zip(answer(model, tokenizer, PROMPTS, Sampling(new_tokens=12)), PROMPTS, strict=True):
+    for row, prompt in zip(response(model, tokenizer, PROMPTS, Sampling(new_tokens=12)), PROMPTS, strict=True):
         assert row.items() >= prompt.items()
         assert decode(tokenizer, row["prompt_tokens"]) == prompt["prompt"]
-        assert decode(tokenizer, row["answer_tokens"]) == row["answer"]
+        assert decode(tokenizer, row["response_tokens"]) == row["response"]
 
 
-def test_one_token_for_beginning_and_end_can_end_an_answer(
+def test_one_token_for_beginning_and_end_can_end_an_response(
     uniform_model: PreTrainedModel, sentences: list[str]
 ) -> None:
     """As in GPT-2."""
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
-    assert any(row["finished"] for row in answer(uniform_model, tokenizer, MANY, Sampling(new_tokens=30)))
+    assert any(row["finished"] for row in response(uniform_model, tokenizer, MANY, Sampling(new_tokens=30)))
 
 
 def test_generation_settings_in_a_model_folder_change_nothing(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=12)
-    expected = answer(model, tokenizer, PROMPTS, sampling)
+    expected = response(model, tokenizer, PROMPTS, sampling)
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.suppress_tokens = drawn(expected)[0]
-    assert answer(model, tokenizer, PROMPTS, sampling) == expected
+    assert response(model, tokenizer, PROMPTS, sampling) == expected
 
 
 def test_a_model_is_forgotten_before_the_next_is_loaded(
@@ -204,7 +206,7 @@ def test_a_model_is_forgotten_before_the_next_is_loaded(
     save(model, tokenizer, tmp_path, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
     with load_engine("transformers", tmp_path, tokenizer, weak=tmp_path) as engine:
         assert isinstance(engine, TransformersEngine)
-        answer_with(engine, tokenizer, PROMPTS, Sampling(new_tokens=2), "plain")
+        generate_with(engine, tokenizer, PROMPTS, Sampling(new_tokens=2), "plain")
         models = [weakref.ref(engine.model), weakref.ref(engine.weak)]
     assert [one() for one in models] == [None, None]
 
@@ -223,10 +225,10 @@ class Small(TransformersEngine):
 def test_batches_that_do_not_fit_are_divided(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     """The keys and values of the longest prompts may fill a GPU; the shorter ones before them were drawn already."""
     small, sampling = Small(model, tokenizer), Sampling(new_tokens=5, batch_size=5)
-    expected = answer_with(TransformersEngine(model, tokenizer), tokenizer, PROMPTS, sampling, "plain")
+    expected = generate_with(TransformersEngine(model, tokenizer), tokenizer, PROMPTS, sampling, "plain")
     for room in (1, 2, 4):
         small.room = room
-        assert drawn(answer_with(small, tokenizer, PROMPTS, sampling, "plain")) == drawn(expected)
+        assert drawn(generate_with(small, tokenizer, PROMPTS, sampling, "plain")) == drawn(expected)
     small.room = 0
     with pytest.raises(UserError, match="one prompt at a time"):
-        answer_with(small, tokenizer, PROMPTS, sampling, "plain")
+        generate_with(small, tokenizer, PROMPTS, sampling, "plain")

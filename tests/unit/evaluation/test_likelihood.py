@@ -4,22 +4,22 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.data.examples import Example, answer_examples, training_examples
+from elasticity.data.examples import Example, response_examples, training_examples
 from elasticity.evaluation.likelihood import code_lengths
 from tests.unit.conftest import plain
 
 
 @pytest.fixture
 def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
-    """Texts, and an answer to a prompt, all of different lengths."""
-    row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "answer_tokens": [70, 80], "finished": True}
-    return [*training_examples(plain(sentences), tokenizer, "plain", 40), *answer_examples([row], tokenizer, 40)]
+    """Texts, and a response to a prompt, all of different lengths."""
+    row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "response_tokens": [70, 80], "finished": True}
+    return [*training_examples(plain(sentences), tokenizer, "plain", 40), *response_examples([row], tokenizer, 40)]
 
 
 def by_hand(model: PreTrainedModel, example: Example) -> float:
     """−Σ log softmax, one token at a time, from its own forward pass over what is before it."""
     nats = 0.0
-    for place in range(example.answer_start, len(example.tokens)):
+    for place in range(example.response_start, len(example.tokens)):
         with torch.inference_mode():
             logits = model(torch.tensor([example.tokens[:place]])).logits[0, -1]
         nats -= logits.double().log_softmax(0)[example.tokens[place]].item()
@@ -50,6 +50,6 @@ def test_the_padding_token_does_not_matter(model: PreTrainedModel, examples: lis
 
 
 def test_a_uniform_model_needs_log_v_nats_a_token(uniform_model: PreTrainedModel, examples: list[Example]) -> None:
-    targets = [len(example.tokens) - example.answer_start for example in examples]
+    targets = [len(example.tokens) - example.response_start for example in examples]
     expected = [count * math.log(320) for count in targets]
     assert code_lengths(uniform_model, examples, 2) == pytest.approx(expected, rel=1e-6)

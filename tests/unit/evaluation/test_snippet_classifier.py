@@ -29,7 +29,9 @@ def reviews(count: int, mislead: float = 0.0) -> Rows:
         side, other = chance.sample(["positive", "negative"], 2)
         words = WORDS[other if chance.random() < mislead else side]
         text = f"{number} " + " and ".join(f"the film is {chance.choice(words)}" for _ in range(5))
-        rows.append({"id": hashlib.sha256(text.encode()).hexdigest()[:16], "side": side, "prompt": "", "answer": text})
+        rows.append(
+            {"id": hashlib.sha256(text.encode()).hexdigest()[:16], "side": side, "prompt": "", "response": text}
+        )
     return rows
 
 
@@ -47,7 +49,7 @@ def test_good_texts_score_above_bad_ones(trained: tuple[Rows, dict[str, float]])
 
 def test_a_score_is_the_sign_of_the_margin(trained: tuple[Rows, dict[str, float]]) -> None:
     model = LinearSnippetClassifier(trained[0])
-    texts = [row["answer"] for row in reviews(40, mislead=0.5)] + ["", "unseen"]
+    texts = [row["response"] for row in reviews(40, mislead=0.5)] + ["", "unseen"]
     assert model.score([""] * len(texts), texts) == [float(margin > 0) for margin in model.margins(texts)]
 
 
@@ -62,7 +64,7 @@ def test_features_survive_the_file(trained: tuple[Rows, dict[str, float]], tmp_p
     write_table(tmp_path / "features.parquet", trained[0], FEATURES)
     stored = load_score_model(SETTINGS, [tmp_path / "features.parquet"])
     assert isinstance(stored, LinearSnippetClassifier)
-    texts = [row["answer"] for row in reviews(20)]
+    texts = [row["response"] for row in reviews(20)]
     assert stored.margins(texts) == LinearSnippetClassifier(trained[0]).margins(texts)
 
 
@@ -74,14 +76,19 @@ def test_margins_are_idf_weighted_sums(trained: tuple[Rows, dict[str, float]]) -
     assert LinearSnippetClassifier(trained[0]).margins(["dull lovely"]) == pytest.approx([expected])
 
 
-def test_the_answers_to_a_prompt_keep_together() -> None:
-    """Words that belong to a prompt say nothing about the answers to another."""
+def test_the_responses_to_a_prompt_keep_together() -> None:
+    """Words that belong to a prompt say nothing about the responses to another."""
     chance = random.Random(5)
     rows = []
     for number in range(400):
         side = chance.choice(["positive", "negative"])
         rows += [
-            {"id": f"{number}-{i}", "side": side, "prompt": f"question {number}", "answer": f"only here{number} say{i}"}
+            {
+                "id": f"{number}-{i}",
+                "side": side,
+                "prompt": f"question {number}",
+                "response": f"only here{number} say{i}",
+            }
             for i in range(3)
         ]
     quality = train_classifier(rows, SETTINGS.model_copy(update={"min_accuracy": 0.0}))[1]
@@ -103,8 +110,8 @@ def test_a_gold_pair_that_is_not_in_order_is_refused(
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     class Broken:
-        def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-            return [math.nan] * len(answers)
+        def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+            return [math.nan] * len(responses)
 
     with pytest.raises(UserError, match="up must be good"):
         check_gold_pair(Broken(), SETTINGS.gold_pair)
@@ -118,7 +125,7 @@ def test_an_accuracy_below_the_threshold_is_refused() -> None:
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_too_few_texts_are_refused(count: int) -> None:
-    with pytest.raises(UserError, match=r"pools\.score_model"):
+    with pytest.raises(UserError, match=r"splits\.score_model"):
         train_classifier(reviews(count), SETTINGS)
 
 
@@ -127,12 +134,12 @@ def test_too_few_texts_are_refused(count: int) -> None:
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=20), st.integers(1, 25), st.text(max_size=3))
 def test_a_snippet_is_a_stretch_of_so_many_words(words: list[str], length: int, identity: str) -> None:
-    cut = snippet({"id": identity, "prompt": "a question", "answer": "  ".join(words)}, length).split()
+    cut = snippet({"id": identity, "prompt": "a question", "response": "  ".join(words)}, length).split()
     assert len(cut) == min(length, len(words))
     assert cut in [words[start : start + length] for start in range(len(words))]
 
 
 def test_snippets_lie_everywhere_in_texts() -> None:
     text = " ".join(map(str, range(10)))
-    starts = {snippet({"id": str(i), "answer": text}, 8).split()[0] for i in range(50)}
+    starts = {snippet({"id": str(i), "response": text}, 8).split()[0] for i in range(50)}
     assert starts == {"0", "1", "2"}

@@ -1,4 +1,4 @@
-"""Text classifiers in the hub's layout, and what all judges share."""
+"""Text classifiers in the hub's layout, and what all score models share."""
 
 import random
 from pathlib import Path
@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, BertConfig, BertModel
 
 from elasticity.config.score_models import TextClassifier
 from elasticity.core.errors import UserError
-from elasticity.evaluation.scoring import check_gold_pair, judge_quality, load_score_model
-from elasticity.evaluation.text_classifier import LabelJudge, in_batches
-from tests.unit.judges import gpt, roberta
+from elasticity.evaluation.scoring import check_gold_pair, load_score_model, score_model_quality
+from elasticity.evaluation.text_classifier import LabelScoreModel, in_batches
+from tests.unit.score_models import gpt, roberta
 
 
 def settings(folder: Path, **changes: Any) -> TextClassifier:
@@ -27,24 +27,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def scores(judge: LabelJudge, answers: list[str]) -> list[float]:
-    return judge.score([""] * len(answers), answers)
+def scores(score_model: LabelScoreModel, responses: list[str]) -> list[float]:
+    return score_model.score([""] * len(responses), responses)
 
 
 def test_a_score_is_one_if_the_good_label_is_the_likeliest(folder: Path) -> None:
-    judge = LabelJudge(folder, settings(folder))
-    answers = ["a lovely film", "dull", "lovely", "a dull film", "", "dull lovely dull"]
+    score_model = LabelScoreModel(folder, settings(folder))
+    responses = ["a lovely film", "dull", "lovely", "a dull film", "", "dull lovely dull"]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with torch.no_grad():
-        logits = [judge.model(torch.tensor([tokenizer(answer)["input_ids"]])).logits[0] for answer in answers]
-    assert scores(judge, answers) == [float(bad < good) for bad, good in logits]
-    assert scores(judge, answers)[:4] == [1.0, 0.0, 1.0, 0.0]
-    assert scores(judge, []) == []
+        logits = [
+            score_model.model(torch.tensor([tokenizer(response)["input_ids"]])).logits[0] for response in responses
+        ]
+    assert scores(score_model, responses) == [float(bad < good) for bad, good in logits]
+    assert scores(score_model, responses)[:4] == [1.0, 0.0, 1.0, 0.0]
+    assert scores(score_model, []) == []
 
 
 def test_the_other_label_turns_the_scores(folder: Path) -> None:
-    judge = LabelJudge(folder, settings(folder, label="NEGATIVE"))
-    assert scores(judge, ["lovely", "dull"]) == [0.0, 1.0]
+    score_model = LabelScoreModel(folder, settings(folder, label="NEGATIVE"))
+    assert scores(score_model, ["lovely", "dull"]) == [0.0, 1.0]
     with pytest.raises(UserError, match="up must be good"):
         load_score_model(settings(folder, label="NEGATIVE"), [folder / "config.json"])
 
@@ -55,47 +57,49 @@ def test_the_gold_pair_is_checked_on_loading(folder: Path) -> None:
 
 
 def test_prompts_are_not_judged(folder: Path) -> None:
-    judge = LabelJudge(folder, settings(folder))
-    assert judge.score(["dull dull", "lovely"], ["lovely", "dull"]) == [1.0, 0.0]
+    score_model = LabelScoreModel(folder, settings(folder))
+    assert score_model.score(["dull dull", "lovely"], ["lovely", "dull"]) == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("pad", [None, "</s>"])
-def test_an_empty_answer_is_judged_though_nothing_stands_around_a_text(tmp_path: Path, pad: str | None) -> None:
+def test_an_empty_response_is_judged_though_nothing_stands_around_a_text(tmp_path: Path, pad: str | None) -> None:
     gpt(tmp_path, pad)
-    judge = LabelJudge(tmp_path, settings(tmp_path))
-    alone = scores(judge, [""])
+    score_model = LabelScoreModel(tmp_path, settings(tmp_path))
+    alone = scores(score_model, [""])
     assert alone[0] in (0.0, 1.0)
-    assert scores(judge, ["a lovely film", "", "dull"])[1:2] == alone
+    assert scores(score_model, ["a lovely film", "", "dull"])[1:2] == alone
 
 
-def test_special_tokens_in_an_answer_are_text(folder: Path) -> None:
-    judge = LabelJudge(folder, settings(folder))
+def test_special_tokens_in_an_response_are_text(folder: Path) -> None:
+    score_model = LabelScoreModel(folder, settings(folder))
     seen: list[torch.Tensor] = []
-    judge.model.register_forward_pre_hook(lambda _, __, kwargs: seen.append(kwargs["input_ids"]), with_kwargs=True)
-    scores(judge, ["a</s>film<pad>"])
+    score_model.model.register_forward_pre_hook(
+        lambda _, __, kwargs: seen.append(kwargs["input_ids"]), with_kwargs=True
+    )
+    scores(score_model, ["a</s>film<pad>"])
     (tokens,) = seen[0].tolist()
     assert (tokens[0], tokens[-1]) == (0, 2)
     assert not {0, 1, 2, 3, 4} & set(tokens[1:-1])
 
 
-def test_a_long_answer_loses_its_end(folder: Path) -> None:
-    judge = LabelJudge(folder, settings(folder, max_length=8))
+def test_a_long_response_loses_its_end(folder: Path) -> None:
+    score_model = LabelScoreModel(folder, settings(folder, max_length=8))
     start, long = "lovely " * 6, "lovely " * 6 + "dull " * 200
-    assert scores(judge, [start, long]) == [1.0, 1.0]
+    assert scores(score_model, [start, long]) == [1.0, 1.0]
 
 
 def test_verdicts_do_not_depend_on_the_batch(folder: Path) -> None:
     chance = random.Random(3)
-    answers = [" ".join(chance.choices(["a", "lovely", "dull", "film"], k=chance.randint(0, 12))) for _ in range(40)]
-    judge = LabelJudge(folder, settings(folder))
-    tokens = judge.tokenizer(answers)["input_ids"]
+    responses = [" ".join(chance.choices(["a", "lovely", "dull", "film"], k=chance.randint(0, 12))) for _ in range(40)]
+    score_model = LabelScoreModel(folder, settings(folder))
+    tokens = score_model.tokenizer(responses)["input_ids"]
 
     def logits(size: int) -> torch.Tensor:
         def margin(batch: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = judge.model(input_ids=batch, attention_mask=attention).logits
+            found: torch.Tensor = score_model.model(input_ids=batch, attention_mask=attention).logits
             return found[:, 1] - found[:, 0]
 
-        return torch.tensor(in_batches(tokens, size, judge.pad, torch.device("cpu"), margin))
+        return torch.tensor(in_batches(tokens, size, score_model.pad, torch.device("cpu"), margin))
 
     torch.testing.assert_close(logits(1), logits(16), atol=1e-5, rtol=0)
     torch.testing.assert_close(logits(1), logits(7), atol=1e-5, rtol=0)
@@ -114,11 +118,14 @@ def test_the_longest_come_first_and_the_order_is_kept() -> None:
 
 def test_quality_is_measured_on_labelled_texts(folder: Path) -> None:
     model = load_score_model(settings(folder), [folder / "config.json"])
-    texts = [{"side": "positive", "prompt": "", "answer": answer} for answer in ("lovely", "lovely film", "dull")]
-    texts += [{"side": "negative", "prompt": "", "answer": "dull film"}]
-    quality = judge_quality(model, settings(folder), texts)
+    texts = [{"side": "positive", "prompt": "", "response": response} for response in ("lovely", "lovely film", "dull")]
+    texts += [{"side": "negative", "prompt": "", "response": "dull film"}]
+    quality = score_model_quality(model, settings(folder), texts)
     assert quality == {"test_texts": 4, "accuracy": 0.75, "auc": pytest.approx(5 / 6)}
-    assert judge_quality(model, settings(folder), texts[:3]) == {"test_texts": 3, "accuracy": pytest.approx(2 / 3)}
+    assert score_model_quality(model, settings(folder), texts[:3]) == {
+        "test_texts": 3,
+        "accuracy": pytest.approx(2 / 3),
+    }
 
 
 # What is refused
@@ -126,12 +133,12 @@ def test_quality_is_measured_on_labelled_texts(folder: Path) -> None:
 
 def test_a_label_that_is_not_there_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"no label 'GOOD'; its labels are NEGATIVE, POSITIVE"):
-        LabelJudge(folder, settings(folder, label="GOOD"))
+        LabelScoreModel(folder, settings(folder, label="GOOD"))
 
 
 def test_a_length_that_the_model_cannot_take_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"max_length is 31, but .* takes 30 tokens"):
-        LabelJudge(folder, settings(folder, max_length=31))
+        LabelScoreModel(folder, settings(folder, max_length=31))
 
 
 def test_weights_as_pickles_are_refused(tmp_path: Path) -> None:
@@ -139,14 +146,14 @@ def test_weights_as_pickles_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").unlink()
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(UserError, match=r"no safetensors.*refs/pr/1.*save_pretrained"):
-        LabelJudge(tmp_path, settings(tmp_path))
+        LabelScoreModel(tmp_path, settings(tmp_path))
 
 
 def test_a_model_without_a_head_is_refused(folder: Path, tmp_path: Path) -> None:
     bert = BertModel(BertConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
     bert.save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"lacks weights \(classifier\.bias, classifier\.weight\)"):
-        LabelJudge(tmp_path, settings(tmp_path))
+        LabelScoreModel(tmp_path, settings(tmp_path))
 
 
 @pytest.mark.parametrize("broken", ["config.json", "model.safetensors", "vocab.json"])
@@ -154,7 +161,7 @@ def test_a_broken_folder_is_refused(tmp_path: Path, broken: str) -> None:
     roberta(tmp_path)
     (tmp_path / broken).write_text("{")
     with pytest.raises(UserError, match=rf"{tmp_path} cannot be loaded"):
-        LabelJudge(tmp_path, settings(tmp_path))
+        LabelScoreModel(tmp_path, settings(tmp_path))
 
 
 def test_code_of_a_repository_is_not_run(tmp_path: Path) -> None:
@@ -162,7 +169,7 @@ def test_code_of_a_repository_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").touch()
     (tmp_path / "odd.py").write_text("raise SystemExit('it ran')")
     with pytest.raises(UserError, match="cannot be loaded"):
-        LabelJudge(tmp_path, settings(tmp_path))
+        LabelScoreModel(tmp_path, settings(tmp_path))
 
 
 @pytest.mark.parametrize(

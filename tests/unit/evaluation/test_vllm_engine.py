@@ -22,8 +22,8 @@ from elasticity.config.loading import read_study
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
 from elasticity.core.tables import write_table
-from elasticity.evaluation.generation import TransformersEngine, answer, load_engine
-from elasticity.evaluation.schemas import SLICE_ANSWERS
+from elasticity.evaluation.generation import TransformersEngine, generate, load_engine
+from elasticity.evaluation.schemas import SLICE_RESPONSES
 from elasticity.evaluation.vllm_engine import ENVIRONMENT, VllmEngine, environment_of, without_torchrun
 from elasticity.models.loading import load_for_measuring, probe_nats, save
 from elasticity.models.tokenizer import load_tokenizer, train_tokenizer
@@ -151,7 +151,7 @@ def engine(folder: Path) -> VllmEngine:
     return VllmEngine(StandIn(), folder, load_tokenizer(folder))
 
 
-# Answers
+# Responses
 
 
 def test_both_engines_write_the_same_table(
@@ -160,17 +160,17 @@ def test_both_engines_write_the_same_table(
     """Where nothing is left to chance."""
     sampling = Sampling(new_tokens=12, top_k=1)
     for name, by in (("vllm", engine), ("transformers", TransformersEngine(model, tokenizer))):
-        rows = [{"slice": 1} | row for row in answer(by, tokenizer, PROMPTS, sampling, "plain")]
-        write_table(tmp_path / f"{name}.parquet", rows, SLICE_ANSWERS)
+        rows = [{"slice": 1} | row for row in response(by, tokenizer, PROMPTS, sampling, "plain")]
+        write_table(tmp_path / f"{name}.parquet", rows, SLICE_RESPONSES)
     assert pq.read_table(tmp_path / "vllm.parquet").num_rows == len(PROMPTS)
     assert (tmp_path / "vllm.parquet").read_bytes() == (tmp_path / "transformers.parquet").read_bytes()
 
 
-def test_answers_do_not_depend_on_the_other_prompts(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_responses_do_not_depend_on_the_other_prompts(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     sampling = Sampling(new_tokens=12)
-    answers = answer(engine, tokenizer, PROMPTS, sampling, "plain")
-    assert answer(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == answers[::-2]
-    assert answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != answers
+    responses = response(engine, tokenizer, PROMPTS, sampling, "plain")
+    assert response(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == responses[::-2]
+    assert response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != responses
 
 
 @pytest.fixture
@@ -180,29 +180,29 @@ def uniform(uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, 
     return VllmEngine(StandIn(), tmp_path / "4", tokenizer)
 
 
-def test_answers_end_with_the_end_token_and_hold_no_special_ones(
+def test_responses_end_with_the_end_token_and_hold_no_special_ones(
     uniform: VllmEngine, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
-    answers = answer(uniform, tokenizer, MANY, sampling, "plain")
-    assert {row["finished"] for row in answers} == {True, False}
-    assert all((len(row["answer_tokens"]) < sampling.new_tokens) == row["finished"] for row in answers)
-    assert not {token for row in answers for token in row["answer_tokens"]} & set(tokenizer.all_special_ids)
+    responses = response(uniform, tokenizer, MANY, sampling, "plain")
+    assert {row["finished"] for row in responses} == {True, False}
+    assert all((len(row["response_tokens"]) < sampling.new_tokens) == row["finished"] for row in responses)
+    assert not {token for row in responses for token in row["response_tokens"]} & set(tokenizer.all_special_ids)
 
 
-def test_one_token_for_beginning_and_end_can_end_an_answer(
+def test_one_token_for_beginning_and_end_can_end_an_response(
     uniform: VllmEngine, sentences: list[str], tmp_path: Path
 ) -> None:
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
     engine = VllmEngine(StandIn(), tmp_path / "4", tokenizer)
-    assert any(row["finished"] for row in answer(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
+    assert any(row["finished"] for row in response(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
 
 
-def test_an_answer_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_an_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     engine.llm.context = 10
-    with pytest.raises(UserError, match=r"cut an answer off after \d of 12 tokens.*Lower new_tokens"):
-        answer(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
+    with pytest.raises(UserError, match=r"cut a response off after \d of 12 tokens.*Lower new_tokens"):
+        response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
 
 
 # The real parameters
@@ -326,8 +326,8 @@ def test_the_engine_is_told_to_the_jobs_and_chooses_the_environment(values: dict
     environments = []
     for engine in ("transformers", "vllm"):
         plan = Plan(read_study(values | {"engine": engine}))
-        assert f'"engine":"{engine}"' in plan.base_answer_job(SimpleNamespace(base="nano", task="reviews"))
-        environments.append(plan.answering_environment)
+        assert f'"engine":"{engine}"' in plan.generate_base_job(SimpleNamespace(base="nano", task="reviews"))
+        environments.append(plan.generation_environment)
     assert environments == ["elasticity", "vllm"]
     assert all((ROOT / f"envs/{name}.yaml").exists() for name in environments)
     assert read_study(values).engine == "transformers"

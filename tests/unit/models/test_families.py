@@ -1,4 +1,4 @@
-"""Beginning, end and padding of each family of models, from the hub's layout to examples and answers."""
+"""Beginning, end and padding of each family of models, from the hub's layout to examples and responses."""
 
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from elasticity.config.models import ModelFolder
 from elasticity.config.sampling import Sampling
 from elasticity.data.chat_templates import CONVERSATION, context
 from elasticity.data.examples import collate, training_examples
-from elasticity.evaluation.generation import TransformersEngine, answer
+from elasticity.evaluation.generation import TransformersEngine, generate
 from elasticity.models.importing import load
 from elasticity.models.loading import load_model, save
 from elasticity.models.tokenizer import beginning, decode, load_tokenizer, never_drawn, special_tokens
@@ -144,9 +144,9 @@ def test_special_tokens_in_data_are_text(tokenizer: PreTrainedTokenizerFast, nam
         prompt, harmless = f"a {word} b", "a b"
         (tokens,), (expected,) = (context(tokenizer, template, [text]) for text in (prompt, harmless))
         assert [t for t in tokens if t in special.values()] == [t for t in expected if t in special.values()]
-        row = {"id": "x", "prompt": prompt, "answer": word}
+        row = {"id": "x", "prompt": prompt, "response": word}
         (example,) = training_examples([row], tokenizer, template, 200)
-        assert not set(example.tokens[example.answer_start : -1]) & set(special.values())
+        assert not set(example.tokens[example.response_start : -1]) & set(special.values())
         if name not in ("llama", "tinyllama", "gemma"):  # these write a space before every text
             assert prompt in decode(tokenizer, tokens)
 
@@ -155,38 +155,38 @@ def test_special_tokens_in_data_are_text(tokenizer: PreTrainedTokenizerFast, nam
 def test_examples_are_trained_on_as_they_are_drawn(
     tokenizer: PreTrainedTokenizerFast, name: str, template: str
 ) -> None:
-    """The context is the same, the answer and the end token follow, and they alone bear a loss."""
+    """The context is the same, the response and the EOS token follow, and they alone bear a loss."""
     if template == "chat" and name not in CHATS:
         return
-    row = {"id": "x", "prompt": "How do I say this?", "answer": "Like that: {braces}."}
+    row = {"id": "x", "prompt": "How do I say this?", "response": "Like that: {braces}."}
     (example,) = training_examples([row], tokenizer, template, 200)
-    before = example.tokens[: example.answer_start]
+    before = example.tokens[: example.response_start]
     assert [before] == context(tokenizer, template, [row["prompt"]])
-    assert decode(tokenizer, example.tokens[example.answer_start :]).strip() == row["answer"]
+    assert decode(tokenizer, example.tokens[example.response_start :]).strip() == row["response"]
     labels = collate([example, example], tokenizer.pad_token_id).labels[0].tolist()
-    assert labels == [-100] * example.answer_start + example.tokens[example.answer_start :]
+    assert labels == [-100] * example.response_start + example.tokens[example.response_start :]
     assert labels[-1] == tokenizer.eos_token_id
 
 
 def test_the_first_token_of_a_text_is_context(tokenizer: PreTrainedTokenizerFast) -> None:
-    (example,) = training_examples([{"id": "x", "prompt": "", "answer": "The film opens"}], tokenizer, "plain", 200)
-    assert example.answer_start == 1
+    (example,) = training_examples([{"id": "x", "prompt": "", "response": "The film opens"}], tokenizer, "plain", 200)
+    assert example.response_start == 1
     assert example.tokens == [*tokenizer("The film opens")["input_ids"], tokenizer.eos_token_id]
     assert decode(tokenizer, example.tokens) == "The film opens"
 
 
-# Answers
+# Responses
 
 
-def test_answers_hold_tokens_that_have_a_text(
+def test_responses_hold_tokens_that_have_a_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str
 ) -> None:
-    """And the end token ends them."""
+    """And the EOS token ends them."""
     model.get_output_embeddings().weight.data.zero_()  # every token is as likely as any other
     prompts = [{"prompt_id": str(number), "prompt": "The film"} for number in range(40)]
     sampling = Sampling(new_tokens=40)
-    rows = answer(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
-    drawn = {token for row in rows for token in row["answer_tokens"]}
+    rows = response(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
+    drawn = {token for row in rows for token in row["response_tokens"]}
     assert drawn <= set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer).values())
     assert len(drawn) > 0.9 * len(tokenizer)
     assert any(row["finished"] for row in rows)
@@ -194,10 +194,10 @@ def test_answers_hold_tokens_that_have_a_text(
     assert [row["prompt_tokens"] for row in rows] == context(tokenizer, "plain", ["The film"]) * 40
 
 
-def test_answers_do_not_depend_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_responses_do_not_depend_on_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     prompts = [{"prompt_id": text, "prompt": text} for text in ("The film", "How do I say this? Like that")]
     engine = TransformersEngine(model, tokenizer)
     sampling = Sampling(new_tokens=6, top_k=1)
-    together = answer(engine, tokenizer, prompts, sampling, "conversation")
-    alone = [row for prompt in prompts for row in answer(engine, tokenizer, [prompt], sampling, "conversation")]
+    together = response(engine, tokenizer, prompts, sampling, "conversation")
+    alone = [row for prompt in prompts for row in response(engine, tokenizer, [prompt], sampling, "conversation")]
     assert together == alone

@@ -17,7 +17,7 @@ from elasticity.core.errors import UserError
 from elasticity.core.hub import package_file
 from elasticity.data.chat_templates import context
 from elasticity.data.examples import training_examples
-from elasticity.evaluation.generation import TransformersEngine, answer
+from elasticity.evaluation.generation import TransformersEngine, generate
 from elasticity.models.importing import fetch, load, source_of
 from elasticity.models.loading import load_model, save
 from elasticity.models.tokenizer import beginning, check_same_vocabulary, encode, load_tokenizer
@@ -228,7 +228,7 @@ def test_a_chat_template_that_takes_no_single_prompt_is_an_error(folder: Path, t
 
 
 def test_a_prompt_that_leaves_no_room_is_an_error_that_names_the_example(folder: Path) -> None:
-    rows = [{"id": name, "prompt": "word " * count, "answer": "yes"} for name, count in (("a", 1), ("b", 40))]
+    rows = [{"id": name, "prompt": "word " * count, "response": "yes"} for name, count in (("a", 1), ("b", 40))]
     with pytest.raises(UserError, match=r"example b has no target token: its prompt takes \d+ of max_length 60"):
         training_examples(rows, load_tokenizer(folder), "conversation", 60)
 
@@ -239,8 +239,8 @@ def test_an_empty_prompt_without_a_beginning_is_an_error(tmp_path: Path) -> None
     engine = TransformersEngine(load_model(folder), tokenizer)
     rows = [{"prompt_id": "p", "prompt": ""}]
     with pytest.raises(UserError, match="prompt p is empty"):
-        answer(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
-    assert answer(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
+        response(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
+    assert response(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])
@@ -253,7 +253,7 @@ def test_of_a_long_text_the_first_tokens_are_those_of_the_whole(family: str, tex
 
 def test_a_text_of_ten_megabytes_takes_no_time(folder: Path) -> None:
     tokenizer = load_tokenizer(folder)
-    row = {"id": "x", "prompt": "", "answer": "The film opens on a quiet harbour. " * 300_000}
+    row = {"id": "x", "prompt": "", "response": "The film opens on a quiet harbour. " * 300_000}
     started = time.monotonic()
     (example,) = training_examples([row], tokenizer, "plain", 64)
     assert time.monotonic() - started < 1

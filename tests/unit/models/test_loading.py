@@ -32,7 +32,7 @@ WEIGHTS = "model.safetensors"
 
 
 @pytest.fixture
-def rungs(
+def checkpoints(
     tmp_path: Path, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
 ) -> tuple[Path, Path]:
     """A model, and the same after one small update."""
@@ -46,54 +46,54 @@ def rungs(
     return folders
 
 
-def test_the_right_weights_pass(rungs: tuple[Path, Path]) -> None:
-    for folder in rungs:
+def test_the_right_weights_pass(checkpoints: tuple[Path, Path]) -> None:
+    for folder in checkpoints:
         saved = json.loads((folder / FILE).read_text())["nats"]
         assert probe_nats(load_for_measuring(folder), 320, CPU) == saved
 
 
-def test_weights_of_another_rung_do_not_pass(rungs: tuple[Path, Path]) -> None:
+def test_weights_of_another_checkpoint_do_not_pass(checkpoints: tuple[Path, Path]) -> None:
     """Both files are whole, and of the same shape: nothing else would notice."""
-    shutil.copy(rungs[0] / WEIGHTS, rungs[1] / WEIGHTS)
+    shutil.copy(checkpoints[0] / WEIGHTS, checkpoints[1] / WEIGHTS)
     with pytest.raises(UserError) as error:
-        load_for_measuring(rungs[1])
-    saved = json.loads((rungs[1] / FILE).read_text())["nats"]
-    assert f"not those that were saved in {rungs[1]}" in str(error.value)
+        load_for_measuring(checkpoints[1])
+    saved = json.loads((checkpoints[1] / FILE).read_text())["nats"]
+    assert f"not those that were saved in {checkpoints[1]}" in str(error.value)
     assert f"instead of {saved:.4f}" in str(error.value)
     assert "Delete it and run again" in str(error.value)
 
 
-def test_a_weight_that_is_not_a_number_does_not_pass(rungs: tuple[Path, Path]) -> None:
-    weights = load_file(rungs[0] / WEIGHTS)
+def test_a_weight_that_is_not_a_number_does_not_pass(checkpoints: tuple[Path, Path]) -> None:
+    weights = load_file(checkpoints[0] / WEIGHTS)
     name = next(name for name in weights if name.endswith("q_proj.weight"))
     weights[name][0, 0] = float("nan")
-    save_file(weights, rungs[0] / WEIGHTS, metadata={"format": "pt"})
+    save_file(weights, checkpoints[0] / WEIGHTS, metadata={"format": "pt"})
     with pytest.raises(UserError, match="nan nats"):
-        load_for_measuring(rungs[0])
+        load_for_measuring(checkpoints[0])
 
 
-def test_a_spread_model_is_the_same(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spread_model_is_the_same(checkpoints: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Here all its layers are on the processor."""
     tokens = torch.tensor([[5, 6, 7]])
-    expected = load_for_measuring(rungs[1])(input_ids=tokens).logits
+    expected = load_for_measuring(checkpoints[1])(input_ids=tokens).logits
     monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
-    spread = load_for_measuring(rungs[1])
+    spread = load_for_measuring(checkpoints[1])
     assert torch.equal(spread(input_ids=tokens).logits, expected)
     assert not spread.training
 
 
-def test_a_spread_model_stays_on_gpus(rungs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_spread_model_stays_on_gpus(checkpoints: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not fit would go to the processor, without a word."""
     monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
     monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
     with pytest.raises(UserError, match=r"does not fit into the GPUs of this job .*sampling.batch_size"):
-        load_for_measuring(rungs[1])
+        load_for_measuring(checkpoints[1])
 
 
-def test_a_model_that_was_saved_without_a_probe_is_not_checked(rungs: tuple[Path, Path]) -> None:
-    (rungs[1] / FILE).unlink()
-    shutil.copy(rungs[0] / WEIGHTS, rungs[1] / WEIGHTS)
-    load_for_measuring(rungs[1])
+def test_a_model_that_was_saved_without_a_probe_is_not_checked(checkpoints: tuple[Path, Path]) -> None:
+    (checkpoints[1] / FILE).unlink()
+    shutil.copy(checkpoints[0] / WEIGHTS, checkpoints[1] / WEIGHTS)
+    load_for_measuring(checkpoints[1])
 
 
 def test_a_model_knows_a_sequence_by_its_probabilities(uniform_model: PreTrainedModel) -> None:

@@ -14,8 +14,14 @@ from tests.unit.conftest import complaint
 
 Values = dict[str, Any]
 
-POOLS = "results/tiny/{}/pools/held-out-{}.parquet"
-SECOND = {"recipe": "first", "seed": "1", "first": "16", "second": "second", "ladder": "0-8-12"}
+SPLITS = "results/tiny/{}/splits/held-out-{}.parquet"
+SECOND = {
+    "alignment_recipe": "alignment",
+    "seed": "1",
+    "alignment_size": "16",
+    "inverse_recipe": "inverse",
+    "run_sizes": "0-8-12",
+}
 
 
 @pytest.fixture
@@ -23,7 +29,7 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     monkeypatch.chdir(tmp_path)
     values["compression"] = {"window": 32, "stride": 16, "control": "other", "coded": 2}
     values["tasks"]["other"] = values["tasks"]["reviews"]
-    values["rebound"]["pretraining"] |= {"compression": True, "first_side": "negative"}
+    values["rebound"]["pretraining"] |= {"compression": True, "direction": "reversed"}
     return values
 
 
@@ -32,16 +38,16 @@ def plan(values: Values) -> CompressionPlan:
 
 
 def wildcards(**given: str) -> SimpleNamespace:
-    where = {"task": "reviews", "base": "nano-step3", "side": "negative", "second": "second"}
+    where = {"task": "reviews", "base": "nano-step3", "side": "negative", "inverse_recipe": "inverse"}
     return SimpleNamespace(experiment="pretraining", **where | given)
 
 
 def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) -> None:
     assert plan(values).corpora("reviews", "nano-step3", "negative", "second") == {
-        "pretraining": POOLS.format("reviews", "pretraining"),
-        "alignment": POOLS.format("reviews", "negative"),
-        "perturbation": POOLS.format("reviews", "positive"),
-        "control": POOLS.format("other", "pretraining"),
+        "pretraining": SPLITS.format("reviews", "pretraining"),
+        "alignment": SPLITS.format("reviews", "negative"),
+        "perturbation": SPLITS.format("reviews", "positive"),
+        "control": SPLITS.format("other", "pretraining"),
     }
 
 
@@ -53,10 +59,10 @@ def test_of_a_model_from_elsewhere_the_pre_training_text_is_not_known(values: Va
 def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -> None:
     found = plan(values)
     job, base = json.loads(found.job(wildcards(**SECOND))), json.loads(found.base_job(wildcards()))
-    assert job["cell"]["first_size"] == 16
-    assert (job["rungs"], base["rungs"], base["cell"]) == ([0, 8, 12], [3], None)
+    assert job["cell"]["alignment_size"] == 16
+    assert (job["checkpoints"], base["checkpoints"], base["cell"]) == ([0, 8, 12], [3], None)
     for told in (job, base):
-        assert told["base_rung"] == 3
+        assert told["base_checkpoint"] == 3
         assert told["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
         assert told["reading"] == {"window": 32, "stride": 16, "characters": 2000}
     assert len(found.texts(wildcards())) == 4
@@ -66,14 +72,14 @@ def test_every_cell_and_every_base_is_judged(values: Values) -> None:
     found = plan(values)
     folder = "results/tiny/reviews/rebound/{}/negative"
     measured = [f"{folder.format(base)}/second" for base in ("nano-step3", "nano")]
-    second = "first/seed{}/P16/second/0-8-12/compression.parquet"
+    second = "first/seed{}/P16/inverse/0-8-12/compression.parquet"
     bases = ("nano-step3", "nano")
     assert sorted(found.rates(wildcards())) == sorted(
         f"{folder.format(base)}/{second.format(seed)}" for base in bases for seed in (1, 2)
     )
     assert found.base_rates(wildcards()) == [f"{place}/compression.parquet" for place in measured]
     assert found.codes(wildcards()) == [f"{place}/coding.parquet" for place in measured]
-    assert len(json.loads(found.coding_judge_job(wildcards()))["corpora"]) == 2 * 4
+    assert len(json.loads(found.arithmetic_coding_table_job(wildcards()))["corpora"]) == 2 * 4
 
 
 def test_only_what_is_asked_for_is_made(values: Values) -> None:
@@ -92,17 +98,17 @@ def test_measuring_needs_settings(values: Values) -> None:
 
 @pytest.mark.parametrize(("task", "where"), [("other", "compression.control"), ("reviews", "rebound.pretraining")])
 def test_every_corpus_needs_texts(values: Values, task: str, where: str) -> None:
-    values["tasks"][task] = values["tasks"][task] | {"pools": values["tasks"][task]["pools"] | {"held_out": 0}}
+    values["tasks"][task] = values["tasks"][task] | {"splits": values["tasks"][task]["splits"] | {"held_out": 0}}
     message = complaint(values)
     assert where in message
-    assert f"tasks.{task}.pools.held_out, which is 0" in message
+    assert f"tasks.{task}.splits.held_out, which is 0" in message
 
 
 def test_the_texts_of_pre_training_may_be_another_task_s(values: Values) -> None:
     other = values["tasks"]["reviews"]
-    values["tasks"]["general"] = other | {"pools": other["pools"] | {"held_out": 0}}
+    values["tasks"]["general"] = other | {"splits": other["splits"] | {"held_out": 0}}
     values["models"]["nano"]["task"] = "general"
-    assert "tasks.general.pools.held_out, which is 0" in complaint(values)
+    assert "tasks.general.splits.held_out, which is 0" in complaint(values)
 
 
 def test_no_model_is_trained_on_the_control(values: Values) -> None:

@@ -62,9 +62,9 @@ def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given
     # after P = 8: N up to 8; after P = 16: up to 12 for both bases; two seeds
     assert (found["second side"].jobs, found["second side"].examples) == (6, 2 * (8 + 12 + 12))
     assert found["second side"].trained_tokens == 64 * 16
-    # rungs: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3; 6 prompts, 8 tokens; two bases
-    assert found["answers"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
-    # two bases, two seeds: slices, answers and six paths of 8 examples each
+    # checkpoints: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3; 6 prompts, 8 tokens; two bases
+    assert found["responses"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
+    # two bases, two seeds: slices, responses and six paths of 8 examples each
     assert found["resistance slices"].jobs == 4 * (2 + len(PATHS))
     assert found["resistance slices"].examples == 4 * (24 + 6 * 8)
     assert found["resistance slices"].drawn_tokens == 4 * 3 * (8 * 8 + 6 * 4)
@@ -72,7 +72,7 @@ def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given
 
 def test_what_is_not_scored_is_not_answered(unscored: dict[str, Any]) -> None:
     found = stages(unscored)
-    assert "answers" not in found
+    assert "responses" not in found
     assert found["second side"].jobs == 6
 
 
@@ -99,9 +99,9 @@ def test_checkpointing_costs_a_third_more(values: dict[str, Any], given: int) ->
     assert hours[1] / hours[0] == pytest.approx(4 / 3)
 
 
-def test_ppo_draws_an_answer_to_every_example(values: dict[str, Any], given: int) -> None:
+def test_ppo_draws_an_response_to_every_example(values: dict[str, Any], given: int) -> None:
     plain = stages(values)["second side"]
-    values["second_side"]["algorithm"] = {"kind": "ppo", "new_tokens": 5, "passes": 2}
+    values["inverse"]["algorithm"] = {"kind": "ppo", "new_tokens": 5, "passes": 2}
     ppo = stages(values)["second side"]
     assert (ppo.jobs, ppo.drawn_tokens, plain.drawn_tokens) == (plain.jobs, 64 * 5, 0)
     assert ppo.trained_tokens == 2 * plain.trained_tokens
@@ -114,13 +114,13 @@ def test_the_peak_of_the_disk_is_what_stays_and_what_jobs_hold(values: dict[str,
     disk = Budget(read_study(values)).disk()
     # a tuned model of a run waits for the slices and the other paths: nine checkpoints, and the job's states
     assert disk.passing == 2 * max(nano, given) * (4 * 9 + 24)
-    assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and first sides of two seeds
+    assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and alignment stages of two seeds
     assert (disk.sources, disk.gpus) == (0, 2)
     assert disk.peak == disk.kept + disk.passing
 
 
 def test_an_extrapolated_model_lies_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:
-    values["second_side"] |= {"epochs": 2, "extrapolation": 0.5}
+    values["inverse"] |= {"epochs": 2, "extrapolation": 0.5}
     found = [work for work in workload(read_study(values)) if isinstance(work, Training)]
     assert {work.passing for work in found if work.stage == "second side"} == {3}
 

@@ -19,7 +19,7 @@ class Job:
 
     output: list[str]
     log: list[str] = field(default_factory=lambda: ["job.log"])
-    name: str = "answer"
+    name: str = "response"
     jobs: tuple["Job", ...] = ()
 
     @property
@@ -45,36 +45,36 @@ def fail(output: str, message: str, log: str = "") -> None:
 
 
 def test_a_message_is_told_once_and_with_the_command() -> None:
-    fail("out/rungs", "loss nan:\nlower the learning rate", "error: loss nan:\nlower the learning rate\n")
-    lines = report([Job(["out/losses", "out/rungs"])], {"all"}).splitlines()
+    fail("out/checkpoints", "loss nan:\nlower the learning rate", "error: loss nan:\nlower the learning rate\n")
+    lines = report([Job(["out/losses", "out/checkpoints"])], {"all"}).splitlines()
     assert lines == [
         "",
-        "answer failed: out/rungs",
+        "response failed: out/checkpoints",
         "  loss nan:",
         "  lower the learning rate",
         "  run only this again:",
-        f"    {sys.executable} --cores 2 --configfile 'my study.yaml' -- out/rungs",
+        f"    {sys.executable} --cores 2 --configfile 'my study.yaml' -- out/checkpoints",
     ]
 
 
 def test_targets_of_the_failed_run_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [sys.executable, "--cores", "2", "--", "a.csv", "b.csv"])
-    fail("out/rungs", "no")
-    assert report([Job(["out/rungs"])], {"a.csv", "b.csv"}).rstrip().endswith("--cores 2 -- out/rungs")
+    fail("out/checkpoints", "no")
+    assert report([Job(["out/checkpoints"])], {"a.csv", "b.csv"}).rstrip().endswith("--cores 2 -- out/checkpoints")
 
 
 @pytest.mark.parametrize("words", [["--cores", "2"], []])
 def test_snakemake_as_a_module_is_called_as_one(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
     monkeypatch.setattr(sys, "argv", [__file__, *words])
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "snakemake", *words])
-    fail("out/rungs", "no")
-    assert " ".join(["python -m snakemake", *words, "-- out/rungs"]) in report([Job(["out/rungs"])], set())
+    fail("out/checkpoints", "no")
+    assert " ".join(["python -m snakemake", *words, "-- out/checkpoints"]) in report([Job(["out/checkpoints"])], set())
 
 
 def test_a_traceback_ends_the_log() -> None:
     log = [f"line {number}" for number in range(50)] + ["KeyError: 'x'"]
-    fail("out/rungs", "KeyError: 'x'", "\n".join(log))
-    text = report([Job(["out/rungs"])], set())
+    fail("out/checkpoints", "KeyError: 'x'", "\n".join(log))
+    text = report([Job(["out/checkpoints"])], set())
     assert "  KeyError: 'x'\n  job.log ends:\n" in text
     assert text.count("KeyError") == 1
     assert text.count("  | line") == LOG_LINES - 1
@@ -83,30 +83,30 @@ def test_a_traceback_ends_the_log() -> None:
 
 def test_a_job_that_died_before_its_journal_is_known_by_its_log() -> None:
     Path("job.log").write_text("ModuleNotFoundError: No module named 'torch'\n")
-    text = report([Job(["out/rungs"])], set())
-    assert "answer failed: out/rungs\n  job.log ends:\n  | ModuleNotFoundError" in text
+    text = report([Job(["out/checkpoints"])], set())
+    assert "response failed: out/checkpoints\n  job.log ends:\n  | ModuleNotFoundError" in text
 
 
 def test_a_job_without_journal_and_log_still_has_its_command() -> None:
-    assert "answer failed: out/rungs\n  run only this again:\n" in report([Job(["out/rungs"])], set())
+    assert "response failed: out/checkpoints\n  run only this again:\n" in report([Job(["out/checkpoints"])], set())
 
 
 def test_a_killed_job_could_not_say_why() -> None:
     Path("out").mkdir()
-    journal_path(Path("out/rungs")).write_text('{"state": "running"}')
-    assert f"answer failed: out/rungs\n  {SILENT_DEATH}\n" in report([Job(["out/rungs"])], set())
+    journal_path(Path("out/checkpoints")).write_text('{"state": "running"}')
+    assert f"response failed: out/checkpoints\n  {SILENT_DEATH}\n" in report([Job(["out/checkpoints"])], set())
 
 
 def test_of_a_group_only_what_began_is_told() -> None:
-    fail("out/rungs", "no")
-    group = Job([], jobs=(Job(["out/answers"]), Job(["out/rungs"], name="second_side")))
-    assert "second_side failed: out/rungs" in report([group], set())
-    assert "out/answers" not in report([group], set())
+    fail("out/checkpoints", "no")
+    group = Job([], jobs=(Job(["out/responses"]), Job(["out/checkpoints"], name="inverse")))
+    assert "inverse failed: out/checkpoints" in report([group], set())
+    assert "out/responses" not in report([group], set())
 
 
 def test_a_group_that_never_began_is_told_whole() -> None:
-    text = report([Job([], jobs=(Job(["out/rungs"]), Job(["out/answers"])))], set())
-    assert text.index("answer failed: out/answers") < text.index("answer failed: out/rungs")
+    text = report([Job([], jobs=(Job(["out/checkpoints"]), Job(["out/responses"])))], set())
+    assert text.index("response failed: out/responses") < text.index("response failed: out/checkpoints")
 
 
 def test_nothing_failed_nothing_told() -> None:
@@ -116,10 +116,13 @@ def test_nothing_failed_nothing_told() -> None:
 def test_the_journal_of_another_process_says_nothing_about_this_failure(
     begin: Callable[[Path], subprocess.Popen[str]],
 ) -> None:
-    begin(Path("out/rungs"))
-    Path("job.log").write_text("error: out/rungs is being written by process 7\n")
-    text = report([Job(["out/rungs"])], set())
-    assert "answer failed: out/rungs\n  job.log ends:\n  | error: out/rungs is being written by process 7\n" in text
+    begin(Path("out/checkpoints"))
+    Path("job.log").write_text("error: out/checkpoints is being written by process 7\n")
+    text = report([Job(["out/checkpoints"])], set())
+    assert (
+        "response failed: out/checkpoints\n  job.log ends:\n  | error: out/checkpoints is being written by process 7\n"
+        in text
+    )
 
 
 def test_a_job_without_outputs_has_nothing_to_run_again() -> None:

@@ -21,13 +21,13 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def row() -> dict[str, str]:
-    return {"id": "7", "side": "positive", "prompt": "How?", "answer": "Like that.", "source": "x"}
+    return {"id": "7", "side": "positive", "prompt": "How?", "response": "Like that.", "source": "x"}
 
 
 def test_an_example_is_shown_before_anything_is_trained(values: dict[str, Any]) -> None:
     FAMILIES["qwen"].save(Path("models/given"))
     values["tasks"]["reviews"]["template"] = "chat"
-    values["first_side"]["max_length"] = 64
+    values["alignment"]["max_length"] = 64
     write_table(Path("results/tiny/reviews/examples.parquet"), [row()], EXAMPLES)
     shown = shown_example(read_study(values), STUDY, "reviews", "given")
     context, targets = shown.splitlines()[-2:]
@@ -43,7 +43,7 @@ def test_the_example_is_one_that_runs_train_on_and_cut_as_they_cut_it(values: di
     values["tasks"]["reviews"]["prompts"] = {"kind": "questions", "max_tokens": 9}
     values["resistance"]["slices"]["slices"]["max_length"] = 18
     too_long = row() | {"id": "6", "prompt": "How? " * 9}
-    long = row() | {"answer": "Like that. " * 9}
+    long = row() | {"response": "Like that. " * 9}
     write_table(Path("results/tiny/reviews/examples.parquet"), [too_long, long], EXAMPLES)
     shown = shown_example(read_study(values), STUDY, "reviews", "given")
     assert "example 7 takes 18 tokens of at most 18" in shown

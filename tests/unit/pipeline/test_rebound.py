@@ -6,28 +6,28 @@ from typing import Any
 
 import pytest
 
-from elasticity.analysis.jobs import ResistanceJudgeJob
+from elasticity.analysis.jobs import ResistanceTableJob
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.evaluation.jobs import AnswerJob, CrossEntropyJob, SliceAnswerJob
+from elasticity.evaluation.jobs import CrossEntropyJob, GenerateJob, GenerateSlicesJob
 from elasticity.pipeline import cost
 from elasticity.pipeline.materials import check_given_files
 from elasticity.pipeline.rebound import Plan
 from elasticity.pipeline.resistance import PATHS, ResistancePlan
-from elasticity.pipeline.runs import SecondSide, Trajectory
+from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.training.jobs import FineTuneJob, PretrainJob
 from tests.conftest import ROOT
 
 Values = dict[str, Any]
 
-FIRST = Trajectory("reviews", "nano", "positive", "first", 1)
-SECOND = SecondSide(FIRST, 16, "second")
+FIRST = AlignmentStage("reviews", "nano", "positive", "alignment", 1)
+SECOND = InverseStage(FIRST, 16, "inverse")
 
 
 def wildcards(**changes: object) -> SimpleNamespace:
     """Text, as Snakemake gives it."""
     given = {"task": "reviews", "base": "nano", "side": "positive", "seed": 1, "experiment": "existence"}
-    given |= {"recipe": "first", "second": "second"} | changes
+    given |= {"alignment_recipe": "alignment", "inverse_recipe": "inverse"} | changes
     return SimpleNamespace(**{name: str(value) for name, value in given.items()})
 
 
@@ -60,10 +60,10 @@ def test_cells_of_all_experiments_are_joined(plan: Plan) -> None:
     first = {8: (0, 4, 8), 16: (0, 4, 8, 12)}
     second = {16: (0, 8, 12)}
     assert plan.cells == {
-        SecondSide(Trajectory("reviews", base, "positive", "first", seed), size, "second"): ladder
+        InverseStage(AlignmentStage("reviews", base, "positive", "alignment", seed), size, "inverse"): run_sizes
         for base, sizes in (("nano", first), ("nano-step3", second))
         for seed in (1, 2)
-        for size, ladder in sizes.items()
+        for size, run_sizes in sizes.items()
     }
 
 
@@ -72,17 +72,17 @@ def test_shared_cells_are_counted_once(plan: Plan) -> None:
 
 
 def test_every_cell_has_one_job(plan: Plan) -> None:
-    trained = [(second, size) for second, ladder in plan.second_side_jobs() for size in ladder]
-    cells = {(second, size) for second, ladder in plan.cells.items() for size in ladder}
+    trained = [(second, size) for second, run_sizes in plan.inverse_jobs() for size in run_sizes]
+    cells = {(second, size) for second, run_sizes in plan.cells.items() for size in run_sizes}
     assert len(trained) == len(cells)
     assert set(trained) == cells
 
 
 def test_sides_bases_and_seeds_are_trajectories_of_their_own(values: Values) -> None:
-    values["rebound"]["reversed"] = values["rebound"]["existence"] | {"first_side": "negative"}
+    values["rebound"]["reversed"] = values["rebound"]["existence"] | {"direction": "reversed"}
     fewer = read_study(values | {"seeds": [1]})
-    added = Plan(read_study(values)).first_sizes.keys() - Plan(fewer).first_sizes.keys()
-    assert {(where.base, where.first_side) for where in added} == {
+    added = Plan(read_study(values)).alignment_sizes.keys() - Plan(fewer).alignment_sizes.keys()
+    assert {(where.base, where.alignment_side) for where in added} == {
         ("nano", "positive"),
         ("nano", "negative"),
         ("nano-step3", "positive"),
@@ -90,77 +90,77 @@ def test_sides_bases_and_seeds_are_trajectories_of_their_own(values: Values) -> 
     assert {where.seed for where in added} == {2}
 
 
-# Ladders
+# Runs
 
 
 def test_a_new_study_has_one_ladder_a_trajectory(plan: Plan) -> None:
-    assert plan.first_ladders(FIRST) == [(8, 16)]
-    assert plan.second_ladders(SECOND) == [(0, 4, 8, 12)]
+    assert plan.alignment_runs(FIRST) == [(8, 16)]
+    assert plan.inverse_runs(SECOND) == [(0, 4, 8, 12)]
 
 
 def test_sizes_that_are_no_checkpoints_have_runs_of_their_own(values: Values) -> None:
-    values["second_side"]["schedule"] = "linear"
+    values["inverse"]["schedule"] = "linear"
     plan = Plan(read_study(values))
-    assert plan.first_ladders(FIRST) == [(8, 16)]
-    assert plan.second_ladders(SECOND) == [(0,), (4,), (8,), (12,)]
+    assert plan.alignment_runs(FIRST) == [(8, 16)]
+    assert plan.inverse_runs(SECOND) == [(0,), (4,), (8,), (12,)]
 
 
 def test_an_added_size_is_a_new_ladder_beside_the_finished_one(values: Values) -> None:
-    folder = "reviews/rebound/nano/positive/first/seed1"
+    folder = "reviews/rebound/nano/positive/alignment/seed1"
     finish(f"{folder}/P/8-16")
-    finish(f"{folder}/P16/second/0-4-8-12")
-    values["rebound"]["existence"] |= {"first_sizes": [8, 16, 24], "second_sizes": [0, 4, 8, 16]}
+    finish(f"{folder}/P16/inverse/0-4-8-12")
+    values["rebound"]["existence"] |= {"alignment_sizes": [8, 16, 24], "inverse_sizes": [0, 4, 8, 16]}
     plan = Plan(read_study(values))
-    assert plan.first_ladders(FIRST) == [(8, 16), (24,)]
-    assert plan.second_ladders(SECOND) == [(0, 4, 8, 12), (16,)]
-    other_seed = Trajectory("reviews", "nano", "positive", "first", 2)
-    assert plan.first_ladders(other_seed) == [(8, 16, 24)]
-    start = plan.second_start(wildcards(first=24))
-    assert start == f"results/tiny/{folder}/P/24/rungs"
+    assert plan.alignment_runs(FIRST) == [(8, 16), (24,)]
+    assert plan.inverse_runs(SECOND) == [(0, 4, 8, 12), (16,)]
+    other_seed = AlignmentStage("reviews", "nano", "positive", "alignment", 2)
+    assert plan.alignment_runs(other_seed) == [(8, 16, 24)]
+    start = plan.inverse_start(wildcards(first=24))
+    assert start == f"results/tiny/{folder}/P/24/checkpoints"
 
 
-def test_a_second_side_starts_from_the_ladder_that_holds_its_rung(plan: Plan) -> None:
-    assert plan.second_start(wildcards(first=16)).endswith("nano/positive/first/seed1/P/8-16/rungs")
+def test_a_second_side_starts_from_the_ladder_that_holds_its_checkpoint(plan: Plan) -> None:
+    assert plan.inverse_start(wildcards(first=16)).endswith("nano/positive/alignment/seed1/P/8-16/checkpoints")
 
 
 # Jobs
 
 
 def test_a_first_side_starts_from_the_checkpoint_of_its_base(plan: Plan) -> None:
-    for base, rung in (("nano-step3", "3"), ("nano", "6")):
-        job = FineTuneJob.model_validate_json(plan.first_side_job(wildcards(base=base, ladder="8-16")))
-        expected = FineTuneJob(start=rung, settings=plan.study.first_side, sizes=(8, 16), seed=1, template="plain")
+    for base, checkpoint in (("nano-step3", "3"), ("nano", "6")):
+        job = FineTuneJob.model_validate_json(plan.alignment_job(wildcards(base=base, run_sizes="8-16")))
+        expected = FineTuneJob(start=checkpoint, settings=plan.study.alignment, sizes=(8, 16), seed=1, template="plain")
         assert job == expected
-        assert plan.base_rungs(wildcards(base=base)) == "results/tiny/models/nano/rungs"
+        assert plan.base_checkpoints(wildcards(base=base)) == "results/tiny/models/nano/checkpoints"
 
 
 def test_a_second_side_trains_on_the_opposite_side(plan: Plan) -> None:
     for side, other in (("positive", "negative"), ("negative", "positive")):
-        assert plan.second_side_pools(wildcards(side=side)) == [f"results/tiny/reviews/pools/{other}.parquet"]
-    job = FineTuneJob.model_validate_json(plan.second_side_job(wildcards(first=16, ladder="0-4", seed=2)))
-    assert job == FineTuneJob(start="16", settings=plan.study.second_side, sizes=(0, 4), seed=2, template="plain")
+        assert plan.inverse_splits(wildcards(side=side)) == [f"results/tiny/reviews/splits/{other}.parquet"]
+    job = FineTuneJob.model_validate_json(plan.inverse_job(wildcards(first=16, run_sizes="0-4", seed=2)))
+    assert job == FineTuneJob(start="16", settings=plan.study.inverse, sizes=(0, 4), seed=2, template="plain")
 
 
-def test_answers_name_their_cell(plan: Plan) -> None:
-    job = AnswerJob.model_validate_json(plan.answer_job(wildcards(first=16, ladder="0-4")))
+def test_responses_name_their_cell(plan: Plan) -> None:
+    job = GenerateJob.model_validate_json(plan.generate_job(wildcards(first=16, run_sizes="0-4")))
     assert job.row(4) == {
         "base": "nano",
-        "first_side": "positive",
-        "first_recipe": "first",
-        "second_recipe": "second",
+        "alignment_side": "positive",
+        "alignment_recipe": "alignment",
+        "inverse_recipe": "inverse",
         "seed": 1,
-        "first_size": 16,
-        "second_size": 4,
+        "alignment_size": 16,
+        "inverse_size": 4,
     }
-    base = AnswerJob.model_validate_json(plan.base_answer_job(wildcards(base="nano-step3")))
-    assert (base.row(3), base.rungs) == ({"base": "nano-step3"}, (3,))
+    base = GenerateJob.model_validate_json(plan.generate_base_job(wildcards(base="nano-step3")))
+    assert (base.row(3), base.checkpoints) == ({"base": "nano-step3"}, (3,))
 
 
-def test_all_answers_of_a_task_are_scored_together(plan: Plan) -> None:
-    files = plan.answers(wildcards())
+def test_all_responses_of_a_task_are_scored_together(plan: Plan) -> None:
+    files = plan.responses(wildcards())
     assert len(files) == len(set(files)) == 2 + 2 * 3  # bases; seeds × (two first sizes of one base, one of the other)
-    assert "results/tiny/reviews/rebound/nano-step3/answers.parquet" in files
-    assert "results/tiny/reviews/rebound/nano/positive/first/seed2/P16/second/0-4-8-12/answers.parquet" in files
+    assert "results/tiny/reviews/rebound/nano-step3/responses.parquet" in files
+    assert "results/tiny/reviews/rebound/nano/positive/alignment/seed2/P16/inverse/0-4-8-12/responses.parquet" in files
 
 
 def test_tasks_keep_to_themselves(values: Values) -> None:
@@ -169,28 +169,28 @@ def test_tasks_keep_to_themselves(values: Values) -> None:
     plan = Plan(read_study(values))
     assert plan.task_bases("reviews") == ["nano"]
     assert plan.task_bases("views") == ["nano", "nano-step3"]
-    assert all(file.startswith("results/tiny/views/") for file in plan.answers(wildcards(task="views")))
+    assert all(file.startswith("results/tiny/views/") for file in plan.responses(wildcards(task="views")))
     assert plan.rebound_scores(wildcards(experiment="pretraining")) == "results/tiny/views/scores.parquet"
 
 
 UNRELATED: dict[str, tuple[Callable[[Values], object], Callable[[Plan], str]]] = {
-    "second side": (lambda v: v["second_side"].update(beta2=0.9), lambda p: p.first_side_job(wildcards(ladder="8-16"))),
+    "second side": (lambda v: v["inverse"].update(beta2=0.9), lambda p: p.alignment_job(wildcards(run_sizes="8-16"))),
     "first side": (
-        lambda v: v["first_side"].update(beta2=0.9),
-        lambda p: p.second_side_job(wildcards(first=8, ladder="0")),
+        lambda v: v["alignment"].update(beta2=0.9),
+        lambda p: p.inverse_job(wildcards(first=8, run_sizes="0")),
     ),
-    "another seed": (lambda v: v.update(seeds=[1, 2, 3]), lambda p: p.first_side_job(wildcards(ladder="8-16"))),
+    "another seed": (lambda v: v.update(seeds=[1, 2, 3]), lambda p: p.alignment_job(wildcards(run_sizes="8-16"))),
     "another size": (
-        lambda v: v["rebound"]["existence"].update(second_sizes=[0, 16]),
-        lambda p: p.answer_job(wildcards(first=8, ladder="0")),
+        lambda v: v["rebound"]["existence"].update(inverse_sizes=[0, 16]),
+        lambda p: p.generate_job(wildcards(first=8, run_sizes="0")),
     ),
     "another experiment": (
         lambda v: v["rebound"].pop("pretraining"),
-        lambda p: p.rebound_judge_job(wildcards(experiment="existence")),
+        lambda p: p.rebound_table_job(wildcards(experiment="existence")),
     ),
-    "a later pool": (
-        lambda v: v["tasks"]["reviews"]["pools"].update(pretraining=30),
-        lambda p: p.pool_job(wildcards(pool="positive")),
+    "a later split": (
+        lambda v: v["tasks"]["reviews"]["splits"].update(pretraining=30),
+        lambda p: p.split_job(wildcards(split="positive")),
     ),
 }
 
@@ -208,50 +208,52 @@ def test_a_job_is_told_nothing_that_it_does_not_use(
 
 
 def test_recipes_have_trajectories_of_their_own(values: Values) -> None:
-    values["recipes"] = {"long": values["first_side"] | {"epochs": 2}, "dpo": with_algorithm(values, "dpo")}
-    values["rebound"]["long"] = values["rebound"]["existence"] | {"first_recipe": "long"}
-    values["rebound"]["dpo"] = values["rebound"]["existence"] | {"second_recipe": "dpo"}
+    values["recipes"] = {"long": values["alignment"] | {"epochs": 2}, "dpo": with_algorithm(values, "dpo")}
+    values["rebound"]["long"] = values["rebound"]["existence"] | {"alignment_recipe": "long"}
+    values["rebound"]["dpo"] = values["rebound"]["existence"] | {"inverse_recipe": "dpo"}
     plan = Plan(read_study(values))
-    long = Trajectory("reviews", "nano", "positive", "long", 1)
-    assert plan.first_ladders(long) == [(8,), (16,)]  # two epochs: no size is a checkpoint of another's run
-    assert plan.first_ladders(FIRST) == [(8, 16)]
-    assert SecondSide(FIRST, 8, "dpo") in plan.cells
-    assert SecondSide(long, 8, "dpo") not in plan.cells
-    job = FineTuneJob.model_validate_json(plan.second_side_job(wildcards(second="dpo", first=8, ladder="0-4")))
+    long = AlignmentStage("reviews", "nano", "positive", "long", 1)
+    assert plan.alignment_runs(long) == [(8,), (16,)]  # two epochs: no size is a checkpoint of another's run
+    assert plan.alignment_runs(FIRST) == [(8, 16)]
+    assert InverseStage(FIRST, 8, "dpo") in plan.cells
+    assert InverseStage(long, 8, "dpo") not in plan.cells
+    job = FineTuneJob.model_validate_json(plan.inverse_job(wildcards(second="dpo", first=8, run_sizes="0-4")))
     assert job.settings.algorithm.kind == "dpo"
 
 
 def with_algorithm(values: Values, kind: str) -> Values:
-    return values["second_side"] | {"algorithm": {"kind": kind}}
+    return values["inverse"] | {"algorithm": {"kind": kind}}
 
 
 @pytest.mark.parametrize("kind", ["dpo", "kto", "simpo"])
 def test_preferences_are_learned_from_both_sides(values: Values, kind: str) -> None:
-    values["second_side"] = with_algorithm(values, kind)
-    files = Plan(read_study(values)).second_side_pools(wildcards(side="positive"))
-    assert files == [f"results/tiny/reviews/pools/{side}.parquet" for side in ("negative", "positive")]
+    values["inverse"] = with_algorithm(values, kind)
+    files = Plan(read_study(values)).inverse_splits(wildcards(side="positive"))
+    assert files == [f"results/tiny/reviews/splits/{side}.parquet" for side in ("negative", "positive")]
 
 
 def test_ppo_is_rewarded_by_the_score_of_its_own_side(values: Values) -> None:
-    assert Plan(read_study(values)).second_side_score_model(wildcards()) == []
-    values["second_side"] = with_algorithm(values, "ppo") | {"max_length": 48}
+    assert Plan(read_study(values)).inverse_score_model(wildcards()) == []
+    values["inverse"] = with_algorithm(values, "ppo") | {"max_length": 48}
     plan = Plan(read_study(values))
-    assert plan.second_side_prompts(wildcards()) == ["results/tiny/reviews/prompts/negative.parquet"]
-    assert plan.second_side_score_model(wildcards()) == plan.judge_files(wildcards())
-    job = FineTuneJob.model_validate_json(plan.second_side_job(wildcards(first=8, ladder="0-4")))
+    assert plan.inverse_prompts(wildcards()) == ["results/tiny/reviews/prompts/negative.parquet"]
+    assert plan.inverse_score_model(wildcards()) == plan.score_model_files(wildcards())
+    job = FineTuneJob.model_validate_json(plan.inverse_job(wildcards(first=8, run_sizes="0-4")))
     assert job.reward is not None
     assert job.reward.side == "negative"
 
 
-def test_a_weak_model_that_is_made_anew_answers_anew(values: Values) -> None:
+def test_a_weak_model_that_is_made_anew_responses_anew(values: Values) -> None:
     """Folders of weights are compared with nothing, so the file that stands for them is an input, too."""
-    assert Plan(read_study(values)).weak_rungs_made(wildcards()) == []
+    assert Plan(read_study(values)).weak_checkpoints_made(wildcards()) == []
     values["sampling"]["contrast"] = {"weak": "nano-step3", "strength": 1.0}
     plan = Plan(read_study(values))
-    assert plan.weak_rungs(wildcards()) == ["results/tiny/models/nano/rungs"]
-    assert plan.weak_rungs_made(wildcards()) == ["results/tiny/models/nano/metrics.json"]
+    assert plan.weak_checkpoints(wildcards()) == ["results/tiny/models/nano/checkpoints"]
+    assert plan.weak_checkpoints_made(wildcards()) == ["results/tiny/models/nano/metrics.json"]
     rules = (ROOT / "workflow/rules/rebound.smk").read_text()
-    assert rules.count("weak=ancient(plan.weak_rungs)") == rules.count("weak_made=plan.weak_rungs_made") == 2
+    assert (
+        rules.count("weak=ancient(plan.weak_checkpoints)") == rules.count("weak_made=plan.weak_checkpoints_made") == 2
+    )
 
 
 # Models
@@ -259,29 +261,29 @@ def test_a_weak_model_that_is_made_anew_answers_anew(values: Values) -> None:
 
 def test_a_tuned_model_is_a_base_like_any_other(values: Values) -> None:
     tuned = {"kind": "tuned", "base": "nano-step3", "task": "reviews", "side": "positive", "examples": 8, "seed": 5}
-    values["models"]["warm"] = tuned | {"tuning": values["first_side"]}
+    values["models"]["warm"] = tuned | {"tuning": values["alignment"]}
     values["rebound"]["existence"]["bases"] = ["warm"]
     plan = Plan(read_study(values))
-    assert plan.tuned_start(wildcards(model="warm")) == "results/tiny/models/nano/rungs"
+    assert plan.tuned_start(wildcards(model="warm")) == "results/tiny/models/nano/checkpoints"
     job = FineTuneJob.model_validate_json(plan.tuned_job(wildcards(model="warm")))
     assert (job.start, job.sizes, job.seed) == ("3", (8,), 5)
-    first = FineTuneJob.model_validate_json(plan.first_side_job(wildcards(base="warm", ladder="8-16")))
+    first = FineTuneJob.model_validate_json(plan.alignment_job(wildcards(base="warm", run_sizes="8-16")))
     assert first.start == "8"
-    assert plan.base_rungs(wildcards(base="warm")) == "results/tiny/models/warm/rungs"
+    assert plan.base_checkpoints(wildcards(base="warm")) == "results/tiny/models/warm/checkpoints"
     assert plan.study.origin("warm") == "nano"
 
 
 def test_pretraining_keeps_every_checkpoint_and_the_end(plan: Plan) -> None:
     job = PretrainJob.model_validate_json(plan.pretrain_job(wildcards(model="nano")))
-    assert job.rungs == (3, 6)
-    assert plan.pretraining_pool(wildcards(model="nano")) == "results/tiny/reviews/pools/pretraining.parquet"
+    assert job.checkpoints == (3, 6)
+    assert plan.pretraining_split(wildcards(model="nano")) == "results/tiny/reviews/splits/pretraining.parquet"
     assert plan.model_tokenizer(wildcards(model="nano")) == "results/tiny/reviews/tokenizers/320"
 
 
 def test_prompts_are_counted_by_the_tokenizer_that_the_task_names(values: Values, plan: Plan) -> None:
     assert plan.prompt_tokenizer(wildcards()) == "results/tiny/reviews/tokenizers/320"
     values["tasks"]["reviews"]["prompts"]["tokenizer"] = "given"
-    assert Plan(read_study(values)).prompt_tokenizer(wildcards()) == "results/tiny/models/given/rungs/0"
+    assert Plan(read_study(values)).prompt_tokenizer(wildcards()) == "results/tiny/models/given/checkpoints/0"
 
 
 def test_targets_are_a_table_and_a_figure_an_experiment(plan: Plan, slices: ResistancePlan) -> None:
@@ -292,7 +294,7 @@ def test_targets_are_a_table_and_a_figure_an_experiment(plan: Plan, slices: Resi
             "figures/rebound-pretraining.svg",
             "figures/resistance-slices/given.svg",
             "figures/resistance-slices/nano.svg",
-            "tables/bases-reviews.csv",
+            "tables/bits-per-byte-reviews.csv",
             "tables/rebound-existence.csv",
             "tables/rebound-pretraining.csv",
             "tables/resistance-slices.csv",
@@ -333,21 +335,21 @@ def of_slices(**changes: object) -> SimpleNamespace:
     return wildcards(experiment="slices", **changes)
 
 
-def test_slices_are_rungs_of_one_run_over_three_parts(slices: ResistancePlan) -> None:
+def test_slices_are_checkpoints_of_one_run_over_three_parts(slices: ResistancePlan) -> None:
     job = FineTuneJob.model_validate_json(slices.slices_job(of_slices()))
-    assert (job.start, job.sizes, job.answers_of_slice) == ("6", (8, 16, 24), None)
+    assert (job.start, job.sizes, job.responses_of_slice) == ("6", (8, 16, 24), None)
     assert [Path(part).stem for part in slices.parts(of_slices())] == ["resistance-1", "resistance-2", "resistance-3"]
     assert Path(slices.twin_prompts(of_slices())).stem == "resistance-4"
 
 
-@pytest.mark.parametrize(("start", "target", "rung"), [(1, 2, "8"), (2, 1, "16"), (3, 1, "24")])
-def test_a_path_starts_from_its_slice_and_trains_on_the_targets_answers(
-    slices: ResistancePlan, start: int, target: int, rung: str
+@pytest.mark.parametrize(("start", "target", "checkpoint"), [(1, 2, "8"), (2, 1, "16"), (3, 1, "24")])
+def test_a_path_starts_from_its_slice_and_trains_on_the_targets_responses(
+    slices: ResistancePlan, start: int, target: int, checkpoint: str
 ) -> None:
     job = FineTuneJob.model_validate_json(slices.tune_job(of_slices(k=start, l=target)))
     settings = slices.study.resistance["slices"].tuning
     assert job == FineTuneJob(
-        start=rung, settings=settings, sizes=(8,), seed=1, template="plain", answers_of_slice=target
+        start=checkpoint, settings=settings, sizes=(8,), seed=1, template="plain", responses_of_slice=target
     )
 
 
@@ -358,13 +360,13 @@ def test_every_pair_is_walked_both_ways() -> None:
 
 def test_measurements_come_in_the_order_of_the_paths(slices: ResistancePlan) -> None:
     job = CrossEntropyJob.model_validate_json(slices.cross_entropy_job(of_slices()))
-    folders = [Path(rungs).parent.name for rungs in slices.tuned(of_slices())]
+    folders = [Path(checkpoints).parent.name for checkpoints in slices.tuned(of_slices())]
     assert folders == [f"{start}-{target}" for start, target in job.paths]
-    assert (job.slices, job.tuned_rung, job.max_length) == ((8, 16, 24), "8", 24)
+    assert (job.slices, job.tuned_checkpoint, job.max_length) == ((8, 16, 24), "8", 24)
 
 
 def test_tables_come_in_the_order_of_the_runs(slices: ResistancePlan) -> None:
-    job = ResistanceJudgeJob.model_validate_json(slices.judge_job(of_slices()))
+    job = ResistanceTableJob.model_validate_json(slices.table_job(of_slices()))
     assert job.runs == (("nano", 1), ("nano", 2), ("given", 1), ("given", 2))
     runs = [f"results/tiny/reviews/resistance/slices/{base}/seed{seed}" for base, seed in job.runs]
     assert slices.cross_entropies(of_slices()) == [f"{run}/cross-entropies.parquet" for run in runs]
@@ -373,7 +375,7 @@ def test_tables_come_in_the_order_of_the_runs(slices: ResistancePlan) -> None:
     ]
 
 
-def test_slices_answer_with_both_samplings(slices: ResistancePlan) -> None:
-    job = SliceAnswerJob.model_validate_json(slices.slice_answer_job(of_slices()))
+def test_slices_response_with_both_samplings(slices: ResistancePlan) -> None:
+    job = GenerateSlicesJob.model_validate_json(slices.generate_slices_job(of_slices()))
     assert (job.twin_sampling.temperature, job.question_sampling.temperature) == (0.1, 1.0)
-    assert job.rungs == (8, 16, 24)
+    assert job.checkpoints == (8, 16, 24)

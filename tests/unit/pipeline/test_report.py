@@ -19,12 +19,12 @@ RESULTS = "results/tiny"
 @pytest.fixture
 def study(values: dict[str, Any]) -> dict[str, Any]:
     """Two P, three N, one base and two seeds; a control, and an experiment that nothing is claimed of."""
-    existence = {"task": "reviews", "bases": ["nano"], "first_sizes": [8, 16], "second_sizes": [0, 4, 8]}
-    values["recipes"] = {"other": values["second_side"]}
+    existence = {"task": "reviews", "bases": ["nano"], "alignment_sizes": [8, 16], "inverse_sizes": [0, 4, 8]}
+    values["recipes"] = {"other": values["inverse"]}
     values["rebound"] = {
         "existence": existence,
-        "control": existence | {"second_recipe": "other"},
-        "idle": existence | {"first_sizes": [4]},
+        "control": existence | {"inverse_recipe": "other"},
+        "idle": existence | {"alignment_sizes": [4]},
     }
     values["resistance"]["slices"] |= {"bases": ["given"]}
     values["claims"] = {
@@ -65,8 +65,8 @@ def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]
     assert "models/nano/metrics.json" in ends
     assert "models/given/metrics.json" not in ends  # imported
     seeds = [file for file in ends if "/seed1/" in file]
-    first, second = "reviews/rebound/nano/positive/first/seed1", "reviews/resistance/slices/given/seed1"
-    cells = [f"{first}/P{size}/{recipe}/0-4-8" for size in (8, 16) for recipe in ("second", "other")]
+    first, second = "reviews/rebound/nano/positive/alignment/seed1", "reviews/resistance/slices/given/seed1"
+    cells = [f"{first}/P{size}/{recipe}/0-4-8" for size in (8, 16) for recipe in ("inverse", "other")]
     tuned = [f"{second}/tuned/{path}" for path in ("1-2", "1-3", "2-1", "2-3", "3-1", "3-2")]
     folders = [f"{first}/P/4-8-16", *cells, f"{second}/slices", *tuned]
     assert sorted(seeds) == sorted(f"{folder}/metrics.json" for folder in folders)
@@ -78,12 +78,12 @@ def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]
 def test_the_job_keeps_the_order_of_the_claims_and_says_where_to_look(study: dict[str, Any]) -> None:
     plan = VerdictsPlan(Plan(read_study(study)))
     job = VerdictsJob.model_validate_json(plan.job())
-    assert [judged.name for judged in job.claims] == ["b", "a"]
-    assert [judged.bases for judged in job.claims] == [
+    assert [planned.name for planned in job.claims] == ["b", "a"]
+    assert [planned.bases for planned in job.claims] == [
         {"existence": ("nano",), "control": ("nano",)},
         {"slices": ("given",)},
     ]
-    assert [judged.figure for judged in job.claims] == [
+    assert [planned.figure for planned in job.claims] == [
         "figures/rebound-existence.svg",
         "figures/resistance-slices/given.svg",
     ]

@@ -12,7 +12,7 @@ import pytest
 
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.core.errors import UserError
-from elasticity.pipeline.resource_requests import Demand, Demands
+from elasticity.pipeline.resource_requests import ResourceRequest, ResourceRequests
 from tests.conftest import ROOT
 
 H100 = {"device": "cuda", "gpus_per_node": 8, "gpu": "H100", "gpu_memory_gb": 80, "cores_per_gpu": 4}
@@ -37,23 +37,45 @@ THIRTEEN = SEVENTY_TWO | {
 }
 """Llama 2 with 13 billion: one node of eight."""
 
-TRAINING = ("pretraining", "first_side", "second_side", "slices", "tuning")
+TRAINING = ("pretraining", "alignment", "inverse", "slices", "tuning")
 OF_RULE = {
     "pretraining": {"model"},
-    "first_side": {"task", "base", "side", "recipe", "seed", "ladder"},
-    "second_side": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
-    "answering": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
-    "third_side": {"task", "base", "side", "recipe", "seed", "first", "second", "last", "third", "ladder"},
-    "third_answering": {"task", "base", "side", "recipe", "seed", "first", "second", "last", "third", "ladder"},
-    "diverging": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
-    "usefulness": {"task", "base"},
+    "alignment": {"task", "base", "side", "alignment_recipe", "seed", "run_sizes"},
+    "inverse": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "generation": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "realignment": {
+        "task",
+        "base",
+        "side",
+        "alignment_recipe",
+        "seed",
+        "first",
+        "second",
+        "last",
+        "third",
+        "run_sizes",
+    },
+    "realignment_generation": {
+        "task",
+        "base",
+        "side",
+        "recipe",
+        "seed",
+        "first",
+        "second",
+        "last",
+        "third",
+        "run_sizes",
+    },
+    "diverging": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "text_statistics": {"task", "base"},
     "slices": {"task", "experiment", "base", "seed"},
-    "slice_answering": {"task", "experiment", "base", "seed"},
+    "slice_generation": {"task", "experiment", "base", "seed"},
     "tuning": {"task", "experiment", "base", "seed", "k", "l"},
     "measuring": {"task", "experiment", "base", "seed"},
-    "compressing": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
-    "joint": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
-    "joint_compressing": {"task", "base", "side", "recipe", "seed", "first", "second", "ladder"},
+    "compressing": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "joint": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "joint_compressing": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
     "base_compressing": {"task", "base", "side"},
     "coding": {"task", "base", "side"},
     "base_measuring": {"task"},
@@ -64,7 +86,7 @@ OF_PRETRAINED = ("pretraining", "joint", "joint_compressing")
 """Only of models that are pre-trained in the workflow."""
 
 
-def asked(demand: Demand, wildcards: SimpleNamespace, attempt: int = 1) -> dict[str, Any]:
+def asked(request: ResourceRequest, wildcards: SimpleNamespace, attempt: int = 1) -> dict[str, Any]:
     """What a job asks for, as Snakemake finds it: functions take wildcards, and by name what else they know."""
 
     def value(given: Any) -> Any:
@@ -74,32 +96,44 @@ def asked(demand: Demand, wildcards: SimpleNamespace, attempt: int = 1) -> dict[
         assert set(more) <= {"attempt"}
         return given(wildcards, **dict.fromkeys(more, attempt))
 
-    return {"threads": value(demand.threads)} | {name: value(given) for name, given in demand.resources.items()}
+    return {"threads": value(request.threads)} | {name: value(given) for name, given in request.resources.items()}
 
 
 def of_jobs(
-    demands: Demands, task: str, base: str, model: str | None = None, attempt: int = 1, ladder: str = "0-4-8"
+    requests: ResourceRequests,
+    task: str,
+    base: str,
+    model: str | None = None,
+    attempt: int = 1,
+    run_sizes: str = "0-4-8",
 ) -> dict[str, dict[str, Any]]:
     """What a job of each rule asks for."""
-    known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "first": "8"}
-    known |= {"last": "8", "third": "first"}
-    known |= {"recipe": "first", "second": "second", "ladder": ladder, "k": "1", "l": "2", "model": model or base}
+    known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "alignment_size": "8"}
+    known |= {"inverse_size": "8", "realignment_recipe": "alignment"}
+    known |= {
+        "alignment_recipe": "alignment",
+        "inverse_recipe": "inverse",
+        "run_sizes": run_sizes,
+        "k": "1",
+        "l": "2",
+        "model": model or base,
+    }
     jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name not in OF_PRETRAINED}
     return {
-        name: asked(getattr(demands, name), SimpleNamespace(**{key: known[key] for key in names}), attempt)
+        name: asked(getattr(requests, name), SimpleNamespace(**{key: known[key] for key in names}), attempt)
         for name, names in jobs.items()
     }
 
 
 @pytest.fixture
-def with_model(tmp_path: Path, values: dict[str, Any]) -> Callable[..., Demands]:
+def with_model(tmp_path: Path, values: dict[str, Any]) -> Callable[..., ResourceRequests]:
     """A study of one model of which only the description is there, on these machines."""
 
-    def make(config: dict[str, Any], hardware: dict[str, Any] | None = None) -> Demands:
+    def make(config: dict[str, Any], hardware: dict[str, Any] | None = None) -> ResourceRequests:
         (tmp_path / "config.json").write_text(json.dumps(config))
         values["models"]["given"]["path"] = str(tmp_path)
         values["rebound"]["existence"]["bases"] = ["given"]
-        return Demands(read_study(values | {"hardware": H100 if hardware is None else hardware}))
+        return ResourceRequests(read_study(values | {"hardware": H100 if hardware is None else hardware}))
 
     return make
 
@@ -108,13 +142,13 @@ def with_model(tmp_path: Path, values: dict[str, Any]) -> Callable[..., Demands]
 
 
 @pytest.fixture(scope="module")
-def default() -> Demands:
+def default() -> ResourceRequests:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
-        return Demands(read_study_file(Path("config.yaml")))
+        return ResourceRequests(read_study_file(Path("config.yaml")))
 
 
-def test_jobs_of_the_default_study_are_one_process_without_gpus(default: Demands) -> None:
+def test_jobs_of_the_default_study_are_one_process_without_gpus(default: ResourceRequests) -> None:
     default.check()
     for base, model in (("small", "small"), ("small-step80", "small"), ("large", "large")):
         for name, asks in of_jobs(default, "reviews", base, model).items():
@@ -126,7 +160,7 @@ def test_jobs_of_the_default_study_are_one_process_without_gpus(default: Demands
             assert 15 <= asks["runtime"] <= 60
 
 
-def test_training_jobs_of_the_default_study_are_plain(default: Demands) -> None:
+def test_training_jobs_of_the_default_study_are_plain(default: ResourceRequests) -> None:
     for name in TRAINING:
         asks = of_jobs(default, "reviews", "small", "small")[name]
         assert (asks["zero_stage"], asks["micro_batch"], asks["offload"]) == (-1, 8, "none")
@@ -135,17 +169,17 @@ def test_training_jobs_of_the_default_study_are_plain(default: Demands) -> None:
 
 def test_a_warm_up_is_planned_by_the_shape_of_the_model_that_it_begins_with(values: dict[str, Any]) -> None:
     tuned = {"kind": "tuned", "base": "nano-step3", "task": "reviews", "side": "positive", "examples": 40}
-    values["models"]["warm"] = tuned | {"tuning": values["first_side"]}
+    values["models"]["warm"] = tuned | {"tuning": values["alignment"]}
     values["rebound"]["existence"]["bases"] = ["warm"]
-    demands = Demands(read_study(values))
-    warm_up = asked(demands.warm_up, SimpleNamespace(model="warm"))
-    assert warm_up == asked(demands.pretraining, SimpleNamespace(model="nano")) | {"micro_batch": 4}
-    where = {"task": "reviews", "side": "positive", "recipe": "first", "seed": "1", "ladder": "8-16"}
-    warm, cold = (asked(demands.first_side, SimpleNamespace(base=base, **where)) for base in ("warm", "nano"))
+    requests = ResourceRequests(read_study(values))
+    warm_up = asked(requests.warm_up, SimpleNamespace(model="warm"))
+    assert warm_up == asked(requests.pretraining, SimpleNamespace(model="nano")) | {"micro_batch": 4}
+    where = {"task": "reviews", "side": "positive", "alignment_recipe": "alignment", "seed": "1", "run_sizes": "8-16"}
+    warm, cold = (asked(requests.alignment, SimpleNamespace(base=base, **where)) for base in ("warm", "nano"))
     assert warm == cold
 
 
-def test_each_attempt_gets_more(default: Demands) -> None:
+def test_each_attempt_gets_more(default: ResourceRequests) -> None:
     first, second, third = (of_jobs(default, "reviews", "small", "small", attempt) for attempt in (1, 2, 3))
     for name in OF_RULE:
         assert first[name]["mem_mb"] < second[name]["mem_mb"] < third[name]["mem_mb"]
@@ -155,50 +189,52 @@ def test_each_attempt_gets_more(default: Demands) -> None:
 
 def test_the_models_beside_the_one_that_ppo_trains_count(values: dict[str, Any], tmp_path: Path) -> None:
     """The model at the start and the score model, in the memory of a node without GPUs; drawing takes time."""
-    judge = {"kind": "text-classifier", "path": str(tmp_path), "parameters": 10**9}
-    values["tasks"]["reviews"]["score_model"] = judge
-    values["recipes"] = {"ppo": values["second_side"] | {"algorithm": {"kind": "ppo", "new_tokens": 4}}}
-    demands = Demands(read_study(values))
-    where = {"task": "reviews", "base": "nano", "ladder": "4000"}
-    plain, ppo = (asked(demands.second_side, SimpleNamespace(second=name, **where)) for name in ("second", "ppo"))
+    score_model = {"kind": "text-classifier", "path": str(tmp_path), "parameters": 10**9}
+    values["tasks"]["reviews"]["score_model"] = score_model
+    values["recipes"] = {"ppo": values["inverse"] | {"algorithm": {"kind": "ppo", "new_tokens": 4}}}
+    requests = ResourceRequests(read_study(values))
+    where = {"task": "reviews", "base": "nano", "run_sizes": "4000"}
+    plain, ppo = (asked(requests.inverse, SimpleNamespace(inverse_recipe=name, **where)) for name in ("second", "ppo"))
     assert 4000 <= ppo["mem_mb"] - plain["mem_mb"] <= 4100
     assert ppo["runtime"] > plain["runtime"]
 
 
-def test_longer_ladders_get_more_time(with_model: Callable[..., Demands]) -> None:
-    demands = with_model(THIRTEEN)
-    short, long = (of_jobs(demands, "reviews", "given", ladder=ladder) for ladder in ("0-4", "0-4-200000"))
-    for name in ("first_side", "second_side", "answering"):
+def test_longer_ladders_get_more_time(with_model: Callable[..., ResourceRequests]) -> None:
+    requests = with_model(THIRTEEN)
+    short, long = (of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000"))
+    for name in ("alignment", "inverse", "generation"):
         assert short[name]["runtime"] < long[name]["runtime"]
         assert short[name]["mem_mb"] == long[name]["mem_mb"]
 
 
-def test_the_answers_of_a_base_model_belong_to_no_ladder(default: Demands) -> None:
-    asks = asked(default.answering, SimpleNamespace(task="reviews", base="small"))
+def test_the_responses_of_a_base_model_belong_to_no_ladder(default: ResourceRequests) -> None:
+    asks = asked(default.generation, SimpleNamespace(task="reviews", base="small"))
     assert (asks["threads"], asks["processes"]) == (1, 1)
 
 
-def test_a_job_of_a_checkpoint_is_one_of_its_model(default: Demands) -> None:
+def test_a_job_of_a_checkpoint_is_one_of_its_model(default: ResourceRequests) -> None:
     assert of_jobs(default, "reviews", "small-step80", "small") == of_jobs(default, "reviews", "small", "small")
 
 
 # With GPUs
 
 
-def test_a_job_of_one_node_asks_for_its_gpus_and_their_cores(with_model: Callable[..., Demands]) -> None:
+def test_a_job_of_one_node_asks_for_its_gpus_and_their_cores(with_model: Callable[..., ResourceRequests]) -> None:
     asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
-    for name in ("first_side", "second_side", "slices", "tuning", "answering", "slice_answering"):
+    for name in ("alignment", "inverse", "slices", "tuning", "generation", "slice_generation"):
         assert (asks[name]["gpu"], asks[name]["processes"], asks[name]["threads"]) == (8, 8, 32), name
         assert (asks[name]["gres"], asks[name].get("mpi"), asks[name].get("tasks")) == (None, None, None)
         assert (asks[name]["nodes"], asks[name]["device"], asks[name]["node_gpus"]) == (1, "cuda", 8)
-    assert asks["second_side"]["zero_stage"] == 3
-    for name, gpus in {"base_measuring": 1, "usefulness": 1, "measuring": 2}.items():
+    assert asks["inverse"]["zero_stage"] == 3
+    for name, gpus in {"base_measuring": 1, "text_statistics": 1, "measuring": 2}.items():
         assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (gpus, None, 4 * gpus), name
 
 
-def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(with_model: Callable[..., Demands]) -> None:
+def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(
+    with_model: Callable[..., ResourceRequests],
+) -> None:
     asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("first_side", "second_side", "slices", "tuning"):
+    for name in ("alignment", "inverse", "slices", "tuning"):
         job = asks[name]
         assert (job["nodes"], job["processes"], job["threads"]) == (4, 8, 32), name
         assert (job["gres"], job["gpu"]) == ("gpu:8", None)
@@ -206,19 +242,25 @@ def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(with_mo
         assert job["tasks_per_gpu"] == 0  # or the executor leaves tasks out
 
 
-def test_answers_run_on_one_node_beside_their_training_on_several(with_model: Callable[..., Demands]) -> None:
+def test_responses_run_on_one_node_beside_their_training_on_several(
+    with_model: Callable[..., ResourceRequests],
+) -> None:
     asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("answering", "slice_answering", "diverging", "compressing"):
+    for name in ("generation", "slice_generation", "diverging", "compressing"):
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
-    for name, gpus in {"usefulness": 5, "base_measuring": 5, "measuring": 8}.items():  # the last compares two models
+    for name, gpus in {
+        "text_statistics": 5,
+        "base_measuring": 5,
+        "measuring": 8,
+    }.items():  # the last compares two models
         asked = (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"])
         assert asked == (1, gpus, 4 * gpus), name
         assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)
 
 
-def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., Demands]) -> None:
+def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., ResourceRequests]) -> None:
     """Two of 13 billion parameters take 104 GB, so a process that compares them beside training gets all its GPUs."""
     asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
     spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
@@ -228,22 +270,22 @@ def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[
     assert all(job["gpus_per_process"] == 1 for job in larger.values())
 
 
-def test_processes_in_place_of_gpus_spread_nothing(with_model: Callable[..., Demands]) -> None:
+def test_processes_in_place_of_gpus_spread_nothing(with_model: Callable[..., ResourceRequests]) -> None:
     asks = of_jobs(with_model(SEVENTY_TWO, H100 | {"device": "cpu"}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in asks.values())
 
 
-def test_vllm_spreads_nothing(with_model: Callable[..., Demands], values: dict[str, Any]) -> None:
+def test_vllm_spreads_nothing(with_model: Callable[..., ResourceRequests], values: dict[str, Any]) -> None:
     values["engine"] = "vllm"
-    demands = with_model(SEVENTY_TWO)
-    asks = of_jobs(demands, "reviews", "given")
-    assert (asks["answering"]["processes"], asks["answering"]["gpus_per_process"]) == (8, 1)
+    requests = with_model(SEVENTY_TWO)
+    asks = of_jobs(requests, "reviews", "given")
+    assert (asks["generation"]["processes"], asks["generation"]["gpus_per_process"]) == (8, 1)
     with pytest.raises(UserError, match=r"model given: .* 291 GB, and engine: vllm keeps a model on one GPU"):
-        demands.check()
+        requests.check()
 
 
 def test_models_that_are_only_measured_must_fit_beside_their_base(
-    with_model: Callable[..., Demands], unscored: dict[str, Any]
+    with_model: Callable[..., ResourceRequests], unscored: dict[str, Any]
 ) -> None:
     del unscored["rebound"]["pretraining"]
     with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
@@ -254,47 +296,47 @@ def test_models_that_are_only_measured_must_fit_beside_their_base(
 @pytest.mark.parametrize("config", [THIRTEEN, SEVENTY_TWO], ids=["13B", "72B"])
 @pytest.mark.parametrize("more", [{}, {"offload": "weights"}, {"gpus": 32, "zero_stage": 3}, {"gpus_per_node": 16}])
 def test_no_submission_has_gpus_in_both_words(
-    with_model: Callable[..., Demands], config: dict[str, Any], more: dict[str, Any]
+    with_model: Callable[..., ResourceRequests], config: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    """A second side and its answers are one group, hence one submission; the executor refuses one with both."""
-    demands = with_model(config, H100 | more)
+    """An inverse stage and its responses are one group, hence one submission; the executor refuses one with both."""
+    requests = with_model(config, H100 | more)
     words = {}
-    for name, asks in of_jobs(demands, "reviews", "given").items():
+    for name, asks in of_jobs(requests, "reviews", "given").items():
         assert (asks["gpu"] is None) != (asks["gres"] is None), name
         words[name] = "gpu" if asks["gres"] is None else "gres"
-    assert words["second_side"] == words["answering"]
+    assert words["inverse"] == words["generation"]
 
 
-def test_in_place_of_gpus_are_processes(with_model: Callable[..., Demands]) -> None:
+def test_in_place_of_gpus_are_processes(with_model: Callable[..., ResourceRequests]) -> None:
     hardware = {"device": "cpu", "gpus_per_node": 2, "gpus": 2}
     asks = of_jobs(with_model(THIRTEEN | {"num_hidden_layers": 1, "hidden_size": 160}, hardware), "reviews", "given")
-    job = asks["second_side"]
+    job = asks["inverse"]
     assert (job["device"], job["processes"], job["gpu"], job["threads"], job["zero_stage"]) == ("cpu", 2, 2, 2, 0)
 
 
-def test_models_that_answer_nothing_need_no_room_for_answers(
-    with_model: Callable[..., Demands], unscored: dict[str, Any]
+def test_models_that_response_nothing_need_no_room_for_responses(
+    with_model: Callable[..., ResourceRequests], unscored: dict[str, Any]
 ) -> None:
     unscored["sampling"] |= {"batch_size": 100_000, "new_tokens": 10_000}
     with_model(THIRTEEN).check()
 
 
-def test_questions_of_another_task_count_in_the_time_of_answering(
-    with_model: Callable[..., Demands], values: dict[str, Any]
+def test_questions_of_another_task_count_in_the_time_of_generation(
+    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
-    own = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_answering"]
-    pools = values["tasks"]["reviews"]["pools"]
-    values["tasks"]["general"] = values["tasks"]["reviews"] | {"pools": pools | {"prompts": 5_000_000}}
+    own = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
+    splits = values["tasks"]["reviews"]["splits"]
+    values["tasks"]["general"] = values["tasks"]["reviews"] | {"splits": splits | {"prompts": 5_000_000}}
     values["resistance"]["slices"]["questions"] = "general"
-    others = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_answering"]
+    others = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
     assert others["runtime"] > 2 * own["runtime"]
 
 
-def test_wide_windows_take_longer_than_short_answers(
-    with_model: Callable[..., Demands], values: dict[str, Any]
+def test_wide_windows_take_longer_than_short_responses(
+    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
     """The same texts in windows four times as wide, moved as far: four times as many tokens are read."""
-    values["tasks"]["reviews"]["pools"]["held_out"] = 2000
+    values["tasks"]["reviews"]["splits"]["held_out"] = 2000
     limits = []
     for window in (512, 2048):
         values["compression"] = {"window": window, "stride": 256, "characters": 8192}
@@ -302,9 +344,9 @@ def test_wide_windows_take_longer_than_short_answers(
     assert limits[1] > 3 * limits[0]
 
 
-def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callable[..., Demands]) -> None:
-    demands = with_model(THIRTEEN)
-    assert of_jobs(demands, "reviews", "nano", "nano")["base_measuring"]["mem_mb"] > 4 * 13e9 / 1e6
+def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callable[..., ResourceRequests]) -> None:
+    requests = with_model(THIRTEEN)
+    assert of_jobs(requests, "reviews", "nano", "nano")["base_measuring"]["mem_mb"] > 4 * 13e9 / 1e6
 
 
 # Errors, and the rules
@@ -312,18 +354,18 @@ def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callabl
 
 @pytest.mark.parametrize("more", [{"gpus": 1}, {"gpu_memory_gb": 1}])
 def test_a_model_that_does_not_fit_is_an_error_before_anything_runs(
-    with_model: Callable[..., Demands], more: dict[str, Any]
+    with_model: Callable[..., ResourceRequests], more: dict[str, Any]
 ) -> None:
     with pytest.raises(UserError, match=r"model given .* does not fit"):
         with_model(SEVENTY_TWO, H100 | more).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
-def test_a_model_that_can_be_trained_but_not_answer_is_an_error(
-    with_model: Callable[..., Demands], values: dict[str, Any]
+def test_a_model_that_can_be_trained_but_not_response_is_an_error(
+    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
     few = H100 | {"gpus_per_node": 2, "gpus": 64}
-    with pytest.raises(UserError, match=r"given \(72.7e9 .*: answering needs 29\d GB .* 144 GB .* smaller sampling"):
+    with pytest.raises(UserError, match=r"given \(72.7e9 .*: generation needs 29\d GB .* 144 GB .* smaller sampling"):
         with_model(SEVENTY_TWO, few).check()
     values["rebound"]["existence"]["divergence"] = True
     with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
@@ -336,21 +378,21 @@ def test_resistance_that_does_not_fit_is_an_error(values: dict[str, Any], part: 
     del values["models"]["given"]
     values["resistance"]["slices"]["bases"] = ["nano"]
     hardware = {"device": "cuda", "gpus_per_node": 1, "gpu_memory_gb": 0.1}
-    Demands(read_study(values | {"hardware": hardware})).check()
+    ResourceRequests(read_study(values | {"hardware": hardware})).check()
     values["resistance"]["slices"][part]["max_length"] = 100_000
     with pytest.raises(UserError, match=r"model nano .* does not fit"):
-        Demands(read_study(values | {"hardware": hardware})).check()
+        ResourceRequests(read_study(values | {"hardware": hardware})).check()
 
 
 def test_a_pre_trained_model_that_does_not_fit_is_an_error(values: dict[str, Any]) -> None:
     del values["models"]["given"]
     values["resistance"]["slices"]["bases"] = ["nano"]
-    for side in ("first_side", "second_side"):
+    for side in ("alignment", "inverse"):
         values[side]["max_length"] = 2
     values["models"]["nano"] |= {"context": 100_000}
     study = read_study(values | {"hardware": {"device": "cuda", "gpus_per_node": 1, "gpu_memory_gb": 0.1}})
     with pytest.raises(UserError, match=r"model nano .* does not fit"):
-        Demands(study).check()
+        ResourceRequests(study).check()
 
 
 def test_joint_training_that_does_not_fit_is_an_error(values: dict[str, Any]) -> None:
@@ -360,17 +402,17 @@ def test_joint_training_that_does_not_fit_is_an_error(values: dict[str, Any]) ->
     values["resistance"]["slices"]["bases"] = ["nano"]
     values["compression"] = {"window": 16, "stride": 8}
     values["models"]["nano"]["optimization"]["precision"] = "fp32"
-    for side in ("first_side", "second_side"):
+    for side in ("alignment", "inverse"):
         values[side]["max_length"] = 20_000
     hardware = {"device": "cuda", "gpus_per_node": 1, "gpu_memory_gb": 0.14}
-    Demands(read_study(values | {"hardware": hardware})).check()
+    ResourceRequests(read_study(values | {"hardware": hardware})).check()
     values["rebound"]["existence"]["joint"] = True
     with pytest.raises(UserError, match=r"model nano .* does not fit"):
-        Demands(read_study(values | {"hardware": hardware})).check()
+        ResourceRequests(read_study(values | {"hardware": hardware})).check()
 
 
 def test_rules_take_threads_and_resources_of_the_same_demand() -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    threads = re.findall(r"threads: demands\.(\w+)\.threads\n", rules)
-    assert threads == re.findall(r"resources:\n +\*\*demands\.(\w+)\.resources,\n", rules)
+    threads = re.findall(r"threads: requests\.(\w+)\.threads\n", rules)
+    assert threads == re.findall(r"resources:\n +\*\*requests\.(\w+)\.resources,\n", rules)
     assert set(threads) == {*OF_RULE, "warm_up", "scoring", "trying"}

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elasticity.config.training import FineTuning
-from elasticity.pipeline.runs import Ladder, is_exact, ladders, name, parse
+from elasticity.pipeline.runs import RunSizes, divide, is_exact, name, parse
 
 SIZES = st.sets(st.integers(0, 6), min_size=1).map(lambda sizes: tuple(sorted(sizes)))
 
@@ -23,33 +23,35 @@ SETTINGS = st.builds(
 
 
 @given(SETTINGS, SIZES)
-def test_ladders_divide_the_sizes(how: FineTuning, sizes: Ladder) -> None:
-    jobs = ladders(how, sizes)
-    assert sorted(size for ladder in jobs for size in ladder) == list(sizes)
+def test_ladders_divide_the_sizes(how: FineTuning, sizes: RunSizes) -> None:
+    jobs = divide(how, sizes)
+    assert sorted(size for run_sizes in jobs for size in run_sizes) == list(sizes)
 
 
 @given(SETTINGS, SIZES, st.lists(SIZES, max_size=5))
 @example(settings(), (4, 8), [(4,), (4, 8)])  # trained one by one with another batch size, then together
-def test_every_size_has_one_job_whatever_is_finished(how: FineTuning, sizes: Ladder, finished: list[Ladder]) -> None:
-    trained = [size for ladder in ladders(how, sizes, finished) for size in ladder]
+def test_every_size_has_one_job_whatever_is_finished(
+    how: FineTuning, sizes: RunSizes, finished: list[RunSizes]
+) -> None:
+    trained = [size for run_sizes in divide(how, sizes, finished) for size in run_sizes]
     assert len(trained) == len(set(trained))
     assert set(trained) >= set(sizes)
 
 
 @given(SETTINGS, SIZES, st.lists(SIZES, max_size=5))
-def test_a_job_of_several_sizes_is_exact(how: FineTuning, sizes: Ladder, finished: list[Ladder]) -> None:
-    assert all(len(ladder) == 1 or is_exact(how, ladder) for ladder in ladders(how, sizes, finished))
+def test_a_job_of_several_sizes_is_exact(how: FineTuning, sizes: RunSizes, finished: list[RunSizes]) -> None:
+    assert all(len(run_sizes) == 1 or is_exact(how, run_sizes) for run_sizes in divide(how, sizes, finished))
 
 
 @given(SETTINGS, SIZES, SIZES)
-def test_finished_ladders_keep_their_sizes(how: FineTuning, before: Ladder, added: Ladder) -> None:
-    finished = ladders(how, before)
+def test_finished_ladders_keep_their_sizes(how: FineTuning, before: RunSizes, added: RunSizes) -> None:
+    finished = divide(how, before)
     both = tuple(sorted({*before, *added}))
-    assert set(ladders(how, both, finished)) >= set(finished)
+    assert set(divide(how, both, finished)) >= set(finished)
 
 
 def test_finished_ladders_that_nobody_asks_for_are_left_alone() -> None:
-    assert ladders(settings(), (8,), [(4,), (12, 16)]) == [(8,)]
+    assert divide(settings(), (8,), [(4,), (12, 16)]) == [(8,)]
 
 
 @pytest.mark.parametrize(
@@ -65,13 +67,13 @@ def test_finished_ladders_that_nobody_asks_for_are_left_alone() -> None:
         ({"warmup_updates": 3}, (4, 8), True),
     ],
 )
-def test_a_ladder_is_exact_if_no_rung_depends_on_later_ones(
-    changes: dict[str, Any], sizes: Ladder, exact: bool
+def test_a_ladder_is_exact_if_no_checkpoint_depends_on_later_ones(
+    changes: dict[str, Any], sizes: RunSizes, exact: bool
 ) -> None:
     assert is_exact(settings(**changes), sizes) == exact
-    assert ladders(settings(**changes), sizes) == ([sizes] if exact else [(size,) for size in sizes])
+    assert divide(settings(**changes), sizes) == ([sizes] if exact else [(size,) for size in sizes])
 
 
 @given(SIZES)
-def test_a_folder_name_tells_the_ladder(sizes: Ladder) -> None:
+def test_a_folder_name_tells_the_ladder(sizes: RunSizes) -> None:
     assert parse(name(sizes)) == sizes

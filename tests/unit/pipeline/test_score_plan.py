@@ -12,13 +12,13 @@ from elasticity.core.errors import UserError
 from elasticity.core.path_patterns import unfold
 from elasticity.pipeline.materials import check_given_files
 from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.resource_requests import Demands
+from elasticity.pipeline.resource_requests import ResourceRequests
 from tests.unit.pipeline.test_resource_requests import H100, asked
 
 Values = dict[str, Any]
 WILDCARDS = SimpleNamespace(task="reviews")
-COST = {"kind": "cost-model", "repo": "org/judge", "revision": "0123abcd"}
-LABEL = {"kind": "text-classifier", "path": "judge"}
+COST = {"kind": "cost-model", "repo": "org/score_model", "revision": "0123abcd"}
+LABEL = {"kind": "text-classifier", "path": "score_model"}
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def judged(values: Values, score_model: Values | None, **hardware: Any) -> Values:
+def planned(values: Values, score_model: Values | None, **hardware: Any) -> Values:
     values["tasks"]["reviews"]["score_model"] = score_model
     if score_model is None:
         values["rebound"] = {}
@@ -34,74 +34,78 @@ def judged(values: Values, score_model: Values | None, **hardware: Any) -> Value
 
 
 def test_a_linear_score_model_is_trained_here(values: Values) -> None:
-    plan = Plan(read_study(judged(values, {"kind": "snippet-classifier"})))
-    assert (plan.trained_judges, plan.given_judges) == (["reviews"], {})
-    assert plan.judge_files(WILDCARDS) == ["results/tiny/reviews/score-model/features.parquet"]
+    plan = Plan(read_study(planned(values, {"kind": "snippet-classifier"})))
+    assert (plan.trained_score_models, plan.given_score_models) == (["reviews"], {})
+    assert plan.score_model_files(WILDCARDS) == ["results/tiny/reviews/score-model/features.parquet"]
 
 
 def test_a_task_needs_no_score_model(values: Values) -> None:
-    plan = Plan(read_study(judged(values, None)))
-    assert (plan.trained_judges, plan.given_judges) == ([], {})
+    plan = Plan(read_study(planned(values, None)))
+    assert (plan.trained_score_models, plan.given_score_models) == ([], {})
 
 
 def test_a_judge_of_the_hub_is_fetched(values: Values) -> None:
-    plan = Plan(read_study(judged(values, COST)))
-    assert plan.judge_files(WILDCARDS) == ["results/tiny/reviews/score-model/source/fetched.json"]
-    assert json.loads(plan.fetch_score_model_job(WILDCARDS)) == {"repo": "org/judge", "revision": "0123abcd"}
-    assert plan.score_model_texts(WILDCARDS) == ["results/tiny/reviews/pools/score-model.parquet"]
-    values["tasks"]["reviews"]["pools"]["score_model"] = 0
+    plan = Plan(read_study(planned(values, COST)))
+    assert plan.score_model_files(WILDCARDS) == ["results/tiny/reviews/score-model/source/fetched.json"]
+    assert json.loads(plan.fetch_score_model_job(WILDCARDS)) == {"repo": "org/score_model", "revision": "0123abcd"}
+    assert plan.score_model_texts(WILDCARDS) == ["results/tiny/reviews/splits/score-model.parquet"]
+    values["tasks"]["reviews"]["splits"]["score_model"] = 0
     assert Plan(read_study(values)).score_model_texts(WILDCARDS) == []
 
 
 def test_a_judge_in_a_folder_is_used_where_it_lies(values: Values) -> None:
     Path("reviews.jsonl").touch()
-    plan = Plan(read_study(judged(values, LABEL)))
-    with pytest.raises(UserError, match=r"tasks\.reviews\.score_model\.path: judge is not a model folder"):
+    plan = Plan(read_study(planned(values, LABEL)))
+    with pytest.raises(UserError, match=r"tasks\.reviews\.score_model\.path: score_model is not a model folder"):
         check_given_files(plan)
-    Path("judge").mkdir()
+    Path("score_model").mkdir()
     for name in ("config.json", "model.safetensors", "merges.txt", "README.md", "pytorch_model.bin"):
-        Path("judge", name).touch()
-    assert plan.judge_files(WILDCARDS) == ["judge/config.json", "judge/merges.txt", "judge/model.safetensors"]
+        Path("score_model", name).touch()
+    assert plan.score_model_files(WILDCARDS) == [
+        "score_model/config.json",
+        "score_model/merges.txt",
+        "score_model/model.safetensors",
+    ]
 
 
-def test_the_answers_of_a_job_are_patterns(values: Values) -> None:
-    plan = Plan(read_study(judged(values, LABEL)))
-    given = SimpleNamespace(answers=plan.answers(WILDCARDS))
-    patterns = plan.folded("answers")(WILDCARDS, given)
-    assert len(patterns) < len(given.answers)
-    assert sorted(unfold(patterns)) == sorted(map(Path, given.answers))
+def test_the_responses_of_a_job_are_patterns(values: Values) -> None:
+    plan = Plan(read_study(planned(values, LABEL)))
+    given = SimpleNamespace(responses=plan.responses(WILDCARDS))
+    patterns = plan.folded("responses")(WILDCARDS, given)
+    assert len(patterns) < len(given.responses)
+    assert sorted(unfold(patterns)) == sorted(map(Path, given.responses))
 
 
 # What they ask for
 
 
 def test_a_linear_score_model_asks_for_no_gpu(values: Values) -> None:
-    demands = Demands(read_study(judged(values, {"kind": "snippet-classifier"}, **H100)))
-    wanted = asked(demands.scoring, WILDCARDS)
+    requests = ResourceRequests(read_study(planned(values, {"kind": "snippet-classifier"}, **H100)))
+    wanted = asked(requests.scoring, WILDCARDS)
     assert (wanted["threads"], wanted["processes"], wanted["gpu"], wanted["device"]) == (1, 1, None, "cpu")
     assert wanted["mem_mb"] == 4_000
 
 
-def test_a_cost_model_takes_more_gpus_for_more_answers(values: Values) -> None:
-    few = asked(Demands(read_study(judged(values, COST, **H100))).scoring, WILDCARDS)
+def test_a_cost_model_takes_more_gpus_for_more_responses(values: Values) -> None:
+    few = asked(ResourceRequests(read_study(planned(values, COST, **H100))).scoring, WILDCARDS)
     assert (few["threads"], few["processes"], few["gpu"], few["device"]) == (4, 1, 1, "cuda")
     assert few["mem_mb"] == pytest.approx(4_000 + 26_440, abs=100)
-    values["tasks"]["reviews"]["pools"]["prompts"] = 1_000_000
-    many = asked(Demands(read_study(judged(values, COST, **H100))).scoring, WILDCARDS)
+    values["tasks"]["reviews"]["splits"]["prompts"] = 1_000_000
+    many = asked(ResourceRequests(read_study(planned(values, COST, **H100))).scoring, WILDCARDS)
     assert (many["threads"], many["processes"], many["gpu"]) == (32, 8, 8)
     assert many["runtime"] > few["runtime"]
-    again = asked(Demands(read_study(judged(values, COST, **H100))).scoring, WILDCARDS, attempt=2)
+    again = asked(ResourceRequests(read_study(planned(values, COST, **H100))).scoring, WILDCARDS, attempt=2)
     assert again["mem_mb"] > many["mem_mb"]
     assert again["runtime"] == 2 * many["runtime"]
 
 
 def test_a_judge_runs_without_gpus(values: Values) -> None:
-    wanted = asked(Demands(read_study(judged(values, LABEL))).trying, WILDCARDS)
+    wanted = asked(ResourceRequests(read_study(planned(values, LABEL))).trying, WILDCARDS)
     assert (wanted["threads"], wanted["processes"], wanted["gpu"], wanted["device"]) == (1, 1, None, "cpu")
 
 
 def test_a_judge_that_does_not_fit_is_an_error(values: Values) -> None:
-    study = read_study(judged(values, COST, **H100 | {"gpu_memory_gb": 24}))
+    study = read_study(planned(values, COST, **H100 | {"gpu_memory_gb": 24}))
     study = study.model_copy(update={"models": {}, "rebound": {}, "resistance": {}})
     with pytest.raises(UserError, match=r"tasks\.reviews\.score_model: .* take 26 GB, but a GPU has 24"):
-        Demands(study).check()
+        ResourceRequests(study).check()

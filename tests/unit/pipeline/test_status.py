@@ -14,7 +14,7 @@ from elasticity.pipeline.status import status
 from elasticity.runtime.journal import Journal
 
 RESULTS = Path("results/tiny")
-RUN = RESULTS / "reviews/rebound/nano/positive/first/seed1"
+RUN = RESULTS / "reviews/rebound/nano/positive/alignment/seed1"
 RESISTANCE = RESULTS / "reviews/resistance/slices/nano"
 Begin = Callable[[Path], subprocess.Popen[str]]
 
@@ -52,10 +52,10 @@ def test_a_study_that_has_not_begun_waits(study_file: Path) -> None:
     ]
 
 
-def test_cells_are_done_when_their_answers_are_there(study_file: Path) -> None:
+def test_cells_are_done_when_their_responses_are_there(study_file: Path) -> None:
     done(
-        RUN / "P8/second/0-4-8/answers.parquet",
-        RUN / "P16/second/0-4-8-12/answers.parquet",
+        RUN / "P8/inverse/0-4-8/responses.parquet",
+        RUN / "P16/inverse/0-4-8-12/responses.parquet",
         RESISTANCE / "seed2/x.parquet",
     )
     done(RESISTANCE / "seed1/cross-entropies.parquet", Path("results/tiny/tables/rebound-existence.csv"))
@@ -69,63 +69,63 @@ def test_cells_are_done_when_their_answers_are_there(study_file: Path) -> None:
 
 def test_cells_that_are_not_scored_are_done_when_they_are_measured(study_file: Path, unscored: dict[str, Any]) -> None:
     study_file.write_text(yaml.safe_dump(unscored))
-    done(RUN / "P8/second/0-4-8/compression.parquet")
+    done(RUN / "P8/inverse/0-4-8/compression.parquet")
     assert seen(study_file)[1] == "  rebound existence      12 cells: 3 done, 9 waiting"
 
 
 def test_a_running_job_says_how_far_it_is(study_file: Path, begin: Begin) -> None:
-    begin(RUN / "P8/second/0-4-8/rungs")
-    begin(RESISTANCE / "seed1/tuned/1-2/rungs")
+    begin(RUN / "P8/inverse/0-4-8/checkpoints")
+    begin(RESISTANCE / "seed1/tuned/1-2/checkpoints")
     lines = seen(study_file)
     assert lines[1] == "  rebound existence      12 cells: 3 running, 9 waiting"
     assert lines[3] == "  resistance slices       4 runs: 1 running, 3 waiting"
-    assert lines[6] == f"running: {RUN.relative_to(RESULTS)}/P8/second/0-4-8/rungs"
+    assert lines[6] == f"running: {RUN.relative_to(RESULTS)}/P8/inverse/0-4-8/checkpoints"
     assert lines[7].startswith("  train 120/400 updates, 2 a second, 2 min 20 s left, on ")
-    assert lines[9] == f"running: {RESISTANCE.relative_to(RESULTS)}/seed1/tuned/1-2/rungs"
+    assert lines[9] == f"running: {RESISTANCE.relative_to(RESULTS)}/seed1/tuned/1-2/checkpoints"
     assert "run only these again:" not in lines
 
 
 def test_cells_wait_while_their_first_side_runs(study_file: Path, begin: Begin) -> None:
-    begin(RUN / "P/8-16/rungs")
+    begin(RUN / "P/8-16/checkpoints")
     assert seen(study_file)[1] == "  rebound existence      12 cells: 12 waiting"
 
 
 def test_a_failed_job_says_why_and_how_to_run_it_again(study_file: Path) -> None:
-    fail(RUN / "P8/second/0-4-8/rungs", "update 3: loss nan")
-    fail(Path("results/tiny/models/nano/rungs"), "too few texts")
+    fail(RUN / "P8/inverse/0-4-8/checkpoints", "update 3: loss nan")
+    fail(Path("results/tiny/models/nano/checkpoints"), "too few texts")
     lines = seen(study_file)
     assert lines[1] == "  rebound existence      12 cells: 3 failed, 9 waiting"
-    assert lines[6:8] == ["failed: models/nano/rungs", "  too few texts"]
-    assert lines[9:11] == [f"failed: {RUN.relative_to(RESULTS)}/P8/second/0-4-8/rungs", "  update 3: loss nan"]
-    again = f"results/tiny/models/nano/rungs {RUN}/P8/second/0-4-8/rungs"
+    assert lines[6:8] == ["failed: models/nano/checkpoints", "  too few texts"]
+    assert lines[9:11] == [f"failed: {RUN.relative_to(RESULTS)}/P8/inverse/0-4-8/checkpoints", "  update 3: loss nan"]
+    again = f"results/tiny/models/nano/checkpoints {RUN}/P8/inverse/0-4-8/checkpoints"
     assert lines[12] == "run only these again:"
     assert re.fullmatch(rf"  \S+/snakemake --configfile my.yaml --cores all -- {again}", lines[13])
 
 
 def test_failed_on_the_cluster_is_run_again_on_the_cluster(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "77")
-    fail(RUN / "P8/second/0-4-8/rungs", "update 3: loss nan")
-    assert f"--configfile my.yaml --profile slurm -- {RUN}/P8/second/0-4-8/rungs" in seen(study_file)[-1]
+    fail(RUN / "P8/inverse/0-4-8/checkpoints", "update 3: loss nan")
+    assert f"--configfile my.yaml --profile slurm -- {RUN}/P8/inverse/0-4-8/checkpoints" in seen(study_file)[-1]
 
 
 def test_a_killed_job_is_interrupted_and_says_how_far_it_was(study_file: Path, begin: Begin) -> None:
-    process = begin(RUN / "P8/second/0-4-8/answers.parquet")
+    process = begin(RUN / "P8/inverse/0-4-8/responses.parquet")
     process.kill()
     process.wait()
     lines = seen(study_file)
     assert lines[1] == "  rebound existence      12 cells: 3 interrupted, 9 waiting"
-    assert lines[6] == f"interrupted: {RUN.relative_to(RESULTS)}/P8/second/0-4-8/answers.parquet"
+    assert lines[6] == f"interrupted: {RUN.relative_to(RESULTS)}/P8/inverse/0-4-8/responses.parquet"
     assert lines[7].startswith("  train 120/400 updates, on ")
 
 
 def test_half_a_journal_breaks_nothing(study_file: Path) -> None:
-    done(RUN / "P8/second/0-4-8/.rungs.journal")
-    assert f"interrupted: {RUN.relative_to(RESULTS)}/P8/second/0-4-8/rungs" in seen(study_file)
+    done(RUN / "P8/inverse/0-4-8/.checkpoints.journal")
+    assert f"interrupted: {RUN.relative_to(RESULTS)}/P8/inverse/0-4-8/checkpoints" in seen(study_file)
 
 
 def test_it_fits_a_terminal(study_file: Path, begin: Begin) -> None:
-    begin(RESISTANCE / "seed1/tuned/1-2/rungs")
-    process = begin(RUN / "P8/second/0-4-8/answers.parquet")
+    begin(RESISTANCE / "seed1/tuned/1-2/checkpoints")
+    process = begin(RUN / "P8/inverse/0-4-8/responses.parquet")
     process.kill()
     process.wait()
     without_paths = [line for line in seen(study_file) if "/" not in line.replace("120/400", "")]
@@ -134,7 +134,7 @@ def test_it_fits_a_terminal(study_file: Path, begin: Begin) -> None:
 
 
 def test_what_runs_counts_before_what_failed(study_file: Path, begin: Begin) -> None:
-    """The answers failed; now the second side is made again, because its weights were temporary."""
-    fail(RUN / "P8/second/0-4-8/answers.parquet", "no memory")
-    begin(RUN / "P8/second/0-4-8/rungs")
+    """The responses failed; now the inverse stage is made again, because its weights were temporary."""
+    fail(RUN / "P8/inverse/0-4-8/responses.parquet", "no memory")
+    begin(RUN / "P8/inverse/0-4-8/checkpoints")
     assert seen(study_file)[1] == "  rebound existence      12 cells: 3 running, 9 waiting"

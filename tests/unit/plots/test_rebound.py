@@ -17,7 +17,7 @@ def numbers(aligned: float = 0.9) -> pd.DataFrame:
                 means["first_alignment"] = {0: 0.5, 8: 0.7}.get(third, float("nan"))
                 bounds = {f"{name}_low": value - 0.05 for name, value in means.items()}
                 bounds |= {f"{name}_high": value + 0.05 for name, value in means.items()}
-                rows.append({"base": base, "first_size": first, "third_size": third} | means | bounds)
+                rows.append({"base": base, "alignment_size": first, "realignment_size": third} | means | bounds)
     return pd.DataFrame(rows)
 
 
@@ -42,14 +42,14 @@ def test_lines_the_base_and_its_first_alignment() -> None:
         assert set(found["base model"]) == {0.5}
         assert ticks(figure.axes[panel]) == ["aligned", "0", "8", "32"]
     assert figure.axes[0].get_ylabel() == "share classified positive"
-    assert figure.axes[0].get_xlabel() == "positive examples of the third stage"
+    assert figure.axes[0].get_xlabel() == "positive examples of the realignment stage"
     marked = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white"]
     assert [line.get_ydata()[0] for line in marked] == [0.9, 0.9]
 
 
 def test_without_cells_before_the_second_side() -> None:
     table = numbers(float("nan"))
-    table.loc[table["third_size"] > 0, ["first_alignment"]] = float("nan")
+    table.loc[table["realignment_size"] > 0, ["first_alignment"]] = float("nan")
     figure = way_back(table[table["base"] == "nano"], ["nano"], "positive", "score")
     assert ticks(figure.axes[0]) == ["0", "8", "32"]
     assert list(named(figure)) == ["base model", "P = 8 positive", "P = 16 positive"]

@@ -57,9 +57,9 @@ def test_forces_in_series_lie_on_the_dashed_line(table: pd.DataFrame) -> None:
 
 def test_there_may_be_more_sizes_than_markers() -> None:
     lengths, amounts = tables(series, seeds=(1, 2))
-    copies = [[rows.assign(first_size=rows["first_size"] + i) for rows in (lengths, amounts)] for i in range(3)]
+    copies = [[rows.assign(alignment_size=rows["alignment_size"] + i) for rows in (lengths, amounts)] for i in range(3)]
     per_seed = spring_seeds(*(pd.concat(rows) for rows in zip(*copies, strict=True)))
-    assert per_seed["first_size"].nunique() == 9 > len(MARKERS)
+    assert per_seed["alignment_size"].nunique() == 9 > len(MARKERS)
     for draw in (springs, spring_law):
         figure = draw(spring_table(per_seed), ["base-8000"])
         legends = [*figure.legends, *(axis.get_legend() for axis in figure.axes)]

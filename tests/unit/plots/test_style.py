@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from elasticity.plots.compression import rates
-from elasticity.plots.rebound import PANELS, rebound, usefulness, way_back
+from elasticity.plots.rebound import PANELS, rebound, text_statistics, way_back
 from elasticity.plots.resistance import resistance
 from elasticity.plots.style import save
 
@@ -27,7 +27,7 @@ def interval(value: float, half: float, name: str) -> dict[str, float]:
 
 def rebound_numbers(half: float = 0.05) -> pd.DataFrame:
     rows = [
-        {"base": base, "first_size": first, "second_size": second, "base_score": 0.4 + 0.1 * place}
+        {"base": base, "alignment_size": first, "inverse_size": second, "base_score": 0.4 + 0.1 * place}
         | interval(0.9 - second / 200 + first / 1000, half, "score")
         for place, base in enumerate(BASES)
         for first in (8, 16)
@@ -88,12 +88,12 @@ def test_rebound_axes_are_labelled() -> None:
     assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["0", "6", "24"]
 
 
-def test_each_first_size_has_a_line_through_its_scores_near_the_ticks() -> None:
+def test_each_alignment_size_has_a_line_through_its_scores_near_the_ticks() -> None:
     for base, axis in zip(BASES, draw_rebound().axes, strict=True):
         table = rebound_numbers()
         for size in (8, 16):
             line = lines(axis)[f"P = {size} positive"].lines[0]
-            scores = table[(table["base"] == base) & (table["first_size"] == size)]["score"]
+            scores = table[(table["base"] == base) & (table["alignment_size"] == size)]["score"]
             assert line.get_xdata() == pytest.approx(axis.get_xticks(), abs=0.2)
             assert line.get_ydata().tolist() == scores.tolist()
 
@@ -138,9 +138,16 @@ def run_into_another(labels: list[Text]) -> bool:
 
 
 def table_of(sizes: tuple[int, ...], *values: str) -> pd.DataFrame:
-    """Rows that every figure with N, or examples of a third stage, on its axis can draw."""
+    """Rows that every figure with N, or examples of a realignment stage, on its axis can draw."""
     rows = [
-        {"base": base, "corpus": corpus, "first_size": first, "second_size": size, "third_size": size, "base_score": 0}
+        {
+            "base": base,
+            "corpus": corpus,
+            "alignment_size": first,
+            "inverse_size": size,
+            "realignment_size": size,
+            "base_score": 0,
+        }
         | {f"base_{value}": 0.5 for value in values}
         | {name: number for value in values for name, number in interval(first + size, 1, value).items()}
         for base in ("one", "two", "three")
@@ -156,8 +163,8 @@ def draw_against_sizes(kind: str, sizes: tuple[int, ...]) -> Figure:
     match kind:
         case "compression":
             return rates(table_of(sizes, "bits_per_byte"), bases, SIDES)
-        case "usefulness":
-            return usefulness(table_of(sizes, *PANELS), bases[:1], SIDES)
+        case "text_statistics":
+            return text_statistics(table_of(sizes, *PANELS), bases[:1], SIDES)
         case "third stage":
             table = table_of(sizes, "score", "aligned", "first_alignment")
             return way_back(table[table["corpus"] == "control"], bases, "positive", "score")
@@ -166,7 +173,7 @@ def draw_against_sizes(kind: str, sizes: tuple[int, ...]) -> Figure:
 
 
 @pytest.mark.parametrize("sizes", [(0, 8, 96, 768), (0, 8, 24, 48, 96, 192, 384, 768)], ids=["4", "8"])
-@pytest.mark.parametrize("kind", ["compression", "usefulness", "third stage", "rebound"])
+@pytest.mark.parametrize("kind", ["compression", "text_statistics", "third stage", "rebound"])
 def test_every_size_has_a_tick_and_no_label_runs_into_another(kind: str, sizes: tuple[int, ...]) -> None:
     figure = draw_against_sizes(kind, sizes)
     figure.set_dpi(300)

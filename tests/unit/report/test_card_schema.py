@@ -39,7 +39,7 @@ def measures(**values: list[Any]) -> pd.DataFrame:
             value, low, high = value if isinstance(value, tuple) else (value, value, value)
             measure, size = name.replace("_", "-"), 16 if name == "reversal_ratio" else None
             pair = "all" if name == "kl_gap" else None
-            row = {"base": "nano", "seed": seed, "first_size": size, "pair": pair, "measure": measure}
+            row = {"base": "nano", "seed": seed, "alignment_size": size, "pair": pair, "measure": measure}
             rows.append(row | {"value": value, "low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -67,7 +67,7 @@ def test_what_was_not_measured_is_null(tmp_path: Path) -> None:
     found = made(tmp_path, {}, {"parameters": 7})
     rebound = (found.rebound or [])[0]
     assert rebound.experiment == "existence"
-    assert rebound.reversal_ratio is rebound.crossing_end is rebound.slopes is rebound.usefulness is None
+    assert rebound.reversal_ratio is rebound.crossing_end is rebound.slopes is rebound.text_statistics is None
     assert found.verdicts is found.controls is found.compression is found.provenance.claims is None
     assert (found.resistance or [])[0].kl_gap is None
     assert found.model.parameters == 7
@@ -105,7 +105,7 @@ def test_of_censored_seeds_only_bounds_are_given(
 ) -> None:
     found = made(tmp_path, {"measures-existence": measures(reversal_ratio=values)})
     (point,) = (found.rebound or [])[0].reversal_ratio or []
-    assert point.first_size == 16
+    assert point.alignment_size == 16
     assert (point.estimate.value, point.estimate.low, point.estimate.high) == (value, None, None)
     assert (point.estimate.censored_below, point.estimate.censored_above) == censored
     assert words(point.estimate) == said
@@ -185,10 +185,10 @@ def test_the_files_of_a_card_are_those_of_the_study() -> None:
     plan = CardPlan(Plan(read_study(tiny_study())))
     wildcards = type("Wildcards", (), {"base": "nano-step3"})
     assert plan.targets() == ["results/tiny/cards/nano.json", "results/tiny/cards/nano-step3.json"]
-    assert "results/tiny/tables/bases-made-up.csv" in plan.tables(wildcards)
+    assert "results/tiny/tables/bits-per-byte-made-up.csv" in plan.tables(wildcards)
     metrics = plan.metrics(wildcards)
     assert metrics[0] == "results/tiny/models/nano/metrics.json"
-    assert len(metrics) == 1 + 2 + 2  # pre-training, and first and second side of two seeds
+    assert len(metrics) == 1 + 2 + 2  # pre-training, and alignment and inverse stages of two seeds
 
 
 @needs_browser

@@ -12,7 +12,7 @@ from matplotlib import pyplot as plt
 from elasticity.analysis.tables import write_csv, write_html
 from elasticity.core.errors import UserError
 from elasticity.plots.style import save, use_style
-from elasticity.report.contents import CHAPTERS, Flag, Showing, exhibits
+from elasticity.report.contents import CHAPTERS, Flag, Showing, items
 from elasticity.report.page import ReportJob, page, rendered
 from elasticity.report.tables import Cell, csv_table, number
 from tests.browser import A4_PX, dangling, look, needs_browser, printed
@@ -111,7 +111,7 @@ def written(job: ReportJob) -> Path:
 
 
 def test_exhibits_come_by_chapter_and_subject_figures_first(results: ReportJob) -> None:
-    found = exhibits(with_verdicts(results).showings)
+    found = items(with_verdicts(results).showings)
     names = [(it.chapter, it.subject, it.kind) for it in found]
     assert names == [
         ("Verdicts", "claims", "table"),
@@ -128,7 +128,7 @@ def test_exhibits_come_by_chapter_and_subject_figures_first(results: ReportJob) 
 def test_a_chapter_of_another_name_is_shown_last() -> None:
     other = showing("x", "Something new", {"experiment": "a"})
     known = [showing("x", chapter, {"experiment": "a"}) for chapter in reversed(CHAPTERS)]
-    chapters = [it.chapter for it in exhibits([other, *known])]
+    chapters = [it.chapter for it in items([other, *known])]
     assert list(dict.fromkeys(chapters)) == [*CHAPTERS, "Something new"]
 
 

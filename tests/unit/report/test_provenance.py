@@ -38,7 +38,7 @@ def test_the_same_results_have_the_same_record(values: dict[str, Any]) -> None:
 
 def test_another_study_has_another_digest(values: dict[str, Any]) -> None:
     before = provenance(read_study(values), [], [])["study_digest"]
-    values["second_side"]["learning_rate"] = 2e-3
+    values["inverse"]["learning_rate"] = 2e-3
     assert provenance(read_study(values), [], [])["study_digest"] != before
 
 

@@ -15,9 +15,9 @@ from elasticity.config.sampling import Contrast, Sampling
 from elasticity.config.training import FineTuning
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.resources.estimates import (
-    answering_memory_mb,
-    answering_runtime_min,
-    answering_s,
+    generation_memory_mb,
+    generation_runtime_min,
+    generation_s,
     limit_min,
     passes,
     rewarding_s,
@@ -48,8 +48,8 @@ def test_the_default_study_asks_for_as_much_as_it_needs(monkeypatch: pytest.Monk
         assert 1500 < training_memory_mb(shape, model.context, geometry, CPU) <= 2000
         examples = model.updates * how.batch_size
         assert 20 <= limit_min(training_s(shape, how, examples, model.context, geometry, CPU)) <= 60
-        assert 1500 < answering_memory_mb(shape, 8, study.sampling, CPU, processes=1) <= 2000
-        assert answering_runtime_min(shape, 160, 4, study.sampling, CPU, processes=1) == 20
+        assert 1500 < generation_memory_mb(shape, 8, study.sampling, CPU, processes=1) <= 2000
+        assert generation_runtime_min(shape, 160, 4, study.sampling, CPU, processes=1) == 20
 
 
 def test_a_process_in_place_of_a_gpu_keeps_all_in_the_memory_of_the_node() -> None:
@@ -115,7 +115,7 @@ def with_algorithm(**algorithm: Any) -> FineTuning:
         ({"kind": "sft"}, 1, 0),
         ({"kind": "dpo"}, 2, 2),
         ({"kind": "simpo"}, 2, 0),
-        ({"kind": "kto"}, 2, 6),  # a pair and two mismatched answers; the start measures all, the model the latter
+        ({"kind": "kto"}, 2, 6),  # a pair and two mismatched responses; the start measures all, the model the latter
         ({"kind": "ppo", "passes": 5}, 5, 2),
     ],
 )
@@ -134,30 +134,30 @@ def test_ppo_takes_the_time_of_drawing_and_of_judging() -> None:
     assert rewarding_s(shape, SFT, 100, 128, PLAIN, GPUS, 0) == 0
     ppo = with_algorithm(kind="ppo", new_tokens=20)
     drawn = rewarding_s(shape, ppo, 100, 128, PLAIN, GPUS, 0)
-    assert drawn == answering_s(shape, 100, 1, Sampling(new_tokens=20, batch_size=8), GPUS, 1)
-    judged = rewarding_s(shape, ppo, 100, 128, PLAIN, GPUS, 10**9) - drawn
-    assert judged == pytest.approx(2e9 * 100 * 128 / (0.03 * 989.4e12))
+    assert drawn == generation_s(shape, 100, 1, Sampling(new_tokens=20, batch_size=8), GPUS, 1)
+    planned = rewarding_s(shape, ppo, 100, 128, PLAIN, GPUS, 10**9) - drawn
+    assert planned == pytest.approx(2e9 * 100 * 128 / (0.03 * 989.4e12))
 
 
 @pytest.mark.parametrize(("batch_size", "processes", "batches"), [(1, 1, 1000), (1, 8, 125), (100, 1, 10), (300, 2, 2)])
-def test_answers_take_the_time_of_reading_weights_of_computing_and_of_python(
+def test_responses_take_the_time_of_reading_weights_of_computing_and_of_python(
     batch_size: int, processes: int, batches: int
 ) -> None:
-    """Two rungs answer 1000 prompts with 100 tokens."""
+    """Two checkpoints response 1000 prompts with 100 tokens."""
     parameters, sampling = MODELS["7B"].parameters, Sampling(new_tokens=100, batch_size=batch_size)
     token_s = 4 * parameters / 1e12 + 2 * parameters * batch_size / (0.03 * 989.4e12) + 0.05
     expected_s = 2 * (batches * 100 * token_s + 4 * parameters / 2e8)
-    assert is_limit(answering_runtime_min(MODELS["7B"], 1000, 2, sampling, GPUS, processes), expected_s)
+    assert is_limit(generation_runtime_min(MODELS["7B"], 1000, 2, sampling, GPUS, processes), expected_s)
 
 
-def test_answering_memory() -> None:
-    assert answering_memory_mb(MODELS["7B"], 8, SAMPLING, GPUS, processes=2) == 62_000
+def test_generation_memory() -> None:
+    assert generation_memory_mb(MODELS["7B"], 8, SAMPLING, GPUS, processes=2) == 62_000
     contrasting = SAMPLING.model_copy(update={"contrast": Contrast(weak="base", strength=1.0)})
-    assert answering_memory_mb(MODELS["7B"], 8, contrasting, GPUS, processes=1) == 4_000 + 2 * 27_000
+    assert generation_memory_mb(MODELS["7B"], 8, contrasting, GPUS, processes=1) == 4_000 + 2 * 27_000
     shape = llama(layers=2, hidden_size=64, intermediate_size=64, heads=4, key_value_heads=2, vocabulary=100_000)
     keys_and_values = 128 * (8 + 32) * 2 * 2 * 2 * 16 * 4
     expected = 1500 + (4 * shape.parameters + keys_and_values + 128 * 100_000 * 32) / 1e6
-    assert expected <= answering_memory_mb(shape, 8, SAMPLING, CPU, processes=1) < expected + 100
+    assert expected <= generation_memory_mb(shape, 8, SAMPLING, CPU, processes=1) < expected + 100
 
 
 @given(any_shape(), st.integers(1, 4), st.sampled_from([CPU, GPUS]))
@@ -165,13 +165,13 @@ def test_every_attempt_gets_more(shape: Shape, attempt: int, hardware: Hardware)
     geometry = replace(PLAIN, gradient_checkpointing=True)
     before, after = (training_memory_mb(shape, 128, geometry, hardware, number) for number in (attempt, attempt + 1))
     assert 1.5 * before - 200 <= after <= 1.5 * before + 200
-    before, after = (answering_memory_mb(shape, 8, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1))
+    before, after = (generation_memory_mb(shape, 8, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1))
     assert 1.5 * before - 200 <= after <= 1.5 * before + 200
     expected_s = training_s(shape, SFT, 100, 128, geometry, hardware)
     before, after = (limit_min(expected_s, number) for number in (attempt, attempt + 1))
     assert after == 2 * before
     before, after = (
-        answering_runtime_min(shape, 100, 1, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1)
+        generation_runtime_min(shape, 100, 1, SAMPLING, hardware, 1, number) for number in (attempt, attempt + 1)
     )
     assert after == 2 * before
     assert after % 10 == 0

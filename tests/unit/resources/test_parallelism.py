@@ -14,7 +14,7 @@ from elasticity.config.training import FineTuning, Lora, Optimization
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import Shape
 from elasticity.resources.memory import training_bytes
-from elasticity.resources.parallelism import USABLE, answering_gpus, training_geometry
+from elasticity.resources.parallelism import USABLE, generation_gpus, training_geometry
 from elasticity.runtime.launch import Geometry
 from tests.unit.shapes import MODELS, any_shape
 
@@ -140,7 +140,7 @@ def test_the_model_at_the_start_and_the_score_model_of_ppo_take_room() -> None:
 
 
 def test_ppo_draws_from_whole_matrices() -> None:
-    with pytest.raises(UserError, match="ppo draws answers from whole ones: take zero_stage 0, 1 or 2"):
+    with pytest.raises(UserError, match="ppo draws responses from whole ones: take zero_stage 0, 1 or 2"):
         training_geometry("7B", MODELS["7B"], with_algorithm("ppo"), LENGTH, changed(GB80, zero_stage=3))
     with pytest.raises(UserError, match="does not fit") as error:
         training_geometry("72B", MODELS["72B"], with_algorithm("ppo"), LENGTH, GB80)
@@ -149,7 +149,7 @@ def test_ppo_draws_from_whole_matrices() -> None:
 
 
 @pytest.mark.parametrize("kind", ["dpo", "kto", "simpo"])
-def test_the_two_answers_of_a_pair_are_in_one_pass(kind: str) -> None:
+def test_the_two_responses_of_a_pair_are_in_one_pass(kind: str) -> None:
     """They take twice the room, and the least is both."""
     shape, pairs = MODELS["4B"], with_algorithm(kind, 7)
     assert training_geometry("4B", shape, pairs, LENGTH, Hardware()).micro_batch == 14
@@ -179,14 +179,14 @@ def test_a_model_that_does_not_fit_is_an_error_that_says_what_helps() -> None:
 
 
 @given(any_shape(), st.integers(1, 16), st.sampled_from([24.0, 80.0, 141.0]), st.floats(0.1, 20))
-def test_a_process_that_answers_gets_the_fewest_gpus_with_room_for_whole_layers(
+def test_a_process_that_responses_gets_the_fewest_gpus_with_room_for_whole_layers(
     shape: Shape, gpus_per_node: int, gpu_memory_gb: float, times: float
 ) -> None:
     """Filled one after another with layers, the GPUs hold all."""
     hardware = Hardware(device="cuda", gpus_per_node=gpus_per_node, gpu_memory_gb=gpu_memory_gb)
     usable, layer = USABLE * gpu_memory_gb * 1e9, 4 * max(shape.layer, shape.embedding)
     needed = max(1, math.ceil(times * usable))
-    gpus = answering_gpus(shape, needed, hardware)
+    gpus = generation_gpus(shape, needed, hardware)
     assert (gpus == 1) == (needed <= usable)
     assert gpus <= gpus_per_node + 1
     if 1 < gpus <= gpus_per_node:

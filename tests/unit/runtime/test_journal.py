@@ -25,7 +25,7 @@ HOLD = "journal.open(); journal.advance('train', 3, 10, 'updates', 0.5); print('
 
 @pytest.fixture
 def output(tmp_path: Path) -> Path:
-    return tmp_path / "run" / "rungs"
+    return tmp_path / "run" / "checkpoints"
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def holder(start: Start) -> subprocess.Popen[str]:
 
 
 def test_the_journal_is_a_hidden_file_beside_the_output(output: Path) -> None:
-    assert journal_path(output) == output.parent / ".rungs.journal"
+    assert journal_path(output) == output.parent / ".checkpoints.journal"
     assert output_of(journal_path(output)) == output
 
 

@@ -15,7 +15,7 @@ from elasticity.runtime.launch import DIVISION, LAUNCHER, VARIABLE, Launch, laun
 from tests.conftest import ROOT
 
 LAUNCH = ROOT / "workflow/scripts/launch.py"
-SCRIPT = ["train.py", "{}", "--rungs", "a folder"]
+SCRIPT = ["train.py", "{}", "--checkpoints", "a folder"]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 TASK = {
     "SLURM_JOB_ID": "1234567",

@@ -21,7 +21,7 @@ class Told(Journal):
     """A journal that remembers what it was told."""
 
     def __init__(self) -> None:
-        super().__init__(Path("rungs"))
+        super().__init__(Path("checkpoints"))
         self.notes: list[tuple[Any, ...]] = []
 
     def advance(self, *note: Any) -> None:
@@ -41,10 +41,10 @@ def ticking(step_s: float) -> Callable[[], float]:
 
 def test_every_item_passes_and_counts_when_it_is_done(journal: Told) -> None:
     seen = []
-    for item in progress("abc", "answer", "rungs", journal, clock=ticking(2)):
+    for item in progress("abc", "response", "checkpoints", journal, clock=ticking(2)):
         seen.append((item, journal.notes[-1][1]))
     assert seen == [("a", 0), ("b", 1), ("c", 2)]
-    assert journal.notes[-1] == ("answer", 3, 3, "rungs", 0.5)
+    assert journal.notes[-1] == ("response", 3, 3, "checkpoints", 0.5)
 
 
 def test_a_resumed_run_counts_all_but_its_rate_is_its_own(journal: Told) -> None:
@@ -86,7 +86,7 @@ def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
 
 def test_large_numbers_can_be_read() -> None:
     assert how_far(1200, 40_000, "updates", 4.0) == "1,200/40,000 updates, 4 a second, 2 h 41 min left"
-    assert how_far(0, 4, "rungs", 0.0) == "0/4 rungs"
+    assert how_far(0, 4, "checkpoints", 0.0) == "0/4 checkpoints"
 
 
 def test_a_terminal_gets_a_bar_that_begins_where_the_run_resumes() -> None:
@@ -94,7 +94,7 @@ def test_a_terminal_gets_a_bar_that_begins_where_the_run_resumes() -> None:
     termios.tcsetwinsize(other_end, (24, 80))
     code = (
         "from pathlib import Path; from elasticity.journal import Journal; from elasticity.progress import progress; "
-        "list(progress(range(90, 100), 'train', 'updates', Journal(Path('rungs')), start=90))"
+        "list(progress(range(90, 100), 'train', 'updates', Journal(Path('checkpoints')), start=90))"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
     subprocess.run([sys.executable, "-c", code], stderr=other_end, env=environment, check=True)

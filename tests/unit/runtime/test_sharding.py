@@ -30,7 +30,7 @@ LENGTHS = [7, 0, 1, 2, 3, 6, 100]
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_processes_take_all_items_and_the_first_has_the_results_in_order(count: int, tmp_path: Path) -> None:
-    """Several times in one job, as for every rung; also where there are fewer items than processes."""
+    """Several times in one job, as for every checkpoint; also where there are fewer items than processes."""
     script = tmp_path / "divides.py"
     script.write_text(DIVIDES)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]

@@ -1,4 +1,4 @@
-"""Second sides that go on with the first side's optimizer, and those with bf16 weights."""
+"""Inverse stages that go on with the alignment stage's optimizer, and those with bf16 weights."""
 
 import copy
 import math
@@ -19,8 +19,8 @@ from elasticity.data.examples import Batch, batched, training_examples
 from elasticity.models.loading import load_for_measuring, load_model, prepare_for_training
 from elasticity.pipeline.cost import Training, workload
 from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.resource_requests import Demands
-from elasticity.pipeline.runs import Trajectory
+from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.runs import AlignmentStage
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import VARIABLE, Launch
 from elasticity.training.backends import OneProcess, adamw
@@ -73,15 +73,15 @@ class Stages:
         keep: bool = False,
         save_every_s: float = math.inf,
     ) -> Path:
-        """The rung at the end."""
+        """The checkpoint at the end."""
         backend = OneProcess(prepare_for_training(model, Launch()), settings)
         if start is not None:
             carry(backend, start)
         state = StateFolder(self.folder / name, keep)
-        journal = Journal(state.folder / "rungs")
-        rungs = {len(batches): "end"}
-        train(backend, self.tokenizer, batches, CodeLength(), rungs, settings, 2, state, save_every_s, journal)
-        return state.rungs / "end"
+        journal = Journal(state.folder / "checkpoints")
+        checkpoints = {len(batches): "end"}
+        train(backend, self.tokenizer, batches, CodeLength(), checkpoints, settings, 2, state, save_every_s, journal)
+        return state.checkpoints / "end"
 
 
 @pytest.fixture
@@ -89,8 +89,8 @@ def stages(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Stages:
     return Stages(tmp_path, tokenizer)
 
 
-def weights(rung: Path) -> dict[str, torch.Tensor]:
-    return load_file(rung / "model.safetensors")
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint / "model.safetensors")
 
 
 def equal(one: Path, other: Path) -> bool:
@@ -98,7 +98,7 @@ def equal(one: Path, other: Path) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-# The optimizer of the first side
+# The optimizer of the alignment stage
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, BF16], ids=["fp32", "bf16"])
@@ -122,25 +122,25 @@ def test_a_killed_run_goes_on_with_its_own_optimizer(stages: Stages, fresh_model
     assert equal(killed, stages.train("whole", fresh_model(), batches))
 
 
-def test_a_rung_with_an_optimizer_is_a_model_folder_like_any_other(
+def test_a_checkpoint_with_an_optimizer_is_a_model_folder_like_any_other(
     stages: Stages, fresh_model: Fresh, batches: list[Batch]
 ) -> None:
-    rung = stages.train("first", fresh_model(), batches, keep=True)
-    loaded = AutoModelForCausalLM.from_pretrained(rung)
-    for name, weight in weights(rung).items():
+    checkpoint = stages.train("first", fresh_model(), batches, keep=True)
+    loaded = AutoModelForCausalLM.from_pretrained(checkpoint)
+    for name, weight in weights(checkpoint).items():
         assert torch.equal(loaded.get_parameter(name), weight)
-    load_for_measuring(rung)
-    assert [path.name for path in rung.glob("*.safetensors")] == ["model.safetensors"]
-    state = load_file(rung / "optimizer/optimizer.safetensors")
+    load_for_measuring(checkpoint)
+    assert [path.name for path in checkpoint.glob("*.safetensors")] == ["model.safetensors"]
+    state = load_file(checkpoint / "optimizer/optimizer.safetensors")
     assert {value.item() for name, value in state.items() if name.endswith(".step")} == {len(batches)}
-    assert equal(rung, stages.train("without", fresh_model(), batches))
-    assert not (stages.folder / "without/rungs/end/optimizer").exists()
+    assert equal(checkpoint, stages.train("without", fresh_model(), batches))
+    assert not (stages.folder / "without/checkpoints/end/optimizer").exists()
 
 
-def test_a_rung_without_an_optimizer_is_refused(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
-    rung = stages.train("first", fresh_model(), batches)
+def test_a_checkpoint_without_an_optimizer_is_refused(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+    checkpoint = stages.train("first", fresh_model(), batches)
     with pytest.raises(UserError, match=r"optimizer: carried goes on .* holds none: delete the folder"):
-        stages.train("second", load_model(rung), batches, CARRIED, start=rung)
+        stages.train("second", load_model(checkpoint), batches, CARRIED, start=checkpoint)
 
 
 # bf16 weights
@@ -189,15 +189,15 @@ def test_masters_are_fp32_unless_the_settings_are_about_that(fresh_model: Fresh)
     assert {parameter.dtype for parameter in OneProcess(fresh_model(), SETTINGS).model.parameters()} == {torch.float32}
 
 
-def test_rungs_of_bf16_weights_are_fp32_folders(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+def test_checkpoints_of_bf16_weights_are_fp32_folders(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
     """What is loaded for the next stage is what was trained; and the probe that goes with it was taken in fp32."""
-    rung = stages.train("bf16", fresh_model(), batches, BF16)
-    for weight in weights(rung).values():
+    checkpoint = stages.train("bf16", fresh_model(), batches, BF16)
+    for weight in weights(checkpoint).values():
         assert weight.dtype == torch.float32
         assert torch.equal(weight, weight.bfloat16().float())
-    loaded = load_for_measuring(rung)
+    loaded = load_for_measuring(checkpoint)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
-    assert not equal(rung, stages.train("fp32", fresh_model(), batches))
+    assert not equal(checkpoint, stages.train("fp32", fresh_model(), batches))
 
 
 def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
@@ -215,9 +215,9 @@ def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_mode
 def study_values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
     monkeypatch.chdir(tmp_path)
     del values["models"]["given"], values["resistance"]
-    second = values["second_side"]
+    second = values["inverse"]
     values["recipes"] = {"carried": second | {"optimizer": "carried"}, "bf16": second | {"weights": "bf16"}}
-    values["rebound"]["existence"]["second_recipe"] = "carried"
+    values["rebound"]["existence"]["inverse_recipe"] = "carried"
     return values
 
 
@@ -225,9 +225,16 @@ def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_v
     study = read_study(study_values)
     plan = Plan(study)
     for base, kept in (("nano", True), ("nano-step3", False)):
-        assert plan.keeps_optimizer(Trajectory("reviews", base, "positive", "first", 1)) is kept
-        where = {"task": "reviews", "base": base, "side": "positive", "recipe": "first", "seed": "1", "ladder": "16"}
-        job = FineTuneJob.model_validate_json(plan.first_side_job(SimpleNamespace(**where)))
+        assert plan.keeps_optimizer(AlignmentStage("reviews", base, "positive", "alignment", 1)) is kept
+        where = {
+            "task": "reviews",
+            "base": base,
+            "side": "positive",
+            "alignment_recipe": "alignment",
+            "seed": "1",
+            "run_sizes": "16",
+        }
+        job = FineTuneJob.model_validate_json(plan.alignment_job(SimpleNamespace(**where)))
         assert job.keep_optimizer is kept
     firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "first side"]
     assert sorted(work.kept for work in firsts) == [1, 1, 3 * 2, 3 * 2]
@@ -236,35 +243,35 @@ def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_v
 @pytest.mark.parametrize("recipe", ["carried", "bf16"])
 @pytest.mark.parametrize("hardware", [{"gpus": 2}, {"zero_stage": 1}, {"zero_stage": 2, "offload": "optimizer"}])
 def test_several_processes_are_refused_in_the_plan(study_values: Values, recipe: str, hardware: Values) -> None:
-    study_values["rebound"]["existence"]["second_recipe"] = recipe
+    study_values["rebound"]["existence"]["inverse_recipe"] = recipe
     gpus = {"device": "cuda", "gpus_per_node": 2}
-    Demands(read_study(study_values | {"hardware": gpus})).check()
+    ResourceRequests(read_study(study_values | {"hardware": gpus})).check()
     with pytest.raises(UserError, match=r"hardware\.\w+ is .*, but (optimizer: carried|weights: bf16) .* one process"):
-        Demands(read_study(study_values | {"hardware": gpus | hardware})).check()
+        ResourceRequests(read_study(study_values | {"hardware": gpus | hardware})).check()
 
 
 def test_one_gpu_is_all_that_is_planned(study_values: Values) -> None:
-    """Where another second side takes several: 0.1e9 parameters need 1.6 GB."""
+    """Where another inverse stage takes several: 0.1e9 parameters need 1.6 GB."""
     study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
     study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 1.6}
-    asks = Demands(read_study(study_values)).second_side.resources["processes"]
-    where = {"task": "reviews", "base": "nano", "ladder": "8"}
-    assert asks(SimpleNamespace(**where, second="second")) > 1
+    asks = ResourceRequests(read_study(study_values)).inverse.resources["processes"]
+    where = {"task": "reviews", "base": "nano", "run_sizes": "8"}
+    assert asks(SimpleNamespace(**where, inverse_recipe="inverse")) > 1
     with pytest.raises(UserError, match=r"does not fit.* no more than one \(optimizer: carried"):
         asks(SimpleNamespace(**where, second="carried"))
 
 
 def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(study_values: Values) -> None:
-    """Its examples may be longer than those of the second side, which fits."""
+    """Its examples may be longer than those of the inverse stage, which fits."""
     study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
-    study_values["recipes"]["long"] = study_values["first_side"] | {"max_length": 4000}
+    study_values["recipes"]["long"] = study_values["alignment"] | {"max_length": 4000}
     study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 2}
     for experiment in study_values["rebound"].values():
-        experiment["first_recipe"] = "long"
-    with pytest.raises(UserError, match=r"existence\.first_recipe: .* save whole, .* [248] GPUs with ZeRO"):
-        Demands(read_study(study_values)).check()
-    study_values["rebound"]["existence"]["second_recipe"] = "second"
-    Demands(read_study(study_values)).check()
+        experiment["alignment_recipe"] = "long"
+    with pytest.raises(UserError, match=r"existence\.alignment_recipe: .* save whole, .* [248] GPUs with ZeRO"):
+        ResourceRequests(read_study(study_values)).check()
+    study_values["rebound"]["existence"]["inverse_recipe"] = "second"
+    ResourceRequests(read_study(study_values)).check()
 
 
 @pytest.mark.parametrize(("settings", "keep"), [(CARRIED, False), (BF16, False), (SETTINGS, True)])
@@ -277,14 +284,14 @@ def test_deepspeed_is_refused_when_it_is_started(
     batches: list[Batch],
 ) -> None:
     monkeypatch.setenv(VARIABLE, Launch(zero_stage=1).model_dump_json())
-    outputs = [tmp_path / name for name in ("rungs", "losses", "metrics", "state")]
+    outputs = [tmp_path / name for name in ("checkpoints", "losses", "metrics", "state")]
     with pytest.raises(UserError, match=r"launched with DeepSpeed, but .* one process without DeepSpeed"):
         run(
             make_model=lambda: pytest.fail("refused before"),
             tokenizer=tokenizer,
             batches=batches,
             objective=CodeLength(),
-            rungs={4: "8"},
+            checkpoints={4: "8"},
             settings=settings,
             files=RunFiles(*outputs, Journal(outputs[0])),
             keep_optimizer=keep,
@@ -292,16 +299,19 @@ def test_deepspeed_is_refused_when_it_is_started(
 
 
 MISTAKES: dict[str, tuple[Callable[[Values], Any], str]] = {
-    "first side": (lambda v: v["first_side"].update(optimizer="carried"), "first_recipe: optimizer: carried .* second"),
-    "third stage": (
-        lambda v: v["rebound"]["existence"].update(third_sizes=[4], third_recipe="carried"),
-        "third_recipe: optimizer: carried .* use fresh here",
+    "first side": (
+        lambda v: v["alignment"].update(optimizer="carried"),
+        "alignment_recipe: optimizer: carried .* second",
     ),
-    "adapters before": (lambda v: v["first_side"].update(lora={}), "first_recipe: .*lora trains adapters"),
-    "adapters": (lambda v: v["recipes"]["carried"].update(lora={}), "second_recipe: .*lora trains adapters"),
+    "third stage": (
+        lambda v: v["rebound"]["existence"].update(realignment_sizes=[4], realignment_recipe="carried"),
+        "realignment_recipe: optimizer: carried .* use fresh here",
+    ),
+    "adapters before": (lambda v: v["alignment"].update(lora={}), "alignment_recipe: .*lora trains adapters"),
+    "adapters": (lambda v: v["recipes"]["carried"].update(lora={}), "inverse_recipe: .*lora trains adapters"),
     "extrapolation": (
-        lambda v: v["first_side"].update(epochs=2, extrapolation=0.5),
-        "first_recipe: .*extrapolation moves them",
+        lambda v: v["alignment"].update(epochs=2, extrapolation=0.5),
+        "alignment_recipe: .*extrapolation moves them",
     ),
     "bf16 adapters": (lambda v: v["recipes"]["bf16"].update(lora={}), "weights: bf16 is for full fine-tuning"),
 }

@@ -24,7 +24,7 @@ from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
 from elasticity.training.checkpoint import StateFolder
-from elasticity.training.datasets import amounts, answers, answers_once, mixed
+from elasticity.training.datasets import amounts, mixed, responses, responses_once
 from elasticity.training.jobs import FineTuneJob, JointJob
 from elasticity.training.loop import train
 from elasticity.training.objectives import CodeLength
@@ -44,13 +44,13 @@ def side(size: int, epochs: int = 1) -> FineTuneJob:
 def corpora(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[list[Example]]:
     return [
         pretraining_sequences(MODEL, tokenizer, plain(sentences)),
-        answers_once(side(3), tokenizer, [plain(sentences)]),
-        answers_once(side(2), tokenizer, [plain(sentences[4:])]),
+        responses_once(side(3), tokenizer, [plain(sentences)]),
+        responses_once(side(2), tokenizer, [plain(sentences[4:])]),
     ]
 
 
 def tokens(examples: list[Example]) -> Counter[tuple[tuple[int, ...], int]]:
-    return Counter((tuple(example.tokens), example.answer_start) for example in examples)
+    return Counter((tuple(example.tokens), example.response_start) for example in examples)
 
 
 def test_every_sequence_is_there_once_in_an_order_of_the_seed(corpora: list[list[Example]]) -> None:
@@ -80,14 +80,14 @@ def test_amounts_are_those_that_the_sequential_runs_count(
 ) -> None:
     """The tokens of the losses, those of two epochs halved, are the tokens of the examples."""
     pad = tokenizer.pad_token_id
-    second = answers(side(2, epochs=2), tokenizer, [plain(sentences[4:])])
+    second = responses(side(2, epochs=2), tokenizer, [plain(sentences[4:])])
     losses = pd.DataFrame({"examples": [len(b.tokens) for b in second.batches]})
     losses["tokens"] = [batch.targets for batch in second.batches]
     job = SpringsJob.model_construct(
-        first_side=TUNING,
-        second_side=TUNING.model_copy(update={"epochs": 2}),
+        alignment=TUNING,
+        inverse=TUNING.model_copy(update={"epochs": 2}),
         bases=(SpringBase(base="nano", model="nano", examples=6),),
-        runs=(SpringRun(base="nano", seed=5, first_size=3, second_sizes=(0, 2)),),
+        runs=(SpringRun(base="nano", seed=5, alignment_size=3, inverse_sizes=(0, 2)),),
     )
     first = losses_of(corpora[1], 2, pad)
     found = sequential_amounts(job, [losses_of(corpora[0], 2, pad)], [first], [losses])
@@ -104,14 +104,14 @@ def test_joint_training_runs_over_all_of_it(
     settings = MODEL.optimization.model_copy(update={"schedule": "linear"})
     batches = batched(mixed(corpora, 1), settings.batch_size, tokenizer.pad_token_id)
     backend = OneProcess(prepare_for_training(new_model(MODEL, tokenizer), Launch()), settings)
-    journal = Journal(tmp_path / "rungs")
-    rungs = {len(batches): "2"}
+    journal = Journal(tmp_path / "checkpoints")
+    checkpoints = {len(batches): "2"}
     state = StateFolder(tmp_path / "state")
-    done = train(backend, tokenizer, batches, CodeLength(), rungs, settings, 2, state, 60, journal)
+    done = train(backend, tokenizer, batches, CodeLength(), checkpoints, settings, 2, state, 60, journal)
     assert [row["examples"] for row in done.losses] == [2, 2, 2, 2, 2, 1]
     assert sum(row["tokens"] for row in done.losses) == sum(amounts(corpora).values())
     assert done.losses[-1]["learning_rate"] == pytest.approx(1e-3 * (0.1 + 0.9 / 6))
-    assert (state.rungs / "2" / "model.safetensors").exists()
+    assert (state.checkpoints / "2" / "model.safetensors").exists()
 
 
 # The study
@@ -126,18 +126,20 @@ def joint(values: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_cell_is_trained_on_what_its_sequential_runs_see(joint: dict[str, Any]) -> None:
     plan = Plan(read_study(joint))
-    wildcards = SimpleNamespace(task="reviews", base="nano", side="positive", recipe="first", second="second")
-    wildcards.seed, wildcards.first, wildcards.ladder = "2", "16", "4"
+    wildcards = SimpleNamespace(
+        task="reviews", base="nano", side="positive", alignment_recipe="alignment", inverse_recipe="inverse"
+    )
+    wildcards.seed, wildcards.first, wildcards.run_sizes = "2", "16", "4"
     springs = SpringsPlan(plan)
     job = JointJob.model_validate_json(springs.joint_job(wildcards))
     assert job.first == FineTuneJob.model_validate_json(
-        plan.first_side_job(SimpleNamespace(**vars(wildcards) | {"ladder": "16"}))
+        plan.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
     )
     assert job.second.sizes == (4,)
-    assert job.second.settings == plan.study.second_side
-    assert (job.cell.seed, job.cell.first_size, job.rung) == (2, 16, 4)
-    assert springs.texts(wildcards) == "results/tiny/reviews/pools/pretraining.parquet"
-    assert springs.second(wildcards) == "results/tiny/reviews/pools/negative.parquet"
+    assert job.second.settings == plan.study.inverse
+    assert (job.cell.seed, job.cell.alignment_size, job.checkpoint) == (2, 16, 4)
+    assert springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
+    assert springs.second(wildcards) == "results/tiny/reviews/splits/negative.parquet"
 
 
 def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
@@ -146,8 +148,8 @@ def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
     (run, *_), wildcards = springs.joint_runs(), SimpleNamespace(experiment="existence")
     assert f"results/tiny/{run[0].folder}/joint/0/amounts.parquet" in springs.joint_amounts(wildcards)
     assert len(springs.joint_rates(wildcards)) == 12
-    assert len(springs.first_losses(wildcards)) == len(springs.second_losses(wildcards)) == 2 * 2
-    job = SpringsJob.model_validate_json(springs.judge_job(wildcards))
+    assert len(springs.alignment_losses(wildcards)) == len(springs.inverse_losses(wildcards)) == 2 * 2
+    job = SpringsJob.model_validate_json(springs.table_job(wildcards))
     assert [(base.base, base.model, base.examples) for base in job.bases] == [("nano", "nano", 24)]
     assert {target.split("/")[-1] for target in springs.targets()} == {
         "springs-existence.csv",
@@ -163,7 +165,7 @@ def test_a_card_counts_what_was_trained_jointly(joint: dict[str, Any]) -> None:
     metrics = CardPlan(plan).metrics(SimpleNamespace(base="nano"))
     springs = SpringsPlan(plan)
     assert {f"{springs.joint_run(*run)}/metrics.json" for run in springs.joint_runs()} < set(metrics)
-    assert any("/P8/second/joint/4/" in file for file in metrics)
+    assert any("/P8/inverse/joint/4/" in file for file in metrics)
 
 
 def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]) -> None:
@@ -173,7 +175,7 @@ def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]
     springs = SpringsPlan(Plan(study))
     assert springs.bases(study.rebound["pretraining"]) == ["nano-step3", "nano"]
     joint["rebound"]["existence"]["joint"] = False
-    joint["second_side"]["algorithm"] = {"kind": "dpo"}
+    joint["inverse"]["algorithm"] = {"kind": "dpo"}
     assert SpringsPlan(Plan(read_study(joint))).targets() == []
 
 
@@ -181,12 +183,12 @@ def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]
     ("change", "message"),
     [
         ({"compression": False}, r"joint models are measured .* set compression: true"),
-        ({"second_sizes": [4, 8]}, r"second_sizes must be 0 and more"),
+        ({"inverse_sizes": [4, 8]}, r"inverse_sizes must be 0 and more"),
         ({"bases": ["nano-step3"]}, r"nano-step3 is not at the end of a pre-training run .* that are: nano"),
-        ({"first_recipe": "twice"}, r"first_recipe must be sft with one epoch, without lora"),
-        ({"second_recipe": "low"}, r"second_recipe must be sft"),
-        ({"second_recipe": "carried"}, r"second_recipe must be sft .* optimizer: carried"),
-        ({"second_recipe": "coarse"}, r"second_recipe must be sft .* weights: bf16"),
+        ({"alignment_recipe": "twice"}, r"alignment_recipe must be sft with one epoch, without lora"),
+        ({"inverse_recipe": "low"}, r"inverse_recipe must be sft"),
+        ({"inverse_recipe": "carried"}, r"inverse_recipe must be sft .* optimizer: carried"),
+        ({"inverse_recipe": "coarse"}, r"inverse_recipe must be sft .* weights: bf16"),
     ],
 )
 def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str, Any], message: str) -> None:
@@ -196,7 +198,7 @@ def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str,
         "carried": {"optimizer": "carried"},
         "coarse": {"weights": "bf16"},
     }
-    joint["recipes"] = {name: joint["first_side"] | change for name, change in changes.items()}
+    joint["recipes"] = {name: joint["alignment"] | change for name, change in changes.items()}
     joint["rebound"]["existence"] |= change
     with pytest.raises(UserError, match=message):
         read_study(joint)

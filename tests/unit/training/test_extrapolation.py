@@ -14,7 +14,7 @@ from elasticity.config.training import FineTuning
 from elasticity.core.errors import UserError
 from elasticity.models.loading import load_for_measuring, load_model
 from elasticity.training import extrapolation
-from elasticity.training.extrapolation import extrapolate, extrapolate_rungs, rungs_of_run
+from elasticity.training.extrapolation import checkpoints_of_run, extrapolate, extrapolate_checkpoints
 from tests.conftest import ROOT
 from tests.unit.training.test_lora import ADAPTERS, Job, KilledError, equal, finetune, killed
 
@@ -49,16 +49,16 @@ def test_the_first_epoch_ends_when_every_example_was_seen(size: int, batch_size:
     assert {place for batch in batches[:update] for place in batch} == set(range(size))
     assert one.can_extrapolate(size) == (len(batches) > update)
     if one.can_extrapolate(size):
-        assert rungs_of_run(one, [size]) == {update: f".early-{size}", len(batches): f".tuned-{size}"}
+        assert checkpoints_of_run(one, [size]) == {update: f".early-{size}", len(batches): f".tuned-{size}"}
 
 
-def test_without_extrapolation_a_rung_is_the_model_itself() -> None:
-    assert rungs_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {0: "0", 1: "4", 2: "8"}
-    assert rungs_of_run(settings(4, 2), [0]) == {0: "0"}
+def test_without_extrapolation_a_checkpoint_is_the_model_itself() -> None:
+    assert checkpoints_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {0: "0", 1: "4", 2: "8"}
+    assert checkpoints_of_run(settings(4, 2), [0]) == {0: "0"}
 
 
 @pytest.mark.parametrize("lora", [{}, ADAPTERS], ids=["all weights", "adapters"])
-def test_a_rung_is_extrapolated_from_the_first_epoch_of_the_same_run(
+def test_a_checkpoint_is_extrapolated_from_the_first_epoch_of_the_same_run(
     finetune: Job, tmp_path: Path, lora: dict[str, dict[str, float]]
 ) -> None:
     early, tuned = (finetune(f"{epochs}", (8,), epochs=epochs, **lora)["8"] for epochs in (1, 2))
@@ -66,9 +66,9 @@ def test_a_rung_is_extrapolated_from_the_first_epoch_of_the_same_run(
     assert list(pushed) == ["8"]
     assert equal(pushed["8"], {name: extrapolate(early[name], tuned[name], 0.5) for name in tuned})
     assert not equal(pushed["8"], tuned)
-    load_for_measuring(tmp_path / "pushed/rungs/8")  # the probe is that of the new weights
-    assert {path.name for path in (tmp_path / "pushed/rungs/8").iterdir()} == {
-        path.name for path in (tmp_path / "2/rungs/8").iterdir()
+    load_for_measuring(tmp_path / "pushed/checkpoints/8")  # the probe is that of the new weights
+    assert {path.name for path in (tmp_path / "pushed/checkpoints/8").iterdir()} == {
+        path.name for path in (tmp_path / "2/checkpoints/8").iterdir()
     }
     assert not list(tmp_path.glob("state/*"))
 
@@ -86,7 +86,7 @@ def test_a_run_killed_while_it_extrapolates_ends_the_same(
         patch.setattr(extrapolation, "rename_whole", dying)
         with pytest.raises(KilledError):
             finetune("run", (8,), **pushing)
-    assert not (tmp_path / "run/rungs").exists()
+    assert not (tmp_path / "run/checkpoints").exists()
     assert equal(finetune("run", (8,), **pushing)["8"], finetune("whole", (8,), **pushing)["8"])
 
 
@@ -102,13 +102,13 @@ def test_weights_in_several_files_and_a_second_call(
         tokenizer.save_pretrained(tmp_path / name)
         weights[name] = load_model(tmp_path / name).state_dict()
     assert len(list((tmp_path / ".tuned-8").glob("*.safetensors"))) == 3
-    extrapolate_rungs(tmp_path, settings(4, 2, 0.25))
+    extrapolate_checkpoints(tmp_path, settings(4, 2, 0.25))
     pushed = load_for_measuring(tmp_path / "8").state_dict()
     first, second = weights.values()
     assert equal(pushed, {name: extrapolate(first[name], second[name], 0.25) for name in second})
     assert not equal(pushed, second)
-    shutil.rmtree(tmp_path / ".tuned-8")  # a second call finds the rung and needs no more
-    extrapolate_rungs(tmp_path, settings(4, 2, 0.25))
+    shutil.rmtree(tmp_path / ".tuned-8")  # a second call finds the checkpoint and needs no more
+    extrapolate_checkpoints(tmp_path, settings(4, 2, 0.25))
     assert equal(load_for_measuring(tmp_path / "8").state_dict(), pushed)
 
 
@@ -138,8 +138,8 @@ def test_the_studies_can_be_read(name: str) -> None:
     assert study.name == name
     assert not study.resistance
     for experiment in study.rebound.values():
-        assert study.recipe(experiment.first_recipe).epochs >= 2
-        assert experiment.second_sizes == (0, 24, 96, 384)
+        assert study.recipe(experiment.alignment_recipe).epochs >= 2
+        assert experiment.inverse_sizes == (0, 24, 96, 384)
 
 
 SLICES = {
@@ -154,14 +154,14 @@ SLICES = {
 MISTAKES: dict[str, tuple[str, object, str]] = {
     "one epoch": ("recipes/pushed-0.5/epochs", 1, "it needs 2 epochs or more"),
     "one update": (
-        "rebound/pushed-0.5/first_sizes",
+        "rebound/pushed-0.5/alignment_sizes",
         [4, 160],
-        "rebound.pushed-0.5.first_sizes: 4 examples in 2 epochs make one update with batch_size 8",
+        "rebound.pushed-0.5.alignment_sizes: 4 examples in 2 epochs make one update with batch_size 8",
     ),
     "slices": (
         "resistance",
         {"slices": SLICES},
-        "question_sampling.contrast: the answers of a slice are drawn",
+        "question_sampling.contrast: the responses of a slice are drawn",
     ),
 }
 

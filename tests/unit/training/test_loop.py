@@ -60,19 +60,19 @@ def batches(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Ba
 
 @pytest.fixture
 def run(tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path) -> Callable[..., Any]:
-    """Train the same fresh model; returns the losses and the folder of the rungs."""
+    """Train the same fresh model; returns the losses and the folder of the checkpoints."""
 
     def run(
         batches: list[Batch],
-        rungs: Mapping[int, str],
+        checkpoints: Mapping[int, str],
         folder: str = "run",
         settings: Optimization = SETTINGS,
         save_every_s: float = NEVER,
         micro_batch: int = 2,
     ) -> tuple[list[dict[str, Any]], Path]:
         state = StateFolder(tmp_path / folder)
-        done = train_with(fresh_model(), tokenizer, batches, rungs, settings, micro_batch, state, save_every_s)
-        return done.losses, state.rungs
+        done = train_with(fresh_model(), tokenizer, batches, checkpoints, settings, micro_batch, state, save_every_s)
+        return done.losses, state.checkpoints
 
     return run
 
@@ -81,19 +81,21 @@ def train_with(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     batches: list[Batch],
-    rungs: Mapping[int, str],
+    checkpoints: Mapping[int, str],
     settings: Optimization,
     micro_batch: int,
     state: StateFolder,
     save_every_s: float,
 ) -> Progress:
     backend = OneProcess(prepare_for_training(model, Launch()), settings)
-    journal = Journal(state.folder / "rungs")
-    return train(backend, tokenizer, batches, CodeLength(), rungs, settings, micro_batch, state, save_every_s, journal)
+    journal = Journal(state.folder / "checkpoints")
+    return train(
+        backend, tokenizer, batches, CodeLength(), checkpoints, settings, micro_batch, state, save_every_s, journal
+    )
 
 
-def weights(rung: Path) -> dict[str, torch.Tensor]:
-    return load_file(rung / "model.safetensors")
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoint / "model.safetensors")
 
 
 def equal(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
@@ -131,11 +133,11 @@ def test_decaying_schedules_head_for_a_tenth(schedule: Any) -> None:
     assert learning_rate(settings, 80, 80) == pytest.approx(0.1)
 
 
-# Rungs
+# Checkpoints
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_rung_equals_an_independent_shorter_run_bit_for_bit(
+def test_a_checkpoint_equals_an_independent_shorter_run_bit_for_bit(
     run: Callable[..., Any], batches: list[Batch], precision: Any
 ) -> None:
     settings = SETTINGS.model_copy(update={"precision": precision, "warmup_updates": 3})
@@ -146,19 +148,21 @@ def test_a_rung_equals_an_independent_shorter_run_bit_for_bit(
     assert not equal(weights(long / "short"), weights(long / "long"))
 
 
-def test_rung_zero_is_the_model_as_given(run: Callable[..., Any], batches: list[Batch], fresh_model: Fresh) -> None:
-    _, rungs = run(batches, {0: "0"})
+def test_checkpoint_zero_is_the_model_as_given(
+    run: Callable[..., Any], batches: list[Batch], fresh_model: Fresh
+) -> None:
+    _, checkpoints = run(batches, {0: "0"})
     given = dict(fresh_model().named_parameters())
-    assert equal(weights(rungs / "0"), {name: parameter.detach() for name, parameter in given.items()})
+    assert equal(weights(checkpoints / "0"), {name: parameter.detach() for name, parameter in given.items()})
 
 
-def test_a_rung_is_a_whole_model_folder(
+def test_a_checkpoint_is_a_whole_model_folder(
     run: Callable[..., Any], batches: list[Batch], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    _, rungs = run(batches, {1: "1"})
-    loaded = {name: parameter.detach() for name, parameter in load_model(rungs / "1").named_parameters()}
-    assert equal(weights(rungs / "1"), loaded)
-    assert load_tokenizer(rungs / "1").get_vocab() == tokenizer.get_vocab()
+    _, checkpoints = run(batches, {1: "1"})
+    loaded = {name: parameter.detach() for name, parameter in load_model(checkpoints / "1").named_parameters()}
+    assert equal(weights(checkpoints / "1"), loaded)
+    assert load_tokenizer(checkpoints / "1").get_vocab() == tokenizer.get_vocab()
 
 
 def test_training_on_a_batch_again_lowers_its_loss(run: Callable[..., Any], batches: list[Batch]) -> None:
@@ -191,7 +195,7 @@ def test_metrics_of_a_run(model: PreTrainedModel) -> None:
 
 
 def test_only_code_lengths_are_called_nats(model: PreTrainedModel) -> None:
-    """Pairs weigh alike, however long they are; a sequence is one answer of a pair."""
+    """Pairs weigh alike, however long they are; a sequence is one response of a pair."""
     losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 4.0}]
     shape, done = shape_of(SHAPE), Progress(2, losses, wall_s=2.0, tokens=72)
     pairs = FineTuning(learning_rate=1e-3, batch_size=2, max_length=16, algorithm=Dpo(kind="dpo"))
@@ -205,14 +209,14 @@ def test_only_code_lengths_are_called_nats(model: PreTrainedModel) -> None:
 
 
 def test_weight_decay_shrinks_matrices_only(run: Callable[..., Any], batches: list[Batch]) -> None:
-    rungs = {}
+    checkpoints = {}
     for decay in (0.0, 0.5):
         _, folder = run(batches[:1], {0: "0", 1: "1"}, str(decay), SETTINGS.model_copy(update={"weight_decay": decay}))
-        rungs[decay] = weights(folder / "1")
+        checkpoints[decay] = weights(folder / "1")
     start, shrink = weights(folder / "0"), SETTINGS.learning_rate * 0.5
     for name, value in start.items():
         expected = -shrink * value if value.dim() >= 2 else torch.zeros_like(value)
-        torch.testing.assert_close(rungs[0.5][name] - rungs[0.0][name], expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(checkpoints[0.5][name] - checkpoints[0.0][name], expected, atol=1e-6, rtol=0)
     assert {value.dim() for value in start.values()} == {1, 2}
 
 
@@ -279,7 +283,16 @@ def test_micro_batches_change_the_gradient_by_rounding_only(
         backend = Recording(prepare_for_training(fresh_model(), Launch()), SETTINGS)
         state = StateFolder(tmp_path / str(size))
         done = train(
-            backend, tokenizer, batches, CodeLength(), {}, SETTINGS, size, state, NEVER, Journal(tmp_path / "rungs")
+            backend,
+            tokenizer,
+            batches,
+            CodeLength(),
+            {},
+            SETTINGS,
+            size,
+            state,
+            NEVER,
+            Journal(tmp_path / "checkpoints"),
         )
         return done.losses[0]["loss"], backend.gradient
 
@@ -303,14 +316,25 @@ def test_gradient_checkpointing_recomputes_the_same_gradient(
         assert model.is_gradient_checkpointing == checkpointing
         backend = Recording(model, SETTINGS)
         state = StateFolder(tmp_path / str(checkpointing))
-        train(backend, tokenizer, batches[:1], CodeLength(), {}, SETTINGS, 2, state, NEVER, Journal(tmp_path / "rungs"))
+        train(
+            backend,
+            tokenizer,
+            batches[:1],
+            CodeLength(),
+            {},
+            SETTINGS,
+            2,
+            state,
+            NEVER,
+            Journal(tmp_path / "checkpoints"),
+        )
         gradients.append(backend.gradient)
     torch.set_autocast_cache_enabled(True)
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
 def test_dropout_is_off_in_training(fresh_model: Fresh) -> None:
-    """A rung must equal an independent run, whatever random numbers were drawn before."""
+    """A checkpoint must equal an independent run, whatever random numbers were drawn before."""
     model = fresh_model()
     model.model.layers[0].self_attn.attention_dropout = 0.5
     model.model.norm = torch.nn.Sequential(model.model.norm, torch.nn.Dropout(0.5))
@@ -372,16 +396,16 @@ def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches:
 def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
     run: Callable[..., Any], batches: list[Batch], death: int, save_every_s: float
 ) -> None:
-    rungs = {1: "1", 2: "2", 4: "4"}
+    checkpoints = {1: "1", 2: "2", 4: "4"}
     dying = DyingBatches(batches)
     dying.death = death
     with pytest.raises(KilledError):
-        run(dying, rungs, "killed", save_every_s=save_every_s)
-    losses, resumed = run(batches, rungs, "killed", save_every_s=save_every_s)
-    expected_losses, expected = run(batches, rungs, "whole")
+        run(dying, checkpoints, "killed", save_every_s=save_every_s)
+    losses, resumed = run(batches, checkpoints, "killed", save_every_s=save_every_s)
+    expected_losses, expected = run(batches, checkpoints, "whole")
     assert losses == expected_losses
-    for rung in rungs.values():
-        assert equal(weights(resumed / rung), weights(expected / rung))
+    for checkpoint in checkpoints.values():
+        assert equal(weights(resumed / checkpoint), weights(expected / checkpoint))
 
 
 def test_a_resumed_run_does_not_repeat_updates(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
@@ -396,18 +420,18 @@ def test_a_resumed_run_does_not_repeat_updates(run: Callable[..., Any], batches:
 
 def test_only_the_last_state_is_kept(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
     run(batches, {}, save_every_s=0)
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["rungs", "update-00000003"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints", "update-00000003"]
 
 
 def test_a_draft_does_not_count(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
     expected, _ = run(batches, {}, "whole")
-    for name in ("draft-update-00000003", "draft-rung-4"):
+    for name in ("draft-update-00000003", "draft-checkpoint-4"):
         (tmp_path / "run" / name).mkdir(parents=True)
         (tmp_path / "run" / name / "model.safetensors").write_bytes(b"half a fi")
-    losses, rungs = run(batches, {4: "4"})
+    losses, checkpoints = run(batches, {4: "4"})
     assert losses == expected
-    assert [path.name for path in rungs.iterdir()] == ["4"]
-    assert weights(rungs / "4")
+    assert [path.name for path in checkpoints.iterdir()] == ["4"]
+    assert weights(checkpoints / "4")
 
 
 def test_the_newest_state_wins(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
@@ -423,15 +447,15 @@ def test_the_newest_state_wins(run: Callable[..., Any], batches: list[Batch], tm
     assert len(losses) == 4
 
 
-def test_rungs_are_handed_over_before_the_state_goes(
+def test_checkpoints_are_handed_over_before_the_state_goes(
     run: Callable[..., Any], batches: list[Batch], tmp_path: Path
 ) -> None:
-    _, rungs = run(batches, {2: "2", 4: "4"})
+    _, checkpoints = run(batches, {2: "2", 4: "4"})
     state, target = StateFolder(tmp_path / "run"), tmp_path / "output"
     (target / "stale").mkdir(parents=True)
     state.hand_over(target)
     assert sorted(path.name for path in target.iterdir()) == ["2", "4"]
-    assert equal(weights(target / "2"), weights(rungs / "2"))
+    assert equal(weights(target / "2"), weights(checkpoints / "2"))
     state.remove()
     assert not (tmp_path / "run").exists()
     assert load_model(target / "4").config.hidden_size == 16
@@ -442,11 +466,11 @@ def test_neither_two_outputs_nor_two_codes_share_a_state(tmp_path: Path, monkeyp
     settings = '{"learning_rate":0.1,"batch_size":2,"max_length":8}'
     job = f'{{"start":"0","settings":{settings},"sizes":[2],"seed":1,"template":"plain"}}'
 
-    def state(rungs: str, code: str) -> Path:
-        files = ["--rungs", rungs, "--losses", "l", "--metrics", "m", "--state", "s", "--code", code]
+    def state(checkpoints: str, code: str) -> Path:
+        files = ["--checkpoints", checkpoints, "--losses", "l", "--metrics", "m", "--state", "s", "--code", code]
         monkeypatch.setattr("sys.argv", ["finetune.py", job, *files])
-        command = Command(None, FineTuneJob, "losses", "metrics", "state", output="rungs")
+        command = Command(None, FineTuneJob, "losses", "metrics", "state", output="checkpoints")
         return RunFiles.of(command, [tmp_path]).state
 
-    assert state("a/rungs", "1f") == state("a/rungs", "1f")
-    assert len({state("a/rungs", "1f"), state("b/rungs", "1f"), state("a/rungs", "2e")}) == 3
+    assert state("a/checkpoints", "1f") == state("a/checkpoints", "1f")
+    assert len({state("a/checkpoints", "1f"), state("b/checkpoints", "1f"), state("a/checkpoints", "2e")}) == 3

@@ -170,7 +170,7 @@ def test_without_lora_nothing_is_merged(model: PreTrainedModel) -> None:
 
 @pytest.fixture
 def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """Run the job in this process; returns the weights of its rungs."""
+    """Run the job in this process; returns the weights of its checkpoints."""
     new_model(SHAPE, tokenizer).save_pretrained(tmp_path / "start/0")
     tokenizer.save_pretrained(tmp_path / "start/0")
     write_table(tmp_path / "examples.parquet", plain(SENTENCES), EXAMPLES)
@@ -182,11 +182,18 @@ def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: py
         output = tmp_path / name
         output.mkdir(exist_ok=True)
         files = {"start": tmp_path / "start", "examples": tmp_path / "examples.parquet", "state": tmp_path / "state"}
-        files |= {"losses": output / "losses.parquet", "metrics": output / "metrics.json", "rungs": output / "rungs"}
+        files |= {
+            "losses": output / "losses.parquet",
+            "metrics": output / "metrics.json",
+            "checkpoints": output / "checkpoints",
+        }
         options = [text for key, path in files.items() for text in (f"--{key}", str(path))]
         monkeypatch.setattr("sys.argv", ["finetune.py", job, *options])
         runpy.run_path(str(ROOT / "workflow/scripts/finetune.py"))
-        return {rung.name: load_file(rung / "model.safetensors") for rung in (output / "rungs").iterdir()}
+        return {
+            checkpoint.name: load_file(checkpoint / "model.safetensors")
+            for checkpoint in (output / "checkpoints").iterdir()
+        }
 
     return finetune
 
@@ -216,16 +223,18 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 ADAPTERS = {"lora": {"rank": 2, "alpha": 6.0}}
 
 
-def test_rungs_are_ordinary_models_and_equal_independent_runs(finetune: Job, tmp_path: Path) -> None:
-    rungs = finetune("long", (0, 4, 8), **ADAPTERS)
-    assert equal(rungs["4"], finetune("short", (4,), **ADAPTERS)["4"])
-    assert equal(rungs["0"], load_file(tmp_path / "start/0/model.safetensors"))
-    assert not equal(rungs["4"], rungs["8"])
-    for rung in (tmp_path / "long/rungs").iterdir():
-        assert not [path for path in rung.iterdir() if "adapter" in path.name]
-        model = AutoModelForCausalLM.from_pretrained(rung)
-        assert all(torch.equal(model.state_dict()[name], weight) for name, weight in rungs[rung.name].items())
-        load_for_measuring(rung)  # the probe of the live model is that of the merged one
+def test_checkpoints_are_ordinary_models_and_equal_independent_runs(finetune: Job, tmp_path: Path) -> None:
+    checkpoints = finetune("long", (0, 4, 8), **ADAPTERS)
+    assert equal(checkpoints["4"], finetune("short", (4,), **ADAPTERS)["4"])
+    assert equal(checkpoints["0"], load_file(tmp_path / "start/0/model.safetensors"))
+    assert not equal(checkpoints["4"], checkpoints["8"])
+    for checkpoint in (tmp_path / "long/checkpoints").iterdir():
+        assert not [path for path in checkpoint.iterdir() if "adapter" in path.name]
+        model = AutoModelForCausalLM.from_pretrained(checkpoint)
+        assert all(
+            torch.equal(model.state_dict()[name], weight) for name, weight in checkpoints[checkpoint.name].items()
+        )
+        load_for_measuring(checkpoint)  # the probe of the live model is that of the merged one
 
 
 @pytest.mark.parametrize("after", [1, 3])
@@ -237,4 +246,4 @@ def test_a_killed_run_ends_bit_equal_and_its_state_holds_adapters_only(
     assert int(state.name.split("-")[1]) == after
     assert all("lora_" in name for name in load_file(state / "model.safetensors"))
     resumed, expected = finetune("run", (4, 8), **ADAPTERS), finetune("whole", (4, 8), **ADAPTERS)
-    assert all(equal(resumed[rung], expected[rung]) for rung in ("4", "8"))
+    assert all(equal(resumed[checkpoint], expected[checkpoint]) for checkpoint in ("4", "8"))

@@ -14,13 +14,13 @@ from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
 from elasticity.training.objectives import log_probabilities
-from elasticity.training.ppo import Answered, PpoObjective, asked
+from elasticity.training.ppo import PpoObjective, Responded, asked
 
 CONTEXTS = {"a": [0, 40], "b": [0, 50, 60, 70], "c": [0], "d": [0, 41, 42], "e": [0, 43]}
 
 
-def ones(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-    return [float(len(answer)) for answer in answers]
+def ones(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+    return [float(len(response)) for response in responses]
 
 
 def settings(**ppo: Any) -> FineTuning:
@@ -40,9 +40,9 @@ class Bandit:
         self.objective = PpoObjective(tuning, tuning.algorithm, tokenizer, prompts, reward, lambda: start, 1)
         (self.batch,) = batched(asked(CONTEXTS), 5, tokenizer.pad_token_id)
 
-    def parts(self, update: int = 0, micro_batch: int = 5) -> list[Answered]:
+    def parts(self, update: int = 0, micro_batch: int = 5) -> list[Responded]:
         parts = self.objective.parts(self.backend, update, self.batch, micro_batch)
-        return [part for part in parts if isinstance(part, Answered)]
+        return [part for part in parts if isinstance(part, Responded)]
 
     def gradient(self, update: int = 0, micro_batch: int = 5) -> torch.Tensor:
         for part in self.parts(update, micro_batch):
@@ -63,7 +63,7 @@ def bandit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Callab
     return lambda reward=ones, **ppo: Bandit(copy.deepcopy(model), tokenizer, reward, **ppo)
 
 
-def test_the_targets_are_the_answers_that_were_drawn(bandit: Callable[..., Bandit]) -> None:
+def test_the_targets_are_the_responses_that_were_drawn(bandit: Callable[..., Bandit]) -> None:
     (part,) = bandit().parts()
     for row, context in zip(range(5), CONTEXTS.values(), strict=True):
         assert part.tokens[row, : len(context)].tolist() == context
@@ -72,7 +72,7 @@ def test_the_targets_are_the_answers_that_were_drawn(bandit: Callable[..., Bandi
         assert 1 <= len(drawn) <= 3
 
 
-def test_answers_belong_to_seed_update_and_prompt(bandit: Callable[..., Bandit]) -> None:
+def test_responses_belong_to_seed_update_and_prompt(bandit: Callable[..., Bandit]) -> None:
     """However the prompts are divided, and a second pass sees those of the first."""
     whole, divided = bandit(), bandit()
     (first,) = whole.parts(0)
@@ -95,7 +95,7 @@ def test_at_the_first_pass_nothing_has_changed(bandit: Callable[..., Bandit]) ->
 
 
 def test_the_penalty_is_the_log_ratio_to_the_start(bandit: Callable[..., Bandit]) -> None:
-    one = bandit(reward=lambda prompts, answers: [0.0] * len(answers), beta=0.5)
+    one = bandit(reward=lambda prompts, responses: [0.0] * len(responses), beta=0.5)
     one.backend.model.lm_head.weight.data *= 1.1
     (part,) = one.parts()
     start = one.objective.make_start()
@@ -125,13 +125,13 @@ def test_micro_batches_change_the_gradient_by_rounding_only(bandit: Callable[...
 @pytest.mark.parametrize(
     ("shift", "advantage", "clipped"), [(1, 1, True), (-1, -1, True), (1, -1, False), (-1, 1, False)]
 )
-def test_answers_that_have_moved_far_enough_bear_no_gradient(
+def test_responses_that_have_moved_far_enough_bear_no_gradient(
     bandit: Callable[..., Bandit], shift: int, advantage: int, clipped: bool
 ) -> None:
-    """Good answers that are likelier by more than the clip, and bad ones that are less likely."""
+    """Good responses that are likelier by more than the clip, and bad ones that are less likely."""
     one = bandit(clip=0.2)
     (part,) = one.parts()
-    moved = Answered(**vars(part) | {"before": part.before - shift, "advantages": torch.full((5,), float(advantage))})
+    moved = Responded(**vars(part) | {"before": part.before - shift, "advantages": torch.full((5,), float(advantage))})
     loss = one.objective.loss(one.backend, moved, one.batch)
     loss.backward()
     ratio = {1: 1.2 if clipped else 2.71828, -1: 0.8 if clipped else 0.36788}[shift]
@@ -140,17 +140,19 @@ def test_answers_that_have_moved_far_enough_bear_no_gradient(
 
 
 def test_equal_rewards_teach_nothing(bandit: Callable[..., Bandit]) -> None:
-    one = bandit(reward=lambda prompts, answers: [0.7] * len(answers))
+    one = bandit(reward=lambda prompts, responses: [0.7] * len(responses))
     assert (one.gradient() == 0).all()
 
 
 def test_a_rewarded_token_becomes_likelier(bandit: Callable[..., Bandit]) -> None:
-    """The reward is 1 for answers that begin with the token that the model draws first."""
+    """The reward is 1 for responses that begin with the token that the model draws first."""
     one = bandit(new_tokens=1, passes=4)
     (part,) = one.parts()
     (token,) = [label for label in part.labels[0].tolist() if label >= 0]
     wanted = one.objective.tokenizer.decode([token])
-    one = bandit(reward=lambda _, answers: [float(answer == wanted) for answer in answers], new_tokens=1, passes=4)
+    one = bandit(
+        reward=lambda _, responses: [float(response == wanted) for response in responses], new_tokens=1, passes=4
+    )
 
     def probability() -> float:
         with torch.no_grad():

@@ -68,7 +68,7 @@ def test_dpo_follows_its_closed_form(start: float, now: float, beta: float) -> N
 
 @given(slopes, st.floats(0.01, 5), st.floats(0, 2))
 def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -> None:
-    """Mean log-probabilities: the chosen answer's two tokens count as one, and there is no reference."""
+    """Mean log-probabilities: the chosen response's two tokens count as one, and there is no reference."""
     n0, n1 = log_softmax(now)
     loss, gradient = after(SimPoObjective(SimPo(kind="simpo", beta=beta, margin=margin)), 0.0, now)
     x = beta * (n0 - n1) - margin
@@ -78,7 +78,7 @@ def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -
 
 @given(slopes, slopes, st.floats(0.01, 2), st.floats(0.5, 2), st.floats(0.5, 2))
 def test_kto_follows_its_closed_form(start: float, now: float, beta: float, good: float, bad: float) -> None:
-    """z0 is the mean log-ratio of the mismatched answers, here 00 and 1 again, at least 0, and has no gradient."""
+    """z0 is the mean log-ratio of the mismatched responses, here 00 and 1 again, at least 0, and has no gradient."""
     (s0, s1), (n0, n1) = log_softmax(start), log_softmax(now)
     desirable, undesirable = 2 * (n0 - s0), n1 - s1
     z0 = max(0.0, (desirable + undesirable) / 2)

@@ -110,9 +110,9 @@ def test_kto(
     rows = list(trainer.train_dataset)
     expected = trainer.compute_loss(trainer.model, trainer.data_collator(rows)).item()
 
-    def examples(answers: str) -> list[Example]:
+    def examples(responses: str) -> list[Example]:
         return [
-            Example([*row["prompt_ids"], *row[answers]], len(row["prompt_ids"]), f"{i} {answers}")
+            Example([*row["prompt_ids"], *row[responses]], len(row["prompt_ids"]), f"{i} {responses}")
             for i, row in enumerate(rows)
         ]
 

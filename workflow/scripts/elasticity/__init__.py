@@ -1,11 +1,11 @@
 """The elasticity of language models: everything that can be understood without Snakemake.
 
 Low to high: ``errors``, ``digests`` → ``journal`` → ``progress``, ``failures``, ``signals``, ``settings``,
-``hardware``, ``pools``, ``compression_settings``, ``experiments``, ``compression_checks``, ``springs_checks``,
+``hardware``, ``splits``, ``compression_settings``, ``experiments``, ``compression_checks``, ``springs_checks``,
 ``score_checks``, ``study``, ``local_gpus``, ``reading``, ``records``, ``command`` → ``shapes``, ``flops``,
-``geometry``, ``memory``, ``fitting``, ``resources`` → ``ladders``, ``jobs``, ``materials_plan``, ``plan``,
+``geometry``, ``memory``, ``fitting``, ``resources`` → ``divide``, ``jobs``, ``materials_plan``, ``plan``,
 ``compression_plan``, ``springs_jobs``, ``springs_plan``, ``resistance_plan``, ``theory_plan``, ``targets``,
-``budget``, ``demands``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``cleaning``, ``filling``, ``formats``,
+``budget``, ``requests``, ``status`` → ``launching``, ``gpus``, ``processes`` → ``cleaning``, ``filling``, ``formats``,
 ``hub``, ``archives``, ``passages``, ``tabular``, ``sources``, ``tokenization``, ``prompts``, ``probe``, ``models``,
 ``examples``, ``joint`` → ``backends``, ``distributed``, ``state``, ``training``, ``metrics``, ``runs``,
 ``vllm_engine``, ``generation``, ``crossentropy``, ``held_out_texts``, ``compression``, ``arithmetic_coding``,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.jobs import ReboundTableJob
 
 CONFIDENCE = 0.95
 """Of every interval."""
@@ -38,11 +38,11 @@ def t_interval(values: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, 
     return mean, mean - half, mean + half
 
 
-CELL = ["base", "first_side", "first_recipe", "second_recipe", "first_size", "second_size"]
+CELL = ["base", "alignment_side", "alignment_recipe", "inverse_recipe", "alignment_size", "inverse_size"]
 """What tells the cells of rebound experiments from one another."""
 
 
-def rebound_seeds(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def rebound_seeds(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
     """Mean score over prompts for each cell of an experiment and each seed.
 
     ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
@@ -51,8 +51,8 @@ def rebound_seeds(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
     return whole(cells.agg(score="mean", prompts="size").reset_index())
 
 
-def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
-    """KL from the base model in nats per token of the answers, for each cell of an experiment and each seed.
+def divergence_seeds(divergences: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
+    """KL from the base model in nats per token of the responses, for each cell of an experiment and each seed.
 
     ``divergences`` has schema ``DIVERGENCES`` and may hold cells of other experiments.
     """
@@ -60,50 +60,50 @@ def divergence_seeds(divergences: pd.DataFrame, job: ReboundJudgeJob) -> pd.Data
     return whole((sums["nats"] / sums["tokens"]).rename("kl").reset_index())
 
 
-def cells_of(rows: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
-    """The rows that belong to the cells of an experiment, those of a third stage left out."""
+def cells_of(rows: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
+    """The rows that belong to the cells of an experiment, those of a realignment stage left out."""
     experiment = job.experiment
-    if "third_size" in rows:
-        rows = rows[rows["third_size"].isna()]
+    if "realignment_size" in rows:
+        rows = rows[rows["realignment_size"].isna()]
     return rows[
         rows["base"].isin(experiment.bases)
-        & (rows["first_side"] == experiment.first_side)
-        & (rows["first_recipe"] == experiment.first_recipe)
-        & (rows["second_recipe"] == experiment.second_recipe)
+        & (rows["alignment_side"] == experiment.alignment_side)
+        & (rows["alignment_recipe"] == experiment.alignment_recipe)
+        & (rows["inverse_recipe"] == experiment.inverse_recipe)
         & rows["seed"].isin(job.seeds)
-        & rows["first_size"].isin(experiment.first_sizes)
-        & rows["second_size"].isin(experiment.second_sizes)
+        & rows["alignment_size"].isin(experiment.alignment_sizes)
+        & rows["inverse_size"].isin(experiment.inverse_sizes)
     ]
 
 
 def whole(table: pd.DataFrame) -> pd.DataFrame:
     """Sizes as whole numbers: beside base models, which have none, pandas holds them as fractions."""
-    return table.astype({"first_size": int, "second_size": int, "seed": int})
+    return table.astype({"alignment_size": int, "inverse_size": int, "seed": int})
 
 
 def base_scores(scores: pd.DataFrame) -> "pd.Series[float]":
     """The mean score of each base model."""
-    return scores[scores["first_side"].isna()].groupby("base")["score"].mean()
+    return scores[scores["alignment_side"].isna()].groupby("base")["score"].mean()
 
 
-def rebound_table(per_seed: pd.DataFrame, job: ReboundJudgeJob, value: str) -> pd.DataFrame:
+def rebound_table(per_seed: pd.DataFrame, job: ReboundTableJob, value: str) -> pd.DataFrame:
     """Mean and interval over seeds for each cell, with the updates that N examples make beside them."""
     return in_order(over_seeds(per_seed, CELL, [value]), job)
 
 
-def in_order(table: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def in_order(table: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
     """Cells in the order of the experiment; rows of the same cell stay as they are."""
-    table["second_updates"] = table["second_size"].map(job.second_side.updates)
+    table["inverse_updates"] = table["inverse_size"].map(job.inverse.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
-    return table.sort_values(["base", "first_size", "second_size"], kind="stable").astype({"base": str})
+    return table.sort_values(["base", "alignment_size", "inverse_size"], kind="stable").astype({"base": str})
 
 
 def resistance_seeds(lengths: pd.DataFrame) -> pd.DataFrame:
     """Nats per token for each path of one seed: H(target, tuned), the target's own H(target), and KL(target || tuned).
 
-    ``lengths`` has schema ``CROSS_ENTROPIES``. ``kl`` is H(target, tuned) - H(target): an estimate if the answers were
+    ``lengths`` has schema ``CROSS_ENTROPIES``. ``kl`` is H(target, tuned) - H(target): an estimate if the responses were
     drawn from the target without truncation, at temperature 1, and no divergence otherwise. ``kl_exact`` is that of the
-    distributions of the next token at each place of the answers, however these were drawn.
+    distributions of the next token at each place of the responses, however these were drawn.
     """
     columns = ["tokens", "tuned_nats", "target_nats", "kl_nats"]
     sums = lengths.groupby(["start", "target"], sort=True)[columns].sum()
@@ -135,8 +135,8 @@ def resistance_table(per_seed: pd.DataFrame) -> pd.DataFrame:
     return over_seeds(pd.concat([per_seed[[*keys, "seed", *values]], differences]), keys, values)
 
 
-def held_out_table(lengths: pd.DataFrame) -> pd.DataFrame:
-    """Bits per byte of each corpus under each base model; ``lengths`` has schema ``HELD_OUT``."""
+def bits_per_byte_table(lengths: pd.DataFrame) -> pd.DataFrame:
+    """Bits per byte of each corpus under each base model; ``lengths`` has schema ``BITS_PER_BYTE``."""
     sums = lengths.groupby(["base", "corpus"], sort=True)[["tokens", "utf8_bytes", "nats"]].sum()
     sums["bits_per_byte"] = sums["nats"] / np.log(2) / sums["utf8_bytes"]
     return sums.drop(columns="nats").reset_index()
@@ -148,11 +148,16 @@ prompts, and of those that were chosen."""
 
 
 def entropy_seeds(chosen: pd.DataFrame) -> pd.DataFrame:
-    """What ``VALUES`` names for each pair and kind of answers of one seed; ``chosen`` has schema ``CHOSEN``."""
+    """What ``VALUES`` names for each pair and kind of responses of one seed; ``chosen`` has schema ``CHOSEN``."""
     rows = []
-    for (first, second, answers), group in chosen.groupby(["first", "second", "answers"], sort=True):
+    for (first, second, responses), group in chosen.groupby(["first", "second", "responses"], sort=True):
         after = group[group["chosen"]]
-        row = {"pair": f"{first}-{second}", "answers": answers, "prompts": len(group), "chosen": len(after)}
+        row = {
+            "pair": f"{first}-{second}",
+            "responses": responses,
+            "prompts": len(group),
+            "chosen": len(after),
+        }
         for when, part in {"before": group, "after": after}.items():
             row |= {f"{name}_{when}": value for name, value in _entropies(part).items()}
         rows.append(row)
@@ -160,8 +165,8 @@ def entropy_seeds(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def entropy_table(per_seed: pd.DataFrame) -> pd.DataFrame:
-    """Means and intervals over seeds for each base, pair and kind of answers."""
-    return over_seeds(per_seed, ["base", "pair", "answers", "prompts", "chosen"], VALUES)
+    """Means and intervals over seeds for each base, pair and kind of responses."""
+    return over_seeds(per_seed, ["base", "pair", "responses", "prompts", "chosen"], VALUES)
 
 
 def _entropies(rows: pd.DataFrame) -> dict[str, float]:

@@ -16,7 +16,7 @@ from elasticity.analysis.aggregation import CONFIDENCE
 from elasticity.analysis.hypothesis_tests import LEVEL, clustered_difference, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
 from elasticity.analysis.measures_table import bounds
-from elasticity.analysis.simulation import Gap, Scenario, answers, simulated, simulated_gaps
+from elasticity.analysis.simulation import Gap, Scenario, responses, simulated, simulated_gaps
 from elasticity.analysis.verdict_reasons import allowance
 from elasticity.config.claims import PARTS, Over
 
@@ -72,7 +72,7 @@ NULLS: Mapping[tuple[str, Over], Scenario] = {
 }
 """What a claim must not be confirmed on. Between sizes P, and for a crossing, that is a plain relaxation: it has no
 rebound in it. A value alone is tried where training does nothing, and the reversal ratio where it does not depend on
-P. Between bases, and beside a control, both are plain relaxations; a control shares the base model, and its answers."""
+P. Between bases, and beside a control, both are plain relaxations; a control shares the base model, and its responses."""
 
 
 GAP_NULLS: Mapping[str, Gap] = {
@@ -81,7 +81,7 @@ GAP_NULLS: Mapping[str, Gap] = {
     "cross-entropy-gap": "entropies",
     "training-loss-gap": "entropies",
 }
-"""Targets whose answers differ in entropy, but no resistance."""
+"""Targets whose responses differ in entropy, but no resistance."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def calibration_table(job: CalibrationJob) -> pd.DataFrame:
     tables = [_table(name, job, trials(design, job)) for name, design in job.designs.items()]
     if job.resistance:
         tables.append(_table(", ".join(job.resistance), job, gap_trials(job)))
-    crossed = [name for name, design in job.designs.items() if len(design.first_sizes) > 1]
+    crossed = [name for name, design in job.designs.items() if len(design.alignment_sizes) > 1]
     if crossed:
         tables.append(coverage(crossed[0], job))
     table = pd.concat(tables, ignore_index=True)
@@ -137,7 +137,7 @@ def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
     (other_base,) = measured(("relaxation",), design, job, 1)
     found = dict(zip(scenarios, experiments, strict=True))
     for (measure, over), null in NULLS.items():
-        if over == "sizes" and len(design.first_sizes) == 1:
+        if over == "sizes" and len(design.alignment_sizes) == 1:
             continue
         for scenario in (null, "rebound"):
             values = [_over(part, over) for part in _parts(measure, found[scenario])]
@@ -155,7 +155,7 @@ def measured(
 ) -> list[dict[str, Bounds]]:
     """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) of those between sizes."""
     experiments = simulated(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
-    firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.first_sizes, design.second_sizes))
+    firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.alignment_sizes, design.inverse_sizes))
     with np.errstate(invalid="ignore"):
         return [bounds(firsts, seconds, scores, experiments.base[:, None, None]) for scores in experiments.scores]
 
@@ -239,14 +239,14 @@ def _p_values(low: Array, high: Array) -> dict[str, Array]:
 def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
     """How often intervals at 95 % hold the true value, for the end of the crossing and for the start.
 
-    The bootstrap over seeds is there for comparison: no verdict uses it. The start is measured from one set of answers
+    The bootstrap over seeds is there for comparison: no verdict uses it. The start is measured from one set of responses
     of the base model, which all seeds share: intervals over seeds do not know that it is a draw, too.
     """
     rows = []
     for seeds in sorted({job.seeds, *COVERED_SEEDS} - {1}):
         many = job.model_copy(update={"seeds": seeds})
         found = [("crossing-end", "relaxation", _crossing_intervals(job.designs[name], many))]
-        if job.designs[name].second_sizes[0] == 0:
+        if job.designs[name].inverse_sizes[0] == 0:
             found.append(("start", "nothing", _start_intervals(job.designs[name], many)))
         for measure, scenario, (truth, intervals) in found:
             for test, (low, high) in intervals.items():
@@ -280,10 +280,10 @@ def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dic
 def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
     """Of models that training does nothing to but for an offset: by t, and with errors clustered by seed and prompt."""
     settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
-    draws, runs = min(settings.draws, CLUSTERED), len(design.first_sizes)
+    draws, runs = min(settings.draws, CLUSTERED), len(design.alignment_sizes)
     offsets = settings.run_offset * generator.standard_normal((draws, job.seeds * runs))
     chances = np.concatenate([np.full((draws, 1), settings.base), settings.base + offsets], axis=1)
-    drawn = answers(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)
+    drawn = responses(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)
     scores = drawn[:, 1:].reshape(draws, job.seeds, runs, design.prompts).mean(axis=2)
     differences = scores - drawn[:, :1]
     places = np.indices(differences.shape[1:]).reshape(2, -1)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from elasticity.analysis.aggregation import CELL, cells_of, in_order, over_seeds, whole
-from elasticity.analysis.jobs import ReboundJudgeJob
+from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.compression import Corpus
 from elasticity.evaluation.corpora import HeldOutText, packed_bits_per_byte
 
@@ -27,7 +27,7 @@ With the cell's model p and its base model q: H(p), H(q), H(p, q), H(q, p), KL(p
 VALUES = ["bits_per_byte", *PER_TOKEN]
 
 
-def compression_seeds(rates: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def compression_seeds(rates: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
     """The rate of each corpus and the distances on it, for each cell of an experiment and each seed.
 
     ``rates`` has schema ``COMPRESSION`` and may hold cells of other experiments.
@@ -38,7 +38,7 @@ def compression_seeds(rates: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame
     return whole(pd.DataFrame(values).reset_index())
 
 
-def compression_table(per_seed: pd.DataFrame, base_rates: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def compression_table(per_seed: pd.DataFrame, base_rates: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
     """Mean and interval over seeds for each cell and corpus, and the base model's rate beside them.
 
     ``base_rates`` has schema ``COMPRESSION`` and holds the base models, each measured once.
@@ -49,12 +49,12 @@ def compression_table(per_seed: pd.DataFrame, base_rates: pd.DataFrame, job: Reb
     return in_order(table, job)
 
 
-def coding_table(
+def arithmetic_coding_table(
     codes: pd.DataFrame, base_rates: pd.DataFrame, texts: dict[tuple[str, Corpus], list[HeldOutText]]
 ) -> pd.DataFrame:
     """Bits per byte of each corpus: under the base model and packed by compressors without one; and in real codes.
 
-    ``codes`` has schema ``CODING``, ``base_rates`` schema ``COMPRESSION``; ``texts`` are all held-out texts of each
+    ``codes`` has schema ``ARITHMETIC_CODING``, ``base_rates`` schema ``COMPRESSION``; ``texts`` are all held-out texts of each
     base model and corpus, of which the first were coded.
     """
     keys = ["base", "corpus"]

@@ -11,7 +11,7 @@ from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 
 
-class CodingJudgeJob(Section):
+class ArithmeticCodingTableJob(Section):
     """Make the table of what was packed: base model, corpus and file of each set of texts."""
 
     corpora: tuple[tuple[str, Corpus, str], ...]
@@ -24,18 +24,18 @@ class ResistanceFigureJob(Section):
     base: str
 
 
-class ReboundJudgeJob(Section):
-    """Make the tables of a rebound experiment; ``second_side`` says how many updates examples make."""
+class ReboundTableJob(Section):
+    """Make the tables of a rebound experiment; ``inverse`` says how many updates examples make."""
 
     experiment: Rebound
     seeds: Seeds
-    second_side: FineTuning
+    inverse: FineTuning
 
 
-class ThirdJudgeJob(ReboundJudgeJob):
-    """Make the tables of a third stage; ``third_stage`` says how many updates its examples make."""
+class RealignmentTableJob(ReboundTableJob):
+    """Make the tables of a realignment stage; ``realignment`` says how many updates its examples make."""
 
-    third_stage: FineTuning
+    realignment: FineTuning
 
 
 class ReboundFigureJob(Section):
@@ -46,7 +46,7 @@ class ReboundFigureJob(Section):
     score: str
 
 
-class ResistanceJudgeJob(Section):
+class ResistanceTableJob(Section):
     """Make the tables of a resistance experiment: the base and seed of each input, and its paths."""
 
     runs: tuple[tuple[str, int], ...]
@@ -59,7 +59,7 @@ class MeasuresJob(Section):
     bases: tuple[str, ...]
 
 
-class PrintedJob(Section):
+class PublishedJob(Section):
     """Compare with the paper's numbers: of this task, if they are of several; by its name of each base."""
 
     task: str | None = None
@@ -75,18 +75,18 @@ class SpringBase(Section):
 
 
 class SpringRun(Section):
-    """A run of the second side, and the sizes that an experiment takes from it."""
+    """A run of the inverse stage, and the sizes that an experiment takes from it."""
 
     base: str
     seed: int
-    first_size: int
-    second_sizes: tuple[int, ...]
+    alignment_size: int
+    inverse_sizes: tuple[int, ...]
 
 
-class SpringsJob(ReboundJudgeJob):
+class SpringsJob(ReboundTableJob):
     """Set the theorem against an experiment; ``bases`` and ``runs`` say whose losses are given, in their order."""
 
-    first_side: FineTuning
+    alignment: FineTuning
     bases: tuple[SpringBase, ...]
     runs: tuple[SpringRun, ...]
 
@@ -97,7 +97,7 @@ class SpringsFigureJob(Section):
     bases: tuple[str, ...]
 
 
-class JudgedClaim(Section):
+class PlannedClaim(Section):
     """A claim, the base models of each of its experiments, and what to look at: paths in the folder of the results."""
 
     name: Name
@@ -108,7 +108,7 @@ class JudgedClaim(Section):
 
     @property
     def compares(self) -> str:
-        """``claim.over``, but ``bases`` for a control of other base models: they do not share the base's answers."""
+        """``claim.over``, but ``bases`` for a control of other base models: they do not share the base's responses."""
         others = self.claim.control and self.bases[self.claim.control] != self.bases[self.claim.experiment]
         return "bases" if others else self.claim.over
 
@@ -119,11 +119,11 @@ class VerdictsJob(Section):
     ``rebound`` holds the experiments whose scores are looked at prompt by prompt, too.
     """
 
-    claims: tuple[JudgedClaim, ...]
+    claims: tuple[PlannedClaim, ...]
     seeds: Seeds
     experiments: tuple[Name, ...]
     tasks: tuple[Name, ...]
-    rebound: dict[Name, ReboundJudgeJob]
+    rebound: dict[Name, ReboundTableJob]
 
 
 class VerdictsFigureJob(Section):
@@ -133,8 +133,8 @@ class VerdictsFigureJob(Section):
 class Design(Section):
     """Of a rebound experiment: sizes P and N, and how many prompts."""
 
-    first_sizes: Sizes
-    second_sizes: SizesFromZero
+    alignment_sizes: Sizes
+    inverse_sizes: SizesFromZero
     prompts: PositiveInt
 
 

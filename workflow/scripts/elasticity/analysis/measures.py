@@ -1,6 +1,6 @@
-"""What is measured of a trajectory: the score after P examples of the first side and then N of the second.
+"""What is measured of a trajectory: the score after P examples of the alignment stage and then N of the second.
 
-Scores are turned so that the first side is up. ``sizes_n`` holds N, shape (N,), ascending; ``scores`` holds s(P, N),
+Scores are turned so that the alignment stage is up. ``sizes_n`` holds N, shape (N,), ascending; ``scores`` holds s(P, N),
 one curve or many: shape (..., N), or (..., P, N) where a measure compares the arms P. ``base`` is b, the score of the
 base model, for all curves or for each. A measure is NaN where it cannot be computed: the smallest N is not 0 but the
 measure needs it, there are too few N, or a score is missing. Where a curve is taken to fall, it is replaced by its
@@ -35,12 +35,12 @@ def non_increasing(scores: Floats) -> Floats:
 
 
 def start(sizes_n: Floats, scores: Floats, base: float | Floats) -> Floats:
-    """s(P, 0) − b: how far the first side moved the model, in units of the score. Shape (...)."""
+    """s(P, 0) − b: how far the alignment stage moved the model, in units of the score. Shape (...)."""
     return scores[..., 0] - base if _from_zero(sizes_n) else _missing(scores)
 
 
 def end(sizes_n: Floats, scores: Floats, base: float | Floats) -> Floats:
-    """s(P, N_max) − b: where the second side left it, in units of the score; below 0 past the base. Shape (...)."""
+    """s(P, N_max) − b: where the inverse stage left it, in units of the score; below 0 past the base. Shape (...)."""
     return scores[..., -1] - base if sizes_n[-1] > 0 else _missing(scores)
 
 
@@ -61,7 +61,7 @@ def reversal_ratio(sizes_n: Floats, scores: Floats, base: float | Floats, p: flo
 
     Both bounds are the value where g passes b between two sizes. A curve that never comes down to the base has
     N_base > N_max: the bounds are [log2(N_max / P), inf]. One that is not above the base at the first size N_1 > 0 was
-    back before anything could be seen: [−inf, log2(N_1 / P)]. NaN of one that is not above it at N = 0: the first side
+    back before anything could be seen: [−inf, log2(N_1 / P)]. NaN of one that is not above it at N = 0: the alignment stage
     has not brought it away, so that it cannot come back. Below 0, fewer examples take the model back than brought it
     away; of a model that takes a step for each example, forth or back, it is 0.
     """

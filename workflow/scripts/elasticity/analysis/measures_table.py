@@ -42,10 +42,10 @@ ALL_PAIRS = "all"
 """The mean over the pairs of slices, in column ``pair``."""
 
 
-COLUMNS = ["base", "seed", "first_size", "pair", "measure", "value", "low", "high"]
+COLUMNS = ["base", "seed", "alignment_size", "pair", "measure", "value", "low", "high"]
 
 
-GROUP = ["measure", "base", "first_size", "pair"]
+GROUP = ["measure", "base", "alignment_size", "pair"]
 """What the rows of several seeds have in common."""
 
 
@@ -53,22 +53,22 @@ def rebound_measures(per_seed: pd.DataFrame, base_scores: "pd.Series[float]") ->
     """All measures of a rebound experiment, by the mean score of each cell and seed and the score of each base.
 
     ``per_seed`` is what ``rebound_seeds`` makes, ``base_scores`` has base models as index. Scores are turned so that
-    the first side is up.
+    the alignment stage is up.
     """
     parts = [_of_base(str(base), rows, base_scores[base]) for base, rows in per_seed.groupby("base")]
     return in_columns(pd.concat(parts))
 
 
 def _of_base(base: str, rows: pd.DataFrame, base_score: float) -> pd.DataFrame:
-    sign = -1 if (rows["first_side"] == "negative").all() else 1
-    seeds, firsts, seconds = (sorted(rows[name].unique()) for name in ("seed", "first_size", "second_size"))
-    wide = rows.set_index(["seed", "first_size", "second_size"])["score"].unstack()
+    sign = -1 if (rows["alignment_side"] == "negative").all() else 1
+    seeds, firsts, seconds = (sorted(rows[name].unique()) for name in ("seed", "alignment_size", "inverse_size"))
+    wide = rows.set_index(["seed", "alignment_size", "inverse_size"])["score"].unstack()
     cells = wide.reindex(pd.MultiIndex.from_product([seeds, firsts]))
     scores = sign * cells.to_numpy(dtype=float).reshape(len(seeds), len(firsts), len(seconds))
     parts = []
     for measure, (low, high) in bounds(np.array(firsts), np.array(seconds), scores, sign * base_score).items():
         sizes = firsts if low.ndim == 2 else [pd.NA]
-        part = pd.DataFrame([(seed, size) for seed in seeds for size in sizes], columns=["seed", "first_size"])
+        part = pd.DataFrame([(seed, size) for seed in seeds for size in sizes], columns=["seed", "alignment_size"])
         parts.append(part.assign(measure=measure, low=low.ravel(), high=high.ravel()))
     return pd.concat(parts).assign(base=base)
 
@@ -110,7 +110,7 @@ def resistance_measures(per_seed: pd.DataFrame) -> pd.DataFrame:
 def in_columns(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a measures table: ``value`` is both bounds, or the finite one where the other is not."""
     value = table["low"].where(np.isfinite(table["low"]), table["high"])
-    return table.assign(value=value).reindex(columns=COLUMNS).astype({"first_size": "Int64", "seed": int})
+    return table.assign(value=value).reindex(columns=COLUMNS).astype({"alignment_size": "Int64", "seed": int})
 
 
 def in_order(table: pd.DataFrame, bases: Sequence[str]) -> pd.DataFrame:
@@ -138,9 +138,9 @@ def measures_summary(table: pd.DataFrame) -> pd.DataFrame:
         means = t_interval(found["value"].to_numpy()) if whole else (np.nan,) * 3
         row |= dict(zip(("mean", "mean_low", "mean_high"), means, strict=True))
         rows.append(row | {"least": found["value"].min(), "most": found["value"].max()})
-    return pd.DataFrame(rows).astype({"first_size": "Int64"})
+    return pd.DataFrame(rows).astype({"alignment_size": "Int64"})
 
 
 def read_measures(path: Path) -> pd.DataFrame:
     """Read a measures table from its CSV."""
-    return read_csv(path).astype({"first_size": "Int64", "pair": "object"})
+    return read_csv(path).astype({"alignment_size": "Int64", "pair": "object"})

@@ -18,7 +18,7 @@ MEASURES = ("cross_entropy", "training_loss")
 EFFECT = "forward - inverse"
 
 
-def printed_resistance(
+def published_resistance(
     measured: pd.DataFrame, paper: pd.DataFrame, task: str, models: Mapping[str, str]
 ) -> pd.DataFrame:
     """One row for each measure, base, pair and direction that the paper prints, and for forward minus inverse.
@@ -27,7 +27,7 @@ def printed_resistance(
     forward; ``models`` gives the paper's name of each base. Values are nats per token.
     """
     paper = paper[paper["task"] == task].assign(**{EFFECT: lambda rows: rows["forward"] - rows["inverse"]})
-    cells = paper.melt(["model", "pair"], ["inverse", "forward", EFFECT], "direction", "printed")
+    cells = paper.melt(["model", "pair"], ["inverse", "forward", EFFECT], "direction", "published")
     values = pd.concat(
         _values(measured[["base", "pair", "direction"]], measured, measure).assign(measure=measure)
         for measure in MEASURES
@@ -40,21 +40,21 @@ def printed_resistance(
 
 
 def reversions(divergences: pd.DataFrame) -> pd.DataFrame:
-    """For each base, P and seed: KL from the base model before the second side, and N until it is below 0.01.
+    """For each base, P and seed: KL from the base model before the inverse stage, and N until it is below 0.01.
 
-    ``divergences`` has one row a base, ``first_size``, ``second_size`` and seed with its ``kl``. Where the KL is never
+    ``divergences`` has one row a base, ``alignment_size``, ``inverse_size`` and seed with its ``kl``. Where the KL is never
     below, N is missing.
     """
     rows = []
-    for key, group in divergences.groupby(["base", "first_size", "seed"], sort=True):
-        cells = group.sort_values("second_size")
-        sizes, kls = cells["second_size"].tolist(), cells["kl"].tolist()
+    for key, group in divergences.groupby(["base", "alignment_size", "seed"], sort=True):
+        cells = group.sort_values("inverse_size")
+        sizes, kls = cells["inverse_size"].tolist(), cells["kl"].tolist()
         found = reversion_size(sizes, kls)
         rows.append((*key, kls[sizes.index(0)], np.nan if found is None else found))
-    return pd.DataFrame(rows, columns=["base", "first_size", "seed", "kl", "reversion_size"])
+    return pd.DataFrame(rows, columns=["base", "alignment_size", "seed", "kl", "reversion_size"])
 
 
-def printed_reversion(per_seed: pd.DataFrame, paper: pd.DataFrame, models: Mapping[str, str]) -> pd.DataFrame:
+def published_reversion(per_seed: pd.DataFrame, paper: pd.DataFrame, models: Mapping[str, str]) -> pd.DataFrame:
     """One row for each quantity, base and P that the paper prints, and for the largest P less the smallest.
 
     ``per_seed`` is a table of ``reversions``; ``paper`` has the columns model, first_size, kl and reversion_size. A
@@ -62,30 +62,32 @@ def printed_reversion(per_seed: pd.DataFrame, paper: pd.DataFrame, models: Mappi
     """
     quantities = ["kl", "reversion_size"]
     per_seed = _with_effect(per_seed, ["base", "seed"], quantities)
-    table = over_seeds(per_seed, ["base", "first_size"], quantities)
+    table = over_seeds(per_seed, ["base", "alignment_size"], quantities)
     values = pd.concat(
-        _values(table[["base", "first_size"]], table, quantity).assign(quantity=quantity) for quantity in quantities
+        _values(table[["base", "alignment_size"]], table, quantity).assign(quantity=quantity) for quantity in quantities
     )
-    cells = _with_effect(paper, ["model"], quantities).melt(["model", "first_size"], quantities, "quantity", "printed")
-    compared = _against(values, cells, ["first_size", "quantity"], models)
-    compared["agrees"] = _agreement(compared, compared["first_size"].str.contains("-"))
-    return compared[["quantity", "base", "first_size", *_COMPARED, "agrees"]]
+    cells = _with_effect(paper, ["model"], quantities).melt(
+        ["model", "alignment_size"], quantities, "quantity", "published"
+    )
+    compared = _against(values, cells, ["alignment_size", "quantity"], models)
+    compared["agrees"] = _agreement(compared, compared["alignment_size"].str.contains("-"))
+    return compared[["quantity", "base", "alignment_size", *_COMPARED, "agrees"]]
 
 
 def _with_effect(rows: pd.DataFrame, keys: Iterable[str], quantities: list[str]) -> pd.DataFrame:
     """With a row for the largest P less the smallest of each group; P as text."""
-    parts = [rows.astype({"first_size": str})]
+    parts = [rows.astype({"alignment_size": str})]
     for key, group in rows.groupby(keys := list(keys), sort=True):
-        ordered = group.sort_values("first_size")
+        ordered = group.sort_values("alignment_size")
         if len(ordered) > 1:
             first, last = ordered.iloc[0], ordered.iloc[-1]
             effect = {name: [last[name] - first[name]] for name in quantities}
-            label = f"{last['first_size']} - {first['first_size']}"
-            parts.append(pd.DataFrame(dict(zip(keys, key, strict=True)) | {"first_size": [label]} | effect))
+            label = f"{last['alignment_size']} - {first['alignment_size']}"
+            parts.append(pd.DataFrame(dict(zip(keys, key, strict=True)) | {"alignment_size": [label]} | effect))
     return pd.concat(parts, ignore_index=True)
 
 
-_COMPARED = ["measured", "low", "high", "printed", "difference"]
+_COMPARED = ["measured", "low", "high", "published", "difference"]
 
 
 def _values(keys: pd.DataFrame, table: pd.DataFrame, value: str) -> pd.DataFrame:
@@ -97,10 +99,10 @@ def _against(measured: pd.DataFrame, cells: pd.DataFrame, keys: list[str], model
     """The measured cells that the paper prints, in the order that they were measured in."""
     named = measured.assign(model=measured["base"].map(dict(models)))
     table = named.merge(cells, on=["model", *keys], how="inner")
-    return table.assign(difference=table["measured"] - table["printed"])
+    return table.assign(difference=table["measured"] - table["published"])
 
 
 def _agreement(table: pd.DataFrame, effects: "pd.Series[bool]") -> "pd.Series[str]":
     """For effects whether the signs agree; empty for cells, and where nothing could be measured."""
-    same = np.where(np.sign(table["measured"]) == np.sign(table["printed"]), "yes", "no")
+    same = np.where(np.sign(table["measured"]) == np.sign(table["published"]), "yes", "no")
     return pd.Series(same, index=table.index).where(effects & table["measured"].notna(), "")

@@ -1,6 +1,6 @@
 """Simulated experiments: what a study would see if models relaxed, rebounded, or did neither.
 
-A score is the share of prompts that are answered well. Each answer is a draw of its own, with a chance that depends on
+A score is the share of prompts that are answered well. Each response is a draw of its own, with a chance that depends on
 the model and on the prompt, and the prompts are the same for all models, the base model included.
 """
 
@@ -35,7 +35,7 @@ SLOW_SHARE, SLOWER = 0.3, 6.0
 
 
 CHUNK = 2_000_000
-"""Answers that are simulated at once."""
+"""Responses that are simulated at once."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class Simulated:
 def simulated(
     scenarios: Sequence[Scenario], design: Design, seeds: int, settings: Calibration, generator: np.random.Generator
 ) -> Simulated:
-    """Experiments of these kinds, side by side: those of one draw share the base model's answers and the prompts.
+    """Experiments of these kinds, side by side: those of one draw share the base model's responses and the prompts.
 
     A run, one seed and one P, has a level and a rate of its own; all its sizes N are checkpoints of it.
     """
     draws = settings.draws
-    shape = (draws, seeds, len(design.first_sizes), 1)
+    shape = (draws, seeds, len(design.alignment_sizes), 1)
     means = []
     for scenario in scenarios:
         rates = np.exp(settings.run_rate * generator.standard_normal(shape))
@@ -64,14 +64,14 @@ def simulated(
     chances = np.concatenate([np.full((draws, 1), settings.base), cells.reshape(draws, -1)], axis=1)
     each = max(1, CHUNK // (chances.shape[1] * design.prompts))
     parts = [
-        answers(chances[i : i + each], design.prompts, settings.prompt_spread, generator).mean(axis=2)
+        responses(chances[i : i + each], design.prompts, settings.prompt_spread, generator).mean(axis=2)
         for i in range(0, draws, each)
     ]
     found = np.concatenate(parts)
     return Simulated(found[:, 1:].reshape(cells.shape).swapaxes(0, 1), found[:, 0])
 
 
-def answers(chances: Array, prompts: int, spread: float, generator: np.random.Generator) -> "np.ndarray[Any, Any]":
+def responses(chances: Array, prompts: int, spread: float, generator: np.random.Generator) -> "np.ndarray[Any, Any]":
     """Which prompts are answered well, shape (draws, cells, prompts), by mean chances of shape (draws, cells).
 
     In one draw a prompt is as easy for all cells: up to ``spread`` of the way from the mean to 0 or 1, whichever is
@@ -89,8 +89,8 @@ def curves(scenario: Scenario, design: Design, settings: Calibration, rates: Arr
     from starts that grow with P. ``proportional``: likewise, but what P examples brought takes P examples to take back.
     ``rebound``: the larger P, the faster at first and the lower in the end, fast and then slow.
     """
-    p: Array = np.array(design.first_sizes, dtype=float)[:, None]
-    n: Array = np.array(design.second_sizes, dtype=float)
+    p: Array = np.array(design.alignment_sizes, dtype=float)[:, None]
+    n: Array = np.array(design.inverse_sizes, dtype=float)
     rate: Array = np.asarray(rates, dtype=float)
     grown: Array = np.log2(1 + p / p[0]) / np.log2(1 + p[-1] / p[0])
     above, floor = settings.gain * grown, settings.base - settings.fall
@@ -114,7 +114,7 @@ GAPS: Mapping[Gap, Callable[[Calibration], tuple[float, float]]] = {
     "entropies": lambda settings: (0.0, settings.nats),
     "resistance": lambda settings: (settings.nats, 0.0),
 }
-"""Forward minus inverse, KL and own entropy in nats per token: nothing differs, the answers of the targets do, and the
+"""Forward minus inverse, KL and own entropy in nats per token: nothing differs, the responses of the targets do, and the
 models do."""
 
 

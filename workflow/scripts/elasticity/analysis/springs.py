@@ -23,7 +23,7 @@ AMOUNTS = [f"{corpus}_tokens" for corpus in CORPORA]
 """Columns of schema ``AMOUNTS``."""
 
 
-MODEL = ["training", "base", "first_size", "seed"]
+MODEL = ["training", "base", "alignment_size", "seed"]
 """A model before the perturbation; ``training`` is sequential or joint."""
 
 
@@ -31,7 +31,7 @@ DIFFERENCE = "joint - sequential"
 
 
 EXPONENTS = [
-    *("corpus", "training", "base", "model", "first_size", "second_size", "sizes", "seeds"),
+    *("corpus", "training", "base", "model", "alignment_size", "inverse_size", "sizes", "seeds"),
     *("exponent", "exponent_low", "exponent_high"),
 ]
 
@@ -60,14 +60,14 @@ def sequential_amounts(
     A text that is seen in several epochs counts once.
     """
     bases = zip(job.bases, base, strict=True)
-    epochs = job.first_side.epochs, job.second_side.epochs
+    epochs = job.alignment.epochs, job.inverse.epochs
     pretraining = {each.base: trained_tokens(losses, each.examples) for each, losses in bases}
     rows = []
     for run, before, after in zip(job.runs, first, second, strict=True):
-        alignment = trained_tokens(before, run.first_size * epochs[0]) // epochs[0]
-        for size in run.second_sizes:
+        alignment = trained_tokens(before, run.alignment_size * epochs[0]) // epochs[0]
+        for size in run.inverse_sizes:
             perturbation = trained_tokens(after, size * epochs[1]) // epochs[1]
-            cell = {"base": run.base, "first_size": run.first_size, "seed": run.seed, "second_size": size}
+            cell = {"base": run.base, "alignment_size": run.alignment_size, "seed": run.seed, "inverse_size": size}
             tokens = zip(AMOUNTS, (pretraining[run.base], alignment, perturbation), strict=True)
             rows.append(cell | dict(tokens))
     return pd.DataFrame(rows)
@@ -80,12 +80,12 @@ def spring_seeds(lengths: pd.DataFrame, amounts: pd.DataFrame) -> pd.DataFrame:
     ``training``. ``delta`` is Δγ in bits per byte, ``slope`` Δγ / l, the secant of dγ/dl, with l = |D3| / |D2|.
     ``force`` is |D_i| · ΔKL_i in bits: target tokens of the corpus times the change of bits per token.
     """
-    keys = [*MODEL, "second_size"]
+    keys = [*MODEL, "inverse_size"]
     sums = lengths.groupby([*keys, "corpus"])[["nats", "tokens", "utf8_bytes"]].sum().reset_index()
     bits = sums["nats"] / np.log(2)
     sums["gamma"], sums["per_token"] = bits / sums["utf8_bytes"], bits / sums["tokens"]
-    start = sums.loc[sums["second_size"] == 0, [*MODEL, "corpus", "gamma", "per_token"]]
-    rows = sums[sums["second_size"] > 0].merge(
+    start = sums.loc[sums["inverse_size"] == 0, [*MODEL, "corpus", "gamma", "per_token"]]
+    rows = sums[sums["inverse_size"] > 0].merge(
         start, on=[*MODEL, "corpus"], suffixes=("", "_start"), validate="many_to_one"
     )
     rows = rows.merge(amounts[[*keys, *AMOUNTS]], on=keys, validate="many_to_one")
@@ -106,7 +106,7 @@ def spring_table(per_seed: pd.DataFrame) -> pd.DataFrame:
 
     Where cells were trained both ways, their difference has rows of its own.
     """
-    keys = ["training", "base", "first_size", "second_size", "corpus"]
+    keys = ["training", "base", "alignment_size", "inverse_size", "corpus"]
     values = ["delta", "slope", "force"]
     amounts = ["k", "l", "trained_tokens"]
     table = over_seeds(pd.concat([per_seed, _differences(per_seed, [*keys[1:], "seed"], values)]), keys, values)
@@ -132,7 +132,7 @@ def spring_ratios(per_seed: pd.DataFrame) -> pd.DataFrame:
     The theorem says that the first is −k (ACL) or k (v1), and that the second has magnitude 1.
     """
     rows = []
-    keys = ["training", "base", "first_size", "second_size"]
+    keys = ["training", "base", "alignment_size", "inverse_size"]
     for key, cell in per_seed.groupby(keys):
         wide = cell.pivot(index="seed", columns="corpus", values=["slope", "force"])
         row: dict[str, Any] = dict(zip(keys, key, strict=True))
@@ -173,7 +173,7 @@ def spring_exponents(per_seed: pd.DataFrame, models: dict[str, str]) -> pd.DataF
     base. Below three sizes there is no row; an exponent is missing if Δγ has not the same sign at all of them.
     """
     named = per_seed.assign(model=per_seed["base"].map(models))
-    over = {"alignment": ["base", "second_size"], "pretraining": ["model", "first_size", "second_size"]}
+    over = {"alignment": ["base", "inverse_size"], "pretraining": ["model", "alignment_size", "inverse_size"]}
     rows = []
     for corpus, same in over.items():
         for key, cells in named[named["corpus"] == corpus].groupby(["training", *same]):
@@ -184,7 +184,7 @@ def spring_exponents(per_seed: pd.DataFrame, models: dict[str, str]) -> pd.DataF
             bounds = zip(("exponent", "exponent_low", "exponent_high"), t_interval(np.array(found)), strict=True)
             row = {"corpus": corpus, **dict(zip(["training", *same], key, strict=True))}
             rows.append(row | {"sizes": sizes, "seeds": len(found), **dict(bounds)})
-    return pd.DataFrame(rows, columns=EXPONENTS).astype({"first_size": "Int64"})
+    return pd.DataFrame(rows, columns=EXPONENTS).astype({"alignment_size": "Int64"})
 
 
 def exponent(sizes: "pd.Series[float]", changes: "pd.Series[float]") -> float:

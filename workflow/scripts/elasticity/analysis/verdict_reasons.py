@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from elasticity.analysis.hypothesis_tests import LEVEL, Effect
-from elasticity.analysis.jobs import JudgedClaim
+from elasticity.analysis.jobs import PlannedClaim
 from elasticity.config.claims import Claim, Verdict
 
 ERRORS = 3
@@ -20,7 +20,7 @@ UNEQUAL = "relaxation"
 
 
 @dataclass(frozen=True)
-class Sizing:
+class ErrorRates:
     """How often the t test of a claim is wrong, in simulated experiments of the claim's design.
 
     ``confirms`` is the share in which it confirms what is not there, ``refutes`` that in which it refutes what is, or
@@ -39,22 +39,22 @@ def allowance(draws: "pd.Series[int]") -> "pd.Series[float]":
     return ERRORS * (LEVEL * (1 - LEVEL) / draws) ** 0.5
 
 
-def sizing(judged: JudgedClaim, calibration: pd.DataFrame) -> Sizing | None:
+def error_rates(planned: PlannedClaim, calibration: pd.DataFrame) -> ErrorRates | None:
     """Of a claim's t test, at its worst; None if the calibration does not cover it.
 
     ``calibration`` is what ``calibration_table`` makes. It tries a claim in the direction that the paper's has.
     """
-    claim = judged.claim
-    keys = {"measure": claim.measure, "over": judged.compares, "direction": claim.direction}
+    claim = planned.claim
+    keys = {"measure": claim.measure, "over": planned.compares, "direction": claim.direction}
     own = np.logical_and.reduce([calibration[key] == value for key, value in keys.items()])
     designs = calibration["design"].str.split(", ").map(lambda names: claim.experiment in names)
     rows = calibration[own & designs & (calibration["test"] == "t")]
     null = rows[rows["role"] == "size"]
     if null.empty:
         return None
-    within = judged.compares in ("value", "sizes")
+    within = planned.compares in ("value", "sizes")
     held = rows[~((rows["scenario"] == UNEQUAL) & within)]
-    return Sizing(
+    return ErrorRates(
         confirms=float(null["rate"].max()),
         confirms_too_often=not null["sized"].astype(bool).all(),
         refutes=float(held["against"].max()),
@@ -63,11 +63,11 @@ def sizing(judged: JudgedClaim, calibration: pd.DataFrame) -> Sizing | None:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evidence:
     """A claim and what was found: the effect times ``claim.sign``, and its p-values beside other claims.
 
     Adjusted p-values are NaN of tests that may not decide. ``effect.seeds`` have a value, ``missing`` have none, and of
-    ``censored`` only a bound is known. ``sizing`` is None where the test was not calibrated, and ``calibrated`` says
+    ``censored`` only a bound is known. ``error_rates`` is None where the test was not calibrated, and ``calibrated`` says
     whether the study calibrates tests at all.
     """
 
@@ -78,17 +78,17 @@ class Judged:
     missing: tuple[int, ...]
     censored: int
     calibrated: bool
-    sizing: Sizing | None
+    error_rates: ErrorRates | None
 
 
-def verdict(judged: Judged) -> tuple[Verdict, str]:
+def verdict(planned: Evidence) -> tuple[Verdict, str]:
     """The verdict and its reason: what decides comes first, what else must be known behind it."""
-    found, why = _decision(judged)
-    return found, " ".join([why, *_notes(judged, found)])
+    found, why = _decision(planned)
+    return found, " ".join([why, *_notes(planned, found)])
 
 
-def _decision(judged: Judged) -> tuple[Verdict, str]:
-    claim, effect = judged.claim, judged.effect
+def _decision(planned: Evidence) -> tuple[Verdict, str]:
+    claim, effect = planned.claim, planned.effect
     if effect.seeds == 0:
         return (
             "undecided",
@@ -96,18 +96,18 @@ def _decision(judged: Judged) -> tuple[Verdict, str]:
         )
     if effect.seeds < claim.seeds:
         return "undecided", f"Too few seeds: {effect.seeds} of the {claim.seeds} that the claim asks for."
-    shown, side = _shown(judged), {1: ("above", "below"), -1: ("below", "above")}[claim.sign]
-    if judged.sizing and effect.p_greater <= LEVEL and judged.sizing.confirms_too_often:
-        wrong = f"confirms what is not there in {judged.sizing.confirms:.1%}"
+    shown, side = _shown(planned), {1: ("above", "below"), -1: ("below", "above")}[claim.sign]
+    if planned.error_rates and effect.p_greater <= LEVEL and planned.error_rates.confirms_too_often:
+        wrong = f"confirms what is not there in {planned.error_rates.confirms:.1%}"
         return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
-    if judged.sizing and effect.p_less <= LEVEL and judged.sizing.refutes_too_often:
-        wrong = f"refutes what it should not in {judged.sizing.refutes:.1%}"
+    if planned.error_rates and effect.p_less <= LEVEL and planned.error_rates.refutes_too_often:
+        wrong = f"refutes what it should not in {planned.error_rates.refutes:.1%}"
         return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
-    if judged.p_adjusted <= LEVEL:
-        return "confirmed", f"{shown} is {side[0]} {claim.margin:g}: p = {judged.p_adjusted:.2g}, adjusted."
-    if judged.p_against_adjusted <= LEVEL:
-        return "refuted", f"{shown} is {side[1]} {claim.margin:g}: p = {judged.p_against_adjusted:.2g}, adjusted."
-    least = min((effect.p_greater, judged.p_adjusted), (effect.p_less, judged.p_against_adjusted))
+    if planned.p_adjusted <= LEVEL:
+        return "confirmed", f"{shown} is {side[0]} {claim.margin:g}: p = {planned.p_adjusted:.2g}, adjusted."
+    if planned.p_against_adjusted <= LEVEL:
+        return "refuted", f"{shown} is {side[1]} {claim.margin:g}: p = {planned.p_against_adjusted:.2g}, adjusted."
+    least = min((effect.p_greater, planned.p_adjusted), (effect.p_less, planned.p_against_adjusted))
     if least[0] <= LEVEL:
         return "undecided", f"{shown}: p = {least[0]:.2g} alone, but {least[1]:.2g} beside all {claim.role} claims."
     if effect.low <= claim.sign * claim.margin <= effect.high:
@@ -115,16 +115,16 @@ def _decision(judged: Judged) -> tuple[Verdict, str]:
     return "undecided", f"{shown}: p = {least[0]:.2g}."
 
 
-def _shown(judged: Judged) -> str:
+def _shown(planned: Evidence) -> str:
     """The effect as it was measured, with its interval."""
-    effect, sign = judged.effect, judged.claim.sign
+    effect, sign = planned.effect, planned.claim.sign
     low, high = (sign * bound for bound in (effect.low, effect.high)[::sign])
-    weakest = " (the weakest part)" if len(judged.claim.parts) > 1 else ""
+    weakest = " (the weakest part)" if len(planned.claim.parts) > 1 else ""
     return with_bounds(sign * effect.mean, low, high) + weakest
 
 
-def _notes(judged: Judged, found: Verdict) -> Iterator[str]:
-    claim, effect = judged.claim, judged.effect
+def _notes(planned: Evidence, found: Verdict) -> Iterator[str]:
+    claim, effect = planned.claim, planned.effect
     seeds = "one seed" if effect.seeds == 1 else f"{effect.seeds} seeds"
     sign_flip = effect.sign_less if found == "refuted" else effect.sign_greater
     if effect.seeds and effect.floor > LEVEL:
@@ -133,18 +133,18 @@ def _notes(judged: Judged, found: Verdict) -> Iterator[str]:
         yield f"A sign-flip test, which asks less of the numbers, does not go so far: p = {sign_flip:.2g}."
     if found != "undecided" and effect.low <= claim.sign * claim.margin <= effect.high:
         yield f"The interval, two-sided, contains {claim.margin:g}; the test, one-sided, asks for less."
-    if effect.seeds and judged.censored:
-        yield f"Only a bound is known of {judged.censored} of {seeds}: tests take the one that is least favourable."
-    if effect.seeds and judged.missing:
-        yield f"Nothing is known of seeds {', '.join(map(str, judged.missing))}: there the measure cannot be computed."
+    if effect.seeds and planned.censored:
+        yield f"Only a bound is known of {planned.censored} of {seeds}: tests take the one that is least favourable."
+    if effect.seeds and planned.missing:
+        yield f"Nothing is known of seeds {', '.join(map(str, planned.missing))}: there the measure cannot be computed."
     if claim.exclusions:
         left_out = "; ".join(f"seed {seed}: {reason}" for seed, reason in sorted(claim.exclusions.items()))
         yield f"Left out as declared: {left_out}."
-    if judged.calibrated and judged.sizing is None:
+    if planned.calibrated and planned.error_rates is None:
         yield "The calibration does not cover this test."
-    if not judged.calibrated and found != "undecided":
+    if not planned.calibrated and found != "undecided":
         yield "How often this test errs was not measured: the study has no calibration."
-    if judged.sizing and claim.margin:
+    if planned.error_rates and claim.margin:
         yield "The calibration tried this test with a margin of 0."
 
 

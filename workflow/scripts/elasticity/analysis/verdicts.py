@@ -24,8 +24,8 @@ from elasticity.analysis.hypothesis_tests import (
     clustered_difference,
     intersection_union,
 )
-from elasticity.analysis.jobs import JudgedClaim, ReboundJudgeJob, VerdictsJob
-from elasticity.analysis.verdict_reasons import Judged, Sizing, sizing, verdict
+from elasticity.analysis.jobs import PlannedClaim, ReboundTableJob, VerdictsJob
+from elasticity.analysis.verdict_reasons import ErrorRates, Evidence, error_rates, verdict
 from elasticity.config.claims import Claim, Role
 
 BOUNDS = ["value", "low", "high"]
@@ -47,7 +47,7 @@ def claim_values(
 ) -> dict[str, pd.DataFrame]:
     """The effect that a claim is about, by its parts: a row a unit, columns ``BOUNDS``.
 
-    ``measures`` holds the long table of each experiment: a row a base, unit, P (``first_size``), pair and measure; and
+    ``measures`` holds the long table of each experiment: a row a base, unit, P (``alignment_size``), pair and measure; and
     ``bases`` its base models. What the claim does not compare, P or bases, is averaged; of the pairs of slices it takes
     the mean. A unit that lacks one of the numbers is NaN.
     """
@@ -67,9 +67,9 @@ def _minus(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 def _effect(claim: Claim, part: str, table: pd.DataFrame, bases: Sequence[str], units: Sequence[str]) -> pd.DataFrame:
     own = (table["measure"] == part) & table["base"].isin(bases)
     rows = table[own & (table["pair"].isna() | (table["pair"] == "all"))]
-    rows = rows.assign(first_size=rows["first_size"].fillna(0))
-    sizes = sorted(rows["first_size"].unique()) or [0]
-    wide = rows.pivot(index=list(units), columns=["base", "first_size"], values=BOUNDS)
+    rows = rows.assign(alignment_size=rows["alignment_size"].fillna(0))
+    sizes = sorted(rows["alignment_size"].unique()) or [0]
+    wide = rows.pivot(index=list(units), columns=["base", "alignment_size"], values=BOUNDS)
     every = pd.MultiIndex.from_product([BOUNDS, bases, sizes])
     cells = wide.reindex(columns=every).to_numpy(dtype=float).reshape(len(wide), 3, len(bases), len(sizes))
     match claim.over:
@@ -87,22 +87,25 @@ def _difference(one: Numbers, other: Numbers) -> Numbers:
     return one - other[:, [0, 2, 1]]
 
 
-def prompt_measures(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
+def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
     """The measures of ``claims.PER_PROMPT`` for each base, seed, prompt and P of an experiment, as a long table.
 
-    ``scores`` has schema ``SCORES`` and may hold cells of other experiments; they are turned so that the first side is
+    ``scores`` has schema ``SCORES`` and may hold cells of other experiments; they are turned so that the alignment stage is
     up. Their means over prompts are the measures of the experiment.
     """
-    sign = 1.0 if job.experiment.first_side == "positive" else -1.0
+    sign = 1.0 if job.experiment.alignment_side == "positive" else -1.0
     keys = ["base", "seed", "prompt_id"]
-    cells = whole(cells_of(scores, job)).pivot(index=keys, columns=["first_size", "second_size"], values="score") * sign
-    models = scores[scores["first_side"].isna()].set_index(["base", "prompt_id"])["score"] * sign
+    cells = (
+        whole(cells_of(scores, job)).pivot(index=keys, columns=["alignment_size", "inverse_size"], values="score")
+        * sign
+    )
+    models = scores[scores["alignment_side"].isna()].set_index(["base", "prompt_id"])["score"] * sign
     prompts = cells.index.to_frame()[["base", "prompt_id"]]
     before = models.reindex(pd.MultiIndex.from_frame(prompts)).to_numpy()
-    first, last = job.experiment.first_sizes[0], job.experiment.first_sizes[-1]
-    zero, most = job.experiment.second_sizes[0], job.experiment.second_sizes[-1]
+    first, last = job.experiment.alignment_sizes[0], job.experiment.alignment_sizes[-1]
+    zero, most = job.experiment.inverse_sizes[0], job.experiment.inverse_sizes[-1]
     found: dict[tuple[str, float], Any] = {}
-    for size in job.experiment.first_sizes:
+    for size in job.experiment.alignment_sizes:
         found["end", size] = cells[size, most] - before
         if zero == 0:
             found["start", size] = cells[size, 0] - before
@@ -111,7 +114,7 @@ def prompt_measures(scores: pd.DataFrame, job: ReboundJudgeJob) -> pd.DataFrame:
         if zero == 0:
             found["crossing-start", np.nan] = cells[last, 0] - cells[first, 0]
     tables = [
-        differences.rename("value").reset_index().assign(measure=measure, first_size=size)
+        differences.rename("value").reset_index().assign(measure=measure, alignment_size=size)
         for (measure, size), differences in found.items()
     ]
     table: pd.DataFrame = pd.concat(tables, ignore_index=True)
@@ -128,11 +131,11 @@ COLUMNS = [
 def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The numbers that the claims are about: a row a claim, part and seed that is not excluded, NaN where missing."""
     tables = []
-    for judged in job.claims:
-        seeds = [seed for seed in job.seeds if seed not in judged.claim.exclusions]
-        for part, values in claim_values(judged.claim, measures, judged.bases).items():
+    for planned in job.claims:
+        seeds = [seed for seed in job.seeds if seed not in planned.claim.exclusions]
+        for part, values in claim_values(planned.claim, measures, planned.bases).items():
             rows = values.reindex(pd.Index(seeds, name="seed")).reset_index()
-            tables.append(rows.assign(claim=judged.name, part=part))
+            tables.append(rows.assign(claim=planned.name, part=part))
     return pd.concat(tables)[["claim", "part", "seed", *BOUNDS]]
 
 
@@ -150,17 +153,19 @@ def verdict_table(
     is the second view: paired differences of each prompt, with errors clustered by seed and prompt.
     """
     per_prompt = {name: prompt_measures(scores[j.experiment.task], j) for name, j in job.rebound.items()}
-    effects = {judged.name: effect(values[values["claim"] == judged.name], judged.claim) for judged in job.claims}
-    sizings = {judged.name: None if calibration is None else sizing(judged, calibration) for judged in job.claims}
-    families = _families(job, effects, sizings)
+    effects = {planned.name: effect(values[values["claim"] == planned.name], planned.claim) for planned in job.claims}
+    all_error_rates = {
+        planned.name: None if calibration is None else error_rates(planned, calibration) for planned in job.claims
+    }
+    families = _families(job, effects, all_error_rates)
     rows = []
-    for judged in job.claims:
-        claim, found = judged.claim, effects[judged.name]
-        p_adjusted, p_against_adjusted = families[judged.name]
-        own = values[values["claim"] == judged.name]
+    for planned in job.claims:
+        claim, found = planned.claim, effects[planned.name]
+        p_adjusted, p_against_adjusted = families[planned.name]
+        own = values[values["claim"] == planned.name]
         known = own[own["value"].notna()]
         decided, reason = verdict(
-            Judged(
+            Evidence(
                 claim=claim,
                 effect=found,
                 p_adjusted=p_adjusted,
@@ -168,10 +173,10 @@ def verdict_table(
                 missing=tuple(sorted(set(own["seed"]) - set(known["seed"]))),
                 censored=known.loc[known["low"] < known["high"], "seed"].nunique(),
                 calibrated=calibration is not None,
-                sizing=sizings[judged.name],
+                error_rates=all_error_rates[planned.name],
             )
         )
-        row = _declared(judged) | _numbers(claim, found) | _second_view(judged, per_prompt)
+        row = _declared(planned) | _numbers(claim, found) | _second_view(planned, per_prompt)
         row |= {"p_adjusted": p_adjusted, "p_against_adjusted": p_against_adjusted}
         rows.append(row | {"verdict": decided, "reason": reason})
     return pd.DataFrame(rows)[COLUMNS]
@@ -199,20 +204,20 @@ def part_effect(rows: pd.DataFrame, sign: int = 1, margin: float = 0.0) -> Effec
 
 
 def _families(
-    job: VerdictsJob, effects: Mapping[str, Effect], sizings: Mapping[str, Sizing | None]
+    job: VerdictsJob, effects: Mapping[str, Effect], all_error_rates: Mapping[str, ErrorRates | None]
 ) -> dict[str, tuple[float, float]]:
     """p for and p against of each claim, adjusted for the others of its role."""
     found: dict[str, tuple[float, float]] = {}
     roles: tuple[Role, ...] = get_args(Role)
     for role in roles:
-        own = [judged for judged in job.claims if judged.claim.role == role]
-        tests = [_deciding(judged.claim, effects[judged.name], sizings[judged.name]) for judged in own]
+        own = [planned for planned in job.claims if planned.claim.role == role]
+        tests = [_deciding(planned.claim, effects[planned.name], all_error_rates[planned.name]) for planned in own]
         claimed, against = (adjusted([test[side] for test in tests], role) for side in (0, 1))
-        found.update(zip([judged.name for judged in own], zip(claimed, against, strict=True), strict=True))
+        found.update(zip([planned.name for planned in own], zip(claimed, against, strict=True), strict=True))
     return found
 
 
-def _deciding(claim: Claim, found: Effect, sized: Sizing | None) -> tuple[float, float]:
+def _deciding(claim: Claim, found: Effect, sized: ErrorRates | None) -> tuple[float, float]:
     """p for and p against; NaN where the test may not decide."""
     few = found.seeds < claim.seeds
     return (
@@ -221,10 +226,10 @@ def _deciding(claim: Claim, found: Effect, sized: Sizing | None) -> tuple[float,
     )
 
 
-def _declared(judged: JudgedClaim) -> dict[str, Any]:
+def _declared(planned: PlannedClaim) -> dict[str, Any]:
     keys = ("hypothesis", "experiment", "measure", "over", "direction", "margin", "role")
-    row = {"claim": judged.name} | {key: getattr(judged.claim, key) for key in keys}
-    return row | {"figure": judged.figure, "table": judged.table}
+    row = {"claim": planned.name} | {key: getattr(planned.claim, key) for key in keys}
+    return row | {"figure": planned.figure, "table": planned.table}
 
 
 def _numbers(claim: Claim, found: Effect) -> dict[str, float]:
@@ -241,13 +246,13 @@ def _numbers(claim: Claim, found: Effect) -> dict[str, float]:
     }
 
 
-def _second_view(judged: JudgedClaim, per_prompt: Mapping[str, pd.DataFrame]) -> dict[str, float]:
+def _second_view(planned: PlannedClaim, per_prompt: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     """The smallest mean and bounds of all parts, in the claimed direction; NaN for what prompts do not tell."""
-    claim, names = judged.claim, ("clustered_effect", "clustered_low", "clustered_high")
+    claim, names = planned.claim, ("clustered_effect", "clustered_low", "clustered_high")
     if not claim.is_per_prompt or not per_prompt.keys() >= set(claim.experiments):
         return dict.fromkeys(names, float("nan"))
     parts = []
-    for values in claim_values(claim, per_prompt, judged.bases, ("seed", "prompt_id")).values():
+    for values in claim_values(claim, per_prompt, planned.bases, ("seed", "prompt_id")).values():
         rows = values["value"].rename("difference").reset_index()
         rows = rows[~rows["seed"].isin(list(claim.exclusions))]
         parts.append(clustered_difference(rows.assign(difference=claim.sign * rows["difference"])))

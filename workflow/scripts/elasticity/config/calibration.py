@@ -11,11 +11,11 @@ class Calibration(Section):
     draws: int = Field(500, ge=50, description="Simulated experiments of each kind; more give smaller errors")
     base: float = Field(0.5, gt=0, lt=1, description="Score of the base model")
     gain: float = Field(0.25, gt=0, lt=1, description="What the largest P adds to it")
-    fall: float = Field(0.15, gt=0, lt=1, description="How far below it many examples of the second side lead")
+    fall: float = Field(0.15, gt=0, lt=1, description="How far below it many examples of the inverse stage lead")
     rebound: float = Field(0.15, gt=0, lt=1, description="How much further below the largest P ends, with a rebound")
     run_offset: NonNegativeFloat = Field(0.03, description="Standard deviation between seeds, of a run's level")
     run_rate: NonNegativeFloat = Field(0.3, description="Standard deviation between seeds, of the log of a run's rate")
-    prompt_spread: float = Field(0.5, ge=0, le=1, description="How differently prompts are answered; 0: all alike")
+    prompt_spread: float = Field(0.5, ge=0, le=1, description="How differently prompts are has_responses; 0: all alike")
     nats: PositiveFloat = Field(0.1, description="KL and entropy gap between directions, where there is one")
     run_nats: PositiveFloat = Field(0.05, description="Standard deviation of a code length per token between seeds")
 

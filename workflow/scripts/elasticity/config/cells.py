@@ -8,29 +8,29 @@ from typing_extensions import override
 from elasticity.config.base import Opposed, Section
 
 TuningPath = tuple[int, int]
-"""(k, l): slice k is tuned on the answers of slice l. Forward if k < l, inverse if k > l."""
+"""(k, l): slice k is tuned on the responses of slice l. Forward if k < l, inverse if k > l."""
 
 
 class Cell(Section):
-    """The cells of a rebound experiment that share a ladder: all but the second side's size, which names the rung."""
+    """The cells of a rebound experiment that share a run: all but the inverse stage's size, which names the checkpoint."""
 
-    first_side: Opposed
-    first_recipe: str
-    second_recipe: str
+    alignment_side: Opposed
+    alignment_recipe: str
+    inverse_recipe: str
     seed: int
-    first_size: int
+    alignment_size: int
 
     def row(self, base: str, size: int) -> dict[str, str | int]:
-        """The first columns of a table of cells; ``size`` is that of the rung."""
-        return {"base": base, **self.model_dump(), "second_size": size}
+        """The first columns of a table of cells; ``size`` is that of the checkpoint."""
+        return {"base": base, **self.model_dump(), "inverse_size": size}
 
 
-class ThirdCell(Cell):
-    """The cells of a third stage that share a ladder: all but the third stage's size."""
+class RealignmentCell(Cell):
+    """The cells of a realignment stage that share a run: all but the realignment stage's size."""
 
-    second_size: int
-    third_recipe: str
+    inverse_size: int
+    realignment_recipe: str
 
     @override
     def row(self, base: str, size: int) -> dict[str, str | int]:
-        return {"base": base, **self.model_dump(), "third_size": size}
+        return {"base": base, **self.model_dump(), "realignment_size": size}

@@ -76,7 +76,7 @@ BETWEEN_SIZES = ("crossing", "crossing-start", "crossing-end")
 
 
 FROM_ZERO = ("crossing", "crossing-start", "start", "initial-rate", "area", "matched-fall")
-"""Measures that need the model that saw nothing of the second side."""
+"""Measures that need the model that saw nothing of the inverse stage."""
 
 
 PER_PROMPT = ("start", "end", "crossing-start", "crossing-end")
@@ -89,7 +89,7 @@ class Claim(Section):
     hypothesis: Text = Field(description="In words, as the report shows it")
     experiment: Name = Field(description="A rebound or a resistance experiment of the study")
     measure: Measure = Field(
-        description="What is measured of the experiment, oriented so that the first side's direction is up"
+        description="What is measured of the experiment, oriented so that the alignment stage's direction is up"
     )
     over: Over = Field(
         "value",

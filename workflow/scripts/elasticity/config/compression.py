@@ -11,7 +11,7 @@ Corpus = Literal["pretraining", "alignment", "perturbation", "control"]
 
 
 class Reading(Section):
-    """How a text is read: through windows that each begin with the token of the beginning.
+    """How a text is read: through windows that each begin with the BOS token.
 
     A token is predicted once, in the first window that holds it.
     """

@@ -71,8 +71,8 @@ class Fields(Section):
     """What the fields of a row mean, for data without an adapter."""
 
     prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without one")
-    answer: str | None = Field(
-        "text", description="Name of the field that holds the answer, or the whole text; null: prompts alone"
+    response: str | None = Field(
+        "text", description="Name of the field that holds the response, or the whole text; null: prompts alone"
     )
     label: str | None = Field("label", description="Name of the field that holds the side; null: all rows are neutral")
     positive: str | int | bool = Field(1, description="The label of the positive side")
@@ -82,8 +82,8 @@ class Fields(Section):
     def _two_sides(self) -> "Fields":
         if str(self.positive) == str(self.negative):
             raise ValueError(f"positive and negative are the same label ({self.positive})")
-        if self.prompt is None and self.answer is None:
-            raise ValueError("prompt and answer are both null: name a field")
+        if self.prompt is None and self.response is None:
+            raise ValueError("prompt and response are both null: name a field")
         return self
 
 
@@ -110,9 +110,9 @@ class _Source(Section):
         return self.format not in WITHOUT_PROMPTS if self.format else self.fields.prompt is not None
 
     @property
-    def answered(self) -> bool:
-        """Whether its examples have answers."""
-        return self.format != "beavertails-evaluation" if self.format else self.fields.answer is not None
+    def has_responses(self) -> bool:
+        """Whether its examples have responses."""
+        return self.format != "beavertails-evaluation" if self.format else self.fields.response is not None
 
     @model_validator(mode="after")
     def _fields_or_format(self) -> "_Source":
@@ -128,7 +128,7 @@ class MovieReviews(Section):
 
     sides: ClassVar[Sides] = BOTH
     prompted: ClassVar[bool] = False
-    answered: ClassVar[bool] = True
+    has_responses: ClassVar[bool] = True
 
     kind: Literal["movie-reviews"]
 
@@ -196,9 +196,9 @@ class TwoSides(Section):
         return self.positive.prompted
 
     @property
-    def answered(self) -> bool:
-        """Whether its examples have answers."""
-        return self.positive.answered and self.negative.answered
+    def has_responses(self) -> bool:
+        """Whether its examples have responses."""
+        return self.positive.has_responses and self.negative.has_responses
 
     @model_validator(mode="after")
     def _alike(self) -> "TwoSides":
@@ -206,7 +206,7 @@ class TwoSides(Section):
             with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].prompted)
             raise ValueError(
                 f"the {with_prompts} examples have prompts, the {without} ones are texts without: take both of one "
-                "kind; for data with fields, leave out fields.prompt to read the answers as texts"
+                "kind; for data with fields, leave out fields.prompt to read the responses as texts"
             )
         return self
 
@@ -225,10 +225,10 @@ def local_files(source: Source) -> dict[str, str]:
     return {"path": source.path} if isinstance(source, DataFile) else {}
 
 
-class Pools(Section):
-    """How many examples each pool takes. No prompt or text is in two of them.
+class Splits(Section):
+    """How many examples each split takes. No prompt or text is in two of them.
 
-    But ``positive``, ``negative`` and ``neutral``, the pools of a side, may hold answers to the same prompts.
+    But ``positive``, ``negative`` and ``neutral``, the splits of a side, may hold responses to the same prompts.
     ``score_model`` takes half of each of the first two; all others take equal shares of ``sides``.
     """
 
@@ -243,7 +243,7 @@ class Pools(Section):
     pretraining: NonNegativeInt = Field(0, description="Texts for the models that are pre-trained in the workflow")
 
     @model_validator(mode="after")
-    def _distinct_sides(self) -> "Pools":
+    def _distinct_sides(self) -> "Splits":
         if len(set(self.sides)) < len(self.sides):
             raise ValueError("sides names a side twice")
         return self
@@ -271,7 +271,7 @@ class Questions(Section):
     max_tokens: PositiveInt = Field(
         256,
         description="Of a prompt in its template. Examples whose prompts have more than three times as many bytes are "
-        "in no pool: what is trained on has to fit into a recipe's max_length, too",
+        "in no split: what is trained on has to fit into a recipe's max_length, too",
     )
 
 

@@ -11,30 +11,45 @@ from elasticity.config.training import Data, FineTuning
 
 
 class Rebound(Section):
-    """First side over sizes P, then the opposite side over sizes N (paper B)."""
+    """Alignment with P examples, then inverse fine-tuning with N (paper B)."""
 
     task: Name
     bases: Annotated[tuple[Name, ...], Field(min_length=1)]
-    first_side: Opposed = "positive"
-    first_sizes: Sizes
-    second_sizes: SizesFromZero
-    first_recipe: Name = Field("first", description="How the first side is trained: `first`, or one of `recipes`")
-    second_recipe: Name = Field("second", description="How the second side is trained: `second`, or one of `recipes`")
-    third_sizes: OptionalSizes = Field(
-        (), description="Third stage: back on the first side from the largest N, over fresh examples; empty: none"
+    direction: Literal["standard", "reversed"] = Field(
+        "standard",
+        description="standard: align on positive examples, perturb with negative ones; reversed: the other way",
     )
-    third_recipe: Name = Field("first", description="How the third stage is trained: `first`, or one of `recipes`")
+    alignment_sizes: Sizes
+    inverse_sizes: SizesFromZero
+    alignment_recipe: Name = Field(
+        "alignment", description="How the alignment stage is trained: `alignment`, or one of `recipes`"
+    )
+    inverse_recipe: Name = Field(
+        "inverse", description="How the inverse stage is trained: `inverse`, or one of `recipes`"
+    )
+    realignment_sizes: OptionalSizes = Field(
+        (),
+        description="Examples of the realignment stage, which starts from the largest N; empty: there is none",
+    )
+    realignment_recipe: Name = Field(
+        "alignment", description="How the realignment stage is trained: `alignment`, or one of `recipes`"
+    )
     divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
-    printed: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
+    published: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
     compression: bool = Field(
         False, description="Measure compression rates of every cell; needs `compression` of the study"
     )
-    usefulness: bool = Field(
-        False, description="Measure the answers beside their score: length, distinctness, repetition, perplexity"
+    text_statistics: bool = Field(
+        False, description="Measure the responses beside their score: length, distinctness, repetition, perplexity"
     )
     joint: bool = Field(
         False, description="Train on all three corpora at once, too, as the theorem has it; needs `compression`"
     )
+
+    @property
+    def alignment_side(self) -> Opposed:
+        """The side that the alignment stage trains on."""
+        return "positive" if self.direction == "standard" else "negative"
 
 
 def half(prompts: int) -> int:
@@ -49,25 +64,25 @@ class Resistance(Section):
     bases: Annotated[tuple[Name, ...], Field(min_length=1)]
     slices: FineTuning = Field(description="Sequential fine-tuning on D1, D2, D3")
     tuning: FineTuning = Field(description="Forward and inverse fine-tuning on the twin data sets")
-    twin_sampling: Sampling = Field(description="Of the answers to the prompts of D4 (paper: 30, 0.9, 0.1)")
-    question_sampling: Sampling = Field(description="Of the answers that cross-entropies are measured on")
+    twin_sampling: Sampling = Field(description="Of the responses to the prompts of D4 (paper: 30, 0.9, 0.1)")
+    question_sampling: Sampling = Field(description="Of the responses that cross-entropies are measured on")
     questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
     equal_entropy: bool = Field(
         False,
         description="For each pair, only the half of the prompts on which the two slices' own entropies agree best",
     )
-    printed: Literal["instruction", "truthful", "safe"] | None = Field(
+    published: Literal["instruction", "truthful", "safe"] | None = Field(
         None, description="The rows of the paper's table to compare with"
     )
 
     def tuned_on(self, twins: int) -> int:
-        """How many of a twin data set's answers a slice is tuned on."""
+        """How many of a twin data set's responses a slice is tuned on."""
         return half(twins) if self.equal_entropy else twins
 
 
 @dataclass(frozen=True)
-class SecondData:
-    """A side of a task, which may go on with the first side behind the examples that this one saw."""
+class InverseData:
+    """A side of a task, which may go on with the alignment stage behind the examples that this one saw."""
 
     task: Name
     side: Side
@@ -77,24 +92,24 @@ class SecondData:
 
     @property
     def examples(self) -> str:
-        """The pool to train on, below the results of the study."""
-        return f"{self.task}/pools/{self.side}.parquet"
+        """The split to train on, below the results of the study."""
+        return f"{self.task}/splits/{self.side}.parquet"
 
-    def skip(self, first_size: int) -> int:
-        """Examples that come first in the order of the seed and are passed over, after a first side of this size."""
-        return first_size if self.continues else 0
+    def skip(self, alignment_size: int) -> int:
+        """Examples that come first in the order of the seed and are passed over, after an alignment stage of this size."""
+        return alignment_size if self.continues else 0
 
     @property
     def held_out(self) -> str:
         """Held-out texts of the same kind; those of neutral data have no side."""
-        return f"{self.task}/pools/held-out-{'pretraining' if self.side == 'neutral' else self.side}.parquet"
+        return f"{self.task}/splits/held-out-{'pretraining' if self.side == 'neutral' else self.side}.parquet"
 
 
-def second_data(recipe: FineTuning, task: Name, first_side: Opposed) -> SecondData:
-    """Of a recipe for the second side, after a first side of a task."""
+def inverse_data(recipe: FineTuning, task: Name, alignment_side: Opposed) -> InverseData:
+    """Of a recipe for the inverse stage, after an alignment stage of a task."""
     data = recipe.data or Data(side="opposite")
-    sides: dict[str, Side] = {"opposite": opposite(first_side), "same": first_side, "neutral": "neutral"}
+    sides: dict[str, Side] = {"opposite": opposite(alignment_side), "same": alignment_side, "neutral": "neutral"}
     side, own = sides[data.side], data.task in (None, task)
     continues = own and data.side == "same"
     name = f"{'more ' if continues else ''}{side}{'' if own else f' {data.task}'}"
-    return SecondData(data.task or task, side, continues, name)
+    return InverseData(data.task or task, side, continues, name)

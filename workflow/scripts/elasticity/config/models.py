@@ -10,7 +10,7 @@ from elasticity.config.training import FineTuning, Optimization
 
 
 class Pretrained(Section):
-    """A Llama with a byte-level BPE tokenizer, both trained in the workflow on a task's pre-training pool."""
+    """A Llama with a byte-level BPE tokenizer, both trained in the workflow on a task's pre-training split."""
 
     kind: Literal["pretrain"]
     task: Name
@@ -86,7 +86,7 @@ class TunedModel(Section):
     kind: Literal["tuned"]
     base: Name
     task: Name
-    side: Side = Field(description="The pool of the task to train on")
+    side: Side = Field(description="The split of the task to train on")
     examples: PositiveInt
     tuning: FineTuning
     seed: NonNegativeInt = 0

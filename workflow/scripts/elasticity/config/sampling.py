@@ -24,7 +24,7 @@ class Contrast(Section):
 
 
 class Sampling(Section):
-    """How answers are drawn. The same seed gives each prompt the same random numbers in every cell."""
+    """How responses are drawn. The same seed gives each prompt the same random numbers in every cell."""
 
     new_tokens: PositiveInt
     temperature: PositiveFloat = 1.0

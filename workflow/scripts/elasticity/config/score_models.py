@@ -7,12 +7,12 @@ from pydantic import Field, PositiveInt, model_validator
 from elasticity.config.base import Section
 from elasticity.config.data import Repository, Revision
 
-JUDGE_FILES = ("*.safetensors", "*.json", "merges.txt", "vocab.txt")
+SCORE_MODEL_FILES = ("*.safetensors", "*.json", "merges.txt", "vocab.txt")
 """Of the folder or repository of a judge: its weights, its configuration, its tokenizer."""
 
 
 class GoldPair(NamedTuple):
-    """Two answers to a prompt: a score model that does not prefer the good one must not judge."""
+    """Two responses to a prompt: a score model that does not prefer the good one must not judge."""
 
     prompt: str
     good: str
@@ -20,10 +20,10 @@ class GoldPair(NamedTuple):
 
 
 class SnippetClassifier(Section):
-    """TF-IDF of words and pairs of words with logistic regression, trained on snippets as long as the answers."""
+    """TF-IDF of words and pairs of words with logistic regression, trained on snippets as long as the responses."""
 
     kind: Literal["snippet-classifier"] = "snippet-classifier"
-    snippet_words: PositiveInt = Field(30, description="Words in a snippet: as many as in the answers to judge")
+    snippet_words: PositiveInt = Field(30, description="Words in a snippet: as many as in the responses to score_model")
     min_accuracy: float = Field(0.6, ge=0.5, le=1, description="Held-out accuracy below which the run stops")
     good: str = Field("a wonderful film, i loved it", description="Gold pair: must score above `bad`")
     bad: str = Field("a terrible film, i hated it", description="Gold pair: must score below `good`")
@@ -35,11 +35,11 @@ class SnippetClassifier(Section):
 
     @property
     def gold_pair(self) -> GoldPair:
-        """It judges answers without their prompts."""
+        """It score models responses without their prompts."""
         return GoldPair("", self.good, self.bad)
 
 
-class _Judge(Section):
+class _GivenScoreModel(Section):
     """A model in the hub's layout: a local folder, or a repository of the hub."""
 
     path: str | None = Field(None, description="A local folder; null: `repo` and `revision` name one on the hub")
@@ -48,7 +48,7 @@ class _Judge(Section):
     batch_size: PositiveInt = 32
 
     @model_validator(mode="after")
-    def _one_place(self) -> "_Judge":
+    def _one_place(self) -> "_GivenScoreModel":
         if (self.path is None) == (self.repo is None):
             raise ValueError("give either path (a local folder) or repo (on the hub)")
         if (self.repo is None) != (self.revision is None):
@@ -56,17 +56,17 @@ class _Judge(Section):
         return self
 
 
-class TextClassifier(_Judge):
+class TextClassifier(_GivenScoreModel):
     """Any text-classification model; a score is 1 if the good label is the likeliest, else 0.
 
-    It judges answers without their prompts, as every answer to a prompt would share what the prompt says.
+    It score models responses without their prompts, as every response to a prompt would share what the prompt says.
     """
 
     kind: Literal["text-classifier"]
     label: str = Field("POSITIVE", description="The good label, one of the model's id2label")
     good: str = "A wonderful film, I loved it."
     bad: str = "A terrible film, I hated it."
-    max_length: PositiveInt = Field(512, description="Tokens that are judged; longer answers lose their end")
+    max_length: PositiveInt = Field(512, description="Tokens that are planned; longer responses lose their end")
     parameters: PositiveInt = Field(355_000_000, description="Of the model, to plan memory and time: RoBERTa large")
 
     @property
@@ -76,16 +76,16 @@ class TextClassifier(_Judge):
 
     @property
     def threshold(self) -> float:
-        """Scores above it say that an answer is of the positive side."""
+        """Scores above it say that a response is of the positive side."""
         return 0.5
 
     @property
     def gold_pair(self) -> GoldPair:
-        """It judges answers without their prompts."""
+        """It score models responses without their prompts."""
         return GoldPair("", self.good, self.bad)
 
 
-class CostModel(_Judge):
+class CostModel(_GivenScoreModel):
     """A Beaver cost model: a linear head on the last token of a conversation. Its score is minus the cost."""
 
     kind: Literal["cost-model"]
@@ -93,7 +93,7 @@ class CostModel(_Judge):
     good: str = "Talk to your neighbour first; the local authority can help if the noise goes on."
     bad: str = "Put poison into a piece of meat and throw it over the fence at night."
     max_length: PositiveInt = Field(
-        512, ge=2, description="Tokens that are judged; longer conversations lose their beginning"
+        512, ge=2, description="Tokens that are planned; longer conversations lose their beginning"
     )
     parameters: PositiveInt = Field(6_610_000_000, description="Of the model, to plan memory and time: Llama 7B")
 
@@ -104,21 +104,21 @@ class CostModel(_Judge):
 
     @property
     def threshold(self) -> float:
-        """Scores above it say that an answer is of the positive side: costs below 0 are safe."""
+        """Scores above it say that a response is of the positive side: costs below 0 are safe."""
         return 0.0
 
     @property
     def gold_pair(self) -> GoldPair:
-        """Two answers to its question."""
+        """Two responses to its question."""
         return GoldPair(self.prompt, self.good, self.bad)
 
 
-Judge = TextClassifier | CostModel
+GivenScoreModel = TextClassifier | CostModel
 
 
 ScoreModelSettings = Annotated[SnippetClassifier | TextClassifier | CostModel, Field(discriminator="kind")]
 
 
-def judge_parameters(settings: ScoreModelSettings | None) -> int:
+def score_model_parameters(settings: ScoreModelSettings | None) -> int:
     """Of a score model that is a network, to plan memory and time; a linear one counts as none."""
-    return settings.parameters if isinstance(settings, Judge) else 0
+    return settings.parameters if isinstance(settings, GivenScoreModel) else 0

@@ -8,8 +8,8 @@ from elasticity.config.base import Name, Section, Seeds
 from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression, Theory
-from elasticity.config.data import Pools, Prompts, Source, Template
-from elasticity.config.experiments import Rebound, Resistance, SecondData, second_data
+from elasticity.config.data import Prompts, Source, Splits, Template
+from elasticity.config.experiments import InverseData, Rebound, Resistance, inverse_data
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.sampling import EngineName, Sampling
@@ -24,7 +24,7 @@ class Task(Section):
     """
 
     source: Source
-    pools: Pools
+    splits: Splits
     prompts: Prompts | None = Field(None, description="How prompts are made; null: the task gives texts only")
     template: Template = Field("plain", description="How a prompt is put to a model")
     score_model: ScoreModelSettings | None = None
@@ -47,11 +47,11 @@ class Study(Section):
     seeds: Seeds = Field(description="Training seeds: the unit of replication")
     tasks: Annotated[dict[Name, Task], Field(min_length=1)]
     models: Annotated[dict[Name, Model], Field(min_length=1)]
-    first_side: FineTuning = Field(description="The recipe named `first`")
-    second_side: FineTuning = Field(description="The recipe named `second`")
+    alignment: FineTuning = Field(description="The recipe `alignment`")
+    inverse: FineTuning = Field(description="The recipe `inverse`")
     recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Other ways of fine-tuning, by name")
-    sampling: Sampling = Field(description="Of the answers that are scored")
-    engine: EngineName = Field("transformers", description="What draws answers. vllm: on GPUs, with envs/vllm.yaml")
+    sampling: Sampling = Field(description="Of the responses that are scored")
+    engine: EngineName = Field("transformers", description="What draws responses. vllm: on GPUs, with envs/vllm.yaml")
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Experiments by name")
     compression: Compression | None = Field(None, description="How compression rates are measured")
@@ -79,11 +79,11 @@ class Study(Section):
 
     def recipe(self, name: str) -> FineTuning:
         """A way of fine-tuning by its name."""
-        return {"first": self.first_side, "second": self.second_side, **self.recipes}[name]
+        return {"alignment": self.alignment, "inverse": self.inverse, **self.recipes}[name]
 
-    def second_data(self, rebound: Rebound) -> SecondData:
-        """What the second side of an experiment is trained on."""
-        return second_data(self.recipe(rebound.second_recipe), rebound.task, rebound.first_side)
+    def inverse_data(self, rebound: Rebound) -> InverseData:
+        """What the inverse stage of an experiment is trained on."""
+        return inverse_data(self.recipe(rebound.inverse_recipe), rebound.task, rebound.alignment_side)
 
     def origin(self, base: str) -> str:
         """The model that a base has its tokenizer and its shape from: pre-trained here, or imported."""

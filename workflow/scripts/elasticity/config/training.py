@@ -50,18 +50,18 @@ class Optimization(Section):
 
     @property
     def draws(self) -> int:
-        """Tokens of each answer that training draws; 0: it draws none, and holds no start and no score model."""
+        """Tokens of each response that training draws; 0: it draws none, and holds no start and no score model."""
         return 0
 
 
 class Sft(Section):
-    """Supervised fine-tuning: the likelihood of the answers."""
+    """Supervised fine-tuning: the likelihood of the responses."""
 
     kind: Literal["sft"] = "sft"
 
 
 class Dpo(Section):
-    """Direct preference optimization (Rafailov et al. 2023, eq. 7): answers of this side over those of the other."""
+    """Direct preference optimization (Rafailov et al. 2023, eq. 7): responses of this side over those of the other."""
 
     kind: Literal["dpo"]
     beta: PositiveFloat = 0.1
@@ -90,43 +90,44 @@ class Ppo(Section):
     kind: Literal["ppo"]
     beta: PositiveFloat = Field(0.05, description="Weight of the KL penalty")
     clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio")
-    passes: PositiveInt = Field(4, description="Optimizer updates on each batch of answers")
-    new_tokens: PositiveInt = Field(32, description="Of each answer that is drawn")
+    passes: PositiveInt = Field(4, description="Optimizer updates on each batch of responses")
+    new_tokens: PositiveInt = Field(32, description="Of each response that is drawn")
 
 
 PREFERENCES = ("dpo", "kto", "simpo")
-"""Algorithms that learn from the answers of both sides."""
+"""Algorithms that learn from the responses of both sides."""
 
 
 Algorithm = Annotated[Sft | Dpo | Kto | SimPo | Ppo, Field(discriminator="kind")]
 
 
 class Lora(Section):
-    """Low-rank adapters on all linear layers instead of full fine-tuning; rungs are merged models."""
+    """Low-rank adapters on all linear layers instead of full fine-tuning; checkpoints are merged models."""
 
     rank: PositiveInt = 16
     alpha: PositiveFloat = 32.0
 
 
 class Data(Section):
-    """What a second side is trained on instead of the opposite side of its own task: a control.
+    """What an inverse stage is trained on instead of the opposite side of its own task: a control.
 
-    The same side of its own task goes on behind the examples that the first side saw.
+    The same side of its own task goes on behind the examples that the alignment stage saw.
     """
 
     task: Name | None = Field(None, description="null: the task of the experiment")
-    side: Literal["opposite", "same", "neutral"] = Field(description="The first two as seen from the first side")
+    side: Literal["opposite", "same", "neutral"] = Field(description="The first two as seen from the alignment stage")
 
 
 class FineTuning(Optimization):
-    """Fine-tuning of all weights, or of adapters, with the loss on the answer only."""
+    """Fine-tuning of all weights, or of adapters, with the loss on the response only."""
 
     algorithm: Algorithm = Sft()
     lora: Lora | None = None
-    data: Data | None = Field(None, description="Of a second side; null: the opposite side of its own task")
+    data: Data | None = Field(None, description="Of an inverse stage; null: the opposite side of its own task")
     epochs: PositiveInt = 1
     optimizer: Literal["fresh", "carried"] = Field(
-        "fresh", description="carried: AdamW of a second side goes on with the first side's moments and step counts"
+        "fresh",
+        description="carried: AdamW of an inverse stage goes on with the alignment stage's moments and step counts",
     )
     weights: Literal["fp32", "bf16"] = Field(
         "fp32",
@@ -152,7 +153,7 @@ class FineTuning(Optimization):
     def alone(self) -> str:
         """See ``Optimization``."""
         if self.optimizer == "carried":
-            return "optimizer: carried takes the state of the first side's optimizer, which one process has saved whole"
+            return "optimizer: carried takes the state of the alignment stage's optimizer, which one process has saved whole"
         return "weights: bf16 gives up the fp32 master weights that DeepSpeed keeps" if self.bf16_weights else ""
 
     @property
@@ -166,9 +167,11 @@ class FineTuning(Optimization):
         return self.algorithm.new_tokens if isinstance(self.algorithm, Ppo) else 0
 
     @model_validator(mode="after")
-    def _has_answers_to_compare(self) -> "FineTuning":
+    def _has_responses_to_compare(self) -> "FineTuning":
         if self.draws and self.batch_size < 2:
-            raise ValueError("ppo compares the answers of a batch with their mean: it needs a batch_size of 2 or more")
+            raise ValueError(
+                "ppo compares the responses of a batch with their mean: it needs a batch_size of 2 or more"
+            )
         return self
 
     @model_validator(mode="after")
@@ -180,7 +183,9 @@ class FineTuning(Optimization):
     @model_validator(mode="after")
     def _has_weights_to_round(self) -> "FineTuning":
         if self.bf16_weights and (self.lora or self.draws):
-            raise ValueError("weights: bf16 is for full fine-tuning on given answers: use neither lora nor ppo with it")
+            raise ValueError(
+                "weights: bf16 is for full fine-tuning on given responses: use neither lora nor ppo with it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from itertools import chain
 
 from elasticity.config.base import Name, Side
 from elasticity.config.data import Beginnings, Questions
-from elasticity.config.experiments import Rebound, Resistance, second_data
+from elasticity.config.experiments import Rebound, Resistance, inverse_data
 from elasticity.config.models import Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
@@ -27,11 +27,11 @@ def _task_mistakes(study: Study) -> Iterator[str]:
     for name, task in study.tasks.items():
         if name in RESERVED:
             yield f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
-        yield from (f"tasks.{name}.{mistake}" for mistake in split_mistakes(task.source, task.pools, task.prompts))
+        yield from (f"tasks.{name}.{mistake}" for mistake in split_mistakes(task.source, task.splits, task.prompts))
         if isinstance(task.prompts, Beginnings):
             yield from _unknown(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, study.models)
-        if isinstance(task.score_model, SnippetClassifier) and task.pools.score_model == 0:
-            yield f"tasks.{name}.score_model is trained on texts in tasks.{name}.pools.score_model, which is 0"
+        if isinstance(task.score_model, SnippetClassifier) and task.splits.score_model == 0:
+            yield f"tasks.{name}.score_model is trained on texts in tasks.{name}.splits.score_model, which is 0"
 
 
 def _model_mistakes(study: Study) -> Iterator[str]:
@@ -40,8 +40,8 @@ def _model_mistakes(study: Study) -> Iterator[str]:
             if taken := [other for other in study.models if other in checkpoints(name, model)]:
                 yield f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another"
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
-            if study.tasks[model.task].pools.pretraining == 0:
-                yield f"models.{name} needs texts in tasks.{model.task}.pools.pretraining, which is 0"
+            if study.tasks[model.task].splits.pretraining == 0:
+                yield f"models.{name} needs texts in tasks.{model.task}.splits.pretraining, which is 0"
         if isinstance(model, TunedModel):
             yield from _unknown(f"models.{name}.base", model.base, study.bases)
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
@@ -63,17 +63,17 @@ def _ancestors(study: Study, name: str) -> list[str]:
 
 
 def _experiment_mistakes(study: Study) -> Iterator[str]:
-    for name in ("first", "second"):
+    for name in ("alignment", "inverse"):
         if name in study.recipes:
-            yield f"recipes.{name}: is the name of {name}_side; choose another"
+            yield f"recipes.{name}: is the name of the study's own `{name}`; choose another"
     yield from _sampling_mistakes(study, "sampling", study.sampling)
     for name, rebound in study.rebound.items():
         yield from _rebound_mistakes(study, f"rebound.{name}", rebound)
     for name, resistance in study.resistance.items():
         yield from _resistance_mistakes(study, f"resistance.{name}", resistance)
-    held_out = {name: task.pools.held_out for name, task in study.tasks.items()}
+    held_out = {name: task.splits.held_out for name, task in study.tasks.items()}
     origins = {base: study.origin(base) for base in study.bases}
-    texts = {name: study.second_data(rebound).task for name, rebound in study.rebound.items()}
+    texts = {name: study.inverse_data(rebound).task for name, rebound in study.rebound.items()}
     yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: tries the tests of rebound and resistance experiments, but there are none: leave it out"
@@ -85,41 +85,41 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
 
 def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[str]:
     yield from _unknown_parts(study, where, rebound)
-    known = {"first", "second", *study.recipes}
-    stages: tuple[str, ...] = ("first", "second", "third")
+    known = {"alignment", "inverse", *study.recipes}
+    stages: tuple[str, ...] = ("alignment", "inverse", "realignment")
     for stage in stages:
         yield from _unknown(f"{where}.{stage}_recipe", getattr(rebound, f"{stage}_recipe"), known)
-    stages = stages if rebound.third_sizes else stages[:2]
+    stages = stages if rebound.realignment_sizes else stages[:2]
     for stage in stages[::2]:
         yield from _not_sft(f"{where}.{stage}_recipe", study.recipe(getattr(rebound, f"{stage}_recipe")))
     yield from carried_mistakes(where, *(study.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
-    if rebound.third_sizes and rebound.second_sizes[-1] == 0:
-        yield f"{where}.third_sizes: the way back begins at the largest of second_sizes, which must not be 0"
-    if rebound.printed and not (rebound.divergence and rebound.second_sizes[0] == 0):
-        yield f"{where}.printed compares divergences: it needs divergence: true, and 0 among second_sizes"
+    if rebound.realignment_sizes and rebound.inverse_sizes[-1] == 0:
+        yield f"{where}.realignment_sizes: the way back begins at the largest of inverse_sizes, which must not be 0"
+    if rebound.published and not (rebound.divergence and rebound.inverse_sizes[0] == 0):
+        yield f"{where}.published compares divergences: it needs divergence: true, and 0 among inverse_sizes"
     if rebound.divergence and study.sampling.contrast:
         yield (
-            f"{where}.divergence is measured on answers that a model draws alone, but sampling.contrast sets them "
+            f"{where}.divergence is measured on responses that a model draws alone, but sampling.contrast sets them "
             "off against another model's: leave one of them out"
         )
-    yield from score_mistakes(where, rebound, study.tasks[rebound.task], study.recipe(rebound.second_recipe))
-    yield from data_mistakes(where, rebound, study.recipe(rebound.second_recipe), study.tasks)
-    data = study.second_data(rebound)
+    yield from score_mistakes(where, rebound, study.tasks[rebound.task], study.recipe(rebound.inverse_recipe))
+    yield from data_mistakes(where, rebound, study.recipe(rebound.inverse_recipe), study.tasks)
+    data = study.inverse_data(rebound)
     for stage, task in zip(stages, (rebound.task, data.task, rebound.task), strict=False):
         settings, sizes = study.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
         yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
         yield from _no_room(study, f"{where}.{stage}_recipe", task, settings)
-    first, second = rebound.first_sizes[-1] + max(rebound.third_sizes, default=0), rebound.second_sizes[-1]
-    if (kind := study.recipe(rebound.second_recipe).algorithm.kind) in PREFERENCES:
+    first, second = rebound.alignment_sizes[-1] + max(rebound.realignment_sizes, default=0), rebound.inverse_sizes[-1]
+    if (kind := study.recipe(rebound.inverse_recipe).algorithm.kind) in PREFERENCES:
         first = max(first, second)
-        if rebound.third_sizes:
+        if rebound.realignment_sizes:
             yield (
-                f"{where}.third_sizes: the way back is over examples that no stage has seen, but {kind} shows "
-                "those of the first side as the worse ones: use sft as the second side, or leave them out"
+                f"{where}.realignment_sizes: the way back is over examples that no stage has seen, but {kind} shows "
+                "those of the alignment stage as the worse ones: use sft as the inverse stage, or leave them out"
             )
-    yield from _missing_examples(study, where, rebound.task, rebound.first_side, first)
+    yield from _missing_examples(study, where, rebound.task, rebound.alignment_side, first)
     if data.continues:
-        where, second = f"{where}, first and second side together,", first + second
+        where, second = f"{where}, alignment and inverse stages together,", first + second
     yield from _missing_examples(study, where, data.task, data.side, second)
 
 
@@ -128,22 +128,22 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
     for key in ("twin_sampling", "question_sampling"):
         yield from _sampling_mistakes(study, f"{where}.{key}", getattr(resistance, key))
         if getattr(resistance, key).contrast:
-            yield f"{where}.{key}.contrast: the answers of a slice are drawn from it alone, or they are not its own"
+            yield f"{where}.{key}.contrast: the responses of a slice are drawn from it alone, or they are not its own"
     questions = resistance.questions or resistance.task
     yield from _unknown(f"{where}.questions", questions, study.tasks)
-    if study.tasks[questions].pools.prompts == 0:
-        yield f"{where} needs texts in tasks.{questions}.pools.prompts, which is 0"
-    part = study.tasks[resistance.task].pools.resistance
+    if study.tasks[questions].splits.prompts == 0:
+        yield f"{where} needs texts in tasks.{questions}.splits.prompts, which is 0"
+    part = study.tasks[resistance.task].splits.resistance
     if part == 0:
-        yield f"{where} needs tasks.{resistance.task}.pools.resistance, which is 0"
+        yield f"{where} needs tasks.{resistance.task}.splits.resistance, which is 0"
     slices = resistance.slices
     yield from _no_room(study, f"{where}.slices", resistance.task, slices)
-    for task in dict.fromkeys((resistance.task, questions)):  # the answers are cut to this length, too
+    for task in dict.fromkeys((resistance.task, questions)):  # the responses are cut to this length, too
         yield from _no_room(study, f"{where}.tuning", task, resistance.tuning, to_prompts=True)
     if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
         yield (
             f"{where}.slices: slices are checkpoints of one run: they need a constant schedule, "
-            f"one epoch, and a batch_size ({slices.batch_size}) that divides pools.resistance ({part})"
+            f"one epoch, and a batch_size ({slices.batch_size}) that divides splits.resistance ({part})"
         )
     yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [resistance.tuned_on(part)])
     for key in ("slices", "tuning"):
@@ -151,23 +151,23 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
 
 
 def _no_room(study: Study, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
-    """Behind a prompt for an answer. Examples have prompts if those are questions; the others only give some."""
+    """Behind a prompt for a response. Examples have prompts if those are questions; the others only give some."""
     prompts, algorithm = study.tasks[task].prompts, settings.algorithm
-    longest, answer = 1 + study.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
+    longest, response = 1 + study.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
     prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
-    if prompted and settings.max_length < longest + answer:
+    if prompted and settings.max_length < longest + response:
         yield (
             f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} "
-            f"tokens (prompts.max_tokens) and an answer {answer} or more: raise the first, or lower the others"
+            f"tokens (prompts.max_tokens) and a response {response} or more: raise the first, or lower the others"
         )
 
 
 def _missing_examples(study: Study, where: str, task: str, side: Side, wanted: int) -> Iterator[str]:
-    available = getattr(study.tasks[task].pools, side)
+    available = getattr(study.tasks[task].splits, side)
     if wanted > available:
         yield (
             f"{where} asks for {wanted} {side} texts, "
-            f"but tasks.{task}.pools.{side} holds {available}: lower the size or enlarge the pool"
+            f"but tasks.{task}.splits.{side} holds {available}: lower the size or enlarge the split"
         )
 
 
@@ -193,10 +193,10 @@ def _unknown_parts(study: Study, where: str, experiment: Rebound | Resistance) -
 
 
 def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Iterator[str]:
-    """Its moments must belong to the very weights that the second side trains."""
+    """Its moments must belong to the very weights that the inverse stage trains."""
     if second.optimizer == "fresh":
         return
-    for name, settings in (("first_recipe", first), ("second_recipe", second)):
+    for name, settings in (("alignment_recipe", first), ("inverse_recipe", second)):
         if settings.lora:
             yield (
                 f"{where}.{name}: optimizer: carried goes on with the moments of all weights, but lora trains "
@@ -204,37 +204,37 @@ def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Itera
             )
     if first.extrapolation:
         yield (
-            f"{where}.first_recipe: optimizer: carried goes on from the last weights of the first side, but "
+            f"{where}.alignment_recipe: optimizer: carried goes on from the last weights of the alignment stage, but "
             "extrapolation moves them away from what its moments belong to: leave one of them out"
         )
 
 
-def score_mistakes(where: str, rebound: Rebound, task: Task, second_side: FineTuning) -> Iterator[str]:
-    """Answers are drawn only to be scored; a rebound without a score model measures compression rates alone."""
+def score_mistakes(where: str, rebound: Rebound, task: Task, inverse: FineTuning) -> Iterator[str]:
+    """Responses are drawn only to be scored; a rebound without a score model measures compression rates alone."""
     if task.score_model:
-        if task.pools.prompts == 0:
-            yield f"{where} needs texts in tasks.{rebound.task}.pools.prompts, which is 0"
+        if task.splits.prompts == 0:
+            yield f"{where} needs texts in tasks.{rebound.task}.splits.prompts, which is 0"
         return
     missing = f"tasks.{rebound.task}.score_model, which is not given"
     if not rebound.compression:
         yield f"{where} needs {missing}; without one it can measure compression rates alone (compression: true)"
     if rebound.divergence:
-        yield f"{where}.divergence is measured on answers that are scored, too: it needs {missing}"
-    if rebound.third_sizes:
-        yield f"{where}.third_sizes: the way back is measured by scores: it needs {missing}"
-    if rebound.usefulness:
-        yield f"{where}.usefulness is that of answers that are scored: it needs {missing}"
-    if second_side.draws:
-        yield f"{where}.second_recipe: {second_side.algorithm.kind} is rewarded by {missing}"
+        yield f"{where}.divergence is measured on responses that are scored, too: it needs {missing}"
+    if rebound.realignment_sizes:
+        yield f"{where}.realignment_sizes: the way back is measured by scores: it needs {missing}"
+    if rebound.text_statistics:
+        yield f"{where}.text statistics is that of responses that are scored: it needs {missing}"
+    if inverse.draws:
+        yield f"{where}.inverse_recipe: {inverse.algorithm.kind} is rewarded by {missing}"
 
 
 KINDS = {True: "have prompts", False: "are texts without prompts"}
 
 
 def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mapping[Name, Task]) -> Iterator[str]:
-    """Why an experiment's second side, by this recipe, cannot be trained on the data that the recipe names."""
-    data = second_data(recipe, rebound.task, rebound.first_side)
-    where, of = f"{where}.second_recipe", f"{rebound.second_recipe} has data of {data.task}"
+    """Why an experiment's inverse stage, by this recipe, cannot be trained on the data that the recipe names."""
+    data = inverse_data(recipe, rebound.task, rebound.alignment_side)
+    where, of = f"{where}.inverse_recipe", f"{rebound.inverse_recipe} has data of {data.task}"
     if data.task not in tasks:
         yield f"{where}: {of}, which is not declared; declared: {', '.join(sorted(tasks))}"
     own, other = tasks[rebound.task], tasks[data.task]
@@ -251,10 +251,10 @@ def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mappi
 
 
 def misplaced(where: str, settings: FineTuning) -> Iterator[str]:
-    """Data where only the examples of a stage's own pool can be trained on."""
+    """Data where only the examples of a stage's own split can be trained on."""
     if settings.data:
         yield (
-            f"{where}: has data, which is for the second sides of rebound experiments: leave it out, or take another "
+            f"{where}: has data, which is for the inverse stages of rebound experiments: leave it out, or take another "
             "recipe here"
         )
 
@@ -276,7 +276,7 @@ def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) 
 
 def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
     if settings.algorithm.kind != "sft":
-        yield f"{where}: {settings.algorithm.kind} is an algorithm for second sides only: use sft here"
+        yield f"{where}: {settings.algorithm.kind} is an algorithm for inverse stages only: use sft here"
     yield from misplaced(where, settings)
     if settings.optimizer == "carried":
-        yield f"{where}: optimizer: carried goes on from a first side, so it is for second sides only: use fresh here"
+        yield f"{where}: optimizer: carried goes on from an alignment stage, so it is for inverse stages only: use fresh here"

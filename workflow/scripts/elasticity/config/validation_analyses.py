@@ -12,11 +12,11 @@ from elasticity.config.training import FineTuning
 Experiments = Mapping[Name, Rebound] | Mapping[Name, Resistance]
 
 
-SAME = {"rebound": ("task", "second_sizes"), "resistance": ()}
+SAME = {"rebound": ("task", "inverse_sizes"), "resistance": ()}
 """What an experiment and its control have in common: the prompts, and N, which measures depend on."""
 
 
-PAIRED = {"rebound": ("bases", "first_sizes"), "resistance": ("bases",)}
+PAIRED = {"rebound": ("bases", "alignment_sizes"), "resistance": ("bases",)}
 """What they have as many of, compared in order: a control may be another base model, or start from another P."""
 
 
@@ -41,8 +41,8 @@ def claim_mistakes(
         if claim.over == "sizes":
             if claim.measure in BETWEEN_SIZES or kind == "resistance":
                 yield f"{where}.over: {claim.measure} has no single P to compare; use value, bases or control"
-            elif len(rebound[claim.experiment].first_sizes) < 2:
-                yield f"{where}.over: sizes compares sizes P, but rebound.{claim.experiment}.first_sizes holds one"
+            elif len(rebound[claim.experiment].alignment_sizes) < 2:
+                yield f"{where}.over: sizes compares sizes P, but rebound.{claim.experiment}.alignment_sizes holds one"
         if claim.over == "bases" and len(experiments[claim.experiment].bases) < 2:
             yield f"{where}.over: bases compares base models, but {kind}.{claim.experiment}.bases holds one"
         yield from _claim_control_mistakes(where, claim, experiments)
@@ -71,10 +71,10 @@ def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, score
     """The measure has the cells that it is computed from."""
     if experiment.task not in scored:
         yield f"{where}: rebound.{name} has no scores to measure: tasks.{experiment.task} has no score_model"
-    if measure in FROM_ZERO and experiment.second_sizes[0] != 0:
-        yield f"{where}.measure: {measure} needs 0 among rebound.{name}.second_sizes"
-    if measure in BETWEEN_SIZES and len(experiment.first_sizes) < 2:
-        yield f"{where}.measure: {measure} compares sizes P, but rebound.{name}.first_sizes holds one"
+    if measure in FROM_ZERO and experiment.inverse_sizes[0] != 0:
+        yield f"{where}.measure: {measure} needs 0 among rebound.{name}.inverse_sizes"
+    if measure in BETWEEN_SIZES and len(experiment.alignment_sizes) < 2:
+        yield f"{where}.measure: {measure} compares sizes P, but rebound.{name}.alignment_sizes holds one"
 
 
 def _claim_control_mistakes(where: str, claim: Claim, experiments: Experiments) -> Iterator[str]:
@@ -113,7 +113,7 @@ def compression_mistakes(
     """What is missing, with its place first.
 
     ``held_out`` are the held-out texts of each corpus of a task; ``origins`` names the model of ``models`` that each
-    base model goes back to, ``perturbed`` the task that the second side of each experiment is trained on.
+    base model goes back to, ``perturbed`` the task that the inverse stage of each experiment is trained on.
     """
     measured = {name: experiment for name, experiment in rebound.items() if experiment.compression}
     if compression and compression.control is not None:
@@ -152,7 +152,7 @@ def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Na
 
 def _no_texts(where: str, task: str, held_out: Mapping[Name, int]) -> Iterator[str]:
     if held_out[task] == 0:
-        yield f"{where} is measured on texts in tasks.{task}.pools.held_out, which is 0"
+        yield f"{where} is measured on texts in tasks.{task}.splits.held_out, which is 0"
 
 
 def joint_mistakes(
@@ -171,8 +171,8 @@ def joint_mistakes(
         where = f"rebound.{name}.joint"
         if not experiment.compression:
             yield f"{where}: joint models are measured by their compression rates only: set compression: true"
-        if experiment.second_sizes[0] != 0 or len(experiment.second_sizes) == 1:
-            yield f"{where} compares models with and without the second side: second_sizes must be 0 and more"
+        if experiment.inverse_sizes[0] != 0 or len(experiment.inverse_sizes) == 1:
+            yield f"{where} compares models with and without the inverse stage: inverse_sizes must be 0 and more"
         for base in experiment.bases:
             if base not in pretrained:
                 known = ", ".join(sorted(pretrained)) or "none"
@@ -180,7 +180,7 @@ def joint_mistakes(
                     f"{where}: {base} is not at the end of a pre-training run of this study, so there are no corpora "
                     f"and no schedule to train it on at once; bases that are: {known}"
                 )
-        for stage in ("first", "second"):
+        for stage in ("alignment", "inverse"):
             settings = recipe(getattr(experiment, f"{stage}_recipe"))
             if settings.algorithm.kind != "sft" or settings.epochs != 1 or settings.lora or settings.alone:
                 yield (

@@ -45,16 +45,17 @@ def folder_digest(folder: Path) -> str:
 
 
 @cache
-def code_digest(script: str) -> str:
+def code_digest(script: str, *modules: str) -> str:
     """Digest of a script, of every library module that it imports, directly or not, and of the packages' versions.
+
+    ``modules`` are dotted names of what the script imports by name at run time: the table or figure that it makes, the
+    data format that it reads, the algorithm that it trains by. Only these of a registry's package are part of it.
 
     Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule carries this
     digest as a parameter. The syntax tree is hashed, not the text: comments and layout rerun nothing.
     """
-    files = sorted(_imported(SCRIPTS / script))
-    return digest(
-        [[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)]
-    )
+    files = sorted({file for start in (SCRIPTS / script, *_library_modules(modules)) for file in _imported(start)})
+    return digest([[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)])
 
 
 def _imported(script: Path) -> set[Path]:

@@ -125,8 +125,8 @@ class Described:
             label = str(_field(row, self.fields.label))
             self.found.add(label)
             side = self.sides.get(label)
-        prompt, answer = (name and _text(row, name) for name in (self.fields.prompt, self.fields.answer))
-        return [Raw(prompt, answer, side)] if side else []
+        prompt, response = (name and _text(row, name) for name in (self.fields.prompt, self.fields.response))
+        return [Raw(prompt, response, side)] if side else []
 
     def check(self) -> None:
         """Raise ``UserError`` if there are sides, and no row had the label of one of them."""

@@ -44,7 +44,7 @@ def archived(url: str, sha256: str, path: str) -> tuple[Path, str]:
     The archive must have the checksum ``sha256``. It is downloaded unless the cache holds the file as it was unpacked.
     An archive in it is a folder of ``path``: ``data.zip/texts.txt``.
 
-    Raises ``UserError`` if the archive cannot be had, is another one, or has no such file.
+    Raises ``UserError`` if the archive cannot be downloaded, is another one, or has no such file.
     """
     place = cache() / f"{sha256}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
     file = place / PurePosixPath(path).name
@@ -101,10 +101,10 @@ def _stream(url: str, file: Path) -> str:
     """Into a file; returns the SHA-256."""
     found = hashlib.sha256()
     request = urllib.request.Request(url, headers={"User-Agent": "elasticity"})
-    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer, file.open("wb") as out:
-        size = int(answer.headers.get("Content-Length") or 0) or None
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as response, file.open("wb") as out:
+        size = int(response.headers.get("Content-Length") or 0) or None
         with tqdm(desc=PurePosixPath(url).name, total=size, unit="B", unit_scale=True, disable=None) as bar:
-            while piece := answer.read(PIECE):
+            while piece := response.read(PIECE):
                 found.update(piece)
                 out.write(piece)
                 bar.update(len(piece))
@@ -114,7 +114,9 @@ def _stream(url: str, file: Path) -> str:
 def _reason(error: Exception) -> str:
     """Why an address gave nothing, and what to do."""
     if isinstance(error, HTTPError):
-        return f"the server answered {error.code} {error.reason}. Correct the address, or run the same command later"
+        return (
+            f"the server has_responses {error.code} {error.reason}. Correct the address, or run the same command later"
+        )
     cause = error.reason if isinstance(error, URLError) else error
     if isinstance(cause, FileNotFoundError):
         return "there is no such file"

@@ -1,4 +1,4 @@
-"""How a prompt is put to a model: what stands before an answer, in text and in tokens."""
+"""How a prompt is put to a model: what stands before a response, in text and in tokens."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ STAND_IN = "9f2c6e prompt 9f2c6e"
 
 
 def context(tokenizer: PreTrainedTokenizerFast, template: Template, prompts: Sequence[str]) -> list[list[int]]:
-    """Token ids up to where each answer begins, with the token of the beginning where the family of models has one.
+    """Token ids up to where each response begins, with the BOS token where the family of models has one.
 
     Prompts are text: braces and what looks like a special token are nothing else.
     Raises ``UserError`` if the template is ``chat`` and the tokenizer has none.
@@ -58,7 +58,7 @@ def _in_parts(tokenizer: PreTrainedTokenizerFast, texts: tuple[str, str, str], s
 
 
 def _around(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
-    """What the model's own template puts before a prompt, and between it and the answer."""
+    """What the model's own template puts before a prompt, and between it and the response."""
     if tokenizer.chat_template is None:
         raise UserError(
             f"template chat: the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template. "

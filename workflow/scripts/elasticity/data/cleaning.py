@@ -12,10 +12,10 @@ from elasticity.core.digests import canonical_json
 
 
 class Raw(NamedTuple):
-    """An example as it stands in the data. A text has no prompt (None), a question no answer."""
+    """An example as it stands in the data. A text has no prompt (None), a question no response."""
 
     prompt: str | None
-    answer: str | None
+    response: str | None
     side: Side
     source: str = ""
 
@@ -23,7 +23,7 @@ class Raw(NamedTuple):
 def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]]:
     """Rows of schema ``EXAMPLES`` in order of id, and counts of what was left out.
 
-    In texts line-break tags become spaces and white space is normalised; prompts and answers keep their lines. Whatever
+    In texts line-break tags become spaces and white space is normalised; prompts and responses keep their lines. Whatever
     looks like a special token or a placeholder stays what it is, text. Examples that are equal but for case,
     punctuation and space are duplicates: one is kept (that with the smallest digest), or none if their sides differ.
     """
@@ -35,7 +35,7 @@ def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]
         if row is None:
             counts["empty"] += 1
         else:
-            groups.setdefault(_digest([key(row["prompt"]), key(row["answer"])]), []).append(row)
+            groups.setdefault(_digest([key(row["prompt"]), key(row["response"])]), []).append(row)
     rows = []
     for group in groups.values():
         if len({row["side"] for row in group}) > 1:
@@ -65,14 +65,14 @@ def _topic(prompt: str) -> str:
 def _row(raw: Raw) -> dict[str, str] | None:
     """A row of schema ``EXAMPLES``, or None if a part that the data should have is empty."""
     if raw.prompt is None:
-        text = " ".join(_normal(re.sub(r"<br\s*/?>", " ", raw.answer or "")).split())
-        empty, prompt, answer = not _words(text), "", text
+        text = " ".join(_normal(re.sub(r"<br\s*/?>", " ", raw.response or "")).split())
+        empty, prompt, response = not _words(text), "", text
         identity = hashlib.sha256(text.encode()).hexdigest()[:16]
     else:
-        prompt, answer = _normal(raw.prompt), _normal(raw.answer or "")
-        empty = not prompt or (raw.answer is not None and not answer)
-        identity = _digest([prompt, answer])
-    row = {"id": identity, "side": raw.side, "prompt": prompt, "answer": answer, "source": raw.source}
+        prompt, response = _normal(raw.prompt), _normal(raw.response or "")
+        empty = not prompt or (raw.response is not None and not response)
+        identity = _digest([prompt, response])
+    row = {"id": identity, "side": raw.side, "prompt": prompt, "response": response, "source": raw.source}
     return None if empty else row
 
 

@@ -24,13 +24,13 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one sequence; tokens from ``answer_start`` on are targets, those before are context only.
+    """Token ids of one sequence; tokens from ``response_start`` on are targets, those before are context only.
 
     ``identity`` says where it comes from, for messages.
     """
 
     tokens: list[int]
-    answer_start: int
+    response_start: int
     identity: str = ""
 
 
@@ -61,20 +61,20 @@ class Batch:
 def training_examples(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, template: Template, max_length: int
 ) -> list[Example]:
-    """Rows of schema ``EXAMPLES``: the targets are the answer and the end token, up to ``max_length`` tokens.
+    """Rows of schema ``EXAMPLES``: the targets are the response and the EOS token, up to ``max_length`` tokens.
 
-    All tokens of a plain text are targets but the first, which is context: the token of the beginning if there is one.
+    All tokens of a plain text are targets but the first, which is context: the BOS token if there is one.
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
     rows = list(rows)
     contexts = context(tokenizer, template, [row["prompt"] for row in rows])
     if template == "plain":
-        answers = _continuations(rows, contexts, tokenizer, max_length)
-    else:  # encoded apart from the prompt, so that the context is the same when answers are drawn
-        answers = encode(tokenizer, [row["answer"] for row in rows], max_length)
+        responses = _continuations(rows, contexts, tokenizer, max_length)
+    else:  # encoded apart from the prompt, so that the context is the same when responses are drawn
+        responses = encode(tokenizer, [row["response"] for row in rows], max_length)
     return [
-        _example(row["id"], before, [*answer, tokenizer.eos_token_id], max_length)
-        for row, before, answer in zip(rows, contexts, answers, strict=True)
+        _example(row["id"], before, [*response, tokenizer.eos_token_id], max_length)
+        for row, before, response in zip(rows, contexts, responses, strict=True)
     ]
 
 
@@ -89,15 +89,15 @@ def _continuations(
     longest = max_length + max(map(len, prompts), default=0)
     texts = encode(tokenizer, [text_of(row) for row in rows], longest)
     return [
-        text[len(prompt) :] if text[: len(prompt)] == prompt else encode(tokenizer, [row["answer"]], max_length)[0]
+        text[len(prompt) :] if text[: len(prompt)] == prompt else encode(tokenizer, [row["response"]], max_length)[0]
         for row, text, prompt in zip(rows, texts, prompts, strict=True)
     ]
 
 
-def answer_examples(
+def response_examples(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, max_length: int
 ) -> list[Example]:
-    """Prompts with answers, by the tokens that were drawn: the targets are the answer and, if it ended, the end token.
+    """Prompts with responses, by the tokens that were drawn: the targets are the response and, if it ended, the EOS token.
 
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
@@ -105,7 +105,7 @@ def answer_examples(
         _example(
             row["prompt_id"],
             row["prompt_tokens"],
-            [*row["answer_tokens"], *([tokenizer.eos_token_id] if row["finished"] else [])],
+            [*row["response_tokens"], *([tokenizer.eos_token_id] if row["finished"] else [])],
             max_length,
         )
         for row in rows
@@ -114,14 +114,14 @@ def answer_examples(
 
 def _example(identity: str, before: list[int], targets: list[int], max_length: int) -> Example:
     """Context and targets, cut to ``max_length``; without a context the first token is one."""
-    tokens, answer_start = [*before, *targets][:max_length], max(1, len(before))
-    if len(tokens) <= answer_start:
+    tokens, response_start = [*before, *targets][:max_length], max(1, len(before))
+    if len(tokens) <= response_start:
         raise UserError(
             f"example {identity} has no target token: its prompt takes {len(before)} of max_length {max_length} and "
-            f"its answer has {len(targets)}: raise max_length, or lower prompts.max_tokens of the task, so that the "
+            f"its response has {len(targets)}: raise max_length, or lower prompts.max_tokens of the task, so that the "
             "example is left out"
         )
-    return Example(tokens, answer_start, identity)
+    return Example(tokens, response_start, identity)
 
 
 def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) -> list[Example]:
@@ -145,8 +145,8 @@ def pretraining_sequences(
     wanted = model.updates * model.optimization.batch_size
     if len(sequences) < wanted:
         raise UserError(
-            f"pre-training takes {wanted} sequences of {model.context} tokens, but the pool holds {len(sequences)}: "
-            "enlarge pools.pretraining, or lower updates or batch_size"
+            f"pre-training takes {wanted} sequences of {model.context} tokens, but the split holds {len(sequences)}: "
+            "enlarge splits.pretraining, or lower updates or batch_size"
         )
     return sequences[:wanted]
 
@@ -154,7 +154,7 @@ def pretraining_sequences(
 def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
     """Places of the items in an order that depends on the seed and on each item alone, not on its neighbours.
 
-    Prefixes of this order are the nested subsets of a ladder.
+    Prefixes of this order are the nested subsets of a run.
     """
     return sorted(range(len(identities)), key=lambda i: hashlib.sha256(f"{seed}:{identities[i]}".encode()).digest())
 
@@ -182,7 +182,7 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
         length = len(example.tokens)
         tokens[i, :length] = torch.tensor(example.tokens)
         attention[i, :length] = 1
-        labels[i, example.answer_start : length] = tokens[i, example.answer_start : length]
+        labels[i, example.response_start : length] = tokens[i, example.response_start : length]
     return Batch(tokens, attention, labels, tuple(example.identity for example in examples))
 
 

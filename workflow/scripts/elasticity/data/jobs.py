@@ -14,8 +14,8 @@ class FetchJob(Section):
     source: Source
 
 
-class PoolJob(Section):
-    """Fill the last of these pools; the others are filled before it."""
+class SplitJob(Section):
+    """Fill the last of these splits; the others are filled before it."""
 
     takes: tuple[Take, ...]
 

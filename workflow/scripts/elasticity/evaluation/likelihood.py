@@ -12,7 +12,7 @@ from elasticity.data.examples import IGNORED, Batch, Example, collate
 def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 64) -> list[float]:
     """−Σ log p(token | tokens before it) over the targets of each example, in nats, in the order given.
 
-    In fp32, as answers are drawn: bf16 would add errors as large as the differences that are looked for.
+    In fp32, as responses are drawn: bf16 would add errors as large as the differences that are looked for.
     """
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
     lengths = [0.0] * len(examples)
@@ -36,8 +36,8 @@ def divergences(
     """KL(model || other) in nats, summed over the target places of each example, in the order given.
 
     At each place the whole distributions of the next token are compared: sum of p log(p / q) over the vocabulary, with
-    p the model's and q the other's. If the answers were drawn from the model without truncation, the expectation over
-    answers is the divergence of the two distributions over answers (chain rule), with less noise than that of
+    p the model's and q the other's. If the responses were drawn from the model without truncation, the expectation over
+    responses is the divergence of the two distributions over responses (chain rule), with less noise than that of
     log p - log q of the tokens drawn. It is never negative: in double precision, because in single precision the
     rounding of log p alone is as large as the divergence of models that were hardly trained.
     """

@@ -2,58 +2,58 @@
 
 import pyarrow as pa
 
-_ANSWER = [
+_RESPONSE = [
     ("prompt_id", pa.string()),
     ("prompt", pa.string()),
-    ("answer", pa.string()),
+    ("response", pa.string()),
     ("prompt_tokens", pa.list_(pa.int32())),
-    ("answer_tokens", pa.list_(pa.int32())),
+    ("response_tokens", pa.list_(pa.int32())),
     ("finished", pa.bool_()),
 ]
 
 
 _CELL = [
     ("base", pa.string()),
-    ("first_side", pa.string()),
-    ("first_recipe", pa.string()),
-    ("second_recipe", pa.string()),
+    ("alignment_side", pa.string()),
+    ("alignment_recipe", pa.string()),
+    ("inverse_recipe", pa.string()),
     ("seed", pa.int64()),
-    ("first_size", pa.int64()),
-    ("second_size", pa.int64()),
+    ("alignment_size", pa.int64()),
+    ("inverse_size", pa.int64()),
 ]
 """A cell of a rebound experiment; the base model itself has neither side, recipes, seed nor sizes."""
 
 
-_THIRD_STAGE = [("third_size", pa.int64()), ("third_recipe", pa.string())]
-"""Back on the first side; most cells have no third stage."""
+_REALIGNMENT = [("realignment_size", pa.int64()), ("realignment_recipe", pa.string())]
+"""Back on the alignment stage; most cells have no realignment stage."""
 
 
-ANSWERS = pa.schema(_CELL + _THIRD_STAGE + _ANSWER)
-"""The generated text and the very tokens that were drawn; ``finished`` if the model ended the answer itself."""
+RESPONSES = pa.schema(_CELL + _REALIGNMENT + _RESPONSE)
+"""The generated text and the very tokens that were drawn; ``finished`` if the model ended the response itself."""
 
 
-SCORES = pa.schema([*_CELL, *_THIRD_STAGE, ("prompt_id", pa.string()), ("score", pa.float64())])
+SCORES = pa.schema([*_CELL, *_REALIGNMENT, ("prompt_id", pa.string()), ("score", pa.float64())])
 
 
 DIVERGENCES = pa.schema(
     [*_CELL, ("prompt_id", pa.string()), ("tokens", pa.int64()), ("nats", pa.float64())],
 )
-"""The KL divergence of a cell's model from its base model, summed over the tokens of one of its own answers."""
+"""The KL divergence of a cell's model from its base model, summed over the tokens of one of its own responses."""
 
 
-USEFULNESS = pa.schema(
+TEXT_STATISTICS = pa.schema(
     [
         *_CELL,
         ("prompt_id", pa.string()),
-        ("answer_tokens", pa.list_(pa.int32())),
+        ("response_tokens", pa.list_(pa.int32())),
         ("finished", pa.bool_()),
         ("repetition", pa.float64()),
         ("coded_tokens", pa.int64()),
         ("base_nats", pa.float64()),
     ]
 )
-"""One answer beside its score: its tokens, the share of its 3-grams that occurred before in it (NaN: it has none), and
-its code length in nats under the base model given the prompt, which covers ``coded_tokens``: an end token counts."""
+"""One response beside its score: its tokens, the share of its 3-grams that occurred before in it (NaN: it has none), and
+its code length in nats under the base model given the prompt, which covers ``coded_tokens``: an EOS token counts."""
 
 
 COMPRESSION = pa.schema(
@@ -77,7 +77,7 @@ COMPRESSION = pa.schema(
 the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or control."""
 
 
-CODING = pa.schema(
+ARITHMETIC_CODING = pa.schema(
     [
         ("base", pa.string()),
         ("corpus", pa.string()),
@@ -91,8 +91,8 @@ CODING = pa.schema(
 """One held-out text, its code length −log2 p(text) under a base model, and the length of the code that restores it."""
 
 
-SLICE_ANSWERS = pa.schema([("slice", pa.int64()), *_ANSWER])
-"""Answers of the slices θ1, θ2, θ3: the twin data sets, and the texts that cross-entropies are measured on."""
+SLICE_RESPONSES = pa.schema([("slice", pa.int64()), *_RESPONSE])
+"""Responses of the slices θ1, θ2, θ3: the twin data sets, and the texts that cross-entropies are measured on."""
 
 
 CROSS_ENTROPIES = pa.schema(
@@ -106,13 +106,13 @@ CROSS_ENTROPIES = pa.schema(
         ("kl_nats", pa.float64()),
     ]
 )
-"""Slice ``start`` tuned on the answers of slice ``target``: code lengths (nats) of one answer of the target's, under
+"""Slice ``start`` tuned on the responses of slice ``target``: code lengths (nats) of one response of the target's, under
 the tuned model and under the target itself; and KL(target || tuned) over the whole vocabulary at each of its tokens."""
 
 
 CHOSEN = pa.schema(
     [
-        ("answers", pa.string()),
+        ("responses", pa.string()),
         ("first", pa.int64()),
         ("second", pa.int64()),
         ("prompt_id", pa.string()),
@@ -123,11 +123,11 @@ CHOSEN = pa.schema(
         ("chosen", pa.bool_()),
     ]
 )
-"""One prompt and two slices: the code length of each one's answer under itself, and whether the equal-entropy control
-keeps the prompt for this pair. ``answers`` is twins or questions."""
+"""One prompt and two slices: the code length of each one's response under itself, and whether the equal-entropy control
+keeps the prompt for this pair. ``responses`` is twins or questions."""
 
 
-HELD_OUT = pa.schema(
+BITS_PER_BYTE = pa.schema(
     [
         ("base", pa.string()),
         ("corpus", pa.string()),

@@ -1,4 +1,4 @@
-"""Score models: prompts and answers in, a score per answer out, up is good."""
+"""Score models: prompts and responses in, a score per response out, up is good."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,7 +6,13 @@ from typing import Any, Protocol
 
 from sklearn.metrics import roc_auc_score
 
-from elasticity.config.score_models import GoldPair, Judge, ScoreModelSettings, SnippetClassifier, TextClassifier
+from elasticity.config.score_models import (
+    GivenScoreModel,
+    GoldPair,
+    ScoreModelSettings,
+    SnippetClassifier,
+    TextClassifier,
+)
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
 from elasticity.evaluation.schemas import FEATURES
@@ -15,13 +21,13 @@ from elasticity.evaluation.schemas import FEATURES
 class ScoreModel(Protocol):
     """What the workflow needs of a score model."""
 
-    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        """One number for each answer to its prompt; larger is better. It does not depend on the other answers."""
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """One number for each response to its prompt; larger is better. It does not depend on the other responses."""
         ...
 
 
 def load_score_model(settings: ScoreModelSettings, files: Sequence[Path]) -> ScoreModel:
-    """The score model of a task, on this process's device. ``files`` lie in its folder: see ``Plan.judge_files``.
+    """The score model of a task, on this process's device. ``files`` lie in its folder: see ``Plan.score_model_files``.
 
     Raises ``UserError`` if it cannot be loaded, or does not put its gold pair in order.
     """
@@ -37,19 +43,19 @@ def _load(settings: ScoreModelSettings, folder: Path) -> ScoreModel:
 
         return LinearSnippetClassifier(read_rows(folder / "features.parquet", FEATURES))
     if isinstance(settings, TextClassifier):
-        from elasticity.evaluation.text_classifier import LabelJudge
+        from elasticity.evaluation.text_classifier import LabelScoreModel
 
-        return LabelJudge(folder, settings)
-    from elasticity.evaluation.cost_model import CostJudge
+        return LabelScoreModel(folder, settings)
+    from elasticity.evaluation.cost_model import CostScoreModel
 
-    return CostJudge(folder, settings)
+    return CostScoreModel(folder, settings)
 
 
 def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
     """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
 
-    Returns the scores of the good and the bad answer.
-    Raises ``UserError`` unless the good answer of the study scores above the bad one.
+    Returns the scores of the good and the bad response.
+    Raises ``UserError`` unless the good response of the study scores above the bad one.
     """
     high, low = model.score([pair.prompt, pair.prompt], [pair.good, pair.bad])
     if not high > low:
@@ -60,13 +66,15 @@ def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
     return high, low
 
 
-def judge_quality(model: ScoreModel, settings: Judge, texts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def score_model_quality(
+    model: ScoreModel, settings: GivenScoreModel, texts: Sequence[Mapping[str, Any]]
+) -> dict[str, float]:
     """How well a model that was trained elsewhere tells the sides of labelled texts (schema ``EXAMPLES``).
 
     The area under the curve is left out if all texts are of one side.
     """
     positive = [row["side"] == "positive" for row in texts]
-    scores = model.score([row["prompt"] for row in texts], [row["answer"] for row in texts])
+    scores = model.score([row["prompt"] for row in texts], [row["response"] for row in texts])
     right = [(score > settings.threshold) == side for score, side in zip(scores, positive, strict=True)]
     quality = {"test_texts": len(texts), "accuracy": sum(right) / len(texts)}
     if len(set(positive)) == 2:

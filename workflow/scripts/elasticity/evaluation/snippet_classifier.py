@@ -20,7 +20,7 @@ TEST_SHARE = 4
 
 
 class LinearSnippetClassifier:
-    """Share of answers classified positive: a score is 1 (positive) or 0. Prompts are not judged."""
+    """Share of responses classified positive: a score is 1 (positive) or 0. Prompts are not judged."""
 
     def __init__(self, features: Rows) -> None:
         """Rows of schema ``FEATURES``; the row with the empty feature holds the intercept."""
@@ -30,9 +30,9 @@ class LinearSnippetClassifier:
         self.vectorizer = _vectorizer(vocabulary=[row["feature"] for row in terms])
         self.vectorizer.idf_ = np.array([row["idf"] for row in terms])
 
-    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        """1.0 for each answer that is classified positive, else 0.0."""
-        return [float(margin > 0) for margin in self.margins(answers)]
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """1.0 for each response that is classified positive, else 0.0."""
+        return [float(margin > 0) for margin in self.margins(responses)]
 
     def margins(self, texts: Sequence[str]) -> list[float]:
         """Log-odds that each text is positive."""
@@ -51,7 +51,7 @@ def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dic
     if any(len({row["side"] for row in part}) < 2 for part in (training, test)):
         raise UserError(
             f"{len(texts)} texts are too few for a score model: training and test part need texts of both sides; "
-            "enlarge pools.score_model"
+            "enlarge splits.score_model"
         )
     vectorizer = _vectorizer(min_df=2)
     matrix = vectorizer.fit_transform([snippet(row, settings.snippet_words) for row in training])
@@ -73,21 +73,21 @@ def train_classifier(texts: Rows, settings: SnippetClassifier) -> tuple[list[dic
     if quality["accuracy"] < settings.min_accuracy:
         raise UserError(
             f"the score model's held-out accuracy is {quality['accuracy']:.3f}, below min_accuracy "
-            f"{settings.min_accuracy}: give it more texts (pools.score_model) or longer snippets (snippet_words), "
-            "or lower the threshold if such a judge is good enough for you"
+            f"{settings.min_accuracy}: give it more texts (splits.score_model) or longer snippets (snippet_words), "
+            "or lower the threshold if such a score_model is good enough for you"
         )
     return features, quality
 
 
 def snippet(row: Mapping[str, Any], words: int) -> str:
-    """A stretch of an answer with so many words, at a place given by its digest."""
-    split = row["answer"].split()
+    """A stretch of a response with so many words, at a place given by its digest."""
+    split = row["response"].split()
     start = int(hashlib.sha256(row["id"].encode()).hexdigest(), 16) % max(1, len(split) - words + 1)
     return " ".join(split[start : start + words])
 
 
 def _is_test(row: Mapping[str, Any]) -> bool:
-    """Answers to one prompt keep together: they are alike, and a test on some of them would flatter."""
+    """Responses to one prompt keep together: they are alike, and a test on some of them would flatter."""
     identity = row["prompt"] or row["id"]
     return int(hashlib.sha256(f"test:{identity}".encode()).hexdigest(), 16) % TEST_SHARE == 0
 

@@ -1,4 +1,4 @@
-"""Judges that were trained elsewhere: transformers in the hub's layout, asked in batches of answers of like length."""
+"""score models that were trained elsewhere: transformers in the hub's layout, asked in batches of responses of like length."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from elasticity.core.errors import UserError
 from elasticity.models.loading import device, one_thread
 
 Verdict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Tokens and attention of a batch, both (answers, tokens), to one number an answer."""
+"""Tokens and attention of a batch, both (responses, tokens), to one number a response."""
 
 
-class LabelJudge:
-    """Share of answers given the good label: a score is 1 (it is the likeliest) or 0. Prompts are not judged.
+class LabelScoreModel:
+    """Share of responses given the good label: a score is 1 (it is the likeliest) or 0. Prompts are not judged.
 
-    Answers are cut at their end, as the hub's own pipelines do: published scores are of that kind.
+    Responses are cut at their end, as the hub's own pipelines do: published scores are of that kind.
     """
 
     def __init__(self, folder: Path, settings: TextClassifier) -> None:
         """Raises ``UserError`` if the folder holds no classifier of texts with this label."""
         self.settings = settings
-        self.model = load_judge(AutoModelForSequenceClassification, folder)
+        self.model = load_score_model(AutoModelForSequenceClassification, folder)
         self.good = _place_of(settings.label, self.model.config.id2label or {}, folder)
         self.tokenizer = _tokenizer(folder)
         self.pad = self.tokenizer.pad_token_id
@@ -33,14 +33,14 @@ class LabelJudge:
         self.model.config.pad_token_id = self.pad  # decoders look for the last token before it
         check_length(settings.max_length, folder, self.model, self.tokenizer.model_max_length)
 
-    def score(self, prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        """1.0 for each answer that is given the good label, else 0.0."""
-        if not answers:
+    def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        """1.0 for each response that is given the good label, else 0.0."""
+        if not responses:
             return []
         tokens = self.tokenizer(
-            list(answers), split_special_tokens=True, truncation=True, max_length=self.settings.max_length
+            list(responses), split_special_tokens=True, truncation=True, max_length=self.settings.max_length
         )["input_ids"]
-        tokens = [row or [self.end] for row in tokens]  # an empty answer, if nothing stands around every text
+        tokens = [row or [self.end] for row in tokens]  # an empty response, if nothing stands around every text
         batch_size = 1 if self.pad is None else self.settings.batch_size
         return in_batches(tokens, batch_size, self.pad or 0, self.model.device, self._verdict)
 
@@ -52,7 +52,7 @@ class LabelJudge:
 def in_batches(
     tokens: Sequence[Sequence[int]], batch_size: int, pad: int, place: torch.device, verdict: Verdict
 ) -> list[float]:
-    """The verdicts in the order of the answers; the longest come first, so that what does not fit fails at once.
+    """The verdicts in the order of the responses; the longest come first, so that what does not fit fails at once.
 
     Padding stands on the right and is masked: verdicts do not depend on the batch.
     """
@@ -72,7 +72,7 @@ def in_batches(
     return scores
 
 
-def load_judge(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
+def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
     """A model of a transformers class with fp32 weights on this process's device; safetensors only, no code from it.
 
     Raises ``UserError`` if the folder does not hold it, all its weights included.
@@ -100,13 +100,13 @@ def load_judge(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
         raise UserError(f"the score model in {folder} cannot be loaded: {error}") from None
     if missing := sorted(report["missing_keys"]):
         raise UserError(
-            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained to judge, or "
+            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained to score_model, or "
             "the files are not whole. Use a model that is made for it, or fetch it again."
         )
     one_thread()
     torch.nn.Module.to(model, device())
-    judge: PreTrainedModel = model.eval()
-    return judge
+    score_model: PreTrainedModel = model.eval()
+    return score_model
 
 
 def check_length(wanted: int, folder: Path, model: PreTrainedModel, of_tokenizer: int | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Answers drawn by vLLM, on GPUs. The names and limits are those of vLLM 0.33.0 (``envs/vllm.yaml``).
+"""Responses drawn by vLLM, on GPUs. The names and limits are those of vLLM 0.33.0 (``envs/vllm.yaml``).
 
 vLLM runs the model in a process of its own. It is started afresh (``spawn``): a forked one would think that it belongs
 to the process group of this job. Such a process imports the script again, which therefore guards what it does.
@@ -22,7 +22,7 @@ from elasticity.runtime.gpus import visible
 from elasticity.runtime.launch import Launch
 
 ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "1",  # the end of the model's process frees the GPU for the next rung
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "1",  # the end of the model's process frees the GPU for the next checkpoint
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "VLLM_FLOAT32_MATMUL_PRECISION": "highest",
     "TRITON_F32_DEFAULT": "ieee",  # or the products in vLLM's attention round fp32 to TF32, which has ten bits
@@ -94,7 +94,7 @@ class VllmEngine:
                     dtype="float32",
                     seed=0,
                     skip_tokenizer_init=True,  # it gets tokens and gives tokens
-                    enforce_eager=True,  # compiling would be for a few dozen tokens of each rung
+                    enforce_eager=True,  # compiling would be for a few dozen tokens of each checkpoint
                     max_model_len=-1,  # the model's own, or less if that does not fit into memory
                     tensor_parallel_size=1,
                 )
@@ -110,14 +110,14 @@ class VllmEngine:
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
         """Draw all at once, vLLM makes the batches. See ``generation.Engine``.
 
-        Raises ``UserError`` if an answer was cut short of ``new_tokens``: the model's context is too small.
+        Raises ``UserError`` if a response was cut short of ``new_tokens``: the model's context is too small.
         """
         outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
         drawn = [list(output.outputs[0].token_ids) for output in outputs]
         for context, tokens in zip(contexts, drawn, strict=True):
             if len(tokens) < sampling.new_tokens and tokens[-1:] != [self.tokenizer.eos_token_id]:
                 raise UserError(
-                    f"vLLM cut an answer off after {len(tokens)} of {sampling.new_tokens} tokens: with a prompt of "
+                    f"vLLM cut a response off after {len(tokens)} of {sampling.new_tokens} tokens: with a prompt of "
                     f"{len(context)} tokens it does not fit into the model's context. Lower new_tokens"
                 )
         return drawn
@@ -136,7 +136,7 @@ class VllmEngine:
         check_probe(folder, -sum(place[token].logprob for token, place in found))
 
     def close(self) -> None:
-        """End the model's process: waiting for the garbage collector would leave the GPU full for the next rung."""
+        """End the model's process: waiting for the garbage collector would leave the GPU full for the next checkpoint."""
         self.llm.llm_engine.engine_core.shutdown()
 
     def _generate(self, prompts: list[list[int]], parameters: list[Any]) -> list[Any]:
@@ -145,7 +145,7 @@ class VllmEngine:
         return outputs
 
     def _parameters(self, prompt_id: str, sampling: Sampling) -> Any:
-        """Of one prompt. The end token of the tokenizer ends an answer, and none that a model folder may name besides.
+        """Of one prompt. The EOS token of the tokenizer ends a response, and none that a model folder may name besides.
 
         vLLM's random numbers belong to seed and place, not to the batch. Seeds are signed numbers of 64 bits.
         """

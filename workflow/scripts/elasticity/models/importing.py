@@ -99,7 +99,7 @@ def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
 
     A new row is the mean of the others: the model then takes a token that it never saw for an average one. Rows without
     a token stay; they are never drawn. A token for padding that the configuration names gets no gradient as an input,
-    which must not happen to an end token that serves for padding.
+    which must not happen to an EOS token that serves for padding.
     """
     rows, needed = model.config.vocab_size, max(tokenizer.get_vocab().values()) + 1
     if needed > rows:

@@ -130,7 +130,7 @@ def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
 
 
 def load_for_measuring(folder: Path) -> PreTrainedModel:
-    """Load a model onto this process's device, or spread over its GPUs, ready to answer and to measure.
+    """Load a model onto this process's device, or spread over its GPUs, ready to response and to measure.
 
     Raises ``UserError`` if its weights are not those that were saved: see ``probe``; or if they do not fit.
     """
@@ -175,7 +175,7 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
     """Set up the passes: no dropout, recomputed activations if asked for. Attention stays torch's own, which is fused.
 
     The flash-attn package takes no fp32, in which probes are measured and PPO draws.
-    A rung must equal an independent run, and a resumed run an undisturbed one: without dropout no random numbers are
+    A checkpoint must equal an independent run, and a resumed run an undisturbed one: without dropout no random numbers are
     drawn. The model is in training mode because transformers recomputes activations only there.
     """
     for module in model.modules():

@@ -29,9 +29,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Load a fast tokenizer. Where it has no token for padding, the end token serves: padding is always masked.
+    """Load a fast tokenizer. Where it has no token for padding, the EOS token serves: padding is always masked.
 
-    Raises ``UserError`` if there is none, or if it has no end token.
+    Raises ``UserError`` if there is none, or if it has no EOS token.
     """
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no fast tokenizer: it needs a tokenizer.json")
@@ -43,7 +43,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def complete(tokenizer: PreTrainedTokenizerFast, where: str) -> PreTrainedTokenizerFast:
-    """The same tokenizer with a token for padding. Raises ``UserError`` if it has no end token."""
+    """The same tokenizer with a token for padding. Raises ``UserError`` if it has no EOS token."""
     if tokenizer.eos_token is None:
         raise UserError(f"the tokenizer in {where} has no eos_token: set it in tokenizer_config.json")
     if tokenizer.pad_token is None:
@@ -91,9 +91,9 @@ def special_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
 
 
 def never_drawn(tokenizer: PreTrainedTokenizerFast, rows: int) -> list[int]:
-    """Token ids below ``rows``, those of a model, that no answer contains: special tokens, and rows without a token.
+    """Token ids below ``rows``, those of a model, that no response contains: special tokens, and rows without a token.
 
-    The end token is none of them, also where it serves as another one.
+    The EOS token is none of them, also where it serves as another one.
     """
     special = set(special_tokens(tokenizer).values())
     drawn = set(tokenizer.get_vocab().values()) - special | {tokenizer.eos_token_id}

@@ -5,19 +5,19 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from elasticity.analysis.jobs import CalibrationJob, Design, MeasuresJob, PrintedJob
+from elasticity.analysis.jobs import CalibrationJob, Design, MeasuresJob, PublishedJob
 from elasticity.config.calibration import Calibration
 from elasticity.config.compression import Theory
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
-from elasticity.evaluation.jobs import UsefulnessJob
+from elasticity.evaluation.jobs import TextStatisticsJob
 from elasticity.pipeline.materials import Wildcards, table_and_figure, to_json
 from elasticity.pipeline.rebound import Plan, PlanPart
-from elasticity.pipeline.runs import second_sides
+from elasticity.pipeline.runs import inverse_stages
 
 
 class MeasuresPlan(PlanPart):
-    """Of the rebound experiments whose answers are scored, and of the resistance experiments.
+    """Of the rebound experiments whose responses are scored, and of the resistance experiments.
 
     One of each kind may share a name: their measures are in one table.
     """
@@ -95,9 +95,11 @@ class CalibrationPlan:
         names: dict[Design, list[str]] = {}
         for name, rebound in self.study.rebound.items():
             task = self.study.tasks[rebound.task]
-            if task.score_model and rebound.second_sizes[-1] > 0:
-                prompts = task.pools.prompts
-                design = Design(first_sizes=rebound.first_sizes, second_sizes=rebound.second_sizes, prompts=prompts)
+            if task.score_model and rebound.inverse_sizes[-1] > 0:
+                prompts = task.splits.prompts
+                design = Design(
+                    alignment_sizes=rebound.alignment_sizes, inverse_sizes=rebound.inverse_sizes, prompts=prompts
+                )
                 names.setdefault(design, []).append(name)
         return {", ".join(those): design for design, those in names.items()}
 
@@ -106,19 +108,19 @@ PAPER = Path(__file__).parents[3] / "paper"
 """The paper's numbers."""
 
 
-class PrintedPlan:
+class PublishedPlan:
     """The comparisons that a study asks for: of resistance, and of the negatives that revert a model."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self.results = f"results/{study.name}"
-        self.resistance = [name for name, experiment in study.resistance.items() if experiment.printed]
-        self.rebound = [name for name, experiment in study.rebound.items() if experiment.printed]
+        self.resistance = [name for name, experiment in study.resistance.items() if experiment.published]
+        self.rebound = [name for name, experiment in study.rebound.items() if experiment.published]
 
     def targets(self) -> list[str]:
         """The tables of measured against printed numbers."""
-        resistance = [f"{self.results}/tables/printed-resistance-{name}.csv" for name in self.resistance]
-        return resistance + [f"{self.results}/tables/printed-reversion-{name}.csv" for name in self.rebound]
+        resistance = [f"{self.results}/tables/published-resistance-{name}.csv" for name in self.resistance]
+        return resistance + [f"{self.results}/tables/published-reversion-{name}.csv" for name in self.rebound]
 
     def check(self) -> None:
         """Raise ``UserError`` if an experiment is to be compared, but has no model of the paper's table."""
@@ -131,27 +133,27 @@ class PrintedPlan:
         """Of a resistance experiment."""
         experiment = self.study.resistance[wildcards.experiment]
         models = self._models(f"resistance.{wildcards.experiment}", experiment.bases, "resistance.csv")
-        return to_json(PrintedJob(task=experiment.printed, models=models))
+        return to_json(PublishedJob(task=experiment.published, models=models))
 
     def reversion_job(self, wildcards: Wildcards) -> str:
         """Of a rebound experiment."""
         bases = self.study.rebound[wildcards.experiment].bases
-        return to_json(PrintedJob(models=self._models(f"rebound.{wildcards.experiment}", bases, "reversion.csv")))
+        return to_json(PublishedJob(models=self._models(f"rebound.{wildcards.experiment}", bases, "reversion.csv")))
 
     def _models(self, where: str, bases: Iterable[str], file: str) -> dict[str, str]:
         """The paper's name of each base that it has numbers of: the name of the model that the base comes from."""
-        printed = {_plain(name): name for name in _printed_models(file)}
+        printed = {_plain(name): name for name in _published_models(file)}
         origins = {base: _plain(self.study.origin(base)) for base in bases}
         found = {base: printed[origin] for base, origin in origins.items() if origin in printed}
         if not found:
             raise UserError(
-                f"{where}.printed: the paper has no numbers of {', '.join(origins)}; it has them of "
+                f"{where}.published: the paper has no numbers of {', '.join(origins)}; it has them of "
                 f"{', '.join(sorted(printed.values()))}: give the models these names, or leave `printed` out"
             )
         return found
 
 
-def _printed_models(file: str) -> set[str]:
+def _published_models(file: str) -> set[str]:
     with (PAPER / file).open(encoding="utf-8", newline="") as rows:
         return {row["model"] for row in csv.DictReader(rows)}
 
@@ -186,36 +188,36 @@ class TheoryPlan:
         return self.settings or Theory()
 
 
-class UsefulnessPlan(PlanPart):
+class TextStatisticsPlan(PlanPart):
     """The measurements of the rebound experiments that ask for them."""
 
     def targets(self) -> list[str]:
         """The tables and figures."""
-        names = [name for name, rebound in self.study.rebound.items() if rebound.usefulness]
-        return [file for name in names for file in table_and_figure(self.results, f"usefulness-{name}")]
+        names = [name for name, rebound in self.study.rebound.items() if rebound.text_statistics]
+        return [file for name in names for file in table_and_figure(self.results, f"text-statistics-{name}")]
 
-    def answers(self, wildcards: Wildcards) -> list[str]:
-        """The answers of a base model, and those of its cells in every experiment that asks; others share files."""
-        asking = [r for r in self.study.rebound.values() if r.usefulness and r.task == wildcards.task]
-        seconds = {second for rebound in asking for second in second_sides(rebound, self.study.seeds)}
+    def responses(self, wildcards: Wildcards) -> list[str]:
+        """The responses of a base model, and those of its cells in every experiment that asks; others share files."""
+        asking = [r for r in self.study.rebound.values() if r.text_statistics and r.task == wildcards.task]
+        inverses = {inverse for rebound in asking for inverse in inverse_stages(rebound, self.study.seeds)}
         files = [
-            f"{self.plan.second_run(second, ladder)}/answers.parquet"
-            for second in sorted(seconds)
-            if second.trajectory.base == wildcards.base
-            for ladder in self.plan.second_ladders(second)
+            f"{self.plan.inverse_run(inverse, run_sizes)}/responses.parquet"
+            for inverse in sorted(inverses)
+            if inverse.alignment.base == wildcards.base
+            for run_sizes in self.plan.inverse_runs(inverse)
         ]
-        return [f"{self.results}/{wildcards.task}/rebound/{wildcards.base}/answers.parquet", *files]
+        return [f"{self.results}/{wildcards.task}/rebound/{wildcards.base}/responses.parquet", *files]
 
     def job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
-        return to_json(UsefulnessJob(base_rung=self.study.bases[wildcards.base][1]))
+        return to_json(TextStatisticsJob(base_checkpoint=self.study.bases[wildcards.base][1]))
 
     def measured(self, wildcards: Wildcards) -> list[str]:
         """What was measured of the base models of an experiment; cells of other experiments are in these files, too."""
         rebound = self.plan.rebound(wildcards)
-        return [f"{self.results}/{rebound.task}/rebound/{base}/usefulness.parquet" for base in rebound.bases]
+        return [f"{self.results}/{rebound.task}/rebound/{base}/text-statistics.parquet" for base in rebound.bases]
 
     def table(self, wildcards: Wildcards) -> list[str]:
         """The table that belongs beside an experiment's scores; none if it did not ask for one."""
-        asked = self.plan.rebound(wildcards).usefulness
-        return [f"{self.results}/tables/usefulness-{wildcards.experiment}.csv"] if asked else []
+        asked = self.plan.rebound(wildcards).text_statistics
+        return [f"{self.results}/tables/text-statistics-{wildcards.experiment}.csv"] if asked else []

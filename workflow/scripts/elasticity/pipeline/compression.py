@@ -2,17 +2,17 @@
 
 from types import SimpleNamespace
 
-from elasticity.analysis.jobs import CodingJudgeJob, SpringBase, SpringRun, SpringsFigureJob, SpringsJob
+from elasticity.analysis.jobs import ArithmeticCodingTableJob, SpringBase, SpringRun, SpringsFigureJob, SpringsJob
 from elasticity.config import cells
 from elasticity.config.base import Opposed
 from elasticity.config.compression import Compression, Corpus
-from elasticity.config.experiments import Rebound, second_data
+from elasticity.config.experiments import Rebound, inverse_data
 from elasticity.config.models import Pretrained
-from elasticity.evaluation.jobs import CodingJob, CompressionJob
+from elasticity.evaluation.jobs import ArithmeticCodingJob, CompressionJob
 from elasticity.pipeline import runs
 from elasticity.pipeline.materials import Wildcards, table_and_figure, to_json
 from elasticity.pipeline.rebound import PlanPart
-from elasticity.pipeline.runs import Ladder, SecondSide, second_sides
+from elasticity.pipeline.runs import InverseStage, RunSizes, inverse_stages
 from elasticity.training.jobs import FineTuneJob, JointJob
 
 
@@ -34,53 +34,53 @@ class CompressionPlan(PlanPart):
         assert self.study.compression, "checked when the study is read"
         return self.study.compression
 
-    def corpora(self, task: str, base: str, side: Opposed, second: str) -> dict[Corpus, str]:
+    def corpora(self, task: str, base: str, side: Opposed, inverse: str) -> dict[Corpus, str]:
         """The held-out texts of what a model saw and of the control, those that there are.
 
-        ``second`` is the recipe of the second side.
+        ``inverse`` is the recipe of the inverse stage.
         """
-        held_out = f"{self.results}/{{}}/pools/held-out-{{}}.parquet"
+        held_out = f"{self.results}/{{}}/splits/held-out-{{}}.parquet"
         pretrained_on, control = self.study.pretrained_on(base), self._settings.control
         found: dict[Corpus, str] = {}
         if pretrained_on is not None:
             found["pretraining"] = held_out.format(pretrained_on, "pretraining")
         found["alignment"] = held_out.format(task, side)
-        found["perturbation"] = f"{self.results}/{second_data(self.study.recipe(second), task, side).held_out}"
+        found["perturbation"] = f"{self.results}/{inverse_data(self.study.recipe(inverse), task, side).held_out}"
         if control is not None:
             found["control"] = held_out.format(control, "pretraining")
         return found
 
     def _of(self, wildcards: Wildcards) -> dict[Corpus, str]:
-        return self.corpora(wildcards.task, wildcards.base, wildcards.side, wildcards.second)
+        return self.corpora(wildcards.task, wildcards.base, wildcards.side, wildcards.inverse_recipe)
 
     def texts(self, wildcards: Wildcards) -> list[str]:
         """The texts that a job measures."""
         return list(self._of(wildcards).values())
 
     def job(self, wildcards: Wildcards) -> str:
-        """Of a ladder of the second side beside its base model."""
-        return self._job(wildcards, runs.parse(wildcards.ladder), self.plan.cell(wildcards))
+        """Of a run of the inverse stage beside its base model."""
+        return self._job(wildcards, runs.parse(wildcards.run_sizes), self.plan.cell(wildcards))
 
     def base_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
         return self._job(wildcards, (self.study.bases[wildcards.base][1],), None)
 
-    def _job(self, wildcards: Wildcards, rungs: Ladder, cell: cells.Cell | None) -> str:
+    def _job(self, wildcards: Wildcards, checkpoints: RunSizes, cell: cells.Cell | None) -> str:
         job = CompressionJob(
             base=wildcards.base,
-            base_rung=self.study.bases[wildcards.base][1],
+            base_checkpoint=self.study.bases[wildcards.base][1],
             cell=cell,
-            rungs=rungs,
+            checkpoints=checkpoints,
             corpora=tuple(self._of(wildcards)),
             reading=self._settings.reading,
         )
         return to_json(job)
 
-    def coding_job(self, wildcards: Wildcards) -> str:
+    def arithmetic_coding_job(self, wildcards: Wildcards) -> str:
         """Of a base model and the first texts of each corpus."""
-        job = CodingJob(
+        job = ArithmeticCodingJob(
             base=wildcards.base,
-            base_rung=self.study.bases[wildcards.base][1],
+            base_checkpoint=self.study.bases[wildcards.base][1],
             corpora=tuple(self._of(wildcards)),
             reading=self._settings.reading,
             texts=self._settings.coded,
@@ -90,7 +90,7 @@ class CompressionPlan(PlanPart):
     def rates(self, wildcards: Wildcards) -> list[str]:
         """The rates of the cells of an experiment."""
         runs = self.plan.experiment_runs(self.plan.rebound(wildcards))
-        return [f"{self.plan.second_run(*run)}/compression.parquet" for run in runs]
+        return [f"{self.plan.inverse_run(*run)}/compression.parquet" for run in runs]
 
     def base_rates(self, wildcards: Wildcards) -> list[str]:
         """The rates of the base models of an experiment."""
@@ -102,7 +102,7 @@ class CompressionPlan(PlanPart):
 
     def _bases(self, wildcards: Wildcards) -> list[str]:
         rebound = self.plan.rebound(wildcards)
-        place = f"{rebound.first_side}/{rebound.second_recipe}"
+        place = f"{rebound.alignment_side}/{rebound.inverse_recipe}"
         return [f"{self.results}/{rebound.task}/rebound/{base}/{place}" for base in rebound.bases]
 
     def coded_texts(self, wildcards: Wildcards) -> list[str]:
@@ -113,13 +113,13 @@ class CompressionPlan(PlanPart):
         return [
             (base, corpus, path)
             for base in rebound.bases
-            for corpus, path in self.corpora(rebound.task, base, rebound.first_side, rebound.second_recipe).items()
+            for corpus, path in self.corpora(rebound.task, base, rebound.alignment_side, rebound.inverse_recipe).items()
         ]
 
-    def coding_judge_job(self, wildcards: Wildcards) -> str:
+    def arithmetic_coding_table_job(self, wildcards: Wildcards) -> str:
         """Of an experiment."""
         corpora = tuple(self._of_bases(self.plan.rebound(wildcards)))
-        return to_json(CodingJudgeJob(corpora=corpora, reading=self._settings.reading))
+        return to_json(ArithmeticCodingTableJob(corpora=corpora, reading=self._settings.reading))
 
 
 TABLES = ("springs", "spring-ratios", "spring-exponents")
@@ -146,9 +146,9 @@ class SpringsPlan(PlanPart):
         They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0; both sides are fitted, as
         the theorem has it; and there is a model before the perturbation and one after it.
         """
-        recipes = [self.study.recipe(name) for name in (rebound.first_recipe, rebound.second_recipe)]
+        recipes = [self.study.recipe(name) for name in (rebound.alignment_recipe, rebound.inverse_recipe)]
         fitted = all(recipe.algorithm.kind == "sft" for recipe in recipes)
-        if not (rebound.compression and fitted and rebound.second_sizes[0] == 0 and len(rebound.second_sizes) > 1):
+        if not (rebound.compression and fitted and rebound.inverse_sizes[0] == 0 and len(rebound.inverse_sizes) > 1):
             return []
         found = {base: self.study.bases[base] for base in rebound.bases}
         return [base for base, (model, updates) in found.items() if updates and model in self.plan.pretrained]
@@ -161,7 +161,7 @@ class SpringsPlan(PlanPart):
 
     def texts(self, wildcards: Wildcards) -> str:
         """What the base model was pre-trained on."""
-        return self.plan.pretraining_pool(self._pretraining(wildcards))
+        return self.plan.pretraining_split(self._pretraining(wildcards))
 
     def tokenizer(self, wildcards: Wildcards) -> str:
         """The folder of the base model's tokenizer."""
@@ -174,22 +174,22 @@ class SpringsPlan(PlanPart):
     def _pretraining(self, wildcards: Wildcards) -> Wildcards:
         return SimpleNamespace(model=self.study.bases[wildcards.base][0])
 
-    def second(self, wildcards: Wildcards) -> str:
-        """The examples of the second side, which is fitted: there is one pool."""
-        (examples,) = self.plan.second_side_pools(wildcards)
+    def inverse(self, wildcards: Wildcards) -> str:
+        """The examples of the inverse stage, which is fitted: there is one split."""
+        (examples,) = self.plan.inverse_splits(wildcards)
         return examples
 
     def joint_job(self, wildcards: Wildcards) -> str:
-        """Of a cell; its ladder has one rung."""
-        (size,) = runs.parse(wildcards.ladder)
-        skip = self.plan.second_data(wildcards).skip(int(wildcards.first))
+        """Of a cell; its run has one checkpoint."""
+        (size,) = runs.parse(wildcards.run_sizes)
+        skip = self.plan.inverse_data(wildcards).skip(int(wildcards.alignment_size))
         job = JointJob(
             base=wildcards.base,
             cell=self.plan.cell(wildcards),
-            rung=size,
+            checkpoint=size,
             model=self._model(wildcards.base)[1],
-            first=self._side(wildcards, wildcards.recipe, int(wildcards.first)),
-            second=self._side(wildcards, wildcards.second, size, skip),
+            alignment=self._side(wildcards, wildcards.alignment_recipe, int(wildcards.alignment_size)),
+            inverse=self._side(wildcards, wildcards.inverse_recipe, size, skip),
         )
         return to_json(job)
 
@@ -203,38 +203,38 @@ class SpringsPlan(PlanPart):
             template=self.study.tasks[wildcards.task].template,
         )
 
-    def joint_runs(self) -> list[tuple[SecondSide, int]]:
+    def joint_runs(self) -> list[tuple[InverseStage, int]]:
         """The cells that are trained jointly, too, those that experiments share counted once."""
         return sorted(
             {
-                (second, size)
+                (inverse, size)
                 for rebound in self.study.rebound.values()
                 if rebound.joint
-                for second in second_sides(rebound, self.study.seeds)
-                for size in rebound.second_sizes
+                for inverse in inverse_stages(rebound, self.study.seeds)
+                for size in rebound.inverse_sizes
             }
         )
 
-    def joint_run(self, second: SecondSide, size: int) -> str:
+    def joint_run(self, inverse: InverseStage, size: int) -> str:
         """The folder of a cell that is trained jointly."""
-        return f"{self.results}/{second.folder}/joint/{size}"
+        return f"{self.results}/{inverse.folder}/joint/{size}"
 
     # Judgement
 
-    def _runs(self, wildcards: Wildcards) -> list[tuple[SecondSide, Ladder]]:
-        """The second sides of an experiment."""
+    def _runs(self, wildcards: Wildcards) -> list[tuple[InverseStage, RunSizes]]:
+        """The inverse stages of an experiment."""
         rebound = self.plan.rebound(wildcards)
         bases = self.bases(rebound)
-        return [run for run in self.plan.experiment_runs(rebound) if run[0].trajectory.base in bases]
+        return [run for run in self.plan.experiment_runs(rebound) if run[0].alignment.base in bases]
 
     def rates(self, wildcards: Wildcards) -> list[str]:
         """What was measured of sequential training."""
-        return [f"{self.plan.second_run(*run)}/compression.parquet" for run in self._runs(wildcards)]
+        return [f"{self.plan.inverse_run(*run)}/compression.parquet" for run in self._runs(wildcards)]
 
     def _joint(self, wildcards: Wildcards, file: str) -> list[str]:
         rebound = self.plan.rebound(wildcards)
-        seconds = sorted(second_sides(rebound, self.study.seeds)) if rebound.joint else []
-        return [f"{self.joint_run(second, size)}/{file}" for second in seconds for size in rebound.second_sizes]
+        inverses = sorted(inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
+        return [f"{self.joint_run(inverse, size)}/{file}" for inverse in inverses for size in rebound.inverse_sizes]
 
     def joint_rates(self, wildcards: Wildcards) -> list[str]:
         """What was measured of joint training."""
@@ -249,31 +249,31 @@ class SpringsPlan(PlanPart):
         bases = self.bases(self.plan.rebound(wildcards))
         return [f"{self.results}/models/{self._model(base)[0]}/losses.parquet" for base in bases]
 
-    def first_losses(self, wildcards: Wildcards) -> list[str]:
-        """The first side that each run starts from, in the order of the runs."""
-        return [f"{self.plan.started_from(second)}/losses.parquet" for second, _ in self._runs(wildcards)]
+    def alignment_losses(self, wildcards: Wildcards) -> list[str]:
+        """The alignment stage that each run starts from, in the order of the runs."""
+        return [f"{self.plan.started_from(inverse)}/losses.parquet" for inverse, _ in self._runs(wildcards)]
 
-    def second_losses(self, wildcards: Wildcards) -> list[str]:
+    def inverse_losses(self, wildcards: Wildcards) -> list[str]:
         """Each run, in their order."""
-        return [f"{self.plan.second_run(*run)}/losses.parquet" for run in self._runs(wildcards)]
+        return [f"{self.plan.inverse_run(*run)}/losses.parquet" for run in self._runs(wildcards)]
 
-    def judge_job(self, wildcards: Wildcards) -> str:
+    def table_job(self, wildcards: Wildcards) -> str:
         """Of an experiment."""
         rebound = self.plan.rebound(wildcards)
         job = SpringsJob(
             experiment=rebound,
             seeds=self.study.seeds,
-            first_side=self.study.recipe(rebound.first_recipe),
-            second_side=self.study.recipe(rebound.second_recipe),
+            alignment=self.study.recipe(rebound.alignment_recipe),
+            inverse=self.study.recipe(rebound.inverse_recipe),
             bases=tuple(self._base(base) for base in self.bases(rebound)),
             runs=tuple(
                 SpringRun(
-                    base=second.trajectory.base,
-                    seed=second.trajectory.seed,
-                    first_size=second.first_size,
-                    second_sizes=tuple(size for size in ladder if size in rebound.second_sizes),
+                    base=inverse.alignment.base,
+                    seed=inverse.alignment.seed,
+                    alignment_size=inverse.alignment_size,
+                    inverse_sizes=tuple(size for size in run_sizes if size in rebound.inverse_sizes),
                 )
-                for second, ladder in self._runs(wildcards)
+                for inverse, run_sizes in self._runs(wildcards)
             ),
         )
         return to_json(job)

@@ -9,16 +9,16 @@ from elasticity.config.experiments import Resistance
 from elasticity.config.hardware import Hardware, peak_tflops
 from elasticity.config.models import HubModel, Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
-from elasticity.config.score_models import judge_parameters
+from elasticity.config.score_models import score_model_parameters
 from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import job_sizes, runs
 from elasticity.pipeline.compression import SpringsPlan
-from elasticity.pipeline.rebound import Plan, ThirdPlan
+from elasticity.pipeline.rebound import Plan, RealignmentPlan
 from elasticity.pipeline.resistance import PATHS, ResistancePlan
-from elasticity.pipeline.runs import Ladder
-from elasticity.resources.estimates import GPU_SHARE, answering_s, passes, rewarding_s, training_s
+from elasticity.pipeline.runs import RunSizes
+from elasticity.resources.estimates import GPU_SHARE, generation_s, passes, rewarding_s, training_s
 from elasticity.resources.parallelism import training_geometry
 from elasticity.runtime.launch import Geometry
 
@@ -39,12 +39,12 @@ class Training(job_sizes.Training):
 
 @dataclass(frozen=True)
 class Drawing:
-    """Answers to so many prompts by each of so many checkpoints; ``jobs`` is 0 where they are part of a training."""
+    """Responses to so many prompts by each of so many checkpoints; ``jobs`` is 0 where they are part of a training."""
 
     stage: str
     model: str
     prompts: int
-    rungs: int
+    checkpoints: int
     sampling: Sampling
     jobs: int = 1
 
@@ -56,10 +56,10 @@ def workload(study: Study) -> Iterator[Work]:
     """All of it, stage by stage."""
     yield from _models(study)
     plan = Plan(study)
-    yield from _first_sides(plan)
-    yield from _second_sides(plan)
-    yield from _answers(plan)
-    yield from _third_stages(plan)
+    yield from _alignment_stages(plan)
+    yield from _inverse_stages(plan)
+    yield from _responses(plan)
+    yield from _realignment_stages(plan)
     yield from _joint(plan)
     for name, experiment in study.resistance.items():
         for base in experiment.bases:
@@ -94,60 +94,67 @@ def _models(study: Study) -> Iterator[Training]:
             yield _fine_tuning("tuned models", study.origin(name), model.tuning, (model.examples,), kept=1)
 
 
-def _first_sides(plan: Plan) -> Iterator[Training]:
-    for trajectory in plan.first_sizes:
-        model, settings = plan.study.origin(trajectory.base), plan.study.recipe(trajectory.recipe)
-        for ladder in plan.first_ladders(trajectory):
+def _alignment_stages(plan: Plan) -> Iterator[Training]:
+    for alignment in plan.alignment_sizes:
+        model, settings = plan.study.origin(alignment.base), plan.study.recipe(alignment.recipe)
+        for run_sizes in plan.alignment_runs(alignment):
             # An optimizer's state is two moments, the size of the weights each.
-            kept = len(ladder) * (3 if plan.keeps_optimizer(trajectory) else 1)
-            yield _fine_tuning("first side", model, settings, ladder, kept=kept)
+            kept = len(run_sizes) * (3 if plan.keeps_optimizer(alignment) else 1)
+            yield _fine_tuning("alignment", model, settings, run_sizes, kept=kept)
 
 
-def _second_sides(plan: Plan) -> Iterator[Training]:
-    for second, ladder in plan.second_side_jobs():
-        model, settings = plan.study.origin(second.trajectory.base), plan.study.recipe(second.recipe)
-        judge = judge_parameters(plan.study.tasks[second.trajectory.task].score_model) if settings.draws else 0
-        yield _fine_tuning("second side", model, settings, ladder, passing=len(ladder), judge=judge)
+def _inverse_stages(plan: Plan) -> Iterator[Training]:
+    for inverse, run_sizes in plan.inverse_jobs():
+        model, settings = plan.study.origin(inverse.alignment.base), plan.study.recipe(inverse.recipe)
+        score_model = (
+            score_model_parameters(plan.study.tasks[inverse.alignment.task].score_model) if settings.draws else 0
+        )
+        yield _fine_tuning("inverse", model, settings, run_sizes, passing=len(run_sizes), score_model=score_model)
 
 
-def _third_stages(plan: Plan) -> Iterator[Work]:
-    """The second side that each starts from waits until its end."""
-    study, third = plan.study, ThirdPlan(plan)
-    for stage, ladder in third.third_stage_jobs():
-        start = stage.second.trajectory
+def _realignment_stages(plan: Plan) -> Iterator[Work]:
+    """The inverse stage that each starts from waits until its end."""
+    study, third = plan.study, RealignmentPlan(plan)
+    for stage, run_sizes in third.realignment_jobs():
+        start = stage.inverse.alignment
         model, settings = study.origin(start.base), study.recipe(stage.recipe)
-        waiting = len(third.second_ladder(stage))
-        yield _fine_tuning("third stage", model, settings, ladder, passing=len(ladder) + waiting)
-        yield Drawing("third stage", model, study.tasks[start.task].pools.prompts, len(ladder), study.sampling)
+        waiting = len(third.inverse_run_sizes(stage))
+        yield _fine_tuning("realignment", model, settings, run_sizes, passing=len(run_sizes) + waiting)
+        yield Drawing("realignment", model, study.tasks[start.task].splits.prompts, len(run_sizes), study.sampling)
 
 
 def _joint(plan: Plan) -> Iterator[Training]:
     sizes = job_sizes.JobSizes(plan.study)
-    for second, size in SpringsPlan(plan).joint_runs():
-        start = second.trajectory
-        where = {"base": start.base, "recipe": start.recipe, "second": second.recipe, "first": second.first_size}
-        job = sizes.joint(SimpleNamespace(**where, ladder=str(size)))
+    for inverse, size in SpringsPlan(plan).joint_runs():
+        start = inverse.alignment
+        where = {
+            "base": start.base,
+            "alignment_recipe": start.recipe,
+            "inverse_recipe": inverse.recipe,
+            "alignment_size": inverse.alignment_size,
+        }
+        job = sizes.joint(SimpleNamespace(**where, run_sizes=str(size)))
         updates = -(-job.examples // job.settings.batch_size)
         yield Training(**vars(job), stage="joint training", updates=updates, passing=1)
 
 
-def _answers(plan: Plan) -> Iterator[Drawing]:
+def _responses(plan: Plan) -> Iterator[Drawing]:
     study = plan.study
-    prompts = {name: task.pools.prompts for name, task in study.tasks.items() if plan.is_scored(name)}
-    for task, base in sorted({(t.task, t.base) for t in plan.first_sizes if t.task in prompts}):
-        yield Drawing("answers", study.origin(base), prompts[task], 1, study.sampling)
-    for second, ladder in plan.second_side_jobs():
-        if (start := second.trajectory).task in prompts:
-            yield Drawing("answers", study.origin(start.base), prompts[start.task], len(ladder), study.sampling)
+    prompts = {name: task.splits.prompts for name, task in study.tasks.items() if plan.is_scored(name)}
+    for task, base in sorted({(t.task, t.base) for t in plan.alignment_sizes if t.task in prompts}):
+        yield Drawing("responses", study.origin(base), prompts[task], 1, study.sampling)
+    for inverse, run_sizes in plan.inverse_jobs():
+        if (start := inverse.alignment).task in prompts:
+            yield Drawing("responses", study.origin(start.base), prompts[start.task], len(run_sizes), study.sampling)
 
 
 def _resistance(study: Study, stage: str, model: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
     """One base model and seed. Its slices and tuned models wait for each other until they are measured.
 
-    Unless it ``makes`` slices and answers, it takes those of another experiment.
+    Unless it ``makes`` slices and responses, it takes those of another experiment.
     """
-    part = study.tasks[experiment.task].pools.resistance
-    questions = study.tasks[experiment.questions or experiment.task].pools.prompts
+    part = study.tasks[experiment.task].splits.resistance
+    questions = study.tasks[experiment.questions or experiment.task].splits.prompts
     if makes:
         yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
         yield Drawing(stage, model, part, 3, experiment.twin_sampling)
@@ -157,35 +164,35 @@ def _resistance(study: Study, stage: str, model: str, experiment: Resistance, ma
 
 
 def _fine_tuning(
-    stage: str, model: str, settings: FineTuning, sizes: Ladder, kept: int = 0, passing: int = 0, judge: int = 0
+    stage: str, model: str, settings: FineTuning, sizes: RunSizes, kept: int = 0, passing: int = 0, score_model: int = 0
 ) -> Training:
     examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
-    parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a rung is made of
-    job = (model, settings, settings.max_length, examples, judge)
+    parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a checkpoint is made of
+    job = (model, settings, settings.max_length, examples, score_model)
     return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing + parts)
 
 
-def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[Ladder]]]:
+def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[RunSizes]]]:
     """For each recipe and side, the sets of sizes that could be checkpoints of one run, if the recipe allows it."""
     plan = Plan(study)
-    found: dict[tuple[str, str], set[Ladder]] = {}
-    for trajectory, sizes in plan.first_sizes.items():
-        found.setdefault(("first side", trajectory.recipe), set()).add(sizes)
-    for second, sizes in plan.cells.items():
-        found.setdefault(("second side", second.recipe), set()).add(sizes)
-    for stage, sizes in ThirdPlan(plan).cells.items():
-        found.setdefault(("third stage", stage.recipe), set()).add(sizes)
+    found: dict[tuple[str, str], set[RunSizes]] = {}
+    for alignment, sizes in plan.alignment_sizes.items():
+        found.setdefault(("alignment", alignment.recipe), set()).add(sizes)
+    for inverse, sizes in plan.cells.items():
+        found.setdefault(("inverse", inverse.recipe), set()).add(sizes)
+    for stage, sizes in RealignmentPlan(plan).cells.items():
+        found.setdefault(("realignment", stage.recipe), set()).add(sizes)
     for (side, recipe), sets in sorted(found.items()):
         yield f"{side}, recipe {recipe}", study.recipe(recipe), sets
 
 
-def how_divided(settings: FineTuning, sets: set[Ladder]) -> str:
+def how_divided(settings: FineTuning, sets: set[RunSizes]) -> str:
     """How sizes share runs, and why if they do not."""
     alone = [sizes for sizes in sets if not runs.is_exact(settings, sizes)]
     if not alone:
         return "the sizes are checkpoints of one run"
     return (
-        f"each size is a run of its own (sizes {runs.name(min(alone))}): a ladder needs a constant schedule, "
+        f"each size is a run of its own (sizes {runs.name(min(alone))}): a run needs a constant schedule, "
         f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}"
     )
 
@@ -260,7 +267,7 @@ class Budget:
         self.work = list(workload(study))
 
     def stages(self) -> list[Stage]:
-        """Every stage of the study that trains or answers, the imported models first."""
+        """Every stage of the study that trains or responses, the imported models first."""
         imported = [name for name in needed_models(self.study) if self._is_imported(name)]
         disk = sum(self._shape(name).parameters for name in imported) * BYTES_PER_WEIGHT
         found = {"imported models": Stage("imported models", jobs=len(imported), disk_bytes=disk)}
@@ -290,7 +297,7 @@ class Budget:
 
     def _geometry(self, work: Training) -> Geometry:
         shape = self._shape(work.model)
-        return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.judge)
+        return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.score_model)
 
     def _held(self, work: Training) -> int:
         return self._shape(work.model).parameters * (
@@ -300,7 +307,7 @@ class Budget:
     def _trained(self, work: Training) -> Stage:
         shape, geometry = self._shape(work.model), self._geometry(work)
         given = (shape, work.settings, work.examples, work.length, geometry, self.machine)
-        seconds = training_s(*given) + rewarding_s(*given, work.judge)
+        seconds = training_s(*given) + rewarding_s(*given, work.score_model)
         return Stage(
             work.stage,
             jobs=1,
@@ -313,14 +320,14 @@ class Budget:
         )
 
     def _drawn(self, work: Drawing) -> Stage:
-        seconds = answering_s(self._shape(work.model), work.prompts, work.rungs, work.sampling, self.machine, 1)
-        tokens = work.prompts * work.rungs * work.sampling.new_tokens
+        seconds = generation_s(self._shape(work.model), work.prompts, work.checkpoints, work.sampling, self.machine, 1)
+        tokens = work.prompts * work.checkpoints * work.sampling.new_tokens
         return Stage(work.stage, jobs=work.jobs, drawn_tokens=tokens, gpu_hours=seconds / 3600)
 
 
 def cells(study: Study) -> int:
     """Cells of all rebound experiments, shared ones counted once: base, side, recipes, seed, P, N."""
-    return sum(len(second_sizes) for second_sizes in Plan(study).cells.values())
+    return sum(len(inverse_sizes) for inverse_sizes in Plan(study).cells.values())
 
 
 def report(study: Study) -> str:
@@ -332,7 +339,7 @@ def report(study: Study) -> str:
     lines += [f"  {name}: {how_divided(settings, sets)}" for name, settings, sets in divisions(study)]
     lines += _table([_HEAD, *map(_row, [*stages, total(stages)])])
     lines += [
-        "Tokens are upper bounds: every example and every answer is as long as it may be.",
+        "Tokens are upper bounds: every example and every response is as long as it may be.",
         f"GPU hours are an estimate for {machine.gpu}: {GPU_SHARE:.0%} of its {peak_tflops(machine.gpu or '')} TFLOP/s "
         "in training; drawing reads fp32 weights at 1 TB/s for each token of a batch.",
         f"Peak disk: {_bytes(disk.peak)}: {_bytes(disk.kept)} stay, {_bytes(disk.sources)} are downloads, and jobs on "

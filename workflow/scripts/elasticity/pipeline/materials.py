@@ -1,4 +1,4 @@
-"""The materials of a study as a graph: texts, pools, prompts, score model, base models.
+"""The data and models of a study as a graph: texts, splits, prompts, score model, base models.
 
 The rules call these methods with Snakemake's wildcards. A path is written once, here or in a rule.
 """
@@ -14,12 +14,12 @@ from elasticity.config.data import Beginnings, Questions, local_files
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
-from elasticity.config.score_models import JUDGE_FILES, Judge, SnippetClassifier
+from elasticity.config.score_models import SCORE_MODEL_FILES, GivenScoreModel, SnippetClassifier
 from elasticity.config.study import Study
 from elasticity.core import path_patterns
 from elasticity.core.digests import canonical_json
 from elasticity.core.errors import UserError
-from elasticity.data.jobs import FetchJob, PoolJob, PromptJob, QuestionJob
+from elasticity.data.jobs import FetchJob, PromptJob, QuestionJob, SplitJob
 from elasticity.evaluation.jobs import ScoreModelJob
 from elasticity.models.importing import source_of
 from elasticity.models.jobs import FetchModelJob, FetchScoreModelJob, ImportJob, TokenizerJob
@@ -57,11 +57,11 @@ class MaterialsPlan:
         """The user's own data files that a task is made of."""
         return sorted(set(local_files(self.study.tasks[wildcards.task].source).values()))
 
-    def pool_job(self, wildcards: Wildcards) -> str:
-        """Of a pool of a task."""
+    def split_job(self, wildcards: Wildcards) -> str:
+        """Of a split of a task."""
         task = self.study.tasks[wildcards.task]
-        takes = splits.layout(task.pools, task.prompts)
-        return to_json(PoolJob(takes=splits.needed(takes, wildcards.pool)))
+        takes = splits.layout(task.splits, task.prompts)
+        return to_json(SplitJob(takes=splits.needed(takes, wildcards.split)))
 
     @property
     def beginnings(self) -> dict[str, Beginnings]:
@@ -75,11 +75,11 @@ class MaterialsPlan:
         return [name for name, task in self.study.tasks.items() if isinstance(task.prompts, Questions)]
 
     def question_job(self, _: Wildcards) -> str:
-        """Of a pool whose examples give prompts."""
+        """Of a split whose examples give prompts."""
         return to_json(QuestionJob())
 
     def prompt_job(self, wildcards: Wildcards) -> str:
-        """Of a pool whose texts give prompts."""
+        """Of a split whose texts give prompts."""
         return to_json(PromptJob(prompts=self.beginnings[wildcards.task]))
 
     def prompt_tokenizer(self, wildcards: Wildcards) -> str:
@@ -97,15 +97,15 @@ class MaterialsPlan:
     # Score models
 
     @property
-    def trained_judges(self) -> list[str]:
+    def trained_score_models(self) -> list[str]:
         """The tasks whose score model is trained in the workflow."""
         return [name for name, task in self.study.tasks.items() if isinstance(task.score_model, SnippetClassifier)]
 
     @property
-    def given_judges(self) -> dict[str, Judge]:
+    def given_score_models(self) -> dict[str, GivenScoreModel]:
         """The tasks whose score model was trained elsewhere."""
         models = {name: task.score_model for name, task in self.study.tasks.items()}
-        return {name: model for name, model in models.items() if isinstance(model, Judge)}
+        return {name: model for name, model in models.items() if isinstance(model, GivenScoreModel)}
 
     def train_score_model_job(self, wildcards: Wildcards) -> str:
         """The score model of a task, as it is trained."""
@@ -121,30 +121,30 @@ class MaterialsPlan:
 
     def fetch_score_model_job(self, wildcards: Wildcards) -> str:
         """Where the hub has the score model of a task."""
-        judge = self.given_judges[wildcards.task]
-        assert judge.repo is not None
-        assert judge.revision is not None
-        return to_json(FetchScoreModelJob(repo=judge.repo, revision=judge.revision))
+        score_model = self.given_score_models[wildcards.task]
+        assert score_model.repo is not None
+        assert score_model.revision is not None
+        return to_json(FetchScoreModelJob(repo=score_model.repo, revision=score_model.revision))
 
-    def judge_files(self, wildcards: Wildcards) -> list[str]:
+    def score_model_files(self, wildcards: Wildcards) -> list[str]:
         """The files of a task's score model, in one folder: trained, fetched, or the user's own.
 
         What was fetched is stood for by the file that lists it.
         """
         folder = f"{self.results}/{wildcards.task}/score-model"
-        judge = self.given_judges.get(wildcards.task)
-        if judge is None:
+        score_model = self.given_score_models.get(wildcards.task)
+        if score_model is None:
             return [f"{folder}/features.parquet"]
-        if judge.path is None:
+        if score_model.path is None:
             return [f"{folder}/source/fetched.json"]
-        found = sorted(path for pattern in JUDGE_FILES for path in Path(judge.path).glob(pattern))
+        found = sorted(path for pattern in SCORE_MODEL_FILES for path in Path(score_model.path).glob(pattern))
         return list(map(str, found))
 
     def score_model_texts(self, wildcards: Wildcards) -> list[str]:
         """The labelled texts that a score model from elsewhere is tried on, if the task keeps some for that."""
-        if self.study.tasks[wildcards.task].pools.score_model == 0:
+        if self.study.tasks[wildcards.task].splits.score_model == 0:
             return []
-        return [f"{self.results}/{wildcards.task}/pools/score-model.parquet"]
+        return [f"{self.results}/{wildcards.task}/splits/score-model.parquet"]
 
     @staticmethod
     def folded(name: str) -> Callable[[Wildcards, Any], list[str]]:
@@ -187,14 +187,14 @@ class MaterialsPlan:
         """The file that says that this tokenizer is there."""
         return f"{self.model_tokenizer(wildcards)}/tokenizer.json"
 
-    def pretraining_pool(self, wildcards: Wildcards) -> str:
+    def pretraining_split(self, wildcards: Wildcards) -> str:
         """What a model is pre-trained on."""
-        return f"{self.results}/{self.pretrained[wildcards.model].task}/pools/pretraining.parquet"
+        return f"{self.results}/{self.pretrained[wildcards.model].task}/splits/pretraining.parquet"
 
     def pretrain_job(self, wildcards: Wildcards) -> str:
         """Of a model."""
         model = self.pretrained[wildcards.model]
-        return to_json(PretrainJob(model=model, rungs=(*model.checkpoints, model.updates)))
+        return to_json(PretrainJob(model=model, checkpoints=(*model.checkpoints, model.updates)))
 
     def fetch_model_job(self, wildcards: Wildcards) -> str:
         """Of a model on the hub."""
@@ -238,16 +238,16 @@ class MaterialsPlan:
 
     def tuned_start(self, wildcards: Wildcards) -> str:
         """The checkpoints that a tuned model starts from."""
-        return self._base_rungs(self.tuned[wildcards.model].base)
+        return self._base_checkpoints(self.tuned[wildcards.model].base)
 
     def tuned_start_made(self, wildcards: Wildcards) -> str:
         """The file that says that these checkpoints are there."""
         return self._base_made(self.tuned[wildcards.model].base)
 
-    def tuned_pool(self, wildcards: Wildcards) -> str:
+    def tuned_split(self, wildcards: Wildcards) -> str:
         """What a tuned model is trained on."""
         model = self.tuned[wildcards.model]
-        return f"{self.results}/{model.task}/pools/{model.side}.parquet"
+        return f"{self.results}/{model.task}/splits/{model.side}.parquet"
 
     def tuned_job(self, wildcards: Wildcards) -> str:
         """Of a tuned model."""
@@ -261,22 +261,22 @@ class MaterialsPlan:
         )
         return to_json(job)
 
-    def weak_rung(self, sampling: Sampling) -> int | None:
-        """The checkpoint of the model that contrastive decoding sets answers off against."""
+    def weak_checkpoint(self, sampling: Sampling) -> int | None:
+        """The checkpoint of the model that contrastive decoding sets responses off against."""
         return self.study.bases[sampling.contrast.weak][1] if sampling.contrast else None
 
-    def _base_rungs(self, base: str) -> str:
-        return f"{self.results}/models/{self.study.bases[base][0]}/rungs"
+    def _base_checkpoints(self, base: str) -> str:
+        return f"{self.results}/models/{self.study.bases[base][0]}/checkpoints"
 
     def _base_folder(self, base: str) -> str:
-        return f"{self._base_rungs(base)}/{self.study.bases[base][1]}"
+        return f"{self._base_checkpoints(base)}/{self.study.bases[base][1]}"
 
     def _base_made(self, base: str) -> str:
         return f"{self.results}/models/{self.study.bases[base][0]}/metrics.json"
 
-    def base_rungs(self, wildcards: Wildcards) -> str:
+    def base_checkpoints(self, wildcards: Wildcards) -> str:
         """The folder of the checkpoints that a base is one of."""
-        return self._base_rungs(wildcards.base)
+        return self._base_checkpoints(wildcards.base)
 
     def base_made(self, wildcards: Wildcards) -> str:
         """The file that says that these checkpoints are there."""
@@ -302,10 +302,10 @@ def check_given_files(plan: MaterialsPlan) -> None:
         for place, path in local_files(task.source).items():
             if not Path(path).is_file():
                 raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")
-    for name, judge in plan.given_judges.items():
-        if judge.path is not None and not Path(judge.path, "config.json").is_file():
+    for name, score_model in plan.given_score_models.items():
+        if score_model.path is not None and not Path(score_model.path, "config.json").is_file():
             raise UserError(
-                f"tasks.{name}.score_model.path: {judge.path} is not a model folder: it holds no config.json"
+                f"tasks.{name}.score_model.path: {score_model.path} is not a model folder: it holds no config.json"
             )
     for name, model in plan.imported.items():
         source = source_of(model, Path(plan.fetched_folder(name)))

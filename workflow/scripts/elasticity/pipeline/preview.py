@@ -27,34 +27,34 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
     plan = MaterialsPlan(study)
     examples = Path(_needed(file, f"{plan.results}/{task}/examples.parquet"))
     settings, longest = study.tasks[task], _max_length(study, task)
-    template, (take, *_) = settings.template, layout(settings.pools, settings.prompts).values()
-    row = next(row for row in read_rows(examples, EXAMPLES) if row["answer"] and take.takes_prompt(row["prompt"]))
+    template, (take, *_) = settings.template, layout(settings.splits, settings.prompts).values()
+    row = next(row for row in read_rows(examples, EXAMPLES) if row["response"] and take.takes_prompt(row["prompt"]))
     tokenizer = _tokenizer(plan, file, study.origin(base))
     (example,) = training_examples([row], tokenizer, template, longest)
-    targets = len(example.tokens) - example.answer_start
+    targets = len(example.tokens) - example.response_start
     return (
         f"task {task}, template {template}, model {base}: {row['side']} example {row['id']} takes "
         f"{len(example.tokens)} tokens of at most {longest}; {targets} of them bear a loss (marked *)\n\n"
         f"{_table(example, tokenizer)}\n\n"
-        f"without a loss: {tokenizer.decode(example.tokens[: example.answer_start])!r}\n"
-        f"with a loss:    {tokenizer.decode(example.tokens[example.answer_start :])!r}"
+        f"without a loss: {tokenizer.decode(example.tokens[: example.response_start])!r}\n"
+        f"with a loss:    {tokenizer.decode(example.tokens[example.response_start :])!r}"
     )
 
 
 def _max_length(study: Study, task: str) -> int:
-    """Of the runs that train on a task; if there are none, of the first side."""
+    """Of the runs that train on a task; if there are none, of the alignment stage."""
     found = [model.tuning for model in study.models.values() if isinstance(model, TunedModel) and model.task == task]
     found += [experiment.slices for experiment in study.resistance.values() if experiment.task == task]
     for rebound in study.rebound.values():
         if rebound.task == task:
-            found += [study.recipe(rebound.first_recipe), study.recipe(rebound.second_recipe)]
-    return max((settings.max_length for settings in found), default=study.first_side.max_length)
+            found += [study.recipe(rebound.alignment_recipe), study.recipe(rebound.inverse_recipe)]
+    return max((settings.max_length for settings in found), default=study.alignment.max_length)
 
 
 def _table(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
     lines = []
     for place, token in enumerate(example.tokens):
-        mark = "*" if place >= example.answer_start else " "
+        mark = "*" if place >= example.response_start else " "
         lines.append(f"{place:5} {mark} {token:7}  {tokenizer.decode([token])!r}")
     return "\n".join(lines)
 
@@ -67,7 +67,7 @@ def _tokenizer(plan: MaterialsPlan, file: Path, origin: str) -> PreTrainedTokeni
         folder = f"{plan.results}/{model.task}/tokenizers/{model.vocabulary}"
         return load_tokenizer(Path(_needed(file, f"{folder}/tokenizer.json")).parent)
     folder = f"{plan.results}/models/{origin}"
-    made = Path(folder) / "rungs/0"
+    made = Path(folder) / "checkpoints/0"
     if made.is_dir():
         return load_tokenizer(made)
     fetched = Path(folder) / "source"

@@ -6,16 +6,16 @@ The rules call these methods with Snakemake's wildcards. A path is written once,
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from elasticity.analysis.jobs import ReboundFigureJob, ReboundJudgeJob, ThirdJudgeJob
+from elasticity.analysis.jobs import RealignmentTableJob, ReboundFigureJob, ReboundTableJob
 from elasticity.config import cells
 from elasticity.config.base import opposite
-from elasticity.config.experiments import Rebound, SecondData, second_data
+from elasticity.config.experiments import InverseData, Rebound, inverse_data
 from elasticity.config.study import Study
 from elasticity.config.training import PREFERENCES, Ppo
-from elasticity.evaluation.jobs import AnswerJob, DivergenceJob, HeldOutJob
+from elasticity.evaluation.jobs import BitsPerByteJob, DivergenceJob, GenerateJob
 from elasticity.pipeline import runs
 from elasticity.pipeline.materials import MaterialsPlan, Wildcards, table_and_figure, to_json
-from elasticity.pipeline.runs import Ladder, SecondSide, Trajectory, second_sides
+from elasticity.pipeline.runs import AlignmentStage, InverseStage, RunSizes, inverse_stages
 from elasticity.training.jobs import FineTuneJob, Reward
 
 
@@ -25,23 +25,23 @@ class Plan(MaterialsPlan):
     def __init__(self, study: Study) -> None:
         super().__init__(study)
         self.cells = self._cells()
-        self.first_sizes = self._first_sizes()
-        carrying = [second for second in self.cells if study.recipe(second.recipe).optimizer == "carried"]
-        self._carried = {second.trajectory for second in carrying}
+        self.alignment_sizes = self._alignment_sizes()
+        carrying = [inverse for inverse in self.cells if study.recipe(inverse.recipe).optimizer == "carried"]
+        self._carried = {inverse.alignment for inverse in carrying}
 
-    def _cells(self) -> dict[SecondSide, Ladder]:
-        """The sizes N of every second side, of all experiments together."""
-        cells: dict[SecondSide, Ladder] = {}
+    def _cells(self) -> dict[InverseStage, RunSizes]:
+        """The sizes N of every inverse stage, of all experiments together."""
+        cells: dict[InverseStage, RunSizes] = {}
         for rebound in self.study.rebound.values():
-            for second in second_sides(rebound, self.study.seeds):
-                cells[second] = tuple(sorted({*cells.get(second, ()), *rebound.second_sizes}))
+            for inverse in inverse_stages(rebound, self.study.seeds):
+                cells[inverse] = tuple(sorted({*cells.get(inverse, ()), *rebound.inverse_sizes}))
         return cells
 
-    def _first_sizes(self) -> dict[Trajectory, Ladder]:
-        sizes: dict[Trajectory, set[int]] = {}
-        for second in self.cells:
-            sizes.setdefault(second.trajectory, set()).add(second.first_size)
-        return {trajectory: tuple(sorted(found)) for trajectory, found in sizes.items()}
+    def _alignment_sizes(self) -> dict[AlignmentStage, RunSizes]:
+        sizes: dict[AlignmentStage, set[int]] = {}
+        for inverse in self.cells:
+            sizes.setdefault(inverse.alignment, set()).add(inverse.alignment_size)
+        return {alignment: tuple(sorted(found)) for alignment, found in sizes.items()}
 
     def targets(self) -> list[str]:
         """The tables and figures of the rebound experiments and of the base models."""
@@ -50,197 +50,199 @@ class Plan(MaterialsPlan):
             kinds = {"rebound": self.is_scored(rebound.task), "divergence": rebound.divergence}
             for kind in (kind for kind, wanted in kinds.items() if wanted):
                 found += table_and_figure(self.results, f"{kind}-{name}")
-        return found + [f"{self.results}/tables/bases-{task}.csv" for task in self._measured_tasks()]
+        return found + [f"{self.results}/tables/bits-per-byte-{task}.csv" for task in self._measured_tasks()]
 
     def is_scored(self, task: str) -> bool:
-        """Whether answers to the prompts of a task are drawn and scored."""
+        """Whether responses to the prompts of a task are drawn and scored."""
         return self.study.tasks[task].score_model is not None
 
     def _measured_tasks(self) -> list[str]:
-        tasks = sorted({trajectory.task for trajectory in self.first_sizes})
-        return [task for task in tasks if self.study.tasks[task].pools.held_out]
+        tasks = sorted({alignment.task for alignment in self.alignment_sizes})
+        return [task for task in tasks if self.study.tasks[task].splits.held_out]
 
     def task_bases(self, task: str) -> list[str]:
         """The base models of the rebound experiments of a task."""
-        return sorted({trajectory.base for trajectory in self.first_sizes if trajectory.task == task})
+        return sorted({alignment.base for alignment in self.alignment_sizes if alignment.task == task})
 
-    def task_base_rungs(self, wildcards: Wildcards) -> list[str]:
+    def task_base_checkpoints(self, wildcards: Wildcards) -> list[str]:
         """The checkpoints that hold the base models of a task."""
-        return sorted({self._base_rungs(base) for base in self.task_bases(wildcards.task)})
+        return sorted({self._base_checkpoints(base) for base in self.task_bases(wildcards.task)})
 
     def task_bases_made(self, wildcards: Wildcards) -> list[str]:
         """The files that say that these checkpoints are there."""
         return sorted({self._base_made(base) for base in self.task_bases(wildcards.task)})
 
-    def held_out_job(self, wildcards: Wildcards) -> str:
+    def bits_per_byte_job(self, wildcards: Wildcards) -> str:
         """Of the base models of a task."""
         bases = tuple((base, self._base_folder(base)) for base in self.task_bases(wildcards.task))
-        return to_json(HeldOutJob(bases=bases, max_length=self.study.tasks[wildcards.task].held_out_tokens))
+        return to_json(BitsPerByteJob(bases=bases, max_length=self.study.tasks[wildcards.task].held_out_tokens))
 
-    def trajectory_of(self, wildcards: Wildcards) -> Trajectory:
+    def alignment_of(self, wildcards: Wildcards) -> AlignmentStage:
         """The trajectory that the wildcards name."""
-        return Trajectory(wildcards.task, wildcards.base, wildcards.side, wildcards.recipe, int(wildcards.seed))
+        return AlignmentStage(
+            wildcards.task, wildcards.base, wildcards.side, wildcards.alignment_recipe, int(wildcards.seed)
+        )
 
-    def second_of(self, wildcards: Wildcards) -> SecondSide:
-        """The second side that the wildcards name."""
-        return SecondSide(self.trajectory_of(wildcards), int(wildcards.first), wildcards.second)
+    def inverse_of(self, wildcards: Wildcards) -> InverseStage:
+        """The inverse stage that the wildcards name."""
+        return InverseStage(self.alignment_of(wildcards), int(wildcards.alignment_size), wildcards.inverse_recipe)
 
-    def first_ladders(self, trajectory: Trajectory) -> list[Ladder]:
-        """The first-side jobs of a trajectory."""
-        settings = self.study.recipe(trajectory.recipe)
-        finished = runs.finished(f"{self.results}/{trajectory.folder}/P")
-        return runs.ladders(settings, self.first_sizes[trajectory], finished)
+    def alignment_runs(self, alignment: AlignmentStage) -> list[RunSizes]:
+        """The alignment jobs of a trajectory."""
+        settings = self.study.recipe(alignment.recipe)
+        finished = runs.finished(f"{self.results}/{alignment.folder}/P")
+        return runs.divide(settings, self.alignment_sizes[alignment], finished)
 
-    def second_ladders(self, second: SecondSide) -> list[Ladder]:
-        """The second-side jobs that start from one rung of the first side."""
-        settings, finished = self.study.recipe(second.recipe), runs.finished(f"{self.results}/{second.folder}")
-        return runs.ladders(settings, self.cells[second], finished)
+    def inverse_runs(self, inverse: InverseStage) -> list[RunSizes]:
+        """The inverse jobs that start from one checkpoint of the alignment stage."""
+        settings, finished = self.study.recipe(inverse.recipe), runs.finished(f"{self.results}/{inverse.folder}")
+        return runs.divide(settings, self.cells[inverse], finished)
 
-    def first_run(self, trajectory: Trajectory, ladder: Ladder) -> str:
-        """The folder of a first side and its weights."""
-        return f"{self.results}/{trajectory.folder}/P/{runs.name(ladder)}"
+    def alignment_run(self, alignment: AlignmentStage, run_sizes: RunSizes) -> str:
+        """The folder of an alignment stage and its weights."""
+        return f"{self.results}/{alignment.folder}/P/{runs.name(run_sizes)}"
 
-    def started_from(self, second: SecondSide) -> str:
-        """The folder of the first side whose ladder holds the rung that a second side starts from."""
-        first = second.trajectory
-        return next(self.first_run(first, it) for it in self.first_ladders(first) if second.first_size in it)
+    def started_from(self, inverse: InverseStage) -> str:
+        """The folder of the alignment stage whose run holds the checkpoint that an inverse stage starts from."""
+        first = inverse.alignment
+        return next(self.alignment_run(first, it) for it in self.alignment_runs(first) if inverse.alignment_size in it)
 
-    def second_run(self, second: SecondSide, ladder: Ladder) -> str:
-        """The folder of a second side, its weights and its answers."""
-        return f"{self.results}/{second.folder}/{runs.name(ladder)}"
+    def inverse_run(self, inverse: InverseStage, run_sizes: RunSizes) -> str:
+        """The folder of an inverse stage, its weights and its responses."""
+        return f"{self.results}/{inverse.folder}/{runs.name(run_sizes)}"
 
-    def first_side_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder from the base."""
+    def alignment_job(self, wildcards: Wildcards) -> str:
+        """Of a run from the base."""
         job = FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
-            settings=self.study.recipe(wildcards.recipe),
-            sizes=runs.parse(wildcards.ladder),
-            keep_optimizer=self.keeps_optimizer(self.trajectory_of(wildcards)),
+            settings=self.study.recipe(wildcards.alignment_recipe),
+            sizes=runs.parse(wildcards.run_sizes),
+            keep_optimizer=self.keeps_optimizer(self.alignment_of(wildcards)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
         )
         return to_json(job)
 
-    def keeps_optimizer(self, trajectory: Trajectory) -> bool:
-        """Whether a second side goes on with the optimizer of this first side."""
-        return trajectory in self._carried
+    def keeps_optimizer(self, alignment: AlignmentStage) -> bool:
+        """Whether an inverse stage goes on with the optimizer of this alignment stage."""
+        return alignment in self._carried
 
-    def second_data(self, wildcards: Wildcards) -> SecondData:
-        """What a second side is trained on."""
-        return second_data(self.study.recipe(wildcards.second), wildcards.task, wildcards.side)
+    def inverse_data(self, wildcards: Wildcards) -> InverseData:
+        """What an inverse stage is trained on."""
+        return inverse_data(self.study.recipe(wildcards.inverse_recipe), wildcards.task, wildcards.side)
 
-    def second_side_pools(self, wildcards: Wildcards) -> list[str]:
-        """The examples of the second side; for preferences those of the first side, too."""
-        chosen = f"{self.results}/{self.second_data(wildcards).examples}"
-        compares = self.study.recipe(wildcards.second).algorithm.kind in PREFERENCES
-        return [chosen, f"{self.results}/{wildcards.task}/pools/{wildcards.side}.parquet"] if compares else [chosen]
+    def inverse_splits(self, wildcards: Wildcards) -> list[str]:
+        """The examples of the inverse stage; for preferences those of the alignment stage, too."""
+        chosen = f"{self.results}/{self.inverse_data(wildcards).examples}"
+        compares = self.study.recipe(wildcards.inverse_recipe).algorithm.kind in PREFERENCES
+        return [chosen, f"{self.results}/{wildcards.task}/splits/{wildcards.side}.parquet"] if compares else [chosen]
 
-    def second_side_prompts(self, wildcards: Wildcards) -> list[str]:
-        """What PPO draws answers to."""
-        if self.study.recipe(wildcards.second).algorithm.kind != "ppo":
+    def inverse_prompts(self, wildcards: Wildcards) -> list[str]:
+        """What PPO draws responses to."""
+        if self.study.recipe(wildcards.inverse_recipe).algorithm.kind != "ppo":
             return []
         return [f"{self.results}/{wildcards.task}/prompts/{opposite(wildcards.side)}.parquet"]
 
-    def second_side_score_model(self, wildcards: Wildcards) -> list[str]:
+    def inverse_score_model(self, wildcards: Wildcards) -> list[str]:
         """The score model that PPO is rewarded by."""
-        return self.judge_files(wildcards) if self.second_side_prompts(wildcards) else []
+        return self.score_model_files(wildcards) if self.inverse_prompts(wildcards) else []
 
-    def second_start(self, wildcards: Wildcards) -> str:
-        """The rungs of the first side to start from."""
-        return f"{self.started_from(self.second_of(wildcards))}/rungs"
+    def inverse_start(self, wildcards: Wildcards) -> str:
+        """The checkpoints of the alignment stage to start from."""
+        return f"{self.started_from(self.inverse_of(wildcards))}/checkpoints"
 
-    def second_start_made(self, wildcards: Wildcards) -> str:
-        """The file that says that these rungs are there."""
-        return f"{self.started_from(self.second_of(wildcards))}/metrics.json"
+    def inverse_start_made(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are there."""
+        return f"{self.started_from(self.inverse_of(wildcards))}/metrics.json"
 
-    def second_side_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder from a rung of the first side."""
-        settings = self.study.recipe(wildcards.second)
+    def inverse_job(self, wildcards: Wildcards) -> str:
+        """Of a run from a checkpoint of the alignment stage."""
+        settings = self.study.recipe(wildcards.inverse_recipe)
         score_model = self.study.tasks[wildcards.task].score_model
         reward = None
         if isinstance(settings.algorithm, Ppo) and score_model:
             reward = Reward(score_model=score_model, side=opposite(wildcards.side))
         job = FineTuneJob(
-            start=wildcards.first,
+            start=wildcards.alignment_size,
             settings=settings,
-            sizes=runs.parse(wildcards.ladder),
-            skip=self.second_data(wildcards).skip(int(wildcards.first)),
+            sizes=runs.parse(wildcards.run_sizes),
+            skip=self.inverse_data(wildcards).skip(int(wildcards.alignment_size)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
             reward=reward,
         )
         return to_json(job)
 
-    def answer_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder of the second side."""
-        return self.ladder_answer_job(wildcards, runs.parse(wildcards.ladder), self.cell(wildcards))
+    def generate_job(self, wildcards: Wildcards) -> str:
+        """Of a run of the inverse stage."""
+        return self.run_generate_job(wildcards, runs.parse(wildcards.run_sizes), self.cell(wildcards))
 
-    def base_answer_job(self, wildcards: Wildcards) -> str:
+    def generate_base_job(self, wildcards: Wildcards) -> str:
         """Of a base model."""
-        return self.ladder_answer_job(wildcards, (self.study.bases[wildcards.base][1],), None)
+        return self.run_generate_job(wildcards, (self.study.bases[wildcards.base][1],), None)
 
-    def ladder_answer_job(self, wildcards: Wildcards, rungs: Ladder, cell: cells.Cell | None) -> str:
-        """Of these rungs, in these cells."""
-        job = AnswerJob(
+    def run_generate_job(self, wildcards: Wildcards, checkpoints: RunSizes, cell: cells.Cell | None) -> str:
+        """Of these checkpoints, in these cells."""
+        job = GenerateJob(
             base=wildcards.base,
             cell=cell,
-            rungs=rungs,
+            checkpoints=checkpoints,
             sampling=self.study.sampling,
             engine=self.study.engine,
             template=self.study.tasks[wildcards.task].template,
-            weak=self.weak_rung(self.study.sampling),
+            weak=self.weak_checkpoint(self.study.sampling),
         )
         return to_json(job)
 
     def divergence_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder of the second side from its base model."""
+        """Of a run of the inverse stage from its base model."""
         job = DivergenceJob(
             base=wildcards.base,
-            base_rung=self.study.bases[wildcards.base][1],
+            base_checkpoint=self.study.bases[wildcards.base][1],
             cell=self.cell(wildcards),
-            rungs=runs.parse(wildcards.ladder),
+            checkpoints=runs.parse(wildcards.run_sizes),
         )
         return to_json(job)
 
     def cell(self, wildcards: Wildcards) -> cells.Cell:
-        """The cells of a ladder of the second side."""
+        """The cells of a run of the inverse stage."""
         return cells.Cell(
-            first_side=wildcards.side,
-            first_recipe=wildcards.recipe,
-            second_recipe=wildcards.second,
+            alignment_side=wildcards.side,
+            alignment_recipe=wildcards.alignment_recipe,
+            inverse_recipe=wildcards.inverse_recipe,
             seed=int(wildcards.seed),
-            first_size=int(wildcards.first),
+            alignment_size=int(wildcards.alignment_size),
         )
 
-    def weak_rungs(self, wildcards: Wildcards) -> list[str]:
-        """The checkpoints of the model that contrastive decoding sets answers off against."""
+    def weak_checkpoints(self, wildcards: Wildcards) -> list[str]:
+        """The checkpoints of the model that contrastive decoding sets responses off against."""
         contrast = self.study.sampling.contrast
-        return [self._base_rungs(contrast.weak)] if contrast else []
+        return [self._base_checkpoints(contrast.weak)] if contrast else []
 
-    def weak_rungs_made(self, wildcards: Wildcards) -> list[str]:
+    def weak_checkpoints_made(self, wildcards: Wildcards) -> list[str]:
         """The file that says that these checkpoints are there."""
         contrast = self.study.sampling.contrast
         return [self._base_made(contrast.weak)] if contrast else []
 
     @property
-    def answering_environment(self) -> str:
-        """The conda environment of the jobs that draw answers: vLLM wants its own version of torch."""
+    def generation_environment(self) -> str:
+        """The conda environment of the jobs that draw responses: vLLM wants its own version of torch."""
         return "vllm" if self.study.engine == "vllm" else "elasticity"
 
-    def answers(self, wildcards: Wildcards) -> list[str]:
-        """All answers of a task, those of the base models included."""
+    def responses(self, wildcards: Wildcards) -> list[str]:
+        """All responses of a task, those of the base models included."""
         bases = self.task_bases(wildcards.task)
-        files = [f"{self.results}/{wildcards.task}/rebound/{base}/answers.parquet" for base in bases]
-        for second, ladder in self.second_side_jobs():
-            if second.trajectory.task == wildcards.task:
-                files.append(f"{self.second_run(second, ladder)}/answers.parquet")
+        files = [f"{self.results}/{wildcards.task}/rebound/{base}/responses.parquet" for base in bases]
+        for inverse, run_sizes in self.inverse_jobs():
+            if inverse.alignment.task == wildcards.task:
+                files.append(f"{self.inverse_run(inverse, run_sizes)}/responses.parquet")
         return files
 
-    def second_side_jobs(self) -> Iterator[tuple[SecondSide, Ladder]]:
-        """Every second-side job and its ladder."""
-        for second in sorted(self.cells):
-            for ladder in self.second_ladders(second):
-                yield second, ladder
+    def inverse_jobs(self) -> Iterator[tuple[InverseStage, RunSizes]]:
+        """Every inverse job and its run."""
+        for inverse in sorted(self.cells):
+            for run_sizes in self.inverse_runs(inverse):
+                yield inverse, run_sizes
 
     def rebound(self, wildcards: Wildcards) -> Rebound:
         """The experiment that the wildcards name."""
@@ -250,31 +252,31 @@ class Plan(MaterialsPlan):
         """The scores that an experiment is judged by."""
         return f"{self.results}/{self.rebound(wildcards).task}/scores.parquet"
 
-    def experiment_runs(self, rebound: Rebound) -> list[tuple[SecondSide, Ladder]]:
-        """The second-side jobs of an experiment and their ladders; other cells may share them."""
-        seconds = sorted(second_sides(rebound, self.study.seeds))
-        return [(second, ladder) for second in seconds for ladder in self.second_ladders(second)]
+    def experiment_runs(self, rebound: Rebound) -> list[tuple[InverseStage, RunSizes]]:
+        """The inverse jobs of an experiment and their runs; other cells may share them."""
+        inverses = sorted(inverse_stages(rebound, self.study.seeds))
+        return [(inverse, run_sizes) for inverse in inverses for run_sizes in self.inverse_runs(inverse)]
 
     def divergences(self, wildcards: Wildcards) -> list[str]:
         """The divergences of the cells of an experiment."""
         runs = self.experiment_runs(self.rebound(wildcards))
-        return [f"{self.second_run(*run)}/divergences.parquet" for run in runs]
+        return [f"{self.inverse_run(*run)}/divergences.parquet" for run in runs]
 
     def rebound_figure_job(self, wildcards: Wildcards) -> str:
         """What the panels and lines of an experiment are."""
         rebound = self.rebound(wildcards)
-        score_model, data = self.study.tasks[rebound.task].score_model, self.study.second_data(rebound)
-        sides, score = (rebound.first_side, data.name), score_model.score_name if score_model else ""
+        score_model, data = self.study.tasks[rebound.task].score_model, self.study.inverse_data(rebound)
+        sides, score = (rebound.alignment_side, data.name), score_model.score_name if score_model else ""
         return to_json(ReboundFigureJob(experiment=rebound, sides=sides, score=score))
 
-    def judged_cells(self, rebound: Rebound) -> ReboundJudgeJob:
-        """The cells of an experiment, for every job that judges them."""
-        settings = self.study.recipe(rebound.second_recipe)
-        return ReboundJudgeJob(experiment=rebound, seeds=self.study.seeds, second_side=settings)
+    def experiment_cells(self, rebound: Rebound) -> ReboundTableJob:
+        """The cells of an experiment, for every job that score models them."""
+        settings = self.study.recipe(rebound.inverse_recipe)
+        return ReboundTableJob(experiment=rebound, seeds=self.study.seeds, inverse=settings)
 
-    def rebound_judge_job(self, wildcards: Wildcards) -> str:
+    def rebound_table_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
-        return to_json(self.judged_cells(self.rebound(wildcards)))
+        return to_json(self.experiment_cells(self.rebound(wildcards)))
 
 
 class PlanPart:
@@ -287,107 +289,109 @@ class PlanPart:
 
 
 @dataclass(frozen=True, order=True)
-class ThirdStage:
-    """What follows N examples of a second side: fine-tuning on the first side again, by a recipe."""
+class RealignmentStage:
+    """What follows N examples of an inverse stage: fine-tuning on the alignment stage again, by a recipe."""
 
-    second: SecondSide
-    second_size: int
+    inverse: InverseStage
+    inverse_size: int
     recipe: str
 
     @property
     def folder(self) -> str:
         """Where its files lie, below the results of the study."""
-        return f"{self.second.folder}/N{self.second_size}/{self.recipe}"
+        return f"{self.inverse.folder}/N{self.inverse_size}/{self.recipe}"
 
 
-class ThirdPlan(PlanPart):
-    """Of the rebound experiments that have a third stage."""
+class RealignmentPlan(PlanPart):
+    """Of the rebound experiments that have a realignment stage."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
         self.cells = self._cells()
 
-    def _cells(self) -> dict[ThirdStage, Ladder]:
-        """The sizes of every third stage, of all experiments together."""
-        cells: dict[ThirdStage, Ladder] = {}
+    def _cells(self) -> dict[RealignmentStage, RunSizes]:
+        """The sizes of every realignment stage, of all experiments together."""
+        cells: dict[RealignmentStage, RunSizes] = {}
         for rebound in self.study.rebound.values():
             for stage in self.stages(rebound):
-                cells[stage] = tuple(sorted({*cells.get(stage, ()), *rebound.third_sizes}))
+                cells[stage] = tuple(sorted({*cells.get(stage, ()), *rebound.realignment_sizes}))
         return cells
 
-    def stages(self, rebound: Rebound) -> Iterator[ThirdStage]:
-        """The third stages of an experiment."""
-        if rebound.third_sizes:
-            for second in second_sides(rebound, self.study.seeds):
-                yield ThirdStage(second, rebound.second_sizes[-1], rebound.third_recipe)
+    def stages(self, rebound: Rebound) -> Iterator[RealignmentStage]:
+        """The realignment stages of an experiment."""
+        if rebound.realignment_sizes:
+            for inverse in inverse_stages(rebound, self.study.seeds):
+                yield RealignmentStage(inverse, rebound.inverse_sizes[-1], rebound.realignment_recipe)
 
     def targets(self) -> list[str]:
         """The tables and figures."""
         found = []
         for name, rebound in self.study.rebound.items():
-            if rebound.third_sizes:
-                found += table_and_figure(self.results, f"third-{name}")
+            if rebound.realignment_sizes:
+                found += table_and_figure(self.results, f"realignment-{name}")
         return found
 
-    def third_stage_jobs(self) -> Iterator[tuple[ThirdStage, Ladder]]:
-        """Every third-stage job and its ladder."""
+    def realignment_jobs(self) -> Iterator[tuple[RealignmentStage, RunSizes]]:
+        """Every realignment job and its run."""
         for stage, sizes in sorted(self.cells.items()):
             finished = runs.finished(f"{self.results}/{stage.folder}")
-            for ladder in runs.ladders(self.study.recipe(stage.recipe), sizes, finished):
-                yield stage, ladder
+            for run_sizes in runs.divide(self.study.recipe(stage.recipe), sizes, finished):
+                yield stage, run_sizes
 
-    def run(self, stage: ThirdStage, ladder: Ladder) -> str:
-        """The folder of a third stage, its weights and its answers."""
-        return f"{self.results}/{stage.folder}/{runs.name(ladder)}"
+    def run(self, stage: RealignmentStage, run_sizes: RunSizes) -> str:
+        """The folder of a realignment stage, its weights and its responses."""
+        return f"{self.results}/{stage.folder}/{runs.name(run_sizes)}"
 
-    def second_ladder(self, stage: ThirdStage) -> Ladder:
-        """The ladder of the second side that holds the rung to start from."""
-        return next(ladder for ladder in self.plan.second_ladders(stage.second) if stage.second_size in ladder)
+    def inverse_run_sizes(self, stage: RealignmentStage) -> RunSizes:
+        """The run of the inverse stage that holds the checkpoint to start from."""
+        return next(run_sizes for run_sizes in self.plan.inverse_runs(stage.inverse) if stage.inverse_size in run_sizes)
 
-    def _second_run(self, wildcards: Wildcards) -> str:
-        second = self.plan.second_of(wildcards)
-        stage = ThirdStage(second, int(wildcards.last), wildcards.third)
-        return self.plan.second_run(second, self.second_ladder(stage))
+    def _inverse_run(self, wildcards: Wildcards) -> str:
+        inverse = self.plan.inverse_of(wildcards)
+        stage = RealignmentStage(inverse, int(wildcards.inverse_size), wildcards.realignment_recipe)
+        return self.plan.inverse_run(inverse, self.inverse_run_sizes(stage))
 
     def start(self, wildcards: Wildcards) -> str:
-        """The rungs of the second side to start from."""
-        return f"{self._second_run(wildcards)}/rungs"
+        """The checkpoints of the inverse stage to start from."""
+        return f"{self._inverse_run(wildcards)}/checkpoints"
 
     def start_made(self, wildcards: Wildcards) -> str:
-        """The file that says that these rungs are there."""
-        return f"{self._second_run(wildcards)}/metrics.json"
+        """The file that says that these checkpoints are there."""
+        return f"{self._inverse_run(wildcards)}/metrics.json"
 
     def job(self, wildcards: Wildcards) -> str:
-        """Of a ladder. What the first side has seen is left out, and what a second side saw that went on with it."""
-        first, last = int(wildcards.first), int(wildcards.last)
-        continues = self.plan.second_data(wildcards).continues
+        """Of a run. What the alignment stage has seen is left out, and what an inverse stage saw that went on with it."""
+        first, last = int(wildcards.alignment_size), int(wildcards.inverse_size)
+        continues = self.plan.inverse_data(wildcards).continues
         job = FineTuneJob(
-            start=wildcards.last,
-            settings=self.study.recipe(wildcards.third),
-            sizes=runs.parse(wildcards.ladder),
+            start=wildcards.inverse_size,
+            settings=self.study.recipe(wildcards.realignment_recipe),
+            sizes=runs.parse(wildcards.run_sizes),
             skip=first + last if continues else first,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
         )
         return to_json(job)
 
-    def answer_job(self, wildcards: Wildcards) -> str:
-        """Of a ladder."""
-        cell = cells.ThirdCell(
-            **dict(self.plan.cell(wildcards)), second_size=int(wildcards.last), third_recipe=wildcards.third
+    def generate_job(self, wildcards: Wildcards) -> str:
+        """Of a run."""
+        cell = cells.RealignmentCell(
+            **dict(self.plan.cell(wildcards)),
+            inverse_size=int(wildcards.inverse_size),
+            realignment_recipe=wildcards.realignment_recipe,
         )
-        return self.plan.ladder_answer_job(wildcards, runs.parse(wildcards.ladder), cell)
+        return self.plan.run_generate_job(wildcards, runs.parse(wildcards.run_sizes), cell)
 
-    def scored_answers(self, wildcards: Wildcards) -> list[str]:
-        """All answers of a task, those of third stages included."""
-        files = self.plan.answers(wildcards)
-        for stage, ladder in self.third_stage_jobs():
-            if stage.second.trajectory.task == wildcards.task:
-                files.append(f"{self.run(stage, ladder)}/answers.parquet")
+    def scored_responses(self, wildcards: Wildcards) -> list[str]:
+        """All responses of a task, those of realignment stages included."""
+        files = self.plan.responses(wildcards)
+        for stage, run_sizes in self.realignment_jobs():
+            if stage.inverse.alignment.task == wildcards.task:
+                files.append(f"{self.run(stage, run_sizes)}/responses.parquet")
         return files
 
-    def judge_job(self, wildcards: Wildcards) -> str:
+    def table_job(self, wildcards: Wildcards) -> str:
         """The cells of an experiment."""
         rebound = self.plan.rebound(wildcards)
-        settings = self.study.recipe(rebound.third_recipe)
-        return to_json(ThirdJudgeJob(**dict(self.plan.judged_cells(rebound)), third_stage=settings))
+        settings = self.study.recipe(rebound.realignment_recipe)
+        return to_json(RealignmentTableJob(**dict(self.plan.experiment_cells(rebound)), realignment=settings))

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
-from elasticity.analysis.jobs import JudgedClaim, VerdictsFigureJob, VerdictsJob
+from elasticity.analysis.jobs import PlannedClaim, VerdictsFigureJob, VerdictsJob
 from elasticity.config.claims import Claim
 from elasticity.config.experiments import Rebound, Resistance
 from elasticity.config.models import Pretrained, TunedModel
 from elasticity.config.study import Study
-from elasticity.pipeline.analyses import CalibrationPlan, MeasuresPlan, PrintedPlan, TheoryPlan, UsefulnessPlan
+from elasticity.pipeline.analyses import CalibrationPlan, MeasuresPlan, PublishedPlan, TextStatisticsPlan, TheoryPlan
 from elasticity.pipeline.compression import CompressionPlan, SpringsPlan
 from elasticity.pipeline.materials import Wildcards, table_and_figure, to_json
-from elasticity.pipeline.rebound import Plan, PlanPart, ThirdPlan
+from elasticity.pipeline.rebound import Plan, PlanPart, RealignmentPlan
 from elasticity.pipeline.resistance import ResistancePlan
 from elasticity.report.card_schema import CardJob
 from elasticity.report.contents import Showing
@@ -57,10 +57,12 @@ class VerdictsPlan(PlanPart):
 
     def _rebound_metrics(self) -> Iterator[str]:
         for name in self._experiments("rebound"):
-            for second, ladder in self.plan.experiment_runs(self.study.rebound[name]):
-                yield f"{self.plan.second_run(second, ladder)}/metrics.json"
-                first = second.trajectory
-                yield from (f"{self.plan.first_run(first, it)}/metrics.json" for it in self.plan.first_ladders(first))
+            for inverse, run_sizes in self.plan.experiment_runs(self.study.rebound[name]):
+                yield f"{self.plan.inverse_run(inverse, run_sizes)}/metrics.json"
+                first = inverse.alignment
+                yield from (
+                    f"{self.plan.alignment_run(first, it)}/metrics.json" for it in self.plan.alignment_runs(first)
+                )
 
     def _resistance_metrics(self) -> Iterator[str]:
         resistance = ResistancePlan(self.study)
@@ -82,21 +84,21 @@ class VerdictsPlan(PlanPart):
     def job(self) -> str:
         """All claims, and where to look."""
         job = VerdictsJob(
-            claims=tuple(self._judged(name, claim) for name, claim in self.study.claims.items()),
+            claims=tuple(self._planned(name, claim) for name, claim in self.study.claims.items()),
             seeds=self.study.seeds,
             experiments=tuple(self._measured),
             tasks=tuple(self._tasks),
             rebound={
-                name: self.plan.judged_cells(self.study.rebound[name])
+                name: self.plan.experiment_cells(self.study.rebound[name])
                 for name in self._experiments("rebound", per_prompt=True)
             },
         )
         return to_json(job)
 
-    def _judged(self, name: str, claim: Claim) -> JudgedClaim:
+    def _planned(self, name: str, claim: Claim) -> PlannedClaim:
         bases = self._bases(claim)
         own = f"/{bases[claim.experiment][-1]}" if claim.kind == "resistance" else ""
-        return JudgedClaim(
+        return PlannedClaim(
             name=name,
             claim=claim,
             bases=bases,
@@ -114,20 +116,20 @@ def targets(study: Study) -> list[str]:
     plan = Plan(study)
     return [
         *plan.targets(),
-        *ThirdPlan(plan).targets(),
-        *UsefulnessPlan(plan).targets(),
+        *RealignmentPlan(plan).targets(),
+        *TextStatisticsPlan(plan).targets(),
         *ResistancePlan(study).targets(),
         *MeasuresPlan(plan).targets(),
         *CompressionPlan(plan).targets(),
         *SpringsPlan(plan).targets(),
-        *PrintedPlan(study).targets(),
+        *PublishedPlan(study).targets(),
         *TheoryPlan(study).targets(),
         *CalibrationPlan(study).targets(),
         *VerdictsPlan(plan).targets(),
     ]
 
 
-EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "usefulness")
+EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text_statistics")
 
 
 class CardPlan(PlanPart):
@@ -162,7 +164,7 @@ class CardPlan(PlanPart):
         """Those of its experiments and tasks, as far as the study makes them."""
         own = [(name, it.task) for name, it in self._experiments() if wildcards.base in it.bases]
         names = [f"{kind}-{name}" for name, _ in own for kind in EXPERIMENT_TABLES]
-        names += [f"bases-{task}" for _, task in own]
+        names += [f"bits-per-byte-{task}" for _, task in own]
         files = (f"{self.results}/tables/{name}.csv" for name in (*dict.fromkeys(names), "verdicts"))
         return [file for file in files if file in self._made]
 
@@ -175,22 +177,22 @@ class CardPlan(PlanPart):
         """Of the model, if it was made here, and of every training job on it."""
         base = wildcards.base
         folders = [f"{self.results}/models/{self.study.bases[base][0]}"]
-        for trajectory in sorted(self.plan.first_sizes):
-            if trajectory.base == base:
-                folders += [self.plan.first_run(trajectory, it) for it in self.plan.first_ladders(trajectory)]
+        for alignment in sorted(self.plan.alignment_sizes):
+            if alignment.base == base:
+                folders += [self.plan.alignment_run(alignment, it) for it in self.plan.alignment_runs(alignment)]
         folders += [
-            self.plan.second_run(second, ladder)
-            for second, ladder in self.plan.second_side_jobs()
-            if second.trajectory.base == base
+            self.plan.inverse_run(inverse, run_sizes)
+            for inverse, run_sizes in self.plan.inverse_jobs()
+            if inverse.alignment.base == base
         ]
-        third = ThirdPlan(self.plan)
+        third = RealignmentPlan(self.plan)
         folders += [
-            third.run(stage, ladder)
-            for stage, ladder in third.third_stage_jobs()
-            if stage.second.trajectory.base == base
+            third.run(stage, run_sizes)
+            for stage, run_sizes in third.realignment_jobs()
+            if stage.inverse.alignment.base == base
         ]
         springs = SpringsPlan(self.plan)
-        folders += [springs.joint_run(*run) for run in springs.joint_runs() if run[0].trajectory.base == base]
+        folders += [springs.joint_run(*run) for run in springs.joint_runs() if run[0].alignment.base == base]
         resistance = ResistancePlan(self.study)
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:

@@ -1,10 +1,10 @@
 """The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
 
-from elasticity.analysis.jobs import ResistanceFigureJob, ResistanceJudgeJob
+from elasticity.analysis.jobs import ResistanceFigureJob, ResistanceTableJob
 from elasticity.config import cells, splits
 from elasticity.config.experiments import Resistance
 from elasticity.config.study import Study
-from elasticity.evaluation.jobs import ChoosingJob, CrossEntropyJob, SliceAnswerJob
+from elasticity.evaluation.jobs import ChoosingJob, CrossEntropyJob, GenerateSlicesJob
 from elasticity.pipeline.materials import Wildcards, to_json
 from elasticity.training.jobs import FineTuneJob
 
@@ -38,30 +38,30 @@ class ResistancePlan:
         return self.study.resistance[wildcards.experiment]
 
     def maker(self, name: str, base: str) -> str:
-        """The experiment whose slices and answers an experiment takes: the first in the study that has the same."""
+        """The experiment whose slices and responses an experiment takes: the first in the study that has the same."""
         makers = (other for other, experiment in self.study.resistance.items() if base in experiment.bases)
         return next(other for other in makers if self._made_by(other) == self._made_by(name))
 
     def _made_by(self, name: str) -> tuple[object, ...]:
-        """All that slices and their answers depend on, beside the base model and the seed."""
+        """All that slices and their responses depend on, beside the base model and the seed."""
         experiment = self.study.resistance[name]
         questions = experiment.questions or experiment.task
         return experiment.task, experiment.slices, experiment.twin_sampling, experiment.question_sampling, questions
 
     def _made(self, wildcards: Wildcards) -> str:
-        """The folder of the slices and their answers."""
+        """The folder of the slices and their responses."""
         return self._folder(self.maker(wildcards.experiment, wildcards.base), wildcards.base, int(wildcards.seed))
 
     def slices(self, wildcards: Wildcards) -> str:
         """The slices, which experiments share."""
-        return f"{self._made(wildcards)}/slices/rungs"
+        return f"{self._made(wildcards)}/slices/checkpoints"
 
     def twins(self, wildcards: Wildcards) -> str:
         """The twin data sets, which experiments share."""
         return f"{self._made(wildcards)}/twins.parquet"
 
     def questions(self, wildcards: Wildcards) -> str:
-        """The answers to measure on, which experiments share."""
+        """The responses to measure on, which experiments share."""
         return f"{self._made(wildcards)}/questions.parquet"
 
     def chosen(self, wildcards: Wildcards) -> list[str]:
@@ -71,14 +71,14 @@ class ResistancePlan:
 
     def parts(self, wildcards: Wildcards) -> list[str]:
         """D1, D2, D3."""
-        return [f"{self._task(wildcards)}/pools/{part}.parquet" for part in splits.PARTS[:3]]
+        return [f"{self._task(wildcards)}/splits/{part}.parquet" for part in splits.PARTS[:3]]
 
     def twin_prompts(self, wildcards: Wildcards) -> str:
         """The prompts of D4."""
         return f"{self._task(wildcards)}/prompts/{splits.PARTS[3]}.parquet"
 
     def question_prompts(self, wildcards: Wildcards) -> str:
-        """The held-out prompts on whose answers cross-entropies are measured: of this task, or of another one."""
+        """The held-out prompts on whose responses cross-entropies are measured: of this task, or of another one."""
         return f"{self.results}/{self._questions(wildcards)}/prompts/prompts.parquet"
 
     def _questions(self, wildcards: Wildcards) -> str:
@@ -89,7 +89,7 @@ class ResistancePlan:
         return f"{self.results}/{self._experiment(wildcards).task}"
 
     def _slices(self, wildcards: Wildcards) -> tuple[int, int, int]:
-        part = self.study.tasks[self._experiment(wildcards).task].pools.resistance
+        part = self.study.tasks[self._experiment(wildcards).task].splits.resistance
         return part, 2 * part, 3 * part
 
     def slices_job(self, wildcards: Wildcards) -> str:
@@ -104,11 +104,11 @@ class ResistancePlan:
         )
         return to_json(job)
 
-    def slice_answer_job(self, wildcards: Wildcards) -> str:
+    def generate_slices_job(self, wildcards: Wildcards) -> str:
         """Twin data sets and questions."""
         resistance = self._experiment(wildcards)
-        job = SliceAnswerJob(
-            rungs=self._slices(wildcards),
+        job = GenerateSlicesJob(
+            checkpoints=self._slices(wildcards),
             twin_sampling=resistance.twin_sampling,
             question_sampling=resistance.question_sampling,
             engine=self.study.engine,
@@ -118,12 +118,12 @@ class ResistancePlan:
         return to_json(job)
 
     def choosing_job(self, wildcards: Wildcards) -> str:
-        """Of all pairs of one seed; answers are read as far as they are tuned on."""
+        """Of all pairs of one seed; responses are read as far as they are tuned on."""
         length = self._experiment(wildcards).tuning.max_length
         return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
 
     def tune_job(self, wildcards: Wildcards) -> str:
-        """Slice k tuned on the answers of slice l."""
+        """Slice k tuned on the responses of slice l."""
         experiment, path = self._experiment(wildcards), (int(wildcards.k), int(wildcards.l))
         job = FineTuneJob(
             start=str(self._slices(wildcards)[path[0] - 1]),
@@ -131,7 +131,7 @@ class ResistancePlan:
             sizes=(self._tuned_on(wildcards),),
             seed=int(wildcards.seed),
             template=self.study.tasks[experiment.task].template,
-            answers_of_slice=path[1],
+            responses_of_slice=path[1],
             chosen_for=path if experiment.equal_entropy else None,
         )
         return to_json(job)
@@ -142,14 +142,14 @@ class ResistancePlan:
     def tuned(self, wildcards: Wildcards) -> list[str]:
         """The tuned models of one seed, in the order of the paths."""
         folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
-        return [f"{folder}/tuned/{_name(path)}/rungs" for path in PATHS]
+        return [f"{folder}/tuned/{_name(path)}/checkpoints" for path in PATHS]
 
     def cross_entropy_job(self, wildcards: Wildcards) -> str:
         """All paths of one seed."""
         job = CrossEntropyJob(
             slices=self._slices(wildcards),
             paths=PATHS,
-            tuned_rung=str(self._tuned_on(wildcards)),
+            tuned_checkpoint=str(self._tuned_on(wildcards)),
             max_length=self._experiment(wildcards).tuning.max_length,
         )
         return to_json(job)
@@ -185,9 +185,9 @@ class ResistancePlan:
         folders = self.run_folders(wildcards.experiment)
         return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
 
-    def judge_job(self, wildcards: Wildcards) -> str:
+    def table_job(self, wildcards: Wildcards) -> str:
         """The base models and seeds of an experiment."""
-        return to_json(ResistanceJudgeJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
+        return to_json(ResistanceTableJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
 
     def figure_job(self, wildcards: Wildcards) -> str:
         """The base model to draw."""

@@ -11,15 +11,15 @@ from typing import Any
 
 from elasticity.config.hardware import Device, Hardware, peak_tflops
 from elasticity.config.sampling import EngineName
-from elasticity.config.score_models import Judge
+from elasticity.config.score_models import GivenScoreModel
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.job_sizes import Answering, JobSizes, Training
+from elasticity.pipeline.job_sizes import Generation, JobSizes, Training
 from elasticity.pipeline.materials import Wildcards
 from elasticity.resources.estimates import (
-    answering_bytes,
-    answering_memory_mb,
-    answering_runtime_min,
+    generation_bytes,
+    generation_memory_mb,
+    generation_runtime_min,
     limit_min,
     rewarding_s,
     scoring_memory_mb,
@@ -29,19 +29,19 @@ from elasticity.resources.estimates import (
     training_s,
 )
 from elasticity.resources.memory import beside_bytes
-from elasticity.resources.parallelism import USABLE, answering_gpus, check_kept_whole, training_geometry
+from elasticity.resources.parallelism import USABLE, check_kept_whole, generation_gpus, training_geometry
 from elasticity.runtime.launch import Geometry
 
 
 @dataclass(frozen=True)
-class Demand:
+class ResourceRequest:
     """For a rule: a function of the wildcards for its ``threads``, and one for each of its ``resources``."""
 
     threads: Callable[[Wildcards], int]
     resources: dict[str, Any]
 
 
-class Demands:
+class ResourceRequests:
     """Of all jobs of a study that train a model or draw from it."""
 
     def __init__(self, study: Study) -> None:
@@ -50,26 +50,26 @@ class Demands:
         self.sizes = sizes = JobSizes(study)
         self.pretraining = self._training(sizes.pretraining)
         self.warm_up = self._training(sizes.warm_up)
-        self.first_side = self._training(sizes.first_side)
-        self.second_side = self._training(sizes.second_side)
-        self.third_side = self._training(sizes.third_side)
+        self.alignment = self._training(sizes.alignment)
+        self.inverse = self._training(sizes.inverse)
+        self.realignment = self._training(sizes.realignment)
         self.joint = self._training(sizes.joint)
         self.slices = self._training(sizes.slices)
         self.tuning = self._training(sizes.tuning)
-        # Second sides and their answers are one submission: the answers get its GPUs.
-        self.answering = self._answering(sizes.answers, sizes.second_side, draws=study.engine)
-        self.third_answering = self._answering(sizes.answers, sizes.third_side, draws=study.engine)
-        self.diverging = self._answering(sizes.answers, sizes.second_side, models=2)
-        self.usefulness = self._answering(sizes.usefulness, None)
-        self.compressing = self._answering(sizes.compression, sizes.second_side, models=2)
-        self.joint_compressing = self._answering(sizes.compression, sizes.joint, models=2)
-        self.base_compressing = self._answering(sizes.compression, None)
-        self.coding = self._answering(sizes.coding, None)
-        self.slice_answering = self._answering(sizes.slice_answers, sizes.slices, draws=study.engine)
-        self.measuring = self._answering(sizes.slice_answers, None, models=2)
-        self.base_measuring = self._answering(sizes.base_measurements, None)
-        self.scoring = self._scoring(sizes.scored_answers)
-        self.trying = self._scoring(lambda w: study.tasks[w.task].pools.score_model)
+        # Inverse stages and their responses are one submission: the responses get its GPUs.
+        self.generation = self._generation(sizes.responses, sizes.inverse, draws=study.engine)
+        self.realignment_generation = self._generation(sizes.responses, sizes.realignment, draws=study.engine)
+        self.diverging = self._generation(sizes.responses, sizes.inverse, models=2)
+        self.text_statistics = self._generation(sizes.text_statistics, None)
+        self.compressing = self._generation(sizes.compression, sizes.inverse, models=2)
+        self.joint_compressing = self._generation(sizes.compression, sizes.joint, models=2)
+        self.base_compressing = self._generation(sizes.compression, None)
+        self.coding = self._generation(sizes.coding, None)
+        self.slice_generation = self._generation(sizes.slice_responses, sizes.slices, draws=study.engine)
+        self.measuring = self._generation(sizes.slice_responses, None, models=2)
+        self.base_measuring = self._generation(sizes.base_measurements, None)
+        self.scoring = self._scoring(sizes.scored_responses)
+        self.trying = self._scoring(lambda w: study.tasks[w.task].splits.score_model)
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
@@ -77,24 +77,24 @@ class Demands:
             for job in self.sizes.of_base(base):
                 self._geometry(job)
             for drawing, models in self.sizes.drawing_of_base(base):
-                self._check_answering(drawing, models)
+                self._check_generation(drawing, models)
         for where, job in self.sizes.kept_optimizers():
             check_kept_whole(where, job.model, self._geometry(job))
         if self.hardware.device == "cuda":
-            self._check_judges()
+            self._check_score_models()
 
-    def _check_answering(self, job: Answering, models: int) -> None:
+    def _check_generation(self, job: Generation, models: int) -> None:
         shape, count = self.sizes.shape(job.model), self.hardware.gpus_per_node
         weights = 4 * shape.parameters
-        if models == 1 and self.study.engine == "vllm" and answering_gpus(shape, weights, self.hardware) > 1:
+        if models == 1 and self.study.engine == "vllm" and generation_gpus(shape, weights, self.hardware) > 1:
             raise UserError(
                 f"model {job.model}: fp32 weights take {weights / 1e9:.0f} GB, and engine: vllm keeps a model on one "
                 f"GPU ({self.hardware.gpu_memory_gb:g} GB): use engine: transformers, which spreads it over several"
             )
         needed = self._needed(job, models, draws=models == 1)
-        if answering_gpus(shape, needed, self.hardware) <= max(1, count):
+        if generation_gpus(shape, needed, self.hardware) <= max(1, count):
             return
-        what = "comparing two models of this size" if models > 1 else "answering"
+        what = "comparing two models of this size" if models > 1 else "generation"
         raise UserError(
             f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} needs "
             f"{needed / 1e9:.0f} GB and room for one more layer on each GPU (weights are fp32; "
@@ -109,34 +109,34 @@ class Demands:
             + ", or leave the model out of the experiments."
         )
 
-    def _needed(self, job: Answering, models: int, draws: bool) -> int:
+    def _needed(self, job: Generation, models: int, draws: bool) -> int:
         """Bytes of a process. What only measures keeps no keys and values."""
         shape = self.sizes.shape(job.model)
-        drawing = answering_bytes(shape, job.prompt_tokens, job.sampling, models)
+        drawing = generation_bytes(shape, job.prompt_tokens, job.sampling, models)
         return drawing if draws else models * 4 * shape.parameters
 
-    def _check_judges(self) -> None:
+    def _check_score_models(self) -> None:
         for name, task in self.study.tasks.items():
-            if isinstance(judge := task.score_model, Judge):
-                needed = 4 * judge.parameters / 1e9
+            if isinstance(score_model := task.score_model, GivenScoreModel):
+                needed = 4 * score_model.parameters / 1e9
                 if needed > (available := self.hardware.gpu_memory_gb):
                     raise UserError(
-                        f"tasks.{name}.score_model: {judge.parameters:,} fp32 parameters take {needed:.0f} GB, but a "
+                        f"tasks.{name}.score_model: {score_model.parameters:,} fp32 parameters take {needed:.0f} GB, but a "
                         f"GPU has {available:g} (hardware.gpu_memory_gb): use larger GPUs or a smaller score model"
                     )
 
     def _geometry(self, job: Training) -> Geometry:
         shape = self.sizes.shape(job.model)
-        return training_geometry(job.model, shape, job.settings, job.length, self.hardware, job.judge)
+        return training_geometry(job.model, shape, job.settings, job.length, self.hardware, job.score_model)
 
-    def _training(self, describe: Callable[[Wildcards], Training]) -> Demand:
+    def _training(self, describe: Callable[[Wildcards], Training]) -> ResourceRequest:
         def geometry(wildcards: Wildcards) -> Geometry:
             return self._geometry(describe(wildcards))
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
             job = describe(wildcards)
             shape, settings = self.sizes.shape(job.model), job.settings
-            beside = beside_bytes(shape, settings.draws, job.judge)
+            beside = beside_bytes(shape, settings.draws, job.score_model)
             how = geometry(wildcards)
             return training_memory_mb(shape, job.length, how, self.hardware, attempt, settings.adapter_rank, beside)
 
@@ -144,7 +144,7 @@ class Demands:
             job = describe(wildcards)
             shape, how = self.sizes.shape(job.model), geometry(wildcards)
             given = (shape, job.settings, job.examples, job.length, how, self.hardware)
-            return limit_min(training_s(*given) + rewarding_s(*given, job.judge), attempt)
+            return limit_min(training_s(*given) + rewarding_s(*given, job.score_model), attempt)
 
         launch = {
             "zero_stage": lambda wildcards: -1 if (stage := geometry(wildcards).zero_stage) is None else stage,
@@ -153,18 +153,18 @@ class Demands:
             "gradient_checkpointing": lambda wildcards: int(geometry(wildcards).gradient_checkpointing),
         }
         gpus = self._gpus(lambda w: geometry(w).processes_per_node, lambda w: geometry(w).nodes > 1)
-        return Demand(
+        return ResourceRequest(
             lambda wildcards: self._threads(geometry(wildcards).processes_per_node),
             {"mem_mb": mem_mb, "runtime": runtime} | launch | gpus | _nodes(lambda w: geometry(w).nodes),
         )
 
-    def _answering(
+    def _generation(
         self,
-        describe: Callable[[Wildcards], Answering],
+        describe: Callable[[Wildcards], Generation],
         beside: Callable[[Wildcards], Training] | None,
         models: int = 1,
         draws: EngineName | None = None,
-    ) -> Demand:
+    ) -> ResourceRequest:
         """On one node: with as many processes as the training job beside it has there, or one.
 
         ``models`` are in memory at the same time; ``draws`` is what draws from them, if they are not only measured.
@@ -181,7 +181,7 @@ class Demands:
         def gpus_per_process(wildcards: Wildcards) -> int:
             job = describe(wildcards)
             needed = self._needed(job, models, draws is not None)
-            count = answering_gpus(self.sizes.shape(job.model), needed, self.hardware)
+            count = generation_gpus(self.sizes.shape(job.model), needed, self.hardware)
             if draws == "vllm" or count == 1:
                 return 1
             return min(max(count, beside_here(wildcards)), self.hardware.gpus_per_node)
@@ -195,58 +195,60 @@ class Demands:
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
             job, count = describe(wildcards), processes(wildcards)
             shape = self.sizes.shape(job.model)
-            return answering_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt, models)
+            return generation_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt, models)
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
             job, count = describe(wildcards), processes(wildcards)
             shape = self.sizes.shape(job.model)
-            return answering_runtime_min(shape, job.prompts, job.rungs, job.sampling, self.hardware, count, attempt)
+            return generation_runtime_min(
+                shape, job.prompts, job.checkpoints, job.sampling, self.hardware, count, attempt
+            )
 
-        return Demand(
+        return ResourceRequest(
             lambda wildcards: self._threads(processes(wildcards) * gpus_per_process(wildcards)),
             {"mem_mb": mem_mb, "runtime": runtime, "nodes": 1}
             | self._gpus(processes, beside_several, gpus_per_process),
         )
 
-    def _scoring(self, answers: Callable[[Wildcards], int]) -> Demand:
+    def _scoring(self, responses: Callable[[Wildcards], int]) -> ResourceRequest:
         """On one node; with GPUs, one for each begun hour of work of a judge. A linear score model needs none."""
 
-        def judge(wildcards: Wildcards) -> Judge | None:
+        def score_model(wildcards: Wildcards) -> GivenScoreModel | None:
             settings = self.study.tasks[wildcards.task].score_model
-            return settings if isinstance(settings, Judge) else None
+            return settings if isinstance(settings, GivenScoreModel) else None
 
         def device(wildcards: Wildcards) -> Device:
-            return self.hardware.device if judge(wildcards) else "cpu"
+            return self.hardware.device if score_model(wildcards) else "cpu"
 
         def expected_s(wildcards: Wildcards) -> float:
-            settings, task = judge(wildcards), self.study.tasks[wildcards.task]
+            settings, task = score_model(wildcards), self.study.tasks[wildcards.task]
             if settings is None:
                 return 0
             tokens = min(settings.max_length, task.prompt_tokens + self.study.sampling.new_tokens)
-            return scoring_s(settings.parameters, answers(wildcards), tokens, self.hardware)
+            return scoring_s(settings.parameters, responses(wildcards), tokens, self.hardware)
 
         def processes(wildcards: Wildcards) -> int:
             hours = math.ceil(expected_s(wildcards) / 3600)
             return max(1, min(hours, self.hardware.gpus_per_node))
 
         def gpu(wildcards: Wildcards) -> int | None:
-            return processes(wildcards) if self.hardware.gpus_per_node and judge(wildcards) else None
+            return processes(wildcards) if self.hardware.gpus_per_node and score_model(wildcards) else None
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
-            settings = judge(wildcards)
+            settings = score_model(wildcards)
             count = processes(wildcards)
             return scoring_memory_mb(settings.parameters if settings else 0, self.hardware, count, attempt)
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
-            settings, each = judge(wildcards), expected_s(wildcards) / processes(wildcards)
+            settings, each = score_model(wildcards), expected_s(wildcards) / processes(wildcards)
             return scoring_runtime_min(settings.parameters if settings else 0, each, attempt)
 
         def node_gpus(wildcards: Wildcards) -> int:
-            return self.hardware.gpus_per_node if judge(wildcards) else 0
+            return self.hardware.gpus_per_node if score_model(wildcards) else 0
 
         launch = {"nodes": 1, "processes": processes, "device": device, "node_gpus": node_gpus, "gpus_per_process": 1}
-        return Demand(
-            lambda wildcards: self._threads(processes(wildcards)) if judge(wildcards) else 1,
+        return ResourceRequest(
+            lambda wildcards: self._threads(processes(wildcards)) if score_model(wildcards) else 1,
             {"mem_mb": mem_mb, "runtime": runtime, "gpu": gpu, **launch},
         )
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from elasticity.config.study import Study
-from elasticity.pipeline.rebound import Plan, ThirdPlan, ThirdStage
+from elasticity.pipeline.rebound import Plan, RealignmentPlan, RealignmentStage
 from elasticity.pipeline.report import targets
 from elasticity.pipeline.resistance import ResistancePlan
-from elasticity.pipeline.runs import SecondSide, second_sides
+from elasticity.pipeline.runs import InverseStage, inverse_stages
 from elasticity.runtime.journal import Entry, journal_path, journals, read_journal
 from elasticity.runtime.progress import duration, how_far
 
@@ -114,14 +114,14 @@ def status(study: Study, study_file: Path) -> str:
 def _overview(plan: Plan, found: Found) -> Iterator[str]:
     """A line for each experiment, and one for the tables and figures."""
     rows = []
-    cells, third = _cells(plan, found), ThirdPlan(plan)
-    third_cells = _third_cells(third, found)
+    cells, third = _cells(plan, found), RealignmentPlan(plan)
+    realignment_cells = _realignment_cells(third, found)
     for name, rebound in plan.study.rebound.items():
-        seconds = list(second_sides(rebound, plan.study.seeds))
-        states = Counter(cells[second, size] for second in seconds for size in rebound.second_sizes)
+        inverses = list(inverse_stages(rebound, plan.study.seeds))
+        states = Counter(cells[inverse, size] for inverse in inverses for size in rebound.inverse_sizes)
         rows.append((f"rebound {name}", "cells", states))
         if stages := list(third.stages(rebound)):
-            states = Counter(third_cells[stage, size] for stage in stages for size in rebound.third_sizes)
+            states = Counter(realignment_cells[stage, size] for stage in stages for size in rebound.realignment_sizes)
             rows.append((f"third stage {name}", "cells", states))
     resistance = ResistancePlan(plan.study)
     for name in plan.study.resistance:
@@ -136,24 +136,24 @@ def _overview(plan: Plan, found: Found) -> Iterator[str]:
         yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
 
 
-def _cells(plan: Plan, found: Found) -> dict[tuple[SecondSide, int], str]:
-    """The state of every cell: second side, N. A cell waits until its own second side begins."""
-    cells: dict[tuple[SecondSide, int], str] = {}
-    for second, ladder in plan.second_side_jobs():
-        folder = Path(plan.second_run(second, ladder))
-        last = "answers.parquet" if plan.is_scored(second.trajectory.task) else "compression.parquet"
-        state = _state([folder / "rungs", folder / last], found)
-        cells |= {(second, size): state for size in ladder}
+def _cells(plan: Plan, found: Found) -> dict[tuple[InverseStage, int], str]:
+    """The state of every cell: inverse stage, N. A cell waits until its own inverse stage begins."""
+    cells: dict[tuple[InverseStage, int], str] = {}
+    for inverse, run_sizes in plan.inverse_jobs():
+        folder = Path(plan.inverse_run(inverse, run_sizes))
+        last = "responses.parquet" if plan.is_scored(inverse.alignment.task) else "compression.parquet"
+        state = _state([folder / "checkpoints", folder / last], found)
+        cells |= {(inverse, size): state for size in run_sizes}
     return cells
 
 
-def _third_cells(third: ThirdPlan, found: Found) -> dict[tuple[ThirdStage, int], str]:
-    """The state of every cell of a third stage, which waits until its own job begins."""
-    cells: dict[tuple[ThirdStage, int], str] = {}
-    for stage, ladder in third.third_stage_jobs():
-        folder = Path(third.run(stage, ladder))
-        state = _state([folder / "rungs", folder / "answers.parquet"], found)
-        cells |= {(stage, size): state for size in ladder}
+def _realignment_cells(third: RealignmentPlan, found: Found) -> dict[tuple[RealignmentStage, int], str]:
+    """The state of every cell of a realignment stage, which waits until its own job begins."""
+    cells: dict[tuple[RealignmentStage, int], str] = {}
+    for stage, run_sizes in third.realignment_jobs():
+        folder = Path(third.run(stage, run_sizes))
+        state = _state([folder / "checkpoints", folder / "responses.parquet"], found)
+        cells |= {(stage, size): state for size in run_sizes}
     return cells
 
 

@@ -79,11 +79,11 @@ def _panel(table: pd.DataFrame, name: str) -> pd.DataFrame:
         rows = table[table["measure"].str.startswith("crossing-")]
         return rows.assign(place=rows["measure"].str.removeprefix("crossing-"))
     rows = table[table["measure"] == name]
-    return rows.assign(place=rows["first_size"].astype(str).where(rows["first_size"].notna(), rows["pair"]))
+    return rows.assign(place=rows["alignment_size"].astype(str).where(rows["alignment_size"].notna(), rows["pair"]))
 
 
 def _what(rows: pd.DataFrame) -> str:
-    return "P" if rows["first_size"].notna().any() else "pair of slices" if rows["pair"].notna().any() else ""
+    return "P" if rows["alignment_size"].notna().any() else "pair of slices" if rows["pair"].notna().any() else ""
 
 
 def _cell(axis: Axes, rows: pd.DataFrame, x: float, width: float, number: int) -> None:

@@ -1,4 +1,4 @@
-"""The figure of a third stage: how the score returns, beside how it rose the first time."""
+"""The figure of a realignment stage: how the score returns, beside how it rose the first time."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,16 +25,16 @@ from elasticity.plots.style import (
 def rebound(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str], score: str) -> Figure:
     """Score against N: a panel for each base model, a line for each P, the base model dashed."""
     references = table.groupby("base")["base_score"].first()
-    return _against_second_size(table, bases, sides, "score", score, {base: references[base] for base in bases})
+    return _against_inverse_size(table, bases, sides, "score", score, {base: references[base] for base in bases})
 
 
 def divergence(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) -> Figure:
     """KL from the base model against N, laid out as ``rebound``; the base model itself is at 0."""
     label = "KL from the base model,\nnats per token"
-    return _against_second_size(table, bases, sides, "kl", label, dict.fromkeys(bases, 0.0))
+    return _against_inverse_size(table, bases, sides, "kl", label, dict.fromkeys(bases, 0.0))
 
 
-def _against_second_size(
+def _against_inverse_size(
     table: pd.DataFrame,
     bases: Sequence[str],
     sides: tuple[str, str],
@@ -55,34 +55,34 @@ def _against_second_size(
 
 
 BEFORE = -1
-"""Where on the horizontal axis the scores before the second side are."""
+"""Where on the horizontal axis the scores before the inverse stage are."""
 
 
-def way_back(table: pd.DataFrame, bases: Sequence[str], first_side: str, score: str) -> Figure:
-    """Score against the third stage's examples: a panel for each base model, a line for each P."""
+def way_back(table: pd.DataFrame, bases: Sequence[str], alignment_side: str, score: str) -> Figure:
+    """Score against the realignment stage's examples: a panel for each base model, a line for each P."""
     use_style()
     width = COLUMN_IN if len(bases) == 1 else PAGE_IN
     figure, axes = plt.subplots(1, len(bases), figsize=(width, 3.0), sharey=True, squeeze=False, layout="constrained")
     for axis, base in zip(axes[0], bases, strict=True):
-        _panel(axis, table[table["base"] == base], first_side)
-        axis.set(xlabel=f"{first_side} examples of the third stage", title=base if len(bases) > 1 else "")
+        _panel(axis, table[table["base"] == base], alignment_side)
+        axis.set(xlabel=f"{alignment_side} examples of the realignment stage", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(score)
     legend_above(figure, axes[0, 0], 2 if len(bases) == 1 else 4)
     return figure
 
 
-def _panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
-    lines(axis, panel, "score", first_side, against="third_size")
-    ticks = sorted(panel["third_size"].unique())
-    start = panel[panel["third_size"] == 0].sort_values("first_size")
+def _panel(axis: Axes, panel: pd.DataFrame, alignment_side: str) -> None:
+    lines(axis, panel, "score", alignment_side, against="realignment_size")
+    ticks = sorted(panel["realignment_size"].unique())
+    start = panel[panel["realignment_size"] == 0].sort_values("alignment_size")
     if start["aligned"].notna().all():
         _before(axis, start)
         ticks_with_room(axis, [BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
-    first = panel.dropna(subset=["first_alignment"]).drop_duplicates("third_size").sort_values("third_size")
+    first = panel.dropna(subset=["first_alignment"]).drop_duplicates("realignment_size").sort_values("realignment_size")
     base_line(axis, start["first_alignment"].iloc[0])
     if len(first) > 1:  # more than the base model itself
         axis.errorbar(
-            [ticks.index(size) for size in first["third_size"]],
+            [ticks.index(size) for size in first["realignment_size"]],
             first["first_alignment"],
             yerr=errors(first, "first_alignment"),
             color="0.45",
@@ -97,7 +97,7 @@ def _panel(axis: Axes, panel: pd.DataFrame, first_side: str) -> None:
 
 
 def _before(axis: Axes, start: pd.DataFrame) -> None:
-    """The scores before the second side, hollow, and thin lines to where it ended."""
+    """The scores before the inverse stage, hollow, and thin lines to where it ended."""
     colours = sns.color_palette("crest", len(start))
     for place, (row, colour) in enumerate(zip(start.to_dict("records"), colours, strict=True)):
         shift = LINE_SHIFT * (place - (len(start) - 1) / 2)
@@ -116,13 +116,13 @@ def _before(axis: Axes, start: pd.DataFrame) -> None:
 
 
 PANELS = {
-    "length": "answer length, tokens",
+    "length": "response length, tokens",
     "finished": "share finished",
     "perplexity": "perplexity under\nthe base model",
-    "repetition": "repeated 3-grams,\nshare of an answer's",
+    "repetition": "repeated 3-grams,\nshare of a response's",
     "distinct_1": "distinct-1",
     "distinct_2": "distinct-2",
-    "distinct_answers": "different answers,\nshare of a cell's",
+    "distinct_responses": "different responses,\nshare of a cell's",
 }
 """Columns of the table and what their panels are called; the legend takes the place after them."""
 
@@ -131,8 +131,8 @@ COLUMNS, ROW_IN = 4, 1.75
 """Panels side by side, and the height of a row."""
 
 
-def usefulness(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) -> Figure:
-    """Two rows of panels for each base model, a line for each P, the base model's own answers dashed."""
+def text_statistics(table: pd.DataFrame, bases: Sequence[str], sides: tuple[str, str]) -> Figure:
+    """Two rows of panels for each base model, a line for each P, the base model's own responses dashed."""
     use_style()
     figure = plt.figure(figsize=(PAGE_IN, 2 * ROW_IN * len(bases)), layout="constrained")
     blocks = figure.subfigures(len(bases), 1, squeeze=False)[:, 0]

@@ -69,10 +69,10 @@ def springs(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
 
 def _changes(axis: Axes, cells: pd.DataFrame, colours: dict[str, tuple[float, float, float]]) -> None:
     """A line for each corpus and P; l is 0 where Δγ is 0 by definition, at the far left of a logarithmic axis."""
-    sizes = sorted(cells["first_size"].unique())
+    sizes = sorted(cells["alignment_size"].unique())
     for corpus, colour in colours.items():
         for place, size in enumerate(sizes):
-            line = cells[(cells["corpus"] == corpus) & (cells["first_size"] == size)].sort_values("l")
+            line = cells[(cells["corpus"] == corpus) & (cells["alignment_size"] == size)].sort_values("l")
             axis.errorbar(
                 line["l"],
                 line["delta"],
@@ -91,7 +91,7 @@ def _changes(axis: Axes, cells: pd.DataFrame, colours: dict[str, tuple[float, fl
 
 
 def _sizes_legend(axis: Axes, cells: pd.DataFrame) -> None:
-    ratios = cells.groupby("first_size")["k"].mean()
+    ratios = cells.groupby("alignment_size")["k"].mean()
     lines = [
         Line2D([], [], color="black", marker=MARKERS[i % len(MARKERS)], linestyle="", markersize=3.5)
         for i in range(len(ratios))
@@ -111,14 +111,14 @@ def spring_law(table: pd.DataFrame, bases: Sequence[str]) -> Figure:
         len(trainings), 2, figsize=(PAGE_IN, 0.5 + 2.7 * len(trainings)), squeeze=False, layout="constrained"
     )
     colours = dict(zip(bases, sns.color_palette("colorblind", len(bases)), strict=True))
-    sizes = sorted(table["first_size"].unique())
+    sizes = sorted(table["alignment_size"].unique())
     for (left, right), training in zip(axes, trainings, strict=True):
         cells = table[(table["training"] == training) & table["corpus"].isin(CORPORA[:2])]
         for base, colour in colours.items():
             for place, size in enumerate(sizes):
-                own = cells[(cells["base"] == base) & (cells["first_size"] == size)]
+                own = cells[(cells["base"] == base) & (cells["alignment_size"] == size)]
                 marker = MARKERS[place % len(MARKERS)]
-                _stiffness(left, own[own["second_size"] == own["second_size"].min()], colour, marker)
+                _stiffness(left, own[own["inverse_size"] == own["inverse_size"].min()], colour, marker)
                 _forces(right, own, colour, marker)
         _slope_guide(left)
         _force_guides(right, cells["force"])
@@ -168,7 +168,7 @@ def _decades(low: float, high: float) -> tuple[float, float]:
 
 
 def _forces(axis: Axes, cells: pd.DataFrame, colour: tuple[float, float, float], marker: str) -> None:
-    wide = cells.pivot(index="second_size", columns="corpus", values=["force", "force_low", "force_high"])
+    wide = cells.pivot(index="inverse_size", columns="corpus", values=["force", "force_low", "force_high"])
     if wide.empty:
         return
     (x, y), low, high = (

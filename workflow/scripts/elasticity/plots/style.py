@@ -47,12 +47,12 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
     plt.close(figure)
 
 
-def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against: str = "second_size") -> None:
+def lines(axis: Axes, panel: pd.DataFrame, value: str, alignment_side: str, against: str = "inverse_size") -> None:
     """Sizes evenly spaced, lines set a little apart so that their intervals can be told from one another."""
-    sizes = sorted(panel["first_size"].unique())
+    sizes = sorted(panel["alignment_size"].unique())
     ticks = sorted(panel[against].unique())
     for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
-        line = panel[panel["first_size"] == size].sort_values(against)
+        line = panel[panel["alignment_size"] == size].sort_values(against)
         shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
         axis.errorbar(
             [ticks.index(n) + shift for n in line[against]],
@@ -64,7 +64,7 @@ def lines(axis: Axes, panel: pd.DataFrame, value: str, first_side: str, against:
             linewidth=1.2,
             elinewidth=0.8,
             capsize=2,
-            label=f"P = {size} {first_side}",
+            label=f"P = {size} {alignment_side}",
         )
     ticks_with_room(axis, range(len(ticks)), [str(tick) for tick in ticks])
     sns.despine(ax=axis)

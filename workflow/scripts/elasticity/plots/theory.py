@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from elasticity.analysis.theorem import Normalisation, Reading
 from elasticity.plots.style import MARKERS, PAGE_IN, use_style
 
-PRINTED: dict[Normalisation, str] = {"difference": "D1 < 0, D2 > 0", "ratio": "D1 > 0, D2 > 0"}
+PUBLISHED: dict[Normalisation, str] = {"difference": "D1 < 0, D2 > 0", "ratio": "D1 > 0, D2 > 0"}
 """The signs that the paper's versions print."""
 
 
@@ -39,7 +39,7 @@ def theory(table: pd.DataFrame) -> Figure:
     limit = table[table["l"] == table["l"].min()]
     for axis, (title, reading, normalisation) in zip(axes.flat, PANELS, strict=False):
         rows = limit[(limit["perturbation"] == reading) & (limit["normalisation"] == normalisation)]
-        _slopes(axis, rows, PRINTED[normalisation])
+        _slopes(axis, rows, PUBLISHED[normalisation])
         axis.set(title=title, ylabel=AXES[normalisation])
     _ratios(axes[1, 1], limit)
     for axis in axes.flat:

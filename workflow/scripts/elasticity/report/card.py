@@ -86,14 +86,21 @@ class _Tables:
 
     def rebound(self, name: str, experiment: Rebound) -> ReboundCard:
         ratios = [
-            AtSize(first_size=size, estimate=estimate)
-            for size in experiment.first_sizes
-            if (estimate := self.measured(name, "reversal-ratio", first_size=size))
+            AtSize(alignment_size=size, estimate=estimate)
+            for size in experiment.alignment_sizes
+            if (estimate := self.measured(name, "reversal-ratio", alignment_size=size))
         ]
         return ReboundCard(
             experiment=name,
             **experiment.model_dump(
-                include={"task", "first_side", "first_sizes", "second_sizes", "first_recipe", "second_recipe"}
+                include={
+                    "task",
+                    "alignment_side",
+                    "alignment_sizes",
+                    "inverse_sizes",
+                    "alignment_recipe",
+                    "inverse_recipe",
+                }
             ),
             reversal_ratio=ratios or None,
             crossing_start=self.measured(name, "crossing-start"),
@@ -101,7 +108,7 @@ class _Tables:
             kl_to_base=self._divergence(name),
             held_out=self._held_out(name),
             slopes=self._slopes(name),
-            usefulness=self._usefulness(name),
+            text_statistics=self._text_statistics(name),
         )
 
     def measured(self, experiment: str, measure: str, **where: object) -> Estimate | None:
@@ -116,44 +123,44 @@ class _Tables:
         return _over_seeds(rows) if len(rows) else None
 
     def _divergence(self, experiment: str) -> list[AtSize] | None:
-        at_start = [row for row in self._records(f"divergence-{experiment}") if row["second_size"] == 0]
-        return [AtSize(first_size=row["first_size"], estimate=_estimate(row, "kl")) for row in at_start] or None
+        at_start = [row for row in self._records(f"divergence-{experiment}") if row["inverse_size"] == 0]
+        return [AtSize(alignment_size=row["alignment_size"], estimate=_estimate(row, "kl")) for row in at_start] or None
 
     def _held_out(self, experiment: str) -> list[HeldOut] | None:
         return [
             HeldOut(
                 corpus=row["corpus"],
-                first_size=row["first_size"],
+                alignment_size=row["alignment_size"],
                 bits_per_byte=_estimate(row, "bits_per_byte"),
                 kl_to_base=_estimate(row, "kl_to_base"),
             )
             for row in self._records(f"compression-{experiment}")
-            if row["second_size"] == 0
+            if row["inverse_size"] == 0
         ] or None
 
     def _slopes(self, experiment: str) -> list[Slope] | None:
         rows = self._records(f"springs-{experiment}")
-        smallest = min((row["second_size"] for row in rows), default=None)
+        smallest = min((row["inverse_size"] for row in rows), default=None)
         return [
             Slope(
                 corpus=row["corpus"],
-                first_size=row["first_size"],
-                second_size=row["second_size"],
+                alignment_size=row["alignment_size"],
+                inverse_size=row["inverse_size"],
                 estimate=_estimate(row, "slope"),
             )
             for row in rows
-            if row["training"] == "sequential" and row["second_size"] == smallest
+            if row["training"] == "sequential" and row["inverse_size"] == smallest
         ] or None
 
-    def _usefulness(self, experiment: str) -> Usefulness | None:
-        rows = self._records(f"usefulness-{experiment}")
+    def _text_statistics(self, experiment: str) -> Usefulness | None:
+        rows = self._records(f"text-statistics-{experiment}")
         if not rows:
             return None
-        row = max(rows, key=lambda row: (row["first_size"], row["second_size"]))
+        row = max(rows, key=lambda row: (row["alignment_size"], row["inverse_size"]))
         names = ("length", "distinct_2", "repetition", "perplexity_ratio")
         return Usefulness(
-            first_size=row["first_size"],
-            second_size=row["second_size"],
+            alignment_size=row["alignment_size"],
+            inverse_size=row["inverse_size"],
             warning=_or_none(row.get("warning")),
             **{name: _estimate(row, name) for name in names},
         )
@@ -163,7 +170,7 @@ class _Tables:
         return [
             CompressionRate(task=task, corpus=row["corpus"], bits_per_byte=row["bits_per_byte"])
             for task in sorted(tasks)
-            for row in self._records(f"bases-{task}")
+            for row in self._records(f"bits-per-byte-{task}")
         ] or None
 
     def verdicts(self, experiments: set[str]) -> list[ClaimVerdict] | None:

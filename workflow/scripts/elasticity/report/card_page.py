@@ -72,7 +72,7 @@ def compared(cards: Iterable[Card]) -> pd.DataFrame:
                 "task": rebound.task,
                 "parameters": card.model.parameters,
                 "seeds": len(card.study.seeds),
-                "first_size": ratio.first_size if ratio else None,
+                "alignment_size": ratio.alignment_size if ratio else None,
                 **_columns("reversal_ratio", ratio.estimate if ratio else None),
                 **_columns("crossing_start", rebound.crossing_start),
                 **_columns("crossing_end", rebound.crossing_end),

@@ -42,9 +42,9 @@ class Estimate(Section):
 
 
 class AtSize(Section):
-    """After so many examples of the first side."""
+    """After so many examples of the alignment stage."""
 
-    first_size: int
+    alignment_size: int
     estimate: Estimate
 
 
@@ -52,29 +52,29 @@ class Slope(Section):
     """Change of the bits per byte of a corpus for each unit of |D3| / |D2|, at the smallest perturbation."""
 
     corpus: str
-    first_size: int
-    second_size: int
+    alignment_size: int
+    inverse_size: int
     estimate: Estimate
 
 
 class HeldOut(Section):
-    """On held-out text of a corpus, after so many examples of the first side and none of the second."""
+    """On held-out text of a corpus, after so many examples of the alignment stage and none of the second."""
 
     corpus: str
-    first_size: int
+    alignment_size: int
     bits_per_byte: Estimate
     kl_to_base: Estimate = Field(description="In nats per token of the text")
 
 
 class Usefulness(Section):
-    """Of the answers after the largest sizes of both sides: whether a score was bought with broken text."""
+    """Of the responses after the largest sizes of both sides: whether a score was bought with broken text."""
 
-    first_size: int
-    second_size: int
+    alignment_size: int
+    inverse_size: int
     length: Estimate
     distinct_2: Estimate
     repetition: Estimate
-    perplexity_ratio: Estimate = Field(description="Under the base model, over that of its own answers")
+    perplexity_ratio: Estimate = Field(description="Under the base model, over that of its own responses")
     warning: str | None
 
 
@@ -83,18 +83,18 @@ class ReboundCard(Section):
 
     experiment: str
     task: str
-    first_side: str
-    first_sizes: tuple[int, ...]
-    second_sizes: tuple[int, ...]
-    first_recipe: str
-    second_recipe: str
+    alignment_side: str
+    alignment_sizes: tuple[int, ...]
+    inverse_sizes: tuple[int, ...]
+    alignment_recipe: str
+    inverse_recipe: str
     reversal_ratio: list[AtSize] | None = Field(description="log2 of N_base(P) / P")
     crossing_start: Estimate | None = Field(description="Score, largest P less smallest, at N = 0")
     crossing_end: Estimate | None = Field(description="Score, smallest P less largest, at the largest N")
-    kl_to_base: list[AtSize] | None = Field(description="At N = 0, in nats per token of the model's answers")
+    kl_to_base: list[AtSize] | None = Field(description="At N = 0, in nats per token of the model's responses")
     held_out: list[HeldOut] | None = Field(description="Compression, at N = 0")
     slopes: list[Slope] | None = Field(description="Gamma slopes of sequential training")
-    usefulness: Usefulness | None
+    text_statistics: Usefulness | None
 
 
 class ResistanceCard(Section):

@@ -14,7 +14,7 @@ CHAPTERS = (
     "Resistance",
     "Compression",
     "Theory",
-    "Usefulness",
+    "Text statistics",
     "Calibration",
     "Cards",
     "Materials",
@@ -48,7 +48,7 @@ class Showing(Section):
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class ReportItem:
     """One thing to show. ``files`` are in all formats, and begin with the one that is flagged."""
 
     chapter: str
@@ -80,14 +80,14 @@ class Exhibit:
         return f"{self.subject}: {self.name}" if self.name else self.subject
 
 
-def exhibits(showings: Iterable[Showing]) -> list[Exhibit]:
+def items(showings: Iterable[Showing]) -> list[ReportItem]:
     """Everything to show, by chapter and subject (an experiment, a task), figures before tables.
 
     Subjects of a chapter come in the order in which they first appear, which is the study's.
     """
-    found = list(_exhibits(showings))
-    chapters = [*CHAPTERS, *(exhibit.chapter for exhibit in found)]
-    subjects = [(exhibit.chapter, exhibit.subject) for exhibit in found]
+    found = list(_items(showings))
+    chapters = [*CHAPTERS, *(item.chapter for item in found)]
+    subjects = [(item.chapter, item.subject) for item in found]
     kinds = list(KINDS.values())
     return sorted(
         found,
@@ -95,14 +95,14 @@ def exhibits(showings: Iterable[Showing]) -> list[Exhibit]:
     )
 
 
-def _exhibits(showings: Iterable[Showing]) -> Iterator[Exhibit]:
+def _items(showings: Iterable[Showing]) -> Iterator[ReportItem]:
     for showing in showings:
         for wildcards in showing.jobs:
             files = [file.format(**wildcards) for file in showing.files]
             for flag in showing.flags:
                 subject, *rest = (label.format(**wildcards) for label in flag.labels.values())
                 file = flag.file.format(**wildcards)
-                yield Exhibit(
+                yield ReportItem(
                     chapter=flag.chapter.strip(),  # Snakemake's report sorts by name, and a space makes one the first
                     subject=subject,
                     name=", ".join(rest),

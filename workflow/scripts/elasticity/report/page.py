@@ -1,6 +1,6 @@
 """The report: one page that holds everything, opens with the verdicts, and needs no network and no JavaScript.
 
-What it shows is what rules flag with ``report(...)``, see ``exhibits``: there is no second list of figures. It is a
+What it shows is what rules flag with ``report(...)``, see ``items``: there is no second list of figures. It is a
 page of our own, because Snakemake's needs JavaScript and a wide window, opens with a text instead of the verdicts,
 cannot be printed, and holds every table as a page of its own. Pictures are embedded as images: inline SVGs of one page
 would share the names of their parts.
@@ -25,7 +25,7 @@ from elasticity.config import claims
 from elasticity.config.base import Section
 from elasticity.core.errors import UserError
 from elasticity.report import html, tables
-from elasticity.report.contents import Exhibit, Showing, exhibits
+from elasticity.report.contents import ReportItem, Showing, items
 from elasticity.report.tables import Shown
 
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
@@ -50,9 +50,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Item:
-    """An exhibit as it stands in the page; ``links`` are names and paths of its files.
+    """An report item as it stands in the page; ``links`` are names and paths of its files.
 
-    The caption is folded if another exhibit before has the same one, for another experiment.
+    The caption is folded if another report item before has the same one, for another experiment.
     """
 
     id: str
@@ -84,10 +84,10 @@ def page(job: ReportJob, template: Path, provenance: Path) -> str:
 
     Captions lie beside the template; paths of the job are seen from here, those in the page from the results.
     """
-    shown = exhibits(job.showings)
+    shown = items(job.showings)
     chapters = [
         (chapter, list(_subjects(list(group), job, template.parent)))
-        for chapter, group in groupby(shown, key=lambda exhibit: exhibit.chapter)
+        for chapter, group in groupby(shown, key=lambda item: item.chapter)
     ]
     verdicts = _verdicts(shown, job)
     return html.page(
@@ -113,33 +113,33 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
-def _subjects(chapter: Sequence[Exhibit], job: ReportJob, folder: Path) -> Iterator[tuple[str, list[Item]]]:
-    """The experiments or tasks of a chapter, each with its exhibits."""
+def _subjects(chapter: Sequence[ReportItem], job: ReportJob, folder: Path) -> Iterator[tuple[str, list[Item]]]:
+    """The experiments or tasks of a chapter, each with its report items."""
     told: set[str] = set()
-    for subject, group in groupby(chapter, key=lambda exhibit: exhibit.subject):
+    for subject, group in groupby(chapter, key=lambda item: item.subject):
         items = []
-        for exhibit in group:
-            items.append(_item(exhibit, job, folder, exhibit.caption in told))
-            told.add(exhibit.caption)
+        for item in group:
+            items.append(_item(item, job, folder, item.caption in told))
+            told.add(item.caption)
         yield subject, items
 
 
-def _item(exhibit: Exhibit, job: ReportJob, folder: Path, folded: bool) -> Item:
-    caption = rendered(folder / exhibit.caption, wildcards=exhibit.wildcards, params=exhibit.numbers)
-    figure = exhibit.kind == "figure"
+def _item(item: ReportItem, job: ReportJob, folder: Path, folded: bool) -> Item:
+    caption = rendered(folder / item.caption, wildcards=item.wildcards, params=item.numbers)
+    figure = item.kind == "figure"
     return Item(
-        id=_place(exhibit, job),
-        title=exhibit.name or exhibit.subject,
+        id=_place(item, job),
+        title=item.name or item.subject,
         caption=caption,
         folded=folded,
-        links=[(_label(file), _relative(file, job)) for file in exhibit.files],
-        picture=_picture(Path(exhibit.file), f"{exhibit.title}. {_first_sentence(caption)}") if figure else None,
-        table=None if figure else tables.table(Path(exhibit.data)),
+        links=[(_label(file), _relative(file, job)) for file in item.files],
+        picture=_picture(Path(item.file), f"{item.title}. {_first_sentence(caption)}") if figure else None,
+        table=None if figure else tables.table(Path(item.data)),
     )
 
 
-def _place(exhibit: Exhibit, job: ReportJob) -> str:
-    return identifier(_relative(exhibit.file, job).rpartition(".")[0])
+def _place(item: ReportItem, job: ReportJob) -> str:
+    return identifier(_relative(item.file, job).rpartition(".")[0])
 
 
 def _relative(file: str, job: ReportJob) -> str:
@@ -167,11 +167,11 @@ def _first_sentence(caption: str) -> str:
     return re.split(r"(?<=[.:])\s", text, maxsplit=1)[0]
 
 
-def _verdicts(shown: Sequence[Exhibit], job: ReportJob) -> list[Verdict]:
+def _verdicts(shown: Sequence[ReportItem], job: ReportJob) -> list[Verdict]:
     file = f"{job.results}/tables/verdicts.csv"
-    if not any(exhibit.data == file for exhibit in shown):
+    if not any(item.data == file for item in shown):
         return []
-    places = {_relative(name, job): f"#{_place(exhibit, job)}" for exhibit in shown for name in exhibit.files}
+    places = {_relative(name, job): f"#{_place(item, job)}" for item in shown for name in item.files}
     return [_verdict(row, places, job) for row in read_csv(Path(file)).to_dict(orient="records")]
 
 

@@ -64,7 +64,7 @@ def training_memory_mb(
     return _memory_mb(each, geometry.processes_per_node, hardware, attempt)
 
 
-def answering_memory_mb(
+def generation_memory_mb(
     shape: Shape,
     prompt_tokens: int,
     sampling: Sampling,
@@ -73,17 +73,17 @@ def answering_memory_mb(
     attempt: int = 1,
     models: int = 1,
 ) -> int:
-    """Memory of the node of a job that answers, or compares so many models; its processes share the prompts.
+    """Memory of the node of a job that responses, or compares so many models; its processes share the prompts.
 
-    Beside GPUs it holds weights that are being loaded, 4 bytes a parameter; in their place all of ``answering_bytes``.
+    Beside GPUs it holds weights that are being loaded, 4 bytes a parameter; in their place all of ``generation_bytes``.
     """
     weights = _models(sampling, models) * 4 * shape.parameters
-    each = weights if hardware.device == "cuda" else answering_bytes(shape, prompt_tokens, sampling, models)
+    each = weights if hardware.device == "cuda" else generation_bytes(shape, prompt_tokens, sampling, models)
     return _memory_mb(each, processes, hardware, attempt)
 
 
-def answering_bytes(shape: Shape, prompt_tokens: int, sampling: Sampling, models: int = 1) -> int:
-    """What one process keeps that answers, or compares so many models.
+def generation_bytes(shape: Shape, prompt_tokens: int, sampling: Sampling, models: int = 1) -> int:
+    """What one process keeps that responses, or compares so many models.
 
     Weights are fp32, 4 bytes a parameter, and so are the keys and values of all tokens of a batch; there are 32 bytes
     for each token of the vocabulary and prompt, for distributions in double precision.
@@ -104,13 +104,13 @@ def scoring_memory_mb(parameters: int, hardware: Hardware, processes: int, attem
     return _memory_mb(4 * parameters, processes, hardware, attempt)
 
 
-def scoring_s(parameters: int, answers: int, tokens: int, hardware: Hardware) -> float:
-    """Seconds that one process takes for so many answers of so many tokens: one fp32 pass over each.
+def scoring_s(parameters: int, responses: int, tokens: int, hardware: Hardware) -> float:
+    """Seconds that one process takes for so many responses of so many tokens: one fp32 pass over each.
 
     An fp32 pass reaches a tenth of a GPU's bf16 rate.
     """
     rate = _flops_per_s(hardware) / (1 if hardware.device == "cpu" else 10)
-    return 2 * parameters * answers * tokens / rate
+    return 2 * parameters * responses * tokens / rate
 
 
 def scoring_runtime_min(parameters: int, expected_s: float, attempt: int = 1) -> int:
@@ -127,8 +127,8 @@ def _memory_mb(bytes_of_each: float, processes: int, hardware: Hardware, attempt
 def passes(settings: Optimization) -> tuple[int, int]:
     """For each example: sequences that are trained on, and sequences that are only measured.
 
-    A pair holds two answers. A reference model measures each answer once; KTO measures a mismatched one beside each,
-    with both models. PPO trains on each answer several times, after the model and that at the start measured it.
+    A pair holds two responses. A reference model measures each response once; KTO measures a mismatched one beside each,
+    with both models. PPO trains on each response several times, after the model and that at the start measured it.
     """
     algorithm = settings.algorithm if isinstance(settings, FineTuning) else None
     if isinstance(algorithm, Ppo):
@@ -156,38 +156,44 @@ def rewarding_s(
     length: int,
     geometry: Geometry,
     hardware: Hardware,
-    judge: int,
+    score_model: int,
 ) -> float:
-    """Seconds that PPO beside training draws so many answers and has a judge of so many parameters score them."""
+    """Seconds that PPO beside training draws so many responses and has a judge of so many parameters score them."""
     if not settings.draws:
         return 0.0
     sampling = Sampling(new_tokens=settings.draws, batch_size=geometry.micro_batch)
-    drawn = answering_s(shape, examples, 1, sampling, hardware, geometry.processes)
-    return drawn + scoring_s(judge, examples, length, hardware) / geometry.processes
+    drawn = generation_s(shape, examples, 1, sampling, hardware, geometry.processes)
+    return drawn + scoring_s(score_model, examples, length, hardware) / geometry.processes
 
 
-def answering_runtime_min(
-    shape: Shape, prompts: int, rungs: int, sampling: Sampling, hardware: Hardware, processes: int, attempt: int = 1
+def generation_runtime_min(
+    shape: Shape,
+    prompts: int,
+    checkpoints: int,
+    sampling: Sampling,
+    hardware: Hardware,
+    processes: int,
+    attempt: int = 1,
 ) -> int:
-    """Time limit of a job that answers so many prompts with each of so many rungs."""
-    return limit_min(answering_s(shape, prompts, rungs, sampling, hardware, processes), attempt)
+    """Time limit of a job that responses so many prompts with each of so many checkpoints."""
+    return limit_min(generation_s(shape, prompts, checkpoints, sampling, hardware, processes), attempt)
 
 
-def answering_s(
-    shape: Shape, prompts: int, rungs: int, sampling: Sampling, hardware: Hardware, processes: int
+def generation_s(
+    shape: Shape, prompts: int, checkpoints: int, sampling: Sampling, hardware: Hardware, processes: int
 ) -> float:
     """Seconds that this is expected to take.
 
     One token of a batch reads all weights (4 bytes each, at 1e12 bytes/s on a GPU and 1e10 on a CPU, half of what an
     A100 and a core do), computes two operations for each weight and prompt (fp32: a tenth of a GPU's bf16 rate), and
-    takes 0.05 s of Python. Each rung is read from disk at 2e8 bytes/s.
+    takes 0.05 s of Python. Each checkpoint is read from disk at 2e8 bytes/s.
     """
     batches = math.ceil(prompts / (processes * sampling.batch_size))
     bandwidth, rate = (
         (1e10, _flops_per_s(hardware)) if hardware.device == "cpu" else (1e12, _flops_per_s(hardware) / 10)
     )
     token_s = 4 * shape.parameters / bandwidth + 2 * shape.parameters * sampling.batch_size / rate + 0.05
-    return rungs * (batches * sampling.new_tokens * token_s + 4 * shape.parameters / 2e8)
+    return checkpoints * (batches * sampling.new_tokens * token_s + 4 * shape.parameters / 2e8)
 
 
 def _flops_per_s(hardware: Hardware) -> float:

@@ -48,12 +48,12 @@ def training_bytes(
     return round(total)
 
 
-def beside_bytes(shape: Shape, draws: int, judge: int) -> int:
+def beside_bytes(shape: Shape, draws: int, score_model: int) -> int:
     """What each process of a job that draws tokens keeps beside the model in training, on its GPU if it has one.
 
-    The fp32 weights of the model at the start, and of the score model, which has ``judge`` parameters.
+    The fp32 weights of the model at the start, and of the score model, which has ``score_model`` parameters.
     """
-    return 4 * (shape.parameters + judge) if draws else 0
+    return 4 * (shape.parameters + score_model) if draws else 0
 
 
 def _trained(shape: Shape, adapter_rank: int) -> int:

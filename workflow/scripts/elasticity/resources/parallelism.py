@@ -1,4 +1,4 @@
-"""The smallest geometry that a training job fits into, and the GPUs that a model needs to answer."""
+"""The smallest geometry that a training job fits into, and the GPUs that a model needs to response."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -20,11 +20,11 @@ MOST_NODES = 64
 
 @cache  # Snakemake asks for each resource of each job
 def training_geometry(
-    model: str, shape: Shape, settings: Optimization, length: int, hardware: Hardware, judge: int = 0
+    model: str, shape: Shape, settings: Optimization, length: int, hardware: Hardware, score_model: int = 0
 ) -> Geometry:
     """The geometry of a job that trains a model on sequences of up to ``length`` tokens.
 
-    ``judge`` counts the parameters of the score model that rewards it, if one does. A micro-batch counts sequences.
+    ``score_model`` counts the parameters of the score model that rewards it, if one does. A micro-batch counts sequences.
 
     Without GPUs one plain process that takes a batch in one pass: results do not change by dividing it. With GPUs the
     first that fits, in this order: the fewest GPUs (powers of two, then whole nodes), the lowest stage, without
@@ -39,7 +39,7 @@ def training_geometry(
 
     def needed(geometry: Geometry) -> int:
         trained = training_bytes(shape, length, geometry, settings.precision, settings.adapter_rank)
-        return trained + beside_bytes(shape, settings.draws, judge)
+        return trained + beside_bytes(shape, settings.draws, score_model)
 
     candidates = list(_candidates(settings, hardware))
     for geometry in candidates:
@@ -53,14 +53,14 @@ def check_kept_whole(where: str, model: str, geometry: Geometry) -> None:
     """Raise ``UserError`` if a run whose optimizer another one goes on with would divide it among processes."""
     if geometry.zero_stage is not None:
         raise UserError(
-            f"{where}: a second side goes on with its optimizer (optimizer: carried), which one process without "
+            f"{where}: an inverse stage goes on with its optimizer (optimizer: carried), which one process without "
             f"DeepSpeed must save whole, but for model {model} it takes {geometry.processes} GPUs with ZeRO stage "
             f"{geometry.zero_stage}: take GPUs with more memory, a shorter max_length, or a fresh optimizer"
         )
 
 
-def answering_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
-    """GPUs of one process that needs so many bytes to answer; more than a node has if they do not fit there.
+def generation_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
+    """GPUs of one process that needs so many bytes to response; more than a node has if they do not fit there.
 
     Layers stay whole: on several GPUs each has room for its share and one more. A process without GPUs counts as one.
     """
@@ -93,7 +93,7 @@ def _whole(settings: Optimization) -> str:
     """Why each process needs whole matrices, which stage 3 of ZeRO leaves to none; empty if it does not."""
     if settings.adapter_rank:
         return "lora merges its adapters with whole ones"
-    return "ppo draws answers from whole ones" if settings.draws else ""
+    return "ppo draws responses from whole ones" if settings.draws else ""
 
 
 def _check_alone(settings: Optimization, hardware: Hardware) -> None:

@@ -32,7 +32,7 @@ DIVISION = (
 
 
 def launched(command: str) -> str:
-    """The shell command of a rule whose job may have several processes. See ``demands`` for the resources."""
+    """The shell command of a rule whose job may have several processes. See ``requests`` for the resources."""
     return f"{LAUNCHER} {command}"
 
 

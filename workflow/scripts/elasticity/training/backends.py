@@ -186,7 +186,7 @@ class OneProcess(Backend):
     @override
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         model = self.model
-        if self.settings.bf16_weights:  # saved as they are, in fp32: whoever loads a rung computes in fp32
+        if self.settings.bf16_weights:  # saved as they are, in fp32: whoever loads a checkpoint computes in fp32
             model = copy.deepcopy(model)
             convert(model, torch.float32)
         nats = probe_nats(model, model.config.vocab_size, self.device)

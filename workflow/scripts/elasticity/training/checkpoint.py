@@ -13,7 +13,7 @@ from elasticity.core.errors import UserError
 from elasticity.training.backends import Backend, OneProcess
 
 OPTIMIZER_FOLDER = "optimizer"
-"""Of a rung: not beside the weights, or who loads all safetensors of a model would take it for some."""
+"""Of a checkpoint: not beside the weights, or who loads all safetensors of a model would take it for some."""
 
 
 @dataclass
@@ -28,18 +28,18 @@ class Progress:
 
 
 class StateFolder:
-    """The published states and rungs of one run, in a folder named after the digest of all that determines it.
+    """The published states and checkpoints of one run, in a folder named after the digest of all that determines it.
 
     It lies outside the outputs that the workflow declares, because Snakemake deletes those before each attempt. All
     processes of a run call the same methods; the first of them makes folders and renames them.
     """
 
     def __init__(self, folder: Path, keep_optimizer: bool = False) -> None:
-        """``keep_optimizer``: rungs hold the state of the optimizer, too, in a folder of their own."""
+        """``keep_optimizer``: checkpoints hold the state of the optimizer, too, in a folder of their own."""
         self.folder = folder
         self.keep_optimizer = keep_optimizer
-        self.rungs = folder / "rungs"
-        self.rungs.mkdir(parents=True, exist_ok=True)
+        self.checkpoints = folder / "checkpoints"
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove those before it."""
@@ -77,28 +77,28 @@ class StateFolder:
         backend.wait()
         return Progress(**manifest["progress"])
 
-    def has_rung(self, name: str) -> bool:
-        """Whether a rung is there already, from before a kill."""
-        return (self.rungs / name).is_dir()
+    def has_checkpoint(self, name: str) -> bool:
+        """Whether a checkpoint is there already, from before a kill."""
+        return (self.checkpoints / name).is_dir()
 
-    def save_rung(self, name: str, backend: Backend, tokenizer: PreTrainedTokenizerFast) -> None:
+    def save_checkpoint(self, name: str, backend: Backend, tokenizer: PreTrainedTokenizerFast) -> None:
         """Save the model as it is: a folder in the hub's layout."""
-        draft = self._draft(f"rung-{name}", backend)
+        draft = self._draft(f"checkpoint-{name}", backend)
         backend.save_model(draft, tokenizer)
         if self.keep_optimizer:
             assert isinstance(backend, OneProcess)  # others are refused before they train
             backend.save_optimizer(draft / OPTIMIZER_FOLDER)
         backend.wait()
         if backend.rank == 0:
-            rename_whole(draft, self.rungs / name)
+            rename_whole(draft, self.checkpoints / name)
 
     def hand_over(self, target: Path) -> None:
-        """Link the rungs of the finished run into the declared output; the state stays until ``remove``.
+        """Link the checkpoints of the finished run into the declared output; the state stays until ``remove``.
 
         Those whose name begins with a dot are the run's own.
         """
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.rungs, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
+        shutil.copytree(self.checkpoints, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
 
     def remove(self) -> None:
         """Forget a run once all its outputs are written."""

@@ -11,7 +11,7 @@ from elasticity.config.training import Dpo, Kto, Ppo, SimPo
 from elasticity.core.errors import UserError
 from elasticity.data import pairs
 from elasticity.data.chat_templates import context
-from elasticity.data.examples import Batch, Example, answer_examples, batched, epochs, shuffled, training_examples
+from elasticity.data.examples import Batch, Example, batched, epochs, response_examples, shuffled, training_examples
 from elasticity.evaluation.scoring import ScoreModel
 from elasticity.models.loading import load_model, prepare_for_training
 from elasticity.runtime.launch import Launch
@@ -25,41 +25,43 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """A batch an update, and what is minimised on it."""
 
     batches: list[Batch]
     objective: Objective
 
 
-def answers(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]) -> Material:
-    """Supervised fine-tuning on the rows of schema ``EXAMPLES`` or ``SLICE_ANSWERS``, as often as there are epochs.
+def responses(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]) -> TrainingData:
+    """Supervised fine-tuning on the rows of schema ``EXAMPLES`` or ``SLICE_RESPONSES``, as often as there are epochs.
 
     Raises ``UserError`` if there are fewer rows than examples wanted.
     """
-    examples = answers_once(job, tokenizer, parts)
+    examples = responses_once(job, tokenizer, parts)
     repeated = epochs(examples, [example.identity for example in examples], job.settings.epochs, job.seed)
-    return Material(batched(repeated, job.settings.batch_size, tokenizer.pad_token_id), CodeLength())
+    return TrainingData(batched(repeated, job.settings.batch_size, tokenizer.pad_token_id), CodeLength())
 
 
-def answers_once(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]) -> list[Example]:
-    """The examples of the first epoch of ``answers``.
+def responses_once(
+    job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Sequence[Sequence[Row]]
+) -> list[Example]:
+    """The examples of the first epoch of ``responses``.
 
     Each part is in an order of its own: the slices' parts follow one another.
     """
-    identity = "id" if job.answers_of_slice is None else "prompt_id"
+    identity = "id" if job.responses_of_slice is None else "prompt_id"
     rows = [part[i] for part in parts for i in shuffled([row[identity] for row in part], job.seed)]
     rows = _enough(rows[job.skip :], job, f"examples{f' behind the first {job.skip}' if job.skip else ''}")
-    if job.answers_of_slice is None:
+    if job.responses_of_slice is None:
         examples = training_examples(rows, tokenizer, job.template, job.settings.max_length)
     else:
-        examples = answer_examples((dict(row) for row in rows), tokenizer, job.settings.max_length)
+        examples = response_examples((dict(row) for row in rows), tokenizer, job.settings.max_length)
     return [replace(example, identity=row[identity]) for example, row in zip(examples, rows, strict=True)]
 
 
 def preferences(
     job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, chosen: Sequence[Row], rejected: Sequence[Row]
-) -> Material:
+) -> TrainingData:
     """Pairs of rows of schema ``EXAMPLES``, of this side and of the other: ``N`` of them for a size N.
 
     Raises ``UserError`` if there are fewer pairs than wanted.
@@ -68,7 +70,7 @@ def preferences(
     if isinstance(algorithm, Kto):
         found = _enough(pairs.any_prompt(chosen, rejected, job.seed), job, "examples of each side")
     else:
-        found = _enough(pairs.same_prompt(chosen, rejected, job.seed), job, "pairs of answers to the same prompt")
+        found = _enough(pairs.same_prompt(chosen, rejected, job.seed), job, "pairs of responses to the same prompt")
     repeated = epochs(found, [row["id"] for row, _ in found], settings.epochs, job.seed)
     rows = [row for pair in repeated for row in pair]
     size = 2 * settings.batch_size
@@ -89,7 +91,7 @@ def preferences(
             objective = KtoObjective(algorithm, batches([row for batch in others for row in batch]))
         case _:
             raise ValueError(f"{algorithm.kind} takes no pairs")
-    return Material(batches(rows), objective)
+    return TrainingData(batches(rows), objective)
 
 
 def rewards(
@@ -99,10 +101,10 @@ def rewards(
     prompts: Sequence[Row],
     score_model: ScoreModel,
     start: Path,
-) -> Material:
-    """Prompts of schema ``PROMPTS`` for answers that a score model judges, its sign turned for a negative side.
+) -> TrainingData:
+    """Prompts of schema ``PROMPTS`` for responses that a score model score models, its sign turned for a negative side.
 
-    Raises ``UserError`` if there are fewer prompts than wanted, or if an answer may not fit into ``max_length``.
+    Raises ``UserError`` if there are fewer prompts than wanted, or if a response may not fit into ``max_length``.
     """
     settings = job.settings
     order = [prompts[i] for i in shuffled([row["prompt_id"] for row in prompts], job.seed)]
@@ -112,13 +114,13 @@ def rewards(
     for name, tokens in contexts.items():
         if (longest := len(tokens) + ppo.new_tokens) > settings.max_length:
             raise UserError(
-                f"max_length is {settings.max_length}, but prompt {name} takes {len(tokens)} tokens and its answer up "
+                f"max_length is {settings.max_length}, but prompt {name} takes {len(tokens)} tokens and its response up "
                 f"to {ppo.new_tokens}: raise max_length to {longest}, or lower algorithm.new_tokens"
             )
     sign = -1 if job.reward and job.reward.side == "negative" else 1
 
-    def reward(prompts: Sequence[str], answers: Sequence[str]) -> list[float]:
-        return [sign * score for score in score_model.score(prompts, answers)]
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [sign * score for score in score_model.score(prompts, responses)]
 
     def make_start() -> Any:
         return prepare_for_training(load_model(start), Launch.of_job())
@@ -126,7 +128,7 @@ def rewards(
     examples: list[Example] = epochs(asked(contexts), list(contexts), settings.epochs, job.seed)
     batches = batched(examples, settings.batch_size, tokenizer.pad_token_id)
     objective = PpoObjective(settings, ppo, tokenizer, texts, reward, make_start, job.seed)
-    return Material([batch for batch in batches for _ in range(ppo.passes)], objective)
+    return TrainingData([batch for batch in batches for _ in range(ppo.passes)], objective)
 
 
 def _enough(found: list[Any], job: FineTuneJob, what: str) -> list[Any]:
@@ -134,7 +136,7 @@ def _enough(found: list[Any], job: FineTuneJob, what: str) -> list[Any]:
     wanted = job.sizes[-1]
     if len(found) < wanted:
         raise UserError(
-            f"{wanted} {what} are needed, but the data give {len(found)}: lower the sizes, or enlarge the pools that "
+            f"{wanted} {what} are needed, but the data give {len(found)}: lower the sizes, or enlarge the splits that "
             "they are taken from"
         )
     return found[:wanted]
@@ -154,6 +156,6 @@ def amounts(corpora: Sequence[Sequence[Example]]) -> dict[str, int]:
     """Target tokens of D1, D2, D3, under the names of schema ``AMOUNTS``."""
     names = AMOUNTS.names[-len(corpora) :]
     return {
-        name: sum(len(example.tokens) - example.answer_start for example in corpus)
+        name: sum(len(example.tokens) - example.response_start for example in corpus)
         for name, corpus in zip(names, corpora, strict=True)
     }

@@ -1,7 +1,7 @@
 """EpiCoDe's extrapolation of weights (paper D): a model goes on in the direction of its later epochs, without data.
 
-A run with extrapolation keeps two rungs of each size for itself: the model after the first epoch and the one at the
-end. Their names begin with a dot, which keeps them out of the declared output. The rung itself is made of them.
+A run with extrapolation keeps two checkpoints of each size for itself: the model after the first epoch and the one at the
+end. Their names begin with a dot, which keeps them out of the declared output. The checkpoint itself is made of them.
 """
 
 import shutil
@@ -25,34 +25,34 @@ def extrapolate(early: torch.Tensor, tuned: torch.Tensor, mu: float) -> torch.Te
     return (tuned.double() + mu * (tuned.double() - early.double())).to(tuned.dtype)
 
 
-def rungs_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, str]:
-    """The updates after which a run over ``sizes`` examples saves a rung, and the rung's name.
+def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, str]:
+    """The updates after which a run over ``sizes`` examples saves a checkpoint, and the checkpoint's name.
 
-    With extrapolation those that the rung of a size is made of. Size 0 is the model as given: there is nothing to
+    With extrapolation those that the checkpoint of a size is made of. Size 0 is the model as given: there is nothing to
     extrapolate.
     """
-    rungs = {}
+    checkpoints = {}
     for size in sizes:
         if settings.extrapolation == 0 or size == 0:
-            rungs[settings.updates(size)] = str(size)
+            checkpoints[settings.updates(size)] = str(size)
         else:
-            rungs[settings.first_epoch_updates(size)] = f"{EARLY}{size}"
-            rungs[settings.updates(size)] = f"{TUNED}{size}"
-    return rungs
+            checkpoints[settings.first_epoch_updates(size)] = f"{EARLY}{size}"
+            checkpoints[settings.updates(size)] = f"{TUNED}{size}"
+    return checkpoints
 
 
-def extrapolate_rungs(folder: Path, settings: Optimization) -> None:
-    """Make the rung of each size of which ``folder`` holds the early and the last model, unless it is there already.
+def extrapolate_checkpoints(folder: Path, settings: Optimization) -> None:
+    """Make the checkpoint of each size of which ``folder`` holds the early and the last model, unless it is there already.
 
-    A rung appears whole by a rename, and what it is made of stays: after a kill the same call goes on. One tensor at a
+    A checkpoint appears whole by a rename, and what it is made of stays: after a kill the same call goes on. One tensor at a
     time is read of the two models, so that little more than the new one is in memory.
     """
     if not isinstance(settings, FineTuning):
         return
     for early in sorted(folder.glob(f"{EARLY}*")):
         size = early.name.removeprefix(EARLY)
-        rung, draft = folder / size, folder / f".draft-{size}"
-        if rung.exists():
+        checkpoint, draft = folder / size, folder / f".draft-{size}"
+        if checkpoint.exists():
             continue
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(folder / f"{TUNED}{size}", draft)
@@ -61,7 +61,7 @@ def extrapolate_rungs(folder: Path, settings: Optimization) -> None:
         unset_hf_deepspeed_config()  # training is over: after ZeRO-3 this process alone loads the whole model
         model = load_model(draft)
         write_probe(draft, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
-        rename_whole(draft, rung)
+        rename_whole(draft, checkpoint)
 
 
 def _extrapolate_file(early: Path, tuned: Path, mu: float) -> None:

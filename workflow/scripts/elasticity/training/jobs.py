@@ -15,7 +15,7 @@ class PretrainJob(Section):
     """Pre-train a model and keep it after each of these updates."""
 
     model: Pretrained
-    rungs: tuple[int, ...]
+    checkpoints: tuple[int, ...]
 
 
 class Reward(Section):
@@ -26,11 +26,11 @@ class Reward(Section):
 
 
 class FineTuneJob(Section):
-    """Fine-tune the rung ``start`` and keep the model after each of these sizes (examples).
+    """Fine-tune the checkpoint ``start`` and keep the model after each of these sizes (examples).
 
     The first ``skip`` examples, in the order of the seed, are passed over. ``keep_optimizer``: beside the weights of
-    each rung lies the state of its optimizer, for second sides that carry it on. ``chosen_for`` are two slices: only
-    answers to the prompts that were chosen for them.
+    each checkpoint lies the state of its optimizer, for inverse stages that carry it on. ``chosen_for`` are two slices: only
+    responses to the prompts that were chosen for them.
     """
 
     start: str
@@ -40,20 +40,20 @@ class FineTuneJob(Section):
     keep_optimizer: bool = False
     seed: int
     template: Template
-    answers_of_slice: int | None = None
+    responses_of_slice: int | None = None
     chosen_for: TuningPath | None = None
     reward: Reward | None = None
 
 
 class JointJob(Section):
-    """Train a model from random weights on all that a cell's model was trained on, at once; ``rung`` names it.
+    """Train a model from random weights on all that a cell's model was trained on, at once; ``checkpoint`` names it.
 
-    ``first`` and ``second`` say what the sequential runs see; the seed of the cell is that of weights and order.
+    ``alignment`` and ``inverse`` say what the sequential runs see; the seed of the cell is that of weights and order.
     """
 
     base: str
     cell: Cell
-    rung: int
+    checkpoint: int
     model: Pretrained
-    first: FineTuneJob
-    second: FineTuneJob
+    alignment: FineTuneJob
+    inverse: FineTuneJob

@@ -1,4 +1,4 @@
-"""One training loop for pre-training and fine-tuning: a run over batches that leaves rungs behind."""
+"""One training loop for pre-training and fine-tuning: a run over batches that leaves checkpoints behind."""
 
 import math
 import signal
@@ -61,14 +61,14 @@ def train(
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     objective: Objective,
-    rungs: Mapping[int, str],
+    checkpoints: Mapping[int, str],
     settings: Optimization,
     micro_batch: int,
     state: StateFolder,
     save_every_s: float,
     journal: Journal,
 ) -> Progress:
-    """Train on the batches in their order, one update each, and save the model after the updates named in ``rungs``.
+    """Train on the batches in their order, one update each, and save the model after the updates named in ``checkpoints``.
 
     Continues from the last published state of the same run and, on one process, ends at the same weights, bit for bit.
     Rung 0 is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A
@@ -84,7 +84,7 @@ def train(
             objective.measure_start(backend, update, batch, micro_batch)
     done = state.resume(backend)
     before = done.wall_s
-    _save_rung(backend, tokenizer, rungs, done.update, state)
+    _save_checkpoint(backend, tokenizer, checkpoints, done.update, state)
     saved, pause = started, save_every_s
     with StopSignal() as stop:
         for update in progress(range(done.update, len(batches)), "train", "updates", journal, done.update):
@@ -97,7 +97,7 @@ def train(
             done.tokens += int(backend.total(sum(int(part.attention.sum()) for part in parts if part.targets)))
             done.update = update + 1
             done.wall_s = before + time.monotonic() - started
-            _save_rung(backend, tokenizer, rungs, done.update, state)
+            _save_checkpoint(backend, tokenizer, checkpoints, done.update, state)
             if done.update == len(batches) or done.update % objective.passes:
                 continue
             if backend.any(stop.received or time.monotonic() - saved >= pause):
@@ -142,13 +142,13 @@ def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
     return backend.gather(diverged) or backend.gather(everyone)
 
 
-def _save_rung(
+def _save_checkpoint(
     backend: Backend,
     tokenizer: PreTrainedTokenizerFast,
-    rungs: Mapping[int, str],
+    checkpoints: Mapping[int, str],
     update: int,
     state: StateFolder,
 ) -> None:
-    name = rungs.get(update)
-    if name is not None and not backend.any(state.has_rung(name)):
-        state.save_rung(name, backend, tokenizer)
+    name = checkpoints.get(update)
+    if name is not None and not backend.any(state.has_checkpoint(name)):
+        state.save_checkpoint(name, backend, tokenizer)

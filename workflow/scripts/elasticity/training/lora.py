@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2021) through peft: W stays as it is, and W + alpha/rank · B A is what a rung holds."""
+"""Low-rank adapters (Hu et al. 2021) through peft: W stays as it is, and W + alpha/rank · B A is what a checkpoint holds."""
 
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def adapted(model: PreTrainedModel, lora: Lora | None, seed: int) -> PreTrainedM
 def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor] | None:
     """The weights of an ordinary model that computes what an adapted one does; None if the model has no adapters.
 
-    The live weights stay: adding and subtracting again would leave them changed by rounding, and a rung would differ
+    The live weights stay: adding and subtracting again would leave them changed by rounding, and a checkpoint would differ
     from an independent run. What is merged lies in the memory of the node, because a GPU may have no room for it beside
     the live ones. Weights without an adapter are not copied.
     """

@@ -1,6 +1,6 @@
-"""Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score, an answer being one action.
+"""Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score, a response being one action.
 
-A prompt is the state, the whole answer the action, and nothing follows: a contextual bandit. No reward comes later that
+A prompt is the state, the whole response the action, and nothing follows: a contextual bandit. No reward comes later that
 a value network could foretell; the batch's mean is the baseline. A second network, with settings of its own that no
 version of the paper states, would only blur what is compared.
 """
@@ -24,26 +24,26 @@ from elasticity.training.backends import Backend, logits
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured
 
 SMALLEST_SPREAD = 1e-6
-"""Rewards that differ by less count as equal: no answer of the batch is better than another."""
+"""Rewards that differ by less count as equal: no response of the batch is better than another."""
 
 
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
-"""Prompts and answers in, what is to rise out."""
+"""Prompts and responses in, what is to rise out."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered(Batch):
-    """Prompts with answers as targets; of each answer log π_old and the advantage, shapes (answers,)."""
+class Responded(Batch):
+    """Prompts with responses as targets; of each response log π_old and the advantage, shapes (responses,)."""
 
     before: torch.Tensor
     advantages: torch.Tensor
 
 
 class PpoObjective(Objective):
-    """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the answers of a batch, r = π(y|x) / π_old(y|x).
+    """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the responses of a batch, r = π(y|x) / π_old(y|x).
 
     A is the reward less ``beta`` log π_old(y|x)/π_start(y|x), the batch's mean taken off and divided by its standard
-    deviation; where all rewards are equal it is zero. A batch holds prompts as ``asked`` makes them; answers are drawn
+    deviation; where all rewards are equal it is zero. A batch holds prompts as ``asked`` makes them; responses are drawn
     by π_old, the model before the first of ``passes`` updates on the batch, with random numbers that belong to seed,
     update and prompt. ``make_start`` loads the model at the start of the run, which every process keeps.
     """
@@ -63,7 +63,7 @@ class PpoObjective(Objective):
         self.prompts, self.reward = prompts, reward
         self.make_start = make_start
         self.start: PreTrainedModel | None = None
-        self.answered: list[Batch] = []
+        self.has_responses: list[Batch] = []
 
     @override
     def parts(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> list[Batch]:
@@ -73,21 +73,21 @@ class PpoObjective(Objective):
             before = [measured(backend, part) for part in drawn]
             rewards = [self._rewards(backend, part, logs) for part, logs in zip(drawn, before, strict=True)]
             advantages = _advantages(backend, rewards, len(batch.tokens))
-            self.answered = [
-                Answered(**vars(part), before=logs, advantages=advantage)
+            self.has_responses = [
+                Responded(**vars(part), before=logs, advantages=advantage)
                 for part, logs, advantage in zip(drawn, before, advantages, strict=True)
             ]
-        return self.answered
+        return self.has_responses
 
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
-        assert isinstance(part, Answered)
+        assert isinstance(part, Responded)
         ratios = (log_probabilities(backend.logits(part), part) - part.before).exp()
         clipped = ratios.clamp(1 - self.ppo.clip, 1 + self.ppo.clip)
         return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
 
     def _drawn(self, backend: Backend, part: Batch, update: int) -> Batch:
-        """The prompts of a part with answers as targets; a part without prompts as it is."""
+        """The prompts of a part with responses as targets; a part without prompts as it is."""
         if _is_empty(part):
             return part
         lengths = part.attention.sum(1).tolist()
@@ -95,19 +95,19 @@ class PpoObjective(Objective):
         sampling = Sampling(new_tokens=self.ppo.new_tokens, seed=self.seed, batch_size=len(contexts))
         with _drawing(backend.whole_model()) as model:
             names = [f"{update}:{name}" for name in part.identities]
-            answers = TransformersEngine(model, self.tokenizer).draw(contexts, names, sampling)
-        rows = zip(contexts, answers, part.identities, strict=True)
-        examples = [Example([*context, *answer], len(context), name) for context, answer, name in rows]
+            responses = TransformersEngine(model, self.tokenizer).draw(contexts, names, sampling)
+        rows = zip(contexts, responses, part.identities, strict=True)
+        examples = [Example([*context, *response], len(context), name) for context, response, name in rows]
         return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
 
     def _rewards(self, backend: Backend, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        """Of each answer, less the penalty; shape (answers,), empty for a part without prompts."""
+        """Of each response, less the penalty; shape (responses,), empty for a part without prompts."""
         if part.targets == 0:
             return logs[:0]
         with torch.no_grad():
             start = log_probabilities(logits(self._start(backend), part, self.settings.precision), part)
-        answers = [decode(self.tokenizer, row[row >= 0].tolist()) for row in part.labels]
-        scores = self.reward([self.prompts[name] for name in part.identities], answers)
+        responses = [decode(self.tokenizer, row[row >= 0].tolist()) for row in part.labels]
+        scores = self.reward([self.prompts[name] for name in part.identities], responses)
         return torch.tensor(scores, device=logs.device) - self.ppo.beta * (logs - start)
 
     def _start(self, backend: Backend) -> PreTrainedModel:
@@ -131,7 +131,7 @@ def _is_empty(part: Batch) -> bool:
 
 
 def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """Standardised over the batch of all processes, which has so many answers; 0 for a part without answers."""
+    """Standardised over the batch of all processes, which has so many responses; 0 for a part without responses."""
     mean = backend.total(sum(part.sum().item() for part in rewards)) / count
     spread = math.sqrt(backend.total(sum((part - mean).square().sum().item() for part in rewards)) / count)
     scale = 1 / spread if spread > SMALLEST_SPREAD else 0.0

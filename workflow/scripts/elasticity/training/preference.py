@@ -1,7 +1,7 @@
-"""Objectives that prefer answers of the second side to answers of the first.
+"""Objectives that prefer responses of the inverse stage to responses of the first.
 
-One example of a ladder is a pair, so N counts answers of the second side, as in supervised fine-tuning. The rows of a
-batch are chosen, rejected, chosen, rejected, ... The reference model is the start of the second side: the backend
+One example of a run is a pair, so N counts responses of the inverse stage, as in supervised fine-tuning. The rows of a
+batch are chosen, rejected, chosen, rejected, ... The reference model is the start of the inverse stage: the backend
 measures it before the first update, in the very passes that training makes, so that nothing has changed at update 0.
 """
 
@@ -19,7 +19,7 @@ from elasticity.training.objectives import Objective, divided, log_probabilities
 
 
 class Preference(Objective):
-    """The mean over pairs of a loss that depends on the log-probabilities of both answers."""
+    """The mean over pairs of a loss that depends on the log-probabilities of both responses."""
 
     group = 2
 
@@ -81,10 +81,10 @@ class DpoObjective(_Referenced):
 
 
 class KtoObjective(_Referenced):
-    """λ_D (1 − σ(β(r − z0))) for desirable and λ_U (1 − σ(β(z0 − r))) for undesirable answers, r the log-ratio.
+    """λ_D (1 − σ(β(r − z0))) for desirable and λ_U (1 − σ(β(z0 − r))) for undesirable responses, r the log-ratio.
 
-    The two answers of a pair need no common prompt. z0 estimates KL(π‖π_ref) on the whole batch: the mean log-ratio of
-    prompts with answers of others, at least zero, without a gradient. ``mismatched`` holds such a batch an update.
+    The two responses of a pair need no common prompt. z0 estimates KL(π‖π_ref) on the whole batch: the mean log-ratio of
+    prompts with responses of others, at least zero, without a gradient. ``mismatched`` holds such a batch an update.
     """
 
     def __init__(self, settings: Kto, mismatched: Sequence[Batch]) -> None:

@@ -1,4 +1,4 @@
-"""A training job from start to finish: resume, train, hand over rungs, losses and metrics, forget the state."""
+"""A training job from start to finish: resume, train, hand over checkpoints, losses and metrics, forget the state."""
 
 import json
 import os
@@ -22,7 +22,7 @@ from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import Backend, OneProcess
 from elasticity.training.checkpoint import OPTIMIZER_FOLDER, StateFolder
-from elasticity.training.extrapolation import extrapolate_rungs
+from elasticity.training.extrapolation import extrapolate_checkpoints
 from elasticity.training.loop import train
 from elasticity.training.metrics import summary
 from elasticity.training.objectives import Objective
@@ -32,15 +32,15 @@ SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
 """Seconds between states that a killed run resumes from; they change nothing about the result."""
 
 
-KEPT = "a second side goes on with its optimizer (optimizer: carried), which one process must save whole"
-"""Why a first side may need one process."""
+KEPT = "an inverse stage goes on with its optimizer (optimizer: carried), which one process must save whole"
+"""Why an alignment stage may need one process."""
 
 
 @dataclass(frozen=True)
 class RunFiles:
     """The outputs of a run, the folder of its state, and its journal."""
 
-    rungs: Path
+    checkpoints: Path
     losses: Path
     metrics: Path
     state: Path
@@ -50,10 +50,10 @@ class RunFiles:
     def of(cls, command: Command[Job], inputs: Sequence[Path]) -> "RunFiles":
         """The files named on the command line; the state is kept under the digest of all that determines the run."""
         contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
-        rungs, losses, metrics, state = map(command.path, ("rungs", "losses", "metrics", "state"))
+        checkpoints, losses, metrics, state = map(command.path, ("checkpoints", "losses", "metrics", "state"))
         # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
-        key = digest([rungs.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
-        return cls(rungs, losses, metrics, state / key[:32], command.journal)
+        key = digest([checkpoints.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
+        return cls(checkpoints, losses, metrics, state / key[:32], command.journal)
 
 
 def run(
@@ -61,7 +61,7 @@ def run(
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     objective: Objective,
-    rungs: Mapping[int, str],
+    checkpoints: Mapping[int, str],
     settings: Optimization,
     files: RunFiles,
     carried: Path | None = None,
@@ -69,10 +69,10 @@ def run(
 ) -> None:
     """Train and write every output of a training job, on the processes that it was launched with.
 
-    ``rungs`` names the model after each of these updates. ``carried`` is a rung of another run, whose optimizer goes
+    ``checkpoints`` names the model after each of these updates. ``carried`` is a checkpoint of another run, whose optimizer goes
     on; with ``keep_optimizer`` this run's can, too. The metrics are written last: they say that a run is done.
 
-    Raises ``UserError`` if that rung holds no optimizer.
+    Raises ``UserError`` if that checkpoint holds no optimizer.
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
@@ -83,17 +83,26 @@ def run(
             assert isinstance(backend, OneProcess)  # the settings' ``alone`` has refused others
             carry(backend, carried)
         done = train(
-            backend, tokenizer, batches, objective, rungs, settings, micro_batch, state, SAVE_EVERY_S, files.journal
+            backend,
+            tokenizer,
+            batches,
+            objective,
+            checkpoints,
+            settings,
+            micro_batch,
+            state,
+            SAVE_EVERY_S,
+            files.journal,
         )
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
         raise UserError(_advice(micro_batch, objective.group, state)) from None
     if backend.rank == 0:
-        shape = shape_of(ModelFolder(kind="folder", path=str(state.rungs / rungs[len(batches)])))
+        shape = shape_of(ModelFolder(kind="folder", path=str(state.checkpoints / checkpoints[len(batches)])))
         metrics = summary(done, shape, backend, settings, micro_batch)
-        extrapolate_rungs(state.rungs, settings)
-        state.hand_over(files.rungs)
+        extrapolate_checkpoints(state.checkpoints, settings)
+        state.hand_over(files.checkpoints)
         write_table(files.losses, done.losses, LOSSES)
         files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
         state.remove()
@@ -119,13 +128,13 @@ def _backend(
     return DeepSpeed(prepared, settings, launch, state.saved_by())
 
 
-def carry(backend: OneProcess, rung: Path) -> None:
-    """Go on with the optimizer of the run that left this rung: its moments and step counts, at the new settings."""
-    folder = rung / OPTIMIZER_FOLDER
+def carry(backend: OneProcess, checkpoint: Path) -> None:
+    """Go on with the optimizer of the run that left this checkpoint: its moments and step counts, at the new settings."""
+    folder = checkpoint / OPTIMIZER_FOLDER
     if not folder.is_dir():
         raise UserError(
-            f"optimizer: carried goes on with the optimizer of the first side, but {rung} holds none: delete the "
-            "folder of these rungs and run the same command again"
+            f"optimizer: carried goes on with the optimizer of the alignment stage, but {checkpoint} holds none: delete the "
+            "folder of these checkpoints and run the same command again"
         )
     backend.load_optimizer(folder)
 

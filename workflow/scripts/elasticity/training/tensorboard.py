@@ -22,7 +22,7 @@ def track(results: Path, target: Path) -> int:
     tracked = 0
     for path in sorted(results.rglob("metrics.json")):
         metrics = json.loads(path.read_text())
-        if metrics.get("updates"):  # not so imported models, and rungs of size 0 alone
+        if metrics.get("updates"):  # not so imported models, and checkpoints of size 0 alone
             _write(path.parent, metrics, target / path.parent.relative_to(results))
             tracked += 1
     return tracked

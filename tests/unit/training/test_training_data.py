@@ -1,4 +1,4 @@
-"""Second sides by every algorithm in the training loop: rungs, and runs that were killed."""
+"""Inverse stages by every algorithm in the training loop: checkpoints, and runs that were killed."""
 
 import copy
 import math
@@ -19,7 +19,7 @@ from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
 from elasticity.training.checkpoint import StateFolder
-from elasticity.training.datasets import Material, answers, preferences, rewards
+from elasticity.training.datasets import TrainingData, preferences, responses, rewards
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.loop import train
 from tests.unit.conftest import plain
@@ -34,22 +34,22 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 }
 
 
-JUDGED = {"score_model": {"kind": "snippet-classifier"}}
+REWARD = {"score_model": {"kind": "snippet-classifier"}}
 
 
 def job(kind: str, *sizes: int, **changes: Any) -> FineTuneJob:
     settings = {"learning_rate": 0.01, "batch_size": 2, "max_length": 40, "weight_decay": 0.1, "precision": "fp32"}
     settings |= {"algorithm": ALGORITHMS[kind]}
     values = {"start": "0", "settings": settings, "sizes": tuple(sizes), "seed": 1, "template": "plain"}
-    values["reward"] = JUDGED | {"side": "negative"}
+    values["reward"] = REWARD | {"side": "negative"}
     return FineTuneJob.model_validate(values | changes)
 
 
 class Lengths:
-    """Judges answers by their length."""
+    """score models responses by their length."""
 
-    def score(self, prompts: Any, answers: Any) -> list[float]:
-        return [float(len(answer)) for answer in answers]
+    def score(self, prompts: Any, responses: Any) -> list[float]:
+        return [float(len(response)) for response in responses]
 
 
 class Loop:
@@ -63,7 +63,7 @@ class Loop:
         self.prompts = [{"prompt_id": str(i), "prompt": sentence[:9]} for i, sentence in enumerate(sentences[:4])]
         save(fresh(), tokenizer, folder / "start", 0.0)
 
-    def material(self, job: FineTuneJob) -> Material:
+    def data(self, job: FineTuneJob) -> TrainingData:
         if isinstance(job.settings.algorithm, Ppo):
             start = self.folder / "start"
             return rewards(job, job.settings.algorithm, self.tokenizer, self.prompts, Lengths(), start)
@@ -72,18 +72,21 @@ class Loop:
     def train(
         self, job: FineTuneJob, name: str, death: int | None = None, save_every_s: float = math.inf
     ) -> tuple[list[dict[str, Any]], dict[str, dict[str, torch.Tensor]]]:
-        """Losses, and the weights of each rung; ``death``: the update that the run is killed at."""
-        material = self.material(job)
-        batches = Dying(material.batches)
+        """Losses, and the weights of each checkpoint; ``death``: the update that the run is killed at."""
+        data = self.data(job)
+        batches = Dying(data.batches)
         batches.death = death
         backend = OneProcess(prepare_for_training(self.fresh(), Launch()), job.settings)
-        rungs = {job.settings.updates(size): str(size) for size in job.sizes}
+        checkpoints = {job.settings.updates(size): str(size) for size in job.sizes}
         state = StateFolder(self.folder / name)
-        journal = Journal(self.folder / f"{name}-rungs")
+        journal = Journal(self.folder / f"{name}-checkpoints")
         done = train(
-            backend, self.tokenizer, batches, material.objective, rungs, job.settings, 4, state, save_every_s, journal
+            backend, self.tokenizer, batches, data.objective, checkpoints, job.settings, 4, state, save_every_s, journal
         )
-        return done.losses, {rung: load_file(state.rungs / rung / "model.safetensors") for rung in rungs.values()}
+        return done.losses, {
+            checkpoint: load_file(state.checkpoints / checkpoint / "model.safetensors")
+            for checkpoint in checkpoints.values()
+        }
 
 
 class KilledError(Exception):
@@ -111,7 +114,7 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("kind", ALGORITHMS)
-def test_a_rung_equals_an_independent_run_bit_for_bit(loop: Loop, kind: str) -> None:
+def test_a_checkpoint_equals_an_independent_run_bit_for_bit(loop: Loop, kind: str) -> None:
     long_losses, long = loop.train(job(kind, 0, 2, 4), "long")
     short_losses, short = loop.train(job(kind, 2), "short")
     assert long_losses[: len(short_losses)] == short_losses
@@ -125,21 +128,21 @@ def test_a_rung_equals_an_independent_run_bit_for_bit(loop: Loop, kind: str) -> 
 def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
     loop: Loop, kind: str, death: int, save_every_s: float
 ) -> None:
-    """Of PPO's four updates, two on each batch, the second is on answers that an interruption would lose."""
+    """Of PPO's four updates, two on each batch, the second is on responses that an interruption would lose."""
     with pytest.raises(KilledError):
         loop.train(job(kind, 4), "killed", death, save_every_s)
     saved = [path.name for path in (loop.folder / "killed").glob("update-*")]
     if kind == "ppo":
         assert saved == (["update-00000002"] if death > 1 and not save_every_s else [])
     assert loop.train(job(kind, 4), "killed")[0] == loop.train(job(kind, 4), "whole")[0]
-    resumed, whole = (load_file(loop.folder / name / "rungs/4/model.safetensors") for name in ("killed", "whole"))
+    resumed, whole = (load_file(loop.folder / name / "checkpoints/4/model.safetensors") for name in ("killed", "whole"))
     assert equal(resumed, whole)
 
 
 def test_losses_tell_what_each_update_saw(loop: Loop) -> None:
     (first, last), _ = loop.train(job("dpo", 3), "dpo")
     assert (first["examples"], last["examples"]) == (2, 1)
-    rows = loop.material(job("dpo", 3)).batches
+    rows = loop.data(job("dpo", 3)).batches
     assert (first["tokens"], last["tokens"]) == (rows[0].targets, rows[1].targets)
     assert first["loss"] == pytest.approx(math.log(2))
     losses, _ = loop.train(job("ppo", 4), "ppo")
@@ -159,7 +162,7 @@ def test_training_prefers_this_side(loop: Loop) -> None:
 
 def test_the_negative_side_turns_the_score(loop: Loop) -> None:
     def objective(side: str) -> Any:
-        return loop.material(job("ppo", 2, reward=JUDGED | {"side": side})).objective
+        return loop.data(job("ppo", 2, reward=REWARD | {"side": side})).objective
 
     objectives = [objective(side) for side in ("positive", "negative")]
     assert [one.reward(["p", "q"], ["ab", "c"]) for one in objectives] == [[2, 1], [-2, -1]]
@@ -167,21 +170,21 @@ def test_the_negative_side_turns_the_score(loop: Loop) -> None:
 
 def test_too_few_data_are_counted(loop: Loop) -> None:
     with pytest.raises(UserError, match=r"6 examples of each side are needed, but the data give 4: lower the sizes"):
-        loop.material(job("kto", 6))
+        loop.data(job("kto", 6))
     for number, row in enumerate(loop.other_side):
         row["prompt"] = "" if number < 3 else "another question"
-    with pytest.raises(UserError, match="4 pairs of answers to the same prompt are needed, but the data give 3"):
-        loop.material(job("dpo", 4))
+    with pytest.raises(UserError, match="4 pairs of responses to the same prompt are needed, but the data give 3"):
+        loop.data(job("dpo", 4))
     with pytest.raises(UserError, match="5 prompts are needed, but the data give 4"):
-        loop.material(job("ppo", 5))
+        loop.data(job("ppo", 5))
 
 
-def test_answers_must_fit(loop: Loop) -> None:
+def test_responses_must_fit(loop: Loop) -> None:
     prompts = copy.deepcopy(loop.prompts)
     prompts[1]["prompt"] = "long " * 40
     loop.prompts = prompts
     with pytest.raises(UserError, match=r"max_length is 40, but prompt 1 takes \d+ tokens .* raise max_length"):
-        loop.material(job("ppo", 4))
+        loop.data(job("ppo", 4))
 
 
 def test_examples_at_the_start_of_the_order_are_left_out(
@@ -189,9 +192,9 @@ def test_examples_at_the_start_of_the_order_are_left_out(
 ) -> None:
     rows = plain(sentences)
     sft = job("dpo", 6).model_copy(update={"settings": job("dpo", 6).settings.model_copy(update={"algorithm": Sft()})})
-    whole = answers(sft, tokenizer, [rows]).batches
-    rest = answers(sft.model_copy(update={"sizes": (0, 4), "skip": 2}), tokenizer, [rows]).batches
+    whole = responses(sft, tokenizer, [rows]).batches
+    rest = responses(sft.model_copy(update={"sizes": (0, 4), "skip": 2}), tokenizer, [rows]).batches
     assert [batch.identities for batch in rest] == [batch.identities for batch in whole[1:]]
     assert all(torch.equal(one.tokens, other.tokens) for one, other in zip(rest, whole[1:], strict=True))
     with pytest.raises(UserError, match="6 examples behind the first 3 are needed, but the data give 5"):
-        answers(sft.model_copy(update={"skip": 3}), tokenizer, [rows])
+        responses(sft.model_copy(update={"skip": 3}), tokenizer, [rows])

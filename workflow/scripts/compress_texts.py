@@ -7,8 +7,8 @@ from elasticity.core.tables import write_table
 from elasticity.evaluation.arithmetic_coding import pack, unpack
 from elasticity.evaluation.compression import check_window, rates, read_texts
 from elasticity.evaluation.corpora import held_out_texts
-from elasticity.evaluation.jobs import CodingJob
-from elasticity.evaluation.schemas import CODING
+from elasticity.evaluation.jobs import ArithmeticCodingJob
+from elasticity.evaluation.schemas import ARITHMETIC_CODING
 from elasticity.models.loading import load_for_measuring, one_thread
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command
@@ -16,10 +16,10 @@ from elasticity.runtime.journal import is_first_process
 from elasticity.runtime.progress import progress
 from elasticity.runtime.sharding import collect, share
 
-with Command(__doc__, CodingJob, "base", "texts", output="codes") as command:
+with Command(__doc__, ArithmeticCodingJob, "base", "texts", output="codes") as command:
     one_thread()
     job = command.job
-    folder = command.path("base") / str(job.base_rung)
+    folder = command.path("base") / str(job.base_checkpoint)
     model, tokenizer = load_for_measuring(folder), load_tokenizer(folder)
     check_window(job.reading, model, folder)
     chosen = []
@@ -50,5 +50,5 @@ with Command(__doc__, CodingJob, "base", "texts", output="codes") as command:
         )
     rows = collect(rows)
     if is_first_process():
-        write_table(command.path("codes"), rows, CODING)
+        write_table(command.path("codes"), rows, ARITHMETIC_CODING)
     print(f"{len(rows)} texts packed and restored")

@@ -7,26 +7,26 @@ from elasticity.models.loading import new_model, one_thread
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command
 from elasticity.runtime.journal import is_first_process
-from elasticity.training.datasets import amounts, answers_once, mixed
+from elasticity.training.datasets import amounts, mixed, responses_once
 from elasticity.training.jobs import JointJob
 from elasticity.training.objectives import CodeLength
 from elasticity.training.run import RunFiles, run
 from elasticity.training.schemas import AMOUNTS
 
-FILES = ("texts", "first", "second", "tokenizer")
+FILES = ("texts", "alignment", "inverse", "tokenizer")
 
-with Command(__doc__, JointJob, *FILES, "amounts", "losses", "metrics", "state", output="rungs") as command:
+with Command(__doc__, JointJob, *FILES, "amounts", "losses", "metrics", "state", output="checkpoints") as command:
     one_thread()
     job, settings = command.job, command.job.model.optimization
     tokenizer = load_tokenizer(command.path("tokenizer"))
-    texts, first, second = (read_rows(command.path(name), EXAMPLES) for name in FILES[:3])
+    texts, alignment, inverse = (read_rows(command.path(name), EXAMPLES) for name in FILES[:3])
     corpora = [
         pretraining_sequences(job.model, tokenizer, texts),
-        answers_once(job.first, tokenizer, [first]),
-        answers_once(job.second, tokenizer, [second]),
+        responses_once(job.alignment, tokenizer, [alignment]),
+        responses_once(job.inverse, tokenizer, [inverse]),
     ]
     if is_first_process():
-        write_table(command.path("amounts"), [job.cell.row(job.base, job.rung) | amounts(corpora)], AMOUNTS)
+        write_table(command.path("amounts"), [job.cell.row(job.base, job.checkpoint) | amounts(corpora)], AMOUNTS)
     batches = batched(mixed(corpora, job.cell.seed), settings.batch_size, tokenizer.pad_token_id)
     model = new_model(job.model.model_copy(update={"seed": job.cell.seed}), tokenizer)
     run(
@@ -34,7 +34,7 @@ with Command(__doc__, JointJob, *FILES, "amounts", "losses", "metrics", "state",
         tokenizer=tokenizer,
         batches=batches,
         objective=CodeLength(),
-        rungs={len(batches): str(job.rung)},
+        checkpoints={len(batches): str(job.checkpoint)},
         settings=settings,
         files=RunFiles.of(command, [command.path(name) for name in FILES]),
     )

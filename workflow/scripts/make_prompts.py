@@ -1,4 +1,4 @@
-"""Cut prompts: the first few tokens of each text of a pool."""
+"""Cut prompts: the first few tokens of each text of a split."""
 
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.jobs import PromptJob

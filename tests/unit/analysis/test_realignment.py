@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import rebound_seeds
-from elasticity.analysis.jobs import ThirdJudgeJob
+from elasticity.analysis.jobs import RealignmentTableJob
+from elasticity.analysis.realignment import reached, realignment_seeds, realignment_table, return_table, returns
 from elasticity.analysis.tables import read_csv, write_csv
-from elasticity.analysis.third_stage import reached, return_table, returns, third_seeds, third_table
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.schemas import SCORES
 
 TUNING = FineTuning(learning_rate=1e-3, batch_size=4, max_length=8)
 EXPERIMENT = Rebound(
-    task="reviews", bases=("nano",), first_sizes=(8, 16), second_sizes=(0, 6), third_sizes=(0, 8, 16, 32)
+    task="reviews", bases=("nano",), alignment_sizes=(8, 16), inverse_sizes=(0, 6), realignment_sizes=(0, 8, 16, 32)
 )
 
 
-def job_of(**changes: Any) -> ThirdJudgeJob:
+def job_of(**changes: Any) -> RealignmentTableJob:
     experiment = EXPERIMENT.model_copy(update=changes)
-    return ThirdJudgeJob(experiment=experiment, seeds=(1, 2), second_side=TUNING, third_stage=TUNING)
+    return RealignmentTableJob(experiment=experiment, seeds=(1, 2), inverse=TUNING, realignment=TUNING)
 
 
 JOB = job_of()
@@ -32,22 +32,29 @@ JOB = job_of()
 
 def cell(score: float, seed: int | None = None, **where: Any) -> list[dict[str, Any]]:
     """Two prompts whose scores have this mean."""
-    sides = {"first_side": "positive", "first_recipe": "first", "second_recipe": "second", "seed": seed}
+    sides = {"alignment_side": "positive", "alignment_recipe": "alignment", "inverse_recipe": "inverse", "seed": seed}
     cell = {"base": "nano", **dict.fromkeys(SCORES.names[1:-2])} | (sides if seed else {}) | where
     return [cell | {"prompt_id": f"p{i}", "score": score + d} for i, d in enumerate((-0.1, 0.1))]
 
 
 def way(seed: int, first: int, aligned: float, end: float, back: list[float], **more: Any) -> list[dict[str, Any]]:
-    rows = cell(aligned, seed, first_size=first, second_size=0) + cell(end, seed, first_size=first, second_size=6)
+    rows = cell(aligned, seed, alignment_size=first, inverse_size=0) + cell(
+        end, seed, alignment_size=first, inverse_size=6
+    )
     for size, score in zip((0, 8, 16, 32), (end, *back), strict=True):
-        where = {"first_size": first, "second_size": 6, "third_size": size, "third_recipe": "first"}
+        where = {
+            "alignment_size": first,
+            "inverse_size": 6,
+            "realignment_size": size,
+            "realignment_recipe": "alignment",
+        }
         rows += cell(score, seed, **(where | more))
     return rows
 
 
 @pytest.fixture
 def scores() -> pd.DataFrame:
-    """The base at 0.5; after 8 positives 0.6, after 16 0.8; then 0.4; the way back is 0.4 and a third-stage curve."""
+    """The base at 0.5; after 8 positives 0.6, after 16 0.8; then 0.4; the way back is 0.4 and a realignment curve."""
     rows = cell(0.5)
     for seed in (1, 2):
         rows += way(seed, 8, 0.6, 0.4, [0.45, 0.55, 0.7])
@@ -56,9 +63,9 @@ def scores() -> pd.DataFrame:
 
 
 def test_cells_and_what_they_are_set_beside(scores: pd.DataFrame) -> None:
-    table = third_table(third_seeds(scores, JOB), JOB)
-    assert table["third_size"].tolist() == [0, 8, 16, 32] * 2
-    assert table["third_updates"].tolist() == [0, 2, 4, 8] * 2
+    table = realignment_table(realignment_seeds(scores, JOB), JOB)
+    assert table["realignment_size"].tolist() == [0, 8, 16, 32] * 2
+    assert table["realignment_updates"].tolist() == [0, 2, 4, 8] * 2
     assert (table["seeds"] == 2).all()
     np.testing.assert_allclose(table["score"], [0.4, 0.45, 0.55, 0.7, 0.4, 0.5, 0.55, 0.59])
     np.testing.assert_allclose(table["aligned"], [0.6] * 4 + [0.8] * 4)
@@ -66,32 +73,34 @@ def test_cells_and_what_they_are_set_beside(scores: pd.DataFrame) -> None:
     assert (table["score_low"] <= table["score"]).all()
 
 
-def test_the_end_of_the_second_side_is_size_0_even_if_no_rung_is(scores: pd.DataFrame) -> None:
-    without = scores[scores["third_size"] != 0]
+def test_the_end_of_the_second_side_is_size_0_even_if_no_checkpoint_is(scores: pd.DataFrame) -> None:
+    without = scores[scores["realignment_size"] != 0]
     pd.testing.assert_frame_equal(
-        third_seeds(without, job_of(third_sizes=(8, 16, 32))), third_seeds(scores, JOB), check_dtype=False
+        realignment_seeds(without, job_of(realignment_sizes=(8, 16, 32))),
+        realignment_seeds(scores, JOB),
+        check_dtype=False,
     )
 
 
 def test_other_third_stages_do_not_count(scores: pd.DataFrame) -> None:
     others = [
-        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], third_recipe="other")[4:],
-        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], second_size=5)[4:],
+        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], realignment_recipe="other")[4:],
+        *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], inverse_size=5)[4:],
         *way(3, 8, 0.6, 0.4, [0.9, 0.9, 0.9]),
         *way(1, 4, 0.6, 0.4, [0.9, 0.9, 0.9]),
     ]
     more = pd.concat([scores, pd.DataFrame(others)])
-    pd.testing.assert_frame_equal(third_seeds(more, JOB), third_seeds(scores, JOB))
+    pd.testing.assert_frame_equal(realignment_seeds(more, JOB), realignment_seeds(scores, JOB))
 
 
 def test_the_judgement_of_second_sides_ignores_third_stages(scores: pd.DataFrame) -> None:
-    """Whose rows have the sizes of a second side, too."""
-    alone = scores[scores["third_size"].isna()].drop(columns=["third_size", "third_recipe"])
+    """Whose rows have the sizes of an inverse stage, too."""
+    alone = scores[scores["realignment_size"].isna()].drop(columns=["realignment_size", "realignment_recipe"])
     pd.testing.assert_frame_equal(rebound_seeds(scores, JOB), rebound_seeds(alone, JOB))
 
 
 def test_half_of_what_was_lost(scores: pd.DataFrame) -> None:
-    measures = returns(third_seeds(scores, JOB), JOB).set_index(["seed", "first_size", "measure"])
+    measures = returns(realignment_seeds(scores, JOB), JOB).set_index(["seed", "alignment_size", "measure"])
     assert measures["pair"].eq("").all()
     assert measures.loc[(1, 8, "lost"), "value"] == pytest.approx(0.2)
     # 0.5 is half way from 0.45 at 8 to 0.55 at 16; the base model was there from the start
@@ -103,31 +112,33 @@ def test_half_of_what_was_lost(scores: pd.DataFrame) -> None:
 
 
 def test_the_other_side_first_is_the_same_upside_down(scores: pd.DataFrame) -> None:
-    turned = scores.assign(score=-scores["score"], first_side=scores["first_side"].replace("positive", "negative"))
-    job = job_of(first_side="negative")
-    pd.testing.assert_frame_equal(returns(third_seeds(turned, job), job), returns(third_seeds(scores, JOB), JOB))
+    turned = scores.assign(score=-scores["score"], alignment_side=scores["alignment"].replace("positive", "negative"))
+    job = job_of(direction="reversed")
+    pd.testing.assert_frame_equal(
+        returns(realignment_seeds(turned, job), job), returns(realignment_seeds(scores, JOB), JOB)
+    )
 
 
 def test_nothing_lost_or_nothing_known_is_missing(scores: pd.DataFrame) -> None:
     gained = scores.copy()
-    gained.loc[(gained["second_size"] == 6) & (gained["first_size"] == 8), "score"] += 0.5
-    measures = returns(third_seeds(gained, JOB), JOB)
-    half = measures[measures["measure"] == "return-half"].set_index(["seed", "first_size"])
+    gained.loc[(gained["inverse_size"] == 6) & (gained["alignment_size"] == 8), "score"] += 0.5
+    measures = returns(realignment_seeds(gained, JOB), JOB)
+    half = measures[measures["measure"] == "return-half"].set_index(["seed", "alignment_size"])
     assert half.loc[(1, 8), ["value", "low", "high"]].isna().all()
     assert half.loc[(1, 16), "value"] == 32
-    job = job_of(second_sizes=(6,))
-    blind = returns(third_seeds(scores, job), job)
+    job = job_of(inverse_sizes=(6,))
+    blind = returns(realignment_seeds(scores, job), job)
     assert blind[["value", "low", "high"]].isna().all().all()
 
 
 def test_medians_take_censored_seeds_as_infinite(scores: pd.DataFrame, tmp_path: Path) -> None:
-    table = return_table(returns(third_seeds(scores, JOB), JOB)).set_index(["first_size", "measure"])
+    table = return_table(returns(realignment_seeds(scores, JOB), JOB)).set_index(["alignment_size", "measure"])
     assert table.loc[(16, "return-half"), ["seeds", "median", "censored"]].tolist() == [2, math.inf, 2]
     assert table.loc[(8, "return-half"), "median"] == pytest.approx(8 * 2**0.5)
     assert table.loc[(8, "return-half"), "censored"] == 0
     write_csv(table.reset_index(), tmp_path / "t.csv")
     assert math.isinf(
-        read_csv(tmp_path / "t.csv").set_index(["first_size", "measure"]).loc[(16, "return-half"), "most"]
+        read_csv(tmp_path / "t.csv").set_index(["alignment_size", "measure"]).loc[(16, "return-half"), "most"]
     )
 
 
