@@ -1,9 +1,9 @@
-"""Compare elasticity cards of any studies: a table and a figure."""
+"""Compare the elasticity cards of any studies in a table and a figure."""
 
 import argparse
 from pathlib import Path
 
-from elasticity.analysis.tables import write_table
+from elasticity.analysis.table import write_csv
 from elasticity.core.errors import errors_for_people
 from elasticity.plots.style import save
 from elasticity.report.card_page import compared, compared_figure, read_card
@@ -16,6 +16,6 @@ arguments = parser.parse_args()
 with errors_for_people():
     table = compared(map(read_card, arguments.cards))
     arguments.to.mkdir(parents=True, exist_ok=True)
-    write_table(table, arguments.to / "cards.csv", arguments.to / "cards.html")
+    write_csv(table, arguments.to / "cards.csv")
     save(compared_figure(table), [arguments.to / f"cards.{suffix}" for suffix in ("svg", "pdf", "png")])
-    print(f"Read {arguments.to}/cards.html and {arguments.to}/cards.svg.")
+    print(f"Read {arguments.to}/cards.csv and {arguments.to}/cards.svg.")
