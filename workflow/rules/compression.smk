@@ -62,7 +62,7 @@ use rule training as joint with:
         texts=pipeline.springs.texts,
         alignment="<results>/{task}/splits/{side}.parquet",
         inverse=pipeline.springs.inverse,
-        tokenizer=pipeline.springs.tokenizer,
+        complete=pipeline.springs.tokenizer_file,
     output:
         checkpoints=temp(directory("<results>/<joint>/checkpoints")),
         amounts="<results>/<joint>/amounts.parquet",
@@ -76,6 +76,7 @@ use rule training as joint with:
     resources:
         **pipeline.requests.joint.resources,
     params:
+        files=options(tokenizer=pipeline.springs.tokenizer),
         **spec("train_joint.py", pipeline.springs.joint_job),
 
 

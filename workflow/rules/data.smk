@@ -35,10 +35,11 @@ use rule job as split with:
 use rule job as prompts with:
     input:
         examples=rules.split.output.split,
-        tokenizer=pipeline.data.prompt_tokenizer_file,
+        complete=pipeline.data.prompt_tokenizer_file,
     output:
         prompts="<results>/{task}/prompts/{split}.parquet",
     log:
         "<logs>/{task}/prompts/{split}.log",
     params:
+        files=options(tokenizer=pipeline.data.prompt_tokenizer),
         **spec("make_prompts.py", pipeline.data.prompt_job),

@@ -23,7 +23,7 @@ use rule job as tokenizer with:
 use rule training as pretrain with:
     input:
         texts=pipeline.models.pretraining_split,
-        tokenizer=pipeline.models.tokenizer,
+        complete=pipeline.models.tokenizer_file,
     output:
         checkpoints=directory("<results>/models/{model}/checkpoints"),
         losses="<results>/models/{model}/losses.parquet",
@@ -39,6 +39,7 @@ use rule training as pretrain with:
     resources:
         **pipeline.requests.pretraining.resources,
     params:
+        files=options(tokenizer=pipeline.models.tokenizer),
         **spec("pretrain.py", pipeline.models.pretrain_job),
 
 

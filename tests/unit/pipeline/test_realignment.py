@@ -8,7 +8,8 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import GenerateJob
 from elasticity.pipeline.cost import Budget, Training, workload
-from elasticity.pipeline.rebound import Plan, RealignmentPlan, RealignmentStage
+from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.report import CardPlan, targets
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage, InverseStage

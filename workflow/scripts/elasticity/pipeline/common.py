@@ -9,7 +9,8 @@ from elasticity.config.algorithms import ALGORITHMS
 from elasticity.config.base import Section
 from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
-from elasticity.core.digests import canonical_json, code_digest
+from elasticity.core.code_digest import code_digest
+from elasticity.core.digests import canonical_json
 from elasticity.core.path_patterns import fold
 
 Wildcards = Any
@@ -47,12 +48,13 @@ COMPLETE = "complete"
 """The name of inputs that only say that a folder beside them is whole: no option of a command line."""
 
 
-def options(*names: str, folded: Iterable[str] = ()) -> Callable[..., str]:
+def options(*names: str, folded: Iterable[str] = (), **paths: Callable[[Wildcards], Any]) -> Callable[..., str]:
     """A ``params`` function: the named input and output files of a rule as options of its command line.
 
     ``names`` are those of inputs and outputs; if none is given, all but ``COMPLETE``; ``model_file=a`` becomes
     ``--model-file a``. Inputs in ``folded`` are written as patterns, because a command line has no room for thousands
-    of paths. Every path is quoted for the shell.
+    of paths. ``paths`` are further options that are no inputs, such as a folder of which an input is one file. Every path
+    is quoted for the shell.
     """
     patterns = set(folded)
 
@@ -61,11 +63,17 @@ def options(*names: str, folded: Iterable[str] = ()) -> Callable[..., str]:
         for files in (input, output):
             for name, value in files.items():
                 if name in names if names else name != COMPLETE:
-                    paths = [value] if isinstance(value, str) else list(value)
-                    words += [f"--{name.replace('_', '-')}", *(fold(paths) if name in patterns else paths)]
+                    found = _listed(value)
+                    words += [f"--{name.replace('_', '-')}", *(fold(found) if name in patterns else found)]
+        for name, function in paths.items():
+            words += [f"--{name.replace('_', '-')}", *_listed(function(wildcards))]
         return shlex.join(map(str, words))
 
     return write
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def spec(script: str, job: Callable[..., str], modules: Modules = (), name: str = "") -> dict[str, Any]:

@@ -83,8 +83,12 @@ class ModelJobs(Part):
         return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
 
     def tokenizer(self, wildcards: Wildcards) -> str:
-        """The tokenizer file of the model named by the wildcards."""
-        return f"{self.tokenizer_of(self.pretrained[wildcards.model])}/tokenizer.json"
+        """The folder of the tokenizer of the model named by the wildcards."""
+        return self.tokenizer_of(self.pretrained[wildcards.model])
+
+    def tokenizer_file(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is complete."""
+        return f"{self.tokenizer(wildcards)}/tokenizer.json"
 
     def tokenizer_job(self, wildcards: Wildcards) -> str:
         """Train a tokenizer of the vocabulary size in the wildcards."""

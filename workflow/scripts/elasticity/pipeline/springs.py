@@ -44,8 +44,12 @@ class SpringsJobs(Part):
         return self.models.pretraining_split(self._pretraining(wildcards))
 
     def tokenizer(self, wildcards: Wildcards) -> str:
-        """The tokenizer file of the base model."""
+        """The folder of the base model's tokenizer."""
         return self.models.tokenizer(self._pretraining(wildcards))
+
+    def tokenizer_file(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is complete."""
+        return self.models.tokenizer_file(self._pretraining(wildcards))
 
     def _pretraining(self, wildcards: Wildcards) -> Wildcards:
         return SimpleNamespace(model=self.study.bases[wildcards.base][0])
