@@ -32,7 +32,7 @@ use rule model_job as generate_base with:
     input:
         checkpoints=ancient(pipeline.models.base_checkpoints),
         weak=ancient(pipeline.models.weak_checkpoints),
-        complete=[pipeline.models.base_metrics, pipeline.models.weak_metrics],
+        complete=pipeline.models.base_and_weak_metrics,
         prompts="<results>/{task}/prompts/prompts.parquet",
     output:
         responses="<results>/{task}/rebound/{base}/responses.parquet",

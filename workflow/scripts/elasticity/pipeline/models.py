@@ -72,6 +72,10 @@ class ModelJobs(Part):
         contrast = self.study.sampling.contrast
         return [self.metrics_of(contrast.weak)] if contrast else []
 
+    def base_and_weak_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The files that say that the checkpoints of the base model and of the weak one are complete."""
+        return [self.base_metrics(wildcards), *self.weak_metrics(wildcards)]
+
     def weak_checkpoint(self, sampling: Sampling) -> int | None:
         """The checkpoint of the weak model; None without contrastive decoding."""
         return self.study.bases[sampling.contrast.weak][1] if sampling.contrast else None
