@@ -24,7 +24,11 @@ use rule training as alignment with:
     resources:
         **pipeline.requests.alignment.resources,
     params:
-        **spec("finetune.py", pipeline.rebound.alignment_job, pipeline.rebound.alignment_algorithm),
+        **spec(
+            "finetune.py",
+            pipeline.rebound.alignment_job,
+            pipeline.rebound.alignment_algorithm,
+        ),
 
 
 # Generate responses to the prompts with a base model.

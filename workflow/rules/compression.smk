@@ -76,8 +76,8 @@ use rule training as joint with:
     resources:
         **pipeline.requests.joint.resources,
     params:
-        files=options(tokenizer=pipeline.springs.tokenizer),
         **spec("train_joint.py", pipeline.springs.joint_job),
+        files=options(tokenizer=pipeline.springs.tokenizer),
 
 
 # Measure a jointly trained model as the others, beside the base model.

@@ -15,8 +15,8 @@ use rule download as fetch with:
     log:
         "<logs>/{task}/fetch.log",
     params:
-        files=options("examples", "counts"),
         **spec("fetch_data.py", pipeline.data.fetch_job, pipeline.data.format_module),
+        files=options("examples", "counts"),
 
 
 # Take the examples of one split.
@@ -41,5 +41,5 @@ use rule job as prompts with:
     log:
         "<logs>/{task}/prompts/{split}.log",
     params:
-        files=options(tokenizer=pipeline.data.prompt_tokenizer),
         **spec("make_prompts.py", pipeline.data.prompt_job),
+        files=options(tokenizer=pipeline.data.prompt_tokenizer),

@@ -1,6 +1,5 @@
 """One rule for each figure: `rebound_figure`, `verdicts_figure`, ... A figure is a function in elasticity/plots."""
 
-
 for figure in pipeline.figures:
 
     # What the figure is drawn from, and for which experiments, stands beside its function.
@@ -18,7 +17,7 @@ for figure in pipeline.figures:
         conda:
             "../../envs/elasticity.yaml"
         params:
-            files=options(),
             **spec("figure.py", figure.job, figure.modules, figure.name),
+            files=options(),
         shell:
             'python "$SCRIPTS"/{params.script} {params.job:q} {params.files} > {log:q} 2>&1'

@@ -21,7 +21,11 @@ use rule training as inverse with:
     resources:
         **pipeline.requests.inverse.resources,
     params:
-        **spec("finetune.py", pipeline.rebound.inverse_job, pipeline.rebound.inverse_algorithm),
+        **spec(
+            "finetune.py",
+            pipeline.rebound.inverse_job,
+            pipeline.rebound.inverse_algorithm,
+        ),
 
 
 # Generate responses to the prompts with every checkpoint of an inverse stage.
@@ -78,5 +82,5 @@ use rule model_job as text_statistics with:
     resources:
         **pipeline.requests.text_statistics.resources,
     params:
-        files=options(folded=["responses"]),
         **spec("text_statistics.py", pipeline.text_statistics.job),
+        files=options(folded=["responses"]),

@@ -15,8 +15,8 @@ use rule job as tokenizer with:
     log:
         "<logs>/{task}/tokenizers/{vocabulary}.log",
     params:
-        files=options("texts", "tokenizer"),
         **spec("train_tokenizer.py", pipeline.models.tokenizer_job),
+        files=options("texts", "tokenizer"),
 
 
 # Pre-train a model; its checkpoints are base models, too.
@@ -39,8 +39,8 @@ use rule training as pretrain with:
     resources:
         **pipeline.requests.pretraining.resources,
     params:
-        files=options(tokenizer=pipeline.models.tokenizer),
         **spec("pretrain.py", pipeline.models.pretrain_job),
+        files=options(tokenizer=pipeline.models.tokenizer),
 
 
 # Download a model from the hub, unless the hub's cache has it.
@@ -98,7 +98,9 @@ use rule training as tune_model with:
     resources:
         **pipeline.requests.warm_up.resources,
     params:
-        **spec("finetune.py", pipeline.models.tuned_job, pipeline.models.tuned_algorithm),
+        **spec(
+            "finetune.py", pipeline.models.tuned_job, pipeline.models.tuned_algorithm
+        ),
 
 
 # Measure the base models of a task on held-out text of each corpus.
@@ -118,5 +120,5 @@ use rule model_job as bits_per_byte with:
     resources:
         **pipeline.requests.bits_per_byte.resources,
     params:
-        files=options("texts", "lengths"),
         **spec("bits_per_byte.py", pipeline.models.bits_per_byte_job),
+        files=options("texts", "lengths"),

@@ -37,8 +37,8 @@ use rule job as card with:
     log:
         "<logs>/cards/{base}.log",
     params:
-        files=options(folded=["metrics"]),
         **spec("card.py", pipeline.report.card_job),
+        files=options(folded=["metrics"]),
 
 
 # Write the page of everything that the study is run for.
@@ -52,5 +52,5 @@ use rule job as report_page with:
     log:
         "<logs>/report.log",
     params:
-        files=options("provenance", "template", "page"),
         **spec("report.py", pipeline.report.page_job, pipeline.report.described_in),
+        files=options("provenance", "template", "page"),

@@ -20,7 +20,11 @@ use rule training as slices with:
     resources:
         **pipeline.requests.slices.resources,
     params:
-        **spec("finetune.py", pipeline.resistance.slices_job, pipeline.resistance.slices_algorithm),
+        **spec(
+            "finetune.py",
+            pipeline.resistance.slices_job,
+            pipeline.resistance.slices_algorithm,
+        ),
 
 
 # Generate the twin data sets from D4's prompts, and the responses to measure on from held-out prompts.
@@ -80,7 +84,11 @@ use rule training as tune with:
     resources:
         **pipeline.requests.tuning.resources,
     params:
-        **spec("finetune.py", pipeline.resistance.tune_job, pipeline.resistance.tuning_algorithm),
+        **spec(
+            "finetune.py",
+            pipeline.resistance.tune_job,
+            pipeline.resistance.tuning_algorithm,
+        ),
 
 
 # Measure the tuned models and the slices themselves on the slices' responses.

@@ -78,5 +78,5 @@ use rule model_job as score with:
     resources:
         **pipeline.requests.scoring.resources,
     params:
-        files=options(folded=["responses"]),
         **spec("score.py", pipeline.scores.job),
+        files=options(folded=["responses"]),

@@ -1,6 +1,5 @@
 """One rule for each table: `rebound_table`, `measures_table`, ... A table is a module of elasticity/analysis/tables."""
 
-
 for table in pipeline.tables:
 
     # What the table is, its inputs and outputs stand in its module and in elasticity/pipeline/tables.py.
@@ -18,7 +17,7 @@ for table in pipeline.tables:
         conda:
             "../../envs/elasticity.yaml"
         params:
-            files=options(folded=table.folded),
             **spec("table.py", table.job, table.modules, table.name),
+            files=options(folded=table.folded),
         shell:
             'python "$SCRIPTS"/{params.script} {params.job:q} {params.files} > {log:q} 2>&1'
