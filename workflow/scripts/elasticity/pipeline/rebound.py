@@ -11,7 +11,6 @@ from elasticity.config import cells
 from elasticity.config.base import opposite
 from elasticity.config.experiments import InverseData, Rebound, inverse_data
 from elasticity.config.study import Study
-from elasticity.config.training import PREFERENCES, Ppo
 from elasticity.evaluation.jobs import BitsPerByteJob, DivergenceJob, GenerateJob
 from elasticity.pipeline import runs
 from elasticity.pipeline.materials import MaterialsPlan, Wildcards, table_and_figure, to_json
@@ -134,12 +133,12 @@ class Plan(MaterialsPlan):
     def inverse_splits(self, wildcards: Wildcards) -> list[str]:
         """The examples of the inverse stage; for preferences those of the alignment stage, too."""
         chosen = f"{self.results}/{self.inverse_data(wildcards).examples}"
-        compares = self.study.recipe(wildcards.inverse_recipe).algorithm.kind in PREFERENCES
+        compares = self.study.recipe(wildcards.inverse_recipe).algorithm.compares_sides
         return [chosen, f"{self.results}/{wildcards.task}/splits/{wildcards.side}.parquet"] if compares else [chosen]
 
     def inverse_prompts(self, wildcards: Wildcards) -> list[str]:
         """What PPO draws responses to."""
-        if self.study.recipe(wildcards.inverse_recipe).algorithm.kind != "ppo":
+        if not self.study.recipe(wildcards.inverse_recipe).draws:
             return []
         return [f"{self.results}/{wildcards.task}/prompts/{opposite(wildcards.side)}.parquet"]
 
@@ -160,7 +159,7 @@ class Plan(MaterialsPlan):
         settings = self.study.recipe(wildcards.inverse_recipe)
         score_model = self.study.tasks[wildcards.task].score_model
         reward = None
-        if isinstance(settings.algorithm, Ppo) and score_model:
+        if settings.draws and score_model:
             reward = Reward(score_model=score_model, side=opposite(wildcards.side))
         job = FineTuneJob(
             start=wildcards.alignment_size,
