@@ -10,6 +10,7 @@ from pydantic import (
     model_validator,
 )
 
+from elasticity.config.algorithms import ALGORITHMS, AnyAlgorithm
 from elasticity.config.base import Name, Section
 
 Precision = Literal["auto", "bf16", "fp32"]
@@ -54,53 +55,6 @@ class Optimization(Section):
         return 0
 
 
-class Sft(Section):
-    """Supervised fine-tuning: the likelihood of the responses."""
-
-    kind: Literal["sft"] = "sft"
-
-
-class Dpo(Section):
-    """Direct preference optimization (Rafailov et al. 2023, eq. 7): responses of this side over those of the other."""
-
-    kind: Literal["dpo"]
-    beta: PositiveFloat = 0.1
-
-
-class Kto(Section):
-    """Kahneman-Tversky optimization (Ethayarajh et al. 2024, eq. 8): this side is desirable, the other is not."""
-
-    kind: Literal["kto"]
-    beta: PositiveFloat = 0.1
-    desirable: PositiveFloat = Field(1.0, description="Weight of desirable examples")
-    undesirable: PositiveFloat = Field(1.0, description="Weight of undesirable examples")
-
-
-class SimPo(Section):
-    """Simple preference optimization (Meng et al. 2024, eq. 6): mean log-probabilities, no reference model."""
-
-    kind: Literal["simpo"]
-    beta: PositiveFloat = 2.0
-    margin: float = Field(1.0, ge=0, description="Gamma, the target margin of the reward")
-
-
-class Ppo(Section):
-    """Proximal policy optimization (Schulman et al. 2017, eq. 7) of the score, less a penalty on the KL."""
-
-    kind: Literal["ppo"]
-    beta: PositiveFloat = Field(0.05, description="Weight of the KL penalty")
-    clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio")
-    passes: PositiveInt = Field(4, description="Optimizer updates on each batch of responses")
-    new_tokens: PositiveInt = Field(32, description="Of each response that is drawn")
-
-
-PREFERENCES = ("dpo", "kto", "simpo")
-"""Algorithms that learn from the responses of both sides."""
-
-
-Algorithm = Annotated[Sft | Dpo | Kto | SimPo | Ppo, Field(discriminator="kind")]
-
-
 class Lora(Section):
     """Low-rank adapters on all linear layers instead of full fine-tuning; checkpoints are merged models."""
 
@@ -121,7 +75,10 @@ class Data(Section):
 class FineTuning(Optimization):
     """Fine-tuning of all weights, or of adapters, with the loss on the response only."""
 
-    algorithm: Algorithm = Sft()
+    algorithm: AnyAlgorithm = Field(
+        default_factory=lambda: ALGORITHMS["sft"].model_validate({"kind": "sft"}),
+        json_schema_extra={"default": {"kind": "sft"}},
+    )
     lora: Lora | None = None
     data: Data | None = Field(None, description="Of an inverse stage; null: the opposite side of its own task")
     epochs: PositiveInt = 1
@@ -158,20 +115,17 @@ class FineTuning(Optimization):
 
     @property
     def rows(self) -> int:
-        """See ``Optimization``: an example of a preference is a pair."""
-        return 2 if self.algorithm.kind in PREFERENCES else 1
+        """See ``Optimization``."""
+        return self.algorithm.sequences_per_example
 
     @property
     def draws(self) -> int:
         """See ``Optimization``."""
-        return self.algorithm.new_tokens if isinstance(self.algorithm, Ppo) else 0
+        return self.algorithm.drawn_tokens
 
     @model_validator(mode="after")
-    def _has_responses_to_compare(self) -> "FineTuning":
-        if self.draws and self.batch_size < 2:
-            raise ValueError(
-                "ppo compares the responses of a batch with their mean: it needs a batch_size of 2 or more"
-            )
+    def _has_large_enough_batches(self) -> "FineTuning":
+        self.algorithm.check_batch_size(self.batch_size)
         return self
 
     @model_validator(mode="after")
@@ -196,8 +150,7 @@ class FineTuning(Optimization):
 
     def updates(self, examples: int) -> int:
         """Optimizer updates that so many examples make, all epochs together; the last batch may be smaller."""
-        passes = self.algorithm.passes if isinstance(self.algorithm, Ppo) else 1
-        return passes * -(-examples * self.epochs // self.batch_size)
+        return self.algorithm.updates_per_batch * -(-examples * self.epochs // self.batch_size)
 
     def first_epoch_updates(self, examples: int) -> int:
         """The first of them, after which every example was seen; the last may hold examples of the second epoch."""

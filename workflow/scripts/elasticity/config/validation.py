@@ -11,7 +11,7 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
 from elasticity.config.splits import split_mistakes
 from elasticity.config.study import RESERVED, Study, Task, checkpoints
-from elasticity.config.training import PREFERENCES, FineTuning, Ppo
+from elasticity.config.training import FineTuning
 from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes
 
 
@@ -110,12 +110,13 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
         yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
         yield from _no_room(study, f"{where}.{stage}_recipe", task, settings)
     first, second = rebound.alignment_sizes[-1] + max(rebound.realignment_sizes, default=0), rebound.inverse_sizes[-1]
-    if (kind := study.recipe(rebound.inverse_recipe).algorithm.kind) in PREFERENCES:
+    algorithm = study.recipe(rebound.inverse_recipe).algorithm
+    if algorithm.compares_sides:
         first = max(first, second)
         if rebound.realignment_sizes:
             yield (
-                f"{where}.realignment_sizes: the way back is over examples that no stage has seen, but {kind} shows "
-                "those of the alignment stage as the worse ones: use sft as the inverse stage, or leave them out"
+                f"{where}.realignment_sizes: the way back is over examples that no stage has seen, but {algorithm.kind} "
+                "shows those of the alignment stage as the worse ones: use sft as the inverse stage, or leave them out"
             )
     yield from _missing_examples(study, where, rebound.task, rebound.alignment_side, first)
     if data.continues:
@@ -152,9 +153,9 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
 
 def _no_room(study: Study, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
     """Behind a prompt for a response. Examples have prompts if those are questions; the others only give some."""
-    prompts, algorithm = study.tasks[task].prompts, settings.algorithm
-    longest, response = 1 + study.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
-    prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
+    prompts, drawn = study.tasks[task].prompts, settings.algorithm.drawn_tokens
+    longest, response = 1 + study.tasks[task].prompt_tokens, drawn or 1
+    prompted = to_prompts or isinstance(prompts, Questions) or drawn > 0
     if prompted and settings.max_length < longest + response:
         yield (
             f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} "

@@ -6,7 +6,6 @@ from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config import cells
 from elasticity.config.base import opposite
 from elasticity.config.experiments import InverseData, Rebound, inverse_data
-from elasticity.config.training import PREFERENCES, Ppo
 from elasticity.evaluation.jobs import DivergenceJob, GenerateJob
 from elasticity.pipeline import runs
 from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
@@ -119,12 +118,12 @@ class ReboundJobs(Part):
     def inverse_splits(self, wildcards: Wildcards) -> list[str]:
         """The examples of the inverse stage; for preference algorithms those of the alignment stage, too."""
         chosen = f"{self.results}/{self.inverse_data(wildcards).examples}"
-        compares = self.study.recipe(wildcards.inverse_recipe).algorithm.kind in PREFERENCES
+        compares = self.study.recipe(wildcards.inverse_recipe).algorithm.compares_sides
         return [chosen, f"{self.results}/{wildcards.task}/splits/{wildcards.side}.parquet"] if compares else [chosen]
 
     def inverse_prompts(self, wildcards: Wildcards) -> list[str]:
-        """The prompts to which PPO generates responses; none for other algorithms."""
-        if self.study.recipe(wildcards.inverse_recipe).algorithm.kind != "ppo":
+        """The prompts to which the algorithm draws responses; none if it draws none."""
+        if not self.study.recipe(wildcards.inverse_recipe).draws:
             return []
         return [f"{self.results}/{wildcards.task}/prompts/{opposite(wildcards.side)}.parquet"]
 
@@ -145,7 +144,7 @@ class ReboundJobs(Part):
         settings = self.study.recipe(wildcards.inverse_recipe)
         score_model = self.study.tasks[wildcards.task].score_model
         reward = None
-        if isinstance(settings.algorithm, Ppo) and score_model:
+        if settings.draws and score_model:
             reward = Reward(score_model=score_model, side=opposite(wildcards.side))
         job = FineTuneJob(
             start=wildcards.alignment_size,

@@ -8,7 +8,7 @@ import math
 
 from elasticity.config.hardware import Hardware, peak_tflops
 from elasticity.config.sampling import Sampling
-from elasticity.config.training import FineTuning, Optimization, Ppo
+from elasticity.config.training import FineTuning, Optimization
 from elasticity.models.shapes import Shape
 from elasticity.resources.flops import training_flops_per_token
 from elasticity.resources.memory import offloaded_parts, states, training_bytes
@@ -127,13 +127,13 @@ def _memory_mb(bytes_of_each: float, processes: int, hardware: Hardware, attempt
 def passes(settings: Optimization) -> tuple[int, int]:
     """For each example: sequences that are trained on, and sequences that are only measured.
 
-    A pair holds two responses. A reference model measures each response once; KTO measures a mismatched one beside each,
-    with both models. PPO trains on each response several times, after the model and that at the start measured it.
+    Both follow from what the training algorithm declares: an example of a preference algorithm is a pair of responses,
+    a reference model measures each response, and PPO trains on each batch several times.
     """
-    algorithm = settings.algorithm if isinstance(settings, FineTuning) else None
-    if isinstance(algorithm, Ppo):
-        return algorithm.passes, 2
-    return {"dpo": (2, 2), "simpo": (2, 0), "kto": (2, 6)}.get(algorithm.kind if algorithm else "sft", (1, 0))
+    if not isinstance(settings, FineTuning):
+        return 1, 0
+    algorithm = settings.algorithm
+    return algorithm.sequences_per_example * algorithm.updates_per_batch, algorithm.measured_sequences
 
 
 def training_s(
