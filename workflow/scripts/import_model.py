@@ -2,9 +2,10 @@
 
 import json
 
-from elasticity.models.importing import load, source_of
+from elasticity.models.importing import load
 from elasticity.models.jobs import ImportJob
 from elasticity.models.loading import probe_nats, save
+from elasticity.models.sources import source_of
 from elasticity.runtime.command import Command
 
 with Command(__doc__, ImportJob, "fetched", "metrics", output="checkpoints") as command:

@@ -21,9 +21,9 @@ from elasticity.core.digests import canonical_json
 from elasticity.core.errors import UserError
 from elasticity.data.jobs import FetchJob, PromptJob, QuestionJob, SplitJob
 from elasticity.evaluation.jobs import ScoreModelJob
-from elasticity.models.importing import source_of
 from elasticity.models.jobs import FetchModelJob, FetchScoreModelJob, ImportJob, TokenizerJob
 from elasticity.models.shapes import shape_of
+from elasticity.models.sources import source_of
 from elasticity.report.provenance import ProvenanceJob
 from elasticity.training.jobs import FineTuneJob, PretrainJob
 
