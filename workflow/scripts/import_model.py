@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
-from elasticity.models.importing import load, source_of
+from elasticity.models.importing import load
 from elasticity.models.jobs import ImportJob
 from elasticity.models.loading import probe_nats, save
+from elasticity.models.sources import source_of
 from elasticity.runtime.command import Command
 
 with Command(__doc__, ImportJob, "metrics", output="checkpoints", optional=("source",)) as command:

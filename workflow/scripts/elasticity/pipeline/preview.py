@@ -11,7 +11,8 @@ from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
 from elasticity.data.examples import Example, training_examples
 from elasticity.data.schemas import EXAMPLES
-from elasticity.models.importing import load_imported_tokenizer, source_of
+from elasticity.models.importing import load_imported_tokenizer
+from elasticity.models.sources import source_of
 from elasticity.models.tokenizer import load_tokenizer
 
 
