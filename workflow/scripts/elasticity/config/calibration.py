@@ -12,16 +12,29 @@ class Calibration(Section):
     0 to 1.
     """
 
-    draws: int = Field(500, ge=50, description="Number of simulated experiments of each kind. More give more precise error rates")
+    draws: int = Field(
+        500, ge=50, description="Number of simulated experiments of each kind. More give more precise error rates"
+    )
     base: float = Field(0.5, gt=0, lt=1, description="Score of the base model")
     gain: float = Field(0.25, gt=0, lt=1, description="How far the alignment stage with the largest P raises the score")
     fall: float = Field(0.15, gt=0, lt=1, description="How far below the base model's score a long inverse stage ends")
-    rebound: float = Field(0.15, gt=0, lt=1, description="How much lower than that the largest P ends where a rebound is simulated")
+    rebound: float = Field(
+        0.15, gt=0, lt=1, description="How much lower than that the largest P ends where a rebound is simulated"
+    )
     run_offset: NonNegativeFloat = Field(0.03, description="Standard deviation of a run's score between seeds")
-    run_rate: NonNegativeFloat = Field(0.3, description="Standard deviation of the logarithm of a run's rate between seeds")
-    prompt_spread: float = Field(0.5, ge=0, le=1, description="How much prompts differ in their mean score. 0: not at all")
-    nats: PositiveFloat = Field(0.1, description="Gap in KL and in entropy between forward and inverse, in nats per token, where one is simulated")
-    run_nats: PositiveFloat = Field(0.05, description="Standard deviation between seeds of a code length, in nats per token")
+    run_rate: NonNegativeFloat = Field(
+        0.3, description="Standard deviation of the logarithm of a run's rate between seeds"
+    )
+    prompt_spread: float = Field(
+        0.5, ge=0, le=1, description="How much prompts differ in their mean score. 0: not at all"
+    )
+    nats: PositiveFloat = Field(
+        0.1,
+        description="Gap in KL and in entropy between forward and inverse, in nats per token, where one is simulated",
+    )
+    run_nats: PositiveFloat = Field(
+        0.05, description="Standard deviation between seeds of a code length, in nats per token"
+    )
 
     @model_validator(mode="after")
     def _are_shares(self) -> "Calibration":

@@ -90,9 +90,7 @@ class Claim(Section):
 
     hypothesis: Text = Field(description="The claim in words, as the report shows it")
     experiment: Name = Field(description="The experiment to measure: one of `rebound` or `resistance`")
-    measure: Measure = Field(
-        description="The measure. Scores are oriented so that the alignment stage raises them"
-    )
+    measure: Measure = Field(description="The measure. Scores are oriented so that the alignment stage raises them")
     over: Over = Field(
         "value",
         description="The effect. value: the measure itself; sizes: its difference between the largest and the smallest "
@@ -106,11 +104,14 @@ class Claim(Section):
     )
     direction: Literal["greater", "less"] = Field(description="greater: the effect is above the margin; less: below it")
     margin: float = Field(0.0, description="The margin, in the unit of the measure")
-    role: Role = Field(description="How p-values are adjusted over all claims of this role. confirmatory: Holm; exploratory: "
-        "Benjamini-Hochberg")
+    role: Role = Field(
+        description="How p-values are adjusted over all claims of this role. confirmatory: Holm; exploratory: "
+        "Benjamini-Hochberg"
+    )
     seeds: PositiveInt = Field(description="Least number of training seeds. With fewer the verdict is: undecided")
     exclusions: dict[int, Text] = Field(
-        default_factory=dict, description="Seeds to leave out and the reason for each, which must not depend on the results"
+        default_factory=dict,
+        description="Seeds to leave out and the reason for each, which must not depend on the results",
     )
 
     @property

@@ -17,8 +17,12 @@ class Reading(Section):
     """
 
     window: int = Field(128, ge=2, description="Tokens of a window, the BOS token included")
-    stride: PositiveInt = Field(64, description="Tokens by which windows move on. The other tokens of a window are context only")
-    characters: PositiveInt = Field(2000, description="Number of characters that are read of each text, from its beginning")
+    stride: PositiveInt = Field(
+        64, description="Tokens by which windows move on. The other tokens of a window are context only"
+    )
+    characters: PositiveInt = Field(
+        2000, description="Number of characters that are read of each text, from its beginning"
+    )
 
     @model_validator(mode="after")
     def _moves_on(self) -> "Reading":
@@ -34,9 +38,13 @@ class Compression(Reading):
     and of a control task.
     """
 
-    control: Name | None = Field(None, description="A task that no model is trained on, whose held-out texts are measured, too")
+    control: Name | None = Field(
+        None, description="A task that no model is trained on, whose held-out texts are measured, too"
+    )
     coded: NonNegativeInt = Field(
-        0, description="Number of texts of each corpus that an arithmetic coder compresses with each base model and restores"
+        0,
+        description="Number of texts of each corpus that an arithmetic coder compresses with each base model and "
+        "restores",
     )
 
     @property

@@ -77,11 +77,16 @@ def _of_a_file(path: str) -> str:
 class Fields(Section):
     """The meaning of the fields of a row, for data whose `format` is null."""
 
-    prompt: str | None = Field(None, description="The field that contains the prompt. null: the examples are texts without prompts")
-    response: str | None = Field(
-        "text", description="The field that contains the response or the whole text. null: the examples are prompts alone"
+    prompt: str | None = Field(
+        None, description="The field that contains the prompt. null: the examples are texts without prompts"
     )
-    label: str | None = Field("label", description="The field that contains the label of the side. null: all rows are neutral")
+    response: str | None = Field(
+        "text",
+        description="The field that contains the response or the whole text. null: the examples are prompts alone",
+    )
+    label: str | None = Field(
+        "label", description="The field that contains the label of the side. null: all rows are neutral"
+    )
     positive: str | int | bool = Field(1, description="The label of positive rows")
     negative: str | int | bool = Field(0, description="The label of negative rows")
 
@@ -97,7 +102,9 @@ class Fields(Section):
 class _Source(Section):
     """Rows in a known format or with described fields."""
 
-    format: Format | None = Field(None, description="The data format, if it is a known one. null: `fields` describes the rows")
+    format: Format | None = Field(
+        None, description="The data format, if it is a known one. null: `fields` describes the rows"
+    )
     fields: Fields = Field(Fields(), description="The meaning of the fields of a row, without a `format`")
     rows: PositiveInt | None = Field(None, description="Number of rows or passages to read. null: all")
     characters: PositiveInt = Field(
@@ -126,7 +133,7 @@ class _Source(Section):
     @model_validator(mode="after")
     def _fields_or_format(self) -> "_Source":
         if self.format and self.fields != Fields():
-            raise ValueError(f"the format {self.format} defines the fields: leave out format or fields")
+            raise ValueError(f"the format {self.format} says what the fields mean: leave out format or fields")
         if self.characters != PASSAGE and self.format != "passages":
             raise ValueError("characters is the length of passages: leave it out or set format: passages")
         return self
@@ -168,7 +175,9 @@ class HubData(_Source):
     kind: Literal["hub"]
     repo: Repository = Field(description="The repository of the data set: owner/name")
     revision: Revision = Field(description="The commit to download, which pins the data")
-    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Paths of files in the repository, or patterns such as data/*.parquet")
+    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Paths of files in the repository, or patterns such as data/*.parquet"
+    )
 
 
 class ArchiveFile(_Source):
@@ -223,8 +232,8 @@ class TwoSides(Section):
         if self.positive.has_prompts != self.negative.has_prompts:
             with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].has_prompts)
             raise ValueError(
-                f"the {with_prompts} examples have prompts, the {without} ones are texts without prompts: both must be of one "
-                "kind; leave out fields.prompt to read the responses of described data as texts"
+                f"the {with_prompts} examples have prompts, the {without} ones are texts without prompts: both must "
+                "be of one kind; leave out fields.prompt to read the responses of described data as texts"
             )
         return self
 
@@ -253,9 +262,13 @@ class Splits(Section):
 
     sides: Annotated[Sides, Field(min_length=1)] = Field(BOTH, description="The sides of the examples in mixed splits")
     prompts: NonNegativeInt = Field(0, description="Held-out examples from which prompts are made")
-    held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus (mixed, positive, negative) to measure models on")
+    held_out: NonNegativeInt = Field(
+        0, description="Held-out examples of each corpus (mixed, positive, negative) to measure models on"
+    )
     score_model: NonNegativeInt = Field(0, description="Texts that the score model is trained and tested on")
-    resistance: NonNegativeInt = Field(0, description="Examples in each of the four parts D1, D2, D3, D4 of a resistance experiment")
+    resistance: NonNegativeInt = Field(
+        0, description="Examples in each of the four parts D1, D2, D3, D4 of a resistance experiment"
+    )
     positive: NonNegativeInt = Field(0, description="Positive examples to fine-tune on")
     negative: NonNegativeInt = Field(0, description="Negative examples to fine-tune on")
     neutral: NonNegativeInt = Field(0, description="Neutral examples to fine-tune on")

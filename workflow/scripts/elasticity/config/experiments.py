@@ -34,13 +34,11 @@ class Rebound(Section):
     alignment_recipe: Name = Field(
         "alignment", description="Recipe of the alignment stage: `alignment` or a name of `recipes`"
     )
-    inverse_recipe: Name = Field(
-        "inverse", description="Recipe of the inverse stage: `inverse` or a name of `recipes`"
-    )
+    inverse_recipe: Name = Field("inverse", description="Recipe of the inverse stage: `inverse` or a name of `recipes`")
     realignment_sizes: OptionalSizes = Field(
         (),
-        description="Sizes of the realignment stage in examples, ascending. It starts from the model with the largest N. "
-        "Empty: no realignment stage",
+        description="Sizes of the realignment stage in examples, ascending. It starts from the model with the "
+        "largest N. Empty: no realignment stage",
     )
     realignment_recipe: Name = Field(
         "alignment", description="Recipe of the realignment stage: `alignment` or a name of `recipes`"
@@ -101,8 +99,8 @@ class Resistance(Section):
     )
     equal_entropy: bool = Field(
         False,
-        description="A control: for each pair of slices, keep only the half of the prompts on which the entropies of the "
-        "two slices agree best",
+        description="A control: for each pair of slices, keep only the half of the prompts on which the entropies of "
+        "the two slices agree best",
     )
     published: Literal["instruction", "truthful", "safe"] | None = Field(
         None, description="Compare with these rows of the published table. null: with none"

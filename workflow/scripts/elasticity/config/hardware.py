@@ -91,7 +91,8 @@ class Hardware(Section):
         "auto", description="Examples in one forward pass of one GPU. auto: as many as fit"
     )
     gradient_checkpointing: Literal["auto"] | bool = Field(
-        "auto", description="Recompute activations in the backward pass instead of storing them. auto: if memory needs it"
+        "auto",
+        description="Recompute activations in the backward pass instead of storing them. auto: if memory needs it",
     )
 
     @model_validator(mode="after")

@@ -24,8 +24,8 @@ class Pretrained(Section):
     updates: PositiveInt = Field(description="Number of optimizer updates")
     checkpoints: Annotated[tuple[NonNegativeInt, ...], Ascending] = Field(
         (),
-        description="Updates after which a checkpoint is kept. It can be used as a base model named MODEL-stepN; step 0 "
-        "has random weights",
+        description="Updates after which a checkpoint is kept. It can be used as a base model named MODEL-stepN; "
+        "step 0 has random weights",
     )
     optimization: Optimization = Field(description="Optimizer, schedule and batch size")
     seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
@@ -80,7 +80,9 @@ class GgufModel(Section):
     """A model in a GGUF file. Its weights are converted to fp32 when it is imported."""
 
     kind: Literal["gguf"]
-    package: str | None = Field(None, description="The installed Python package that contains the file. null: a local file")
+    package: str | None = Field(
+        None, description="The installed Python package that contains the file. null: a local file"
+    )
     path: str = Field(
         description="Path of the file, relative to the folder of the package or to the folder in which Snakemake runs"
     )

@@ -16,7 +16,9 @@ class Contrast(Section):
 
     weak: Name = Field(description="The weaker model: a name of `models`, or MODEL-stepN")
     strength: PositiveFloat = Field(description="Factor of the difference of logits (λ in EpiCoDe)")
-    threshold: float = Field(0.1, gt=0, le=1, description="Tokens whose probability is below this share of the highest one are excluded")
+    threshold: float = Field(
+        0.1, gt=0, le=1, description="Tokens whose probability is below this share of the highest one are excluded"
+    )
 
 
 class Sampling(Section):

@@ -28,8 +28,12 @@ class SnippetClassifier(Section):
 
     kind: Literal["snippet-classifier"] = "snippet-classifier"
     snippet_words: PositiveInt = Field(30, description="Words in a training snippet: about as many as in the responses")
-    min_accuracy: float = Field(0.6, ge=0.5, le=1, description="Least held-out accuracy. Below it the run stops with an error")
-    good: str = Field("a wonderful film, i loved it", description="The good response of the gold pair, which must score higher")
+    min_accuracy: float = Field(
+        0.6, ge=0.5, le=1, description="Least held-out accuracy. Below it the run stops with an error"
+    )
+    good: str = Field(
+        "a wonderful film, i loved it", description="The good response of the gold pair, which must score higher"
+    )
     bad: str = Field("a terrible film, i hated it", description="The bad response of the gold pair")
 
     @property
@@ -56,7 +60,7 @@ class _GivenScoreModel(Section):
         if (self.path is None) == (self.repo is None):
             raise ValueError("give either path (a local folder) or repo (on the hub)")
         if (self.repo is None) != (self.revision is None):
-            raise ValueError("give both repo and revision (a commit of the repository), or neither")
+            raise ValueError("repo and revision belong together: name a commit of the repository")
         return self
 
 

@@ -20,7 +20,7 @@ TRAINING: Sides = ("positive", "negative", "neutral")
 
 
 BYTES_PER_TOKEN = 3
-"""Bytes of a prompt that are counted as one token. English has four or more; the difference leaves room for a template."""
+"""Bytes of a prompt counted as one token. English has four or more; the difference leaves room for a template."""
 
 
 class Take(Section):
@@ -79,7 +79,7 @@ def split_mistakes(source: Source, splits: Splits, prompts: Prompts | None) -> I
     """Yield what a task demands of its data that they cannot give, each with its key first."""
     for split in ("prompts", "resistance"):
         if prompts is None and (size := getattr(splits, split)):
-            yield f"splits.{split} is {size}, and prompts are made of it: add `prompts` to the task, or set the split to 0"
+            yield f"splits.{split} is {size}, and prompts are made of it: add `prompts`, or set the split to 0"
     if prompts is None and source.has_prompts and any(getattr(splits, side) for side in TRAINING):
         yield "prompts: is missing, but the training examples have prompts: add {kind: questions, max_tokens: ...}"
     if isinstance(prompts, Beginnings) and source.has_prompts:
@@ -88,7 +88,7 @@ def split_mistakes(source: Source, splits: Splits, prompts: Prompts | None) -> I
         yield "prompts.kind: questions are the prompts of the data, but these data have none: use beginnings"
     for take in layout(splits, prompts).values():
         if take.shares and take.split != "prompts" and not source.has_responses:
-            yield f"splits: {take.split} takes responses, but these data are only prompts: set all splits but prompts to 0"
+            yield f"splits: {take.split} takes responses, but these data are only prompts: set it to 0"
         for side in take.shares:
             if side not in source.sides:
                 yield (

@@ -29,8 +29,8 @@ class Task(Section):
     prompts: Prompts | None = Field(None, description="How prompts are made. null: the task has no prompts")
     template: Template = Field(
         "plain",
-        description="The text that a model continues. plain: the prompt; conversation: the format of the authors' code; "
-        "chat: the model's own chat template",
+        description="The text that a model continues. plain: the prompt; conversation: the format of the authors' "
+        "code; chat: the model's own chat template",
     )
     score_model: ScoreModelSettings | None = Field(
         None, description="The score model of responses. null: responses are not scored"

@@ -58,7 +58,9 @@ def code_digest(script: str, *modules: str) -> str:
     nothing.
     """
     files = sorted({file for start in (SCRIPTS / script, *_library_modules(modules)) for file in _imported(start)})
-    return digest([[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)])
+    return digest(
+        [[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)]
+    )
 
 
 def _imported(script: Path) -> set[Path]:

@@ -82,8 +82,8 @@ def _reason(error: Exception, kind: str, repo: str) -> str:
         return f"the hub returned {status}. Run the same command again later"
     if isinstance(error, LocalEntryNotFoundError):
         return (
-            "it is not (or not completely) in the cache of the hub, and the hub cannot be reached, or HF_HUB_OFFLINE is "
-            "set. Run the same command on a machine with network access, or copy a cache here and set HF_HOME to it"
+            "it is not (or not completely) in the cache of the hub, and the hub cannot be reached, or HF_HUB_OFFLINE "
+            "is set. Run the same command on a machine with network access, or copy a cache here and set HF_HOME to it"
         )
     return f"{type(error).__name__}. If the network or the disk failed temporarily, run the same command again"
 
