@@ -194,7 +194,7 @@ MISTAKES: dict[str, tuple[Source, Splits, Prompts | None, list[str]]] = {
         data(format="alpaca"),
         Splits(sides=("neutral",), neutral=2),
         None,
-        ["the examples to train on have some", "max_tokens"],
+        ["the training examples have prompts", "max_tokens"],
     ),
     "beginnings of prompts": (data(format="alpaca"), Splits(), BEGINNINGS, ["prompts.kind", "use questions"]),
     "questions of texts": (MovieReviews(kind="movie-reviews"), Splits(), QUESTIONS, ["prompts.kind", "use beginnings"]),

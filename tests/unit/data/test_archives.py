@@ -1,7 +1,9 @@
 """Files in archives at an address."""
 
+import errno
 import hashlib
 import io
+import re
 import tarfile
 import threading
 import zipfile
@@ -16,6 +18,7 @@ from huggingface_hub import constants
 from elasticity.config.data import ArchiveFile
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
+from elasticity.data import archives
 from elasticity.data.archives import archived, cache
 from elasticity.data.sources import examples
 
@@ -157,11 +160,50 @@ def test_nothing_is_downloaded_offline(place: Path, address: str, monkeypatch: p
         archived(f"{address}/data.tar.gz", "0" * 64, MEMBER)
 
 
-def test_a_cache_that_cannot_be_written_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def unwritable(error: UserError) -> str:
+    """The reason in a message that must be one line and name the variable."""
+    words = (
+        r"the cache folder \S+ cannot be read and written \((.*)\): set the environment variable ELASTICITY_CACHE .*"
+    )
+    found = re.fullmatch(words, str(error))
+    assert found, error
+    return found[1]
+
+
+def test_a_cache_that_is_a_file_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
     monkeypatch.setenv("ELASTICITY_CACHE", str(place / "file"))
-    with pytest.raises(UserError, match=r"cannot be written \(Not a directory\): set ELASTICITY_CACHE"):
+    with pytest.raises(UserError) as error:
         archived((place / "data.zip").as_uri(), "0" * 64, MEMBER)
+    assert unwritable(error.value) == "Not a directory"
+
+
+@pytest.mark.parametrize("step", ["is_file", "mkdir", "replace"])
+def test_a_cache_without_permission_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The tests may run as root, who may read and write everything, so the system call fails here."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    url, sha256 = tar(place / "data.tar.gz").as_uri(), file_digest(place / "data.tar.gz")
+    monkeypatch.setattr(Path, step, refuse)
+    with pytest.raises(UserError) as error:
+        archived(url, sha256, MEMBER)
+    assert unwritable(error.value) == "Permission denied"
+
+
+@pytest.mark.parametrize("step", ["_stream", "_opened"])
+def test_a_full_cache_is_not_taken_for_a_broken_download_or_archive(
+    place: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    url, sha256 = tar(place / "data.tar.gz").as_uri(), file_digest(place / "data.tar.gz")
+    monkeypatch.setattr(archives, step, full)
+    with pytest.raises(UserError) as error:
+        archived(url, sha256, MEMBER)
+    assert unwritable(error.value) == "No space left on device"
 
 
 def test_the_cache_is_among_the_users_caches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +218,7 @@ def test_an_archive_is_a_source_of_examples(place: Path) -> None:
     archive = tar(place / "data.tar.gz")
     options = {"url": archive.as_uri(), "sha256": file_digest(archive), "path": MEMBER}
     source = ArchiveFile(kind="archive", format="passages", characters=6, **options)
-    assert [raw.answer for raw in examples(source)] == ["One.\n\n", "Two.\n"]
+    assert [raw.response for raw in examples(source)] == ["One.\n\n", "Two.\n"]
     assert {raw.source for raw in examples(source)} == {hashlib.sha256(TEXT).hexdigest()}
 
 

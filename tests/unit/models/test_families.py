@@ -185,7 +185,7 @@ def test_responses_hold_tokens_that_have_a_text(
     model.get_output_embeddings().weight.data.zero_()  # every token is as likely as any other
     prompts = [{"prompt_id": str(number), "prompt": "The film"} for number in range(40)]
     sampling = Sampling(new_tokens=40)
-    rows = response(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
+    rows = generate(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
     drawn = {token for row in rows for token in row["response_tokens"]}
     assert drawn <= set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer).values())
     assert len(drawn) > 0.9 * len(tokenizer)
@@ -198,6 +198,6 @@ def test_responses_do_not_depend_on_padding(model: PreTrainedModel, tokenizer: P
     prompts = [{"prompt_id": text, "prompt": text} for text in ("The film", "How do I say this? Like that")]
     engine = TransformersEngine(model, tokenizer)
     sampling = Sampling(new_tokens=6, top_k=1)
-    together = response(engine, tokenizer, prompts, sampling, "conversation")
-    alone = [row for prompt in prompts for row in response(engine, tokenizer, [prompt], sampling, "conversation")]
+    together = generate(engine, tokenizer, prompts, sampling, "conversation")
+    alone = [row for prompt in prompts for row in generate(engine, tokenizer, [prompt], sampling, "conversation")]
     assert together == alone

@@ -18,8 +18,9 @@ from elasticity.core.hub import package_file
 from elasticity.data.chat_templates import context
 from elasticity.data.examples import training_examples
 from elasticity.evaluation.generation import TransformersEngine, generate
-from elasticity.models.importing import fetch, load, source_of
+from elasticity.models.importing import load
 from elasticity.models.loading import load_model, save
+from elasticity.models.sources import fetch, source_of
 from elasticity.models.tokenizer import beginning, check_same_vocabulary, encode, load_tokenizer
 from tests.unit.families import CHATML, FAMILIES
 from tests.unit.hub_cache import COMMIT, add_to_cache
@@ -46,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_weights_in_pickles_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"no weights in safetensors: pickles .* are not read"):
+    with pytest.raises(UserError, match=r"no weights in safetensors: convert them; pickles .* are not read"):
         load(given(folder), folder)
 
 
@@ -60,7 +61,7 @@ def test_generation_settings_of_a_folder_are_left_out(tmp_path: Path) -> None:
 
 def test_a_tokenizer_without_an_end_is_an_error(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"has no eos_token: set it in tokenizer_config.json"):
+    with pytest.raises(UserError, match=r"has no eos_token: set it in its tokenizer_config.json"):
         load(given(folder), folder)
 
 
@@ -80,7 +81,7 @@ def test_a_token_for_padding_that_is_added_gets_a_row(folder: Path, tmp_path: Pa
 def test_models_of_different_vocabularies_are_not_compared(folder: Path, tmp_path: Path) -> None:
     other = FAMILIES["qwen"].save(tmp_path / "other")
     check_same_vocabulary(folder, folder)
-    with pytest.raises(UserError, match=r"different vocabularies \(\d+ and \d+ tokens; token 0 is '<\|.*one of them"):
+    with pytest.raises(UserError, match=r"different vocabularies \(\d+ and \d+ tokens; token 0 is '<\|.*only one of"):
         check_same_vocabulary(folder, other)
 
 
@@ -134,7 +135,7 @@ def test_a_model_of_another_shape_than_the_study_says_is_an_error(
 def test_a_model_of_two_matrices_that_should_have_three_is_an_error(tmp_path: Path) -> None:
     folder = FAMILIES["pythia"].save(tmp_path / "given")
     shape = SHAPE.model_copy(update={"key_value_heads": 2})
-    with pytest.raises(UserError, match=r"parameters, but a model of the study's shape has.*is `gated` right"):
+    with pytest.raises(UserError, match=r"parameters, but a model of the study's shape has.*check `gated`"):
         load(HUB.model_copy(update={"shape": shape}), folder)
 
 
@@ -239,8 +240,8 @@ def test_an_empty_prompt_without_a_beginning_is_an_error(tmp_path: Path) -> None
     engine = TransformersEngine(load_model(folder), tokenizer)
     rows = [{"prompt_id": "p", "prompt": ""}]
     with pytest.raises(UserError, match="prompt p is empty"):
-        response(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
-    assert response(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
+        generate(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
+    assert generate(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])

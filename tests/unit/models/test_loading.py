@@ -60,7 +60,7 @@ def test_weights_of_another_checkpoint_do_not_pass(checkpoints: tuple[Path, Path
     saved = json.loads((checkpoints[1] / FILE).read_text())["nats"]
     assert f"not those that were saved in {checkpoints[1]}" in str(error.value)
     assert f"instead of {saved:.4f}" in str(error.value)
-    assert "Delete it and run again" in str(error.value)
+    assert "Delete it and run the same command again" in str(error.value)
 
 
 def test_a_weight_that_is_not_a_number_does_not_pass(checkpoints: tuple[Path, Path]) -> None:
@@ -86,7 +86,7 @@ def test_a_spread_model_stays_on_gpus(checkpoints: tuple[Path, Path], monkeypatc
     """What does not fit would go to the processor, without a word."""
     monkeypatch.setenv(VARIABLE, Launch(gpus_per_process=2).environment()[VARIABLE])
     monkeypatch.setattr(loading, "device", lambda: torch.device("cuda"))
-    with pytest.raises(UserError, match=r"does not fit into the GPUs of this job .*sampling.batch_size"):
+    with pytest.raises(UserError, match=r"does not fit into the \d+ GPUs that this job sees.*sampling.batch_size"):
         load_for_measuring(checkpoints[1])
 
 

@@ -174,14 +174,14 @@ def test_feed_forward_layers_of_two_matrices_are_counted() -> None:
     )
     found = replace(shape_in(config.to_dict(), "pythia"), parameters=parameters(model_of(config)))
     check_shape(described, found, "pythia")
-    with pytest.raises(UserError, match="is `gated` right"):
+    with pytest.raises(UserError, match="check `gated`"):
         check_shape(described.model_copy(update={"gated": True}), found, "pythia")
 
 
 def test_a_tuned_model_has_no_shape_of_its_own() -> None:
     tuning = FineTuning(learning_rate=1e-5, batch_size=4, max_length=16)
     tuned = TunedModel(kind="tuned", base="a", task="b", side="neutral", examples=4, tuning=tuning)
-    with pytest.raises(TypeError, match="that of its origin"):
+    with pytest.raises(TypeError, match="has the shape of its base model: ask for that of a"):
         shape_of(tuned)
 
 

@@ -117,7 +117,7 @@ def test_adapters_take_fewer_gpus() -> None:
 
 @pytest.mark.parametrize("how", [{"zero_stage": 3}, {"offload": "weights"}], ids=str)
 def test_adapters_refuse_what_divides_matrices(how: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="take zero_stage 0, 1 or 2, and offload: none or optimizer"):
+    with pytest.raises(UserError, match="use zero_stage 0, 1 or 2, and offload: none or optimizer"):
         training_geometry("7B", MODELS["7B"], ADAPTERS, LENGTH, changed(GB80, **how))
     with pytest.raises(UserError, match="72B"):
         training_geometry("72B", MODELS["72B"], ADAPTERS, LENGTH, GB80)
@@ -140,7 +140,7 @@ def test_the_model_at_the_start_and_the_score_model_of_ppo_take_room() -> None:
 
 
 def test_ppo_draws_from_whole_matrices() -> None:
-    with pytest.raises(UserError, match="ppo draws responses from whole ones: take zero_stage 0, 1 or 2"):
+    with pytest.raises(UserError, match="ppo samples responses with undivided matrices: use zero_stage 0, 1 or 2"):
         training_geometry("7B", MODELS["7B"], with_algorithm("ppo"), LENGTH, changed(GB80, zero_stage=3))
     with pytest.raises(UserError, match="does not fit") as error:
         training_geometry("72B", MODELS["72B"], with_algorithm("ppo"), LENGTH, GB80)
