@@ -28,7 +28,7 @@ MEMBER = "data-1.0/texts/book.txt"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a cache of its own."""
+    """A temporary folder, in which the cache is."""
     monkeypatch.setenv("ELASTICITY_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
@@ -52,7 +52,7 @@ def zipped(path: Path) -> Path:
 
 @pytest.fixture
 def address(place: Path) -> Iterator[str]:
-    """A server of the folder; it answers that it found nothing for what is not there."""
+    """The address of a server of the folder; it answers 404 for files that do not exist."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -83,7 +83,7 @@ def test_a_damaged_file_of_the_cache_is_replaced(place: Path) -> None:
 
 
 @pytest.mark.parametrize("member", ["../../../outside.txt", "/tmp/outside.txt", "a/../../book.txt"])
-def test_names_in_an_archive_lead_nowhere(place: Path, member: str) -> None:
+def test_names_in_an_archive_are_not_used_as_paths(place: Path, member: str) -> None:
     archive = tar(place / "data.tar.gz", member)
     file, _ = archived(archive.as_uri(), file_digest(archive), member)
     assert file.parent.parent == cache()
@@ -128,23 +128,21 @@ def test_an_archive_in_an_archive_is_like_a_folder(place: Path, outer: str, inne
 
 @pytest.mark.parametrize("name", ["data.tar.gz", "data.zip"])
 @pytest.mark.parametrize("member", ["book.txt", "link", "data-1.0"])
-def test_a_file_that_is_not_in_an_archive_is_an_error_that_lists_those_that_are(
-    place: Path, name: str, member: str
-) -> None:
+def test_a_file_that_is_not_in_an_archive_is_an_error_that_lists_its_files(place: Path, name: str, member: str) -> None:
     archive = (zipped if name.endswith("zip") else tar)(place / name)
     with pytest.raises(UserError, match=f"{name} holds no file {member}; it holds: {MEMBER}"):
         archived(archive.as_uri(), file_digest(archive), member)
 
 
 @pytest.mark.parametrize("broken", ["no archive", "cut short"])
-def test_what_cannot_be_unpacked_is_an_error(place: Path, broken: str) -> None:
+def test_an_archive_that_cannot_be_unpacked_is_an_error(place: Path, broken: str) -> None:
     archive = tar(place / "data.tar.gz", content=bytes(range(256)) * 99)
     archive.write_bytes(archive.read_bytes()[:200] if broken == "cut short" else b"<html>")
     with pytest.raises(UserError, match=r"data\.tar\.gz cannot be unpacked: .*Only tar and zip"):
         archived(archive.as_uri(), file_digest(archive), MEMBER)
 
 
-def test_what_cannot_be_downloaded_is_an_error_that_says_what_to_do(place: Path, address: str) -> None:
+def test_a_failed_download_is_an_error_that_says_what_to_do(place: Path, address: str) -> None:
     with pytest.raises(UserError, match=r"no\.zip cannot be downloaded: the server answered 404 .*Correct the address"):
         archived(f"{address}/no.zip", "0" * 64, MEMBER)
     with pytest.raises(UserError, match=r"no\.zip cannot be downloaded: there is no such file"):
@@ -161,7 +159,7 @@ def test_nothing_is_downloaded_offline(place: Path, address: str, monkeypatch: p
 
 
 def unwritable(error: UserError) -> str:
-    """The reason in a message that must be one line and name the variable."""
+    """The reason in a message, which must be one line and name the variable."""
     words = (
         r"the cache folder \S+ cannot be read and written \((.*)\): set the environment variable ELASTICITY_CACHE .*"
     )
@@ -180,7 +178,7 @@ def test_a_cache_that_is_a_file_is_an_error(place: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("step", ["is_file", "mkdir", "replace"])
 def test_a_cache_without_permission_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    """The tests may run as root, who may read and write everything, so the system call fails here."""
+    """The tests may run as root, for whom permissions do not matter, so the call is made to fail."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -193,7 +191,7 @@ def test_a_cache_without_permission_is_an_error(place: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("step", ["_stream", "_opened"])
-def test_a_full_cache_is_not_taken_for_a_broken_download_or_archive(
+def test_a_full_cache_is_not_reported_as_a_broken_download_or_archive(
     place: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def full(*_: object) -> None:
@@ -231,7 +229,7 @@ def test_an_archive_is_a_source_of_examples(place: Path) -> None:
         ({"path": "texts/.."}, "must be the path of a file"),
     ],
 )
-def test_settings_of_no_archive_are_refused(options: dict[str, str], words: str) -> None:
+def test_invalid_settings_of_an_archive_are_refused(options: dict[str, str], words: str) -> None:
     given = {"url": "https://example.org/a.zip", "sha256": "0" * 64, "path": MEMBER} | options
     with pytest.raises(ValueError, match=words):
         ArchiveFile(kind="archive", **given)
