@@ -1,14 +1,8 @@
-"""Settings of training and sampling, and the base of every section of a study."""
+"""Settings of pre-training and fine-tuning: the optimizer, the algorithm, adapters, and the data of a control."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from elasticity.config.algorithms import ALGORITHMS, AnyAlgorithm
 from elasticity.config.base import Name, Section
@@ -17,21 +11,27 @@ Precision = Literal["auto", "bf16", "fp32"]
 
 
 class Optimization(Section):
-    """AdamW and its schedule. Warm-up, batch size and clipping are unstated in the paper."""
+    """AdamW and its schedule. The paper states neither warm-up nor batch size nor clipping."""
 
     learning_rate: PositiveFloat
-    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="The last two end at a tenth")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="linear and cosine end at a tenth of learning_rate"
+    )
     warmup_updates: NonNegativeInt = 0
     batch_size: PositiveInt = Field(description="Examples in one optimizer update")
     weight_decay: float = Field(0.0, ge=0)
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.95, ge=0, lt=1)
     gradient_clip: PositiveFloat = 1.0
-    precision: Precision = Field("auto", description="Weights are fp32; this is for the passes. auto: bf16 if native")
+    precision: Precision = Field(
+        "auto",
+        description="Precision of forward and backward passes (the weights are fp32). auto: bf16 on devices that "
+        "compute in it natively",
+    )
 
     @property
     def adapter_rank(self) -> int:
-        """Of the low-rank adapters that are trained; 0: all weights are."""
+        """The rank of the low-rank adapters that are trained; 0 if all weights are."""
         return 0
 
     @property
@@ -41,17 +41,20 @@ class Optimization(Section):
 
     @property
     def alone(self) -> str:
-        """Why only one process can train so; empty if several can."""
+        """Why the job must run in one process; empty if it may run in several."""
         return ""
 
     @property
     def rows(self) -> int:
-        """Sequences that an example of a batch consists of."""
+        """The number of sequences that one example of a batch consists of."""
         return 1
 
     @property
     def draws(self) -> int:
-        """Tokens of each response that training draws; 0: it draws none, and holds no start and no score model."""
+        """The maximal number of tokens of each response that training draws; 0 if it draws none.
+
+        A job that draws keeps the model at the start of the stage and a score model in memory.
+        """
         return 0
 
 
@@ -63,13 +66,15 @@ class Lora(Section):
 
 
 class Data(Section):
-    """What an inverse stage is trained on instead of the opposite side of its own task: a control.
+    """Training data of an inverse stage that replace the opposite side of its own task: a control.
 
-    The same side of its own task goes on behind the examples that the alignment stage saw.
+    With the same side of its own task, the inverse stage continues after the examples that the alignment stage saw.
     """
 
     task: Name | None = Field(None, description="null: the task of the experiment")
-    side: Literal["opposite", "same", "neutral"] = Field(description="The first two as seen from the alignment stage")
+    side: Literal["opposite", "same", "neutral"] = Field(
+        description="opposite and same: relative to the side of the alignment stage"
+    )
 
 
 class FineTuning(Optimization):
@@ -80,11 +85,13 @@ class FineTuning(Optimization):
         json_schema_extra={"default": {"kind": "sft"}},
     )
     lora: Lora | None = None
-    data: Data | None = Field(None, description="Of an inverse stage; null: the opposite side of its own task")
+    data: Data | None = Field(
+        None, description="Data of an inverse stage; null: the opposite side of the experiment's task"
+    )
     epochs: PositiveInt = 1
     optimizer: Literal["fresh", "carried"] = Field(
         "fresh",
-        description="carried: AdamW of an inverse stage goes on with the alignment stage's moments and step counts",
+        description="carried: AdamW of an inverse stage starts with the alignment stage's moments and step counts",
     )
     weights: Literal["fp32", "bf16"] = Field(
         "fp32",
@@ -93,8 +100,9 @@ class FineTuning(Optimization):
     extrapolation: float = Field(
         0.0,
         ge=0,
-        description="EpiCoDe's mu: how far the last weights go on, away from those after the first epoch",
+        description="EpiCoDe's mu: how far the final weights are moved away from those after the first epoch",
     )
+    max_length: int = Field(ge=2, description="Maximal number of tokens of an example; the rest is cut off")
 
     @property
     def adapter_rank(self) -> int:
@@ -110,7 +118,10 @@ class FineTuning(Optimization):
     def alone(self) -> str:
         """See ``Optimization``."""
         if self.optimizer == "carried":
-            return "optimizer: carried takes the state of the alignment stage's optimizer, which one process has saved whole"
+            return (
+                "optimizer: carried takes the state of the alignment stage's optimizer, which one process has saved "
+                "whole"
+            )
         return "weights: bf16 gives up the fp32 master weights that DeepSpeed keeps" if self.bf16_weights else ""
 
     @property
@@ -124,18 +135,20 @@ class FineTuning(Optimization):
         return self.algorithm.drawn_tokens
 
     @model_validator(mode="after")
-    def _has_large_enough_batches(self) -> "FineTuning":
+    def _check_batch_size(self) -> "FineTuning":
         self.algorithm.check_batch_size(self.batch_size)
         return self
 
     @model_validator(mode="after")
-    def _imitates_its_data(self) -> "FineTuning":
+    def _check_data(self) -> "FineTuning":
         if self.data and self.algorithm.kind != "sft":
-            raise ValueError(f"{self.algorithm.kind} sets the sides of a task against each other: data is for sft only")
+            raise ValueError(
+                f"{self.algorithm.kind} sets the sides of a task against each other: data is for sft only, leave it out"
+            )
         return self
 
     @model_validator(mode="after")
-    def _has_weights_to_round(self) -> "FineTuning":
+    def _check_weights(self) -> "FineTuning":
         if self.bf16_weights and (self.lora or self.draws):
             raise ValueError(
                 "weights: bf16 is for full fine-tuning on given responses: use neither lora nor ppo with it"
@@ -143,21 +156,24 @@ class FineTuning(Optimization):
         return self
 
     @model_validator(mode="after")
-    def _has_an_earlier_epoch(self) -> "FineTuning":
+    def _check_extrapolation(self) -> "FineTuning":
         if self.extrapolation and self.epochs < 2:
-            raise ValueError("extrapolation goes on from the weights after the first epoch: it needs 2 epochs or more")
+            raise ValueError(
+                "extrapolation starts from the weights after the first epoch: set epochs to 2 or more, or leave it out"
+            )
         return self
 
     def updates(self, examples: int) -> int:
-        """Optimizer updates that so many examples make, all epochs together; the last batch may be smaller."""
+        """Return the number of optimizer updates on this many examples, all epochs; the last batch may be smaller."""
         return self.algorithm.updates_per_batch * -(-examples * self.epochs // self.batch_size)
 
     def first_epoch_updates(self, examples: int) -> int:
-        """The first of them, after which every example was seen; the last may hold examples of the second epoch."""
+        """Return the number of updates after which every example was seen.
+
+        The last of them may hold examples of the second epoch.
+        """
         return self.model_copy(update={"epochs": 1}).updates(examples)
 
     def can_extrapolate(self, examples: int) -> bool:
-        """Whether weights from after the first epoch differ from the last ones; always without extrapolation."""
+        """Return whether the weights after the first epoch differ from the final ones; True without extrapolation."""
         return self.extrapolation == 0 or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0
-
-    max_length: int = Field(ge=2, description="Tokens; the rest of an example is cut off")
