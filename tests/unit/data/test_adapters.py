@@ -134,8 +134,8 @@ def test_a_known_data_set_becomes_examples(name: Format) -> None:
     assert found == expected
     about = source(DATA / file, name)
     assert {side for *_, side in found} == set(about.sides)
-    assert {prompt is not None for prompt, *_ in found} == {about.prompted}
-    assert {answer is not None for _, answer, _ in found} == {about.answered}
+    assert {prompt is not None for prompt, *_ in found} == {about.has_prompts}
+    assert {answer is not None for _, answer, _ in found} == {about.has_responses}
 
 
 def test_truthfulqa_of_the_hub_has_other_names_and_lists(tmp_path: Path) -> None:

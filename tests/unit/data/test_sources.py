@@ -153,7 +153,7 @@ def test_two_sources_are_both_of_texts_or_both_of_dialogues(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="the negative examples have prompts, the positive ones are texts without"):
         TwoSides(kind="sides", positive=reviews, negative=file())
     both = TwoSides(kind="sides", positive=file(), negative=file())
-    assert (both.sides, both.prompted, both.has_responses) == (("positive", "negative"), True, True)
+    assert (both.sides, both.has_prompts, both.has_responses) == (("positive", "negative"), True, True)
     assert list(examples(both)) == sorted(examples(file()), key=lambda raw: raw.side, reverse=True)
 
 
@@ -169,7 +169,7 @@ def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sides", "prompted", "has_responses"),
+    ("options", "sides", "has_prompts", "has_responses"),
     [
         ({}, {"positive", "negative"}, False, True),
         ({"fields": Fields(label=None)}, {"neutral"}, False, True),
@@ -178,10 +178,10 @@ def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
     ],
 )
 def test_described_data_have_the_sides_and_parts_that_are_named(
-    options: dict[str, Any], sides: set[str], prompted: bool, has_responses: bool
+    options: dict[str, Any], sides: set[str], has_prompts: bool, has_responses: bool
 ) -> None:
     source = DataFile(kind="file", path="r.csv", **options)
-    assert (set(source.sides), source.prompted, source.has_responses) == (sides, prompted, has_responses)
+    assert (set(source.sides), source.has_prompts, source.has_responses) == (sides, has_prompts, has_responses)
 
 
 @pytest.mark.parametrize(

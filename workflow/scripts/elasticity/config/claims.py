@@ -1,4 +1,4 @@
-"""Claims: what a study expects to see, declared before it trains anything, and the digest that shows a change."""
+"""Claims that a study declares before it trains anything, and the digest that reveals later changes."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -13,10 +13,11 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 Kind = Literal["rebound", "resistance"]
-"""Of experiments."""
+"""The kinds of experiments."""
 
 
 Over = Literal["value", "sizes", "bases", "control"]
+"""What the effect of a claim compares; see ``Claim.over``."""
 
 
 Role = Literal["confirmatory", "exploratory"]
@@ -45,7 +46,7 @@ Measure = Literal[
 
 
 PARTS: Mapping[str, tuple[str, ...]] = {"crossing": ("crossing-start", "crossing-end")}
-"""Of measures that are claimed only if each of their parts is."""
+"""Measures that consist of several: a claim about one holds only if it holds for each part."""
 
 
 MEASURES: Mapping[str, tuple[Kind, str]] = {
@@ -65,88 +66,96 @@ MEASURES: Mapping[str, tuple[Kind, str]] = {
     "cross-entropy-gap": ("resistance", "nats per token"),
     "training-loss-gap": ("resistance", "nats per token"),
 }
-"""The kind of experiment that a measure is of, and its unit; the last four are forward minus inverse."""
+"""The kind of experiment that each measure is computed from, and its unit. The last four are forward minus inverse."""
 
 
 UNITS = {measure: unit for measure, (_, unit) in MEASURES.items()}
+"""The unit of each measure."""
 
 
 BETWEEN_SIZES = ("crossing", "crossing-start", "crossing-end")
-"""Measures that are differences between the largest and the smallest P already."""
+"""Measures that are themselves differences between the largest and the smallest P."""
 
 
 FROM_ZERO = ("crossing", "crossing-start", "start", "initial-rate", "area", "matched-fall")
-"""Measures that need the model that saw nothing of the inverse stage."""
+"""Measures that need N = 0, the model before the inverse stage."""
 
 
 PER_PROMPT = ("start", "end", "crossing-start", "crossing-end")
-"""Measures that are differences between mean scores, so between the scores of each prompt, too."""
+"""Measures that are linear in the scores, so that each prompt has a value of its own."""
 
 
 class Claim(Section):
-    """An effect that is expected to be above or below a margin; the effect is one number for each seed."""
+    """A claim that an effect is above or below a margin. The effect is one number for each training seed."""
 
-    hypothesis: Text = Field(description="In words, as the report shows it")
-    experiment: Name = Field(description="A rebound or a resistance experiment of the study")
-    measure: Measure = Field(
-        description="What is measured of the experiment, oriented so that the alignment stage's direction is up"
-    )
+    hypothesis: Text = Field(description="The claim in words, as the report shows it")
+    experiment: Name = Field(description="The experiment to measure: one of `rebound` or `resistance`")
+    measure: Measure = Field(description="The measure. Scores are oriented so that the alignment stage raises them")
     over: Over = Field(
         "value",
-        description="value: the measure itself; sizes: largest P - smallest P; bases: last base - first base; "
-        "control: the experiment - `control`. What is left of P and bases is averaged",
+        description="The effect. value: the measure itself; sizes: its difference between the largest and the smallest "
+        "P; bases: between the last and the first of `bases`; control: between the experiment and its `control`. "
+        "Remaining sizes P and base models are averaged",
     )
     control: Name | None = Field(
-        None, description="The experiment that is subtracted: the same task and N, as many P and bases"
+        None,
+        description="The experiment to subtract if `over` is control. A rebound experiment must have the same task and "
+        "inverse_sizes and as many bases and alignment_sizes as the experiment, a resistance experiment as many bases",
     )
-    direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, the margin")
-    margin: float = Field(0.0, description="In the units of the measure")
-    role: Role = Field(description="confirmatory: Holm over all of these claims; exploratory: Benjamini-Hochberg")
-    seeds: PositiveInt = Field(description="With fewer the verdict is: undecided")
+    direction: Literal["greater", "less"] = Field(description="greater: the effect is above the margin; less: below it")
+    margin: float = Field(0.0, description="The margin, in the unit of the measure")
+    role: Role = Field(
+        description="How p-values are adjusted over all claims of this role. confirmatory: Holm; exploratory: "
+        "Benjamini-Hochberg"
+    )
+    seeds: PositiveInt = Field(description="Least number of training seeds. With fewer the verdict is: undecided")
     exclusions: dict[int, Text] = Field(
-        default_factory=dict, description="Seeds that are left out, with the reason: known before they are looked at"
+        default_factory=dict,
+        description="Seeds to leave out and the reason for each, which must not depend on the results",
     )
 
     @property
     def kind(self) -> Kind:
-        """Of the experiments that the measure is of."""
+        """The kind of experiment that the measure is computed from."""
         return MEASURES[self.measure][0]
 
     @property
     def unit(self) -> str:
-        """Of the effect."""
+        """The unit of the effect."""
         return UNITS[self.measure]
 
     @property
     def sign(self) -> int:
-        """What an effect is multiplied with to be large where the claim holds."""
+        """The factor, 1 or -1, by which effects are multiplied so that large values support the claim."""
         return 1 if self.direction == "greater" else -1
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The measures that the claim is about: all of them must be on the claimed side of the margin."""
+        """The measures that must all be on the claimed side of the margin."""
         return PARTS.get(self.measure, (self.measure,))
 
     @property
     def is_per_prompt(self) -> bool:
-        """Whether each prompt has such an effect of its own."""
+        """Whether the effect can be computed for each prompt."""
         return set(self.parts) <= set(PER_PROMPT)
 
     @property
     def experiments(self) -> tuple[str, ...]:
-        """The experiments that the claim needs, its own first."""
+        """The experiments that the claim needs: its own and, if given, its control."""
         return (self.experiment, self.control) if self.control else (self.experiment,)
 
 
 def claims_digest(claims: Mapping[Name, Claim]) -> str:
-    """SHA-256 (hex) of what is claimed; their order and what is left at its default do not count."""
+    """Return the SHA-256 (hex) of the claims. Their order, and keys at their default, do not change it."""
     return digest({name: claim.model_dump(mode="json", exclude_defaults=True) for name, claim in claims.items()})
 
 
 def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]]) -> dict[str, str | int]:
-    """What training jobs say that was claimed when they ran: how many there are, and how many say another digest.
+    """Count the training jobs that ran while the study declared other claims.
 
-    ``metrics`` are those of the training jobs. One that says nothing ran under other claims, too.
+    ``metrics`` are the metrics of all training jobs; each records the digest of the claims at its time. A job without a
+    digest counts as having run under other claims. Returns the present digest (``claims``), the number of jobs
+    (``training_jobs``) and the number of those under other claims (``under_other_claims``).
     """
     own = claims_digest(claims)
     found = [job.get("claims") for job in metrics]
@@ -154,5 +163,9 @@ def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]])
 
 
 def telling_p(claimed: float, against: float) -> tuple[float, str]:
-    """The smaller of the p-values for and against a claim, NaN if neither may decide, and its side in words."""
+    """Return the smaller of two p-values and what to write behind it.
+
+    ``claimed`` is the p-value for the claim, ``against`` the one for its opposite. The second value is ``" against"``
+    or empty. NaN means that the test must not decide.
+    """
     return (claimed, "") if math.isnan(against) or against >= claimed else (against, " against")

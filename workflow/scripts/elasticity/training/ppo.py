@@ -16,11 +16,18 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from typing_extensions import override
 
 from elasticity.config.sampling import Sampling
-from elasticity.config.training import FineTuning, Ppo
-from elasticity.data.examples import IGNORED, Batch, Example, collate
+from elasticity.config.training import FineTuning
+from elasticity.core.errors import UserError
+from elasticity.data.chat_templates import context
+from elasticity.data.examples import IGNORED, Batch, Example, batched, collate, epochs, shuffled
 from elasticity.evaluation.generation import TransformersEngine
+from elasticity.evaluation.scoring import ScoreModel
+from elasticity.models.loading import load_model, prepare_for_training
 from elasticity.models.tokenizer import decode
+from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.ppo import Ppo
 from elasticity.training.backends import Backend, logits
+from elasticity.training.datasets import TrainingData, TrainingInputs, first_of
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured
 
 SMALLEST_SPREAD = 1e-6
@@ -43,7 +50,7 @@ class PpoObjective(Objective):
     """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the responses of a batch, r = π(y|x) / π_old(y|x).
 
     A is the reward less ``beta`` log π_old(y|x)/π_start(y|x), the batch's mean taken off and divided by its standard
-    deviation; where all rewards are equal it is zero. A batch holds prompts as ``asked`` makes them; responses are drawn
+    deviation; where all rewards are equal it is zero. A batch holds prompts as ``prompt_examples`` makes them; responses are drawn
     by π_old, the model before the first of ``passes`` updates on the batch, with random numbers that belong to seed,
     update and prompt. ``make_start`` loads the model at the start of the run, which every process keeps.
     """
@@ -118,10 +125,39 @@ class PpoObjective(Objective):
         return self.start
 
 
-def asked(contexts: Mapping[str, list[int]]) -> list[Example]:
-    """Prompts, by their identity, as the examples of batches for ``PpoObjective``.
+def rewarded_prompts(ppo: Ppo, inputs: TrainingInputs, score_model: ScoreModel) -> TrainingData:
+    """Return prompts to draw responses to; the reward of a response is its score, or minus it on the negative side.
 
-    Their tokens are labelled, so that they can be told from the part of a process that has no prompts left.
+    Raises ``UserError`` if there are fewer prompts than wanted, or if a response may not fit into ``max_length``.
+    """
+    job, settings, tokenizer = inputs.job, inputs.job.settings, inputs.tokenizer
+    order = [inputs.prompts[i] for i in shuffled([row["prompt_id"] for row in inputs.prompts], job.seed)]
+    texts = {row["prompt_id"]: row["prompt"] for row in first_of(order, job, "prompts")}
+    contexts = dict(zip(texts, context(tokenizer, job.template, list(texts.values())), strict=True))
+    for name, tokens in contexts.items():
+        if (longest := len(tokens) + ppo.new_tokens) > settings.max_length:
+            raise UserError(
+                f"max_length is {settings.max_length}, but prompt {name} takes {len(tokens)} tokens and its response up "
+                f"to {ppo.new_tokens}: raise max_length to {longest}, or lower algorithm.new_tokens"
+            )
+    sign = -1 if job.reward and job.reward.side == "negative" else 1
+
+    def reward(prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
+        return [sign * score for score in score_model.score(prompts, responses)]
+
+    def make_start() -> PreTrainedModel:
+        return prepare_for_training(load_model(inputs.start), Launch.of_job())
+
+    examples = epochs(prompt_examples(contexts), list(contexts), settings.epochs, job.seed)
+    batches = batched(examples, settings.batch_size, tokenizer.pad_token_id)
+    objective = PpoObjective(settings, ppo, tokenizer, texts, reward, make_start, job.seed)
+    return TrainingData([batch for batch in batches for _ in range(ppo.passes)], objective)
+
+
+def prompt_examples(contexts: Mapping[str, list[int]]) -> list[Example]:
+    """Return prompts, by their identity, as the examples of batches for ``PpoObjective``.
+
+    All tokens are labelled, which tells them from the part of a process that has no prompts left.
     """
     return [Example(context, 0, name) for name, context in contexts.items()]
 
