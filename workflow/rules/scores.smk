@@ -36,7 +36,7 @@ use rule download as download_score_model with:
     resources:
         runtime=600,
     params:
-        **spec("download_model.py", pipeline.scores.download_job),
+        **spec("download_score_model.py", pipeline.scores.download_job),
 
 
 # Validate a score model that was trained elsewhere: its gold pair, and its accuracy on labelled texts.

@@ -4,7 +4,7 @@ Snakemake reruns a job when its spec changes, so a spec holds only values that c
 """
 
 from elasticity.config.base import Section
-from elasticity.config.data import Beginnings, Source
+from elasticity.config.data import Prompts, Source
 from elasticity.config.splits import Take
 
 
@@ -21,10 +21,6 @@ class SplitJob(Section):
 
 
 class PromptJob(Section):
-    """Cut prompts from the beginnings of texts."""
+    """Make prompts: cut them from the beginnings of texts, or take those of examples."""
 
-    prompts: Beginnings
-
-
-class QuestionJob(Section):
-    """Take the prompts of examples; the job has no settings."""
+    prompts: Prompts
