@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patches.terminal import _duration
 from tests.conftest import ROOT
 
 SNAKEFILE = """
@@ -86,6 +87,4 @@ def test_a_terminal_shows_running_rules_and_the_time_that_is_left(tmp_path: Path
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (5400, "1 h 30 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    from patches.terminal import _duration
-
     assert _duration(seconds) == text
