@@ -18,8 +18,11 @@ PYTHON_VERSIONS = ("3.11", "3.13")
 """The oldest and the newest supported version."""
 
 CUDA = re.compile(r"(nvidia-|cuda-|triton==)")
-"""Packages that only the CUDA build of torch needs. They are left out, so that the same lock installs a CPU build, which
-has no such packages; a CUDA build pins their exact versions itself."""
+"""Packages that only the CUDA build of torch needs.
+
+They are left out, so that the same lock also installs a CPU build, which has no such packages. A CUDA build pins their
+exact versions itself.
+"""
 
 NOTE = "# Written by `make lock` from {names}. Do not edit, except to change a version before running it again.\n"
 

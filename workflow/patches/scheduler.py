@@ -7,8 +7,8 @@ Seen in Snakemake 9.27.1 on a study of 750 jobs, where its process kept half a c
 - ``JobScheduler.update_input_sizes`` looks up the sizes of all inputs of all jobs that are ready in every round of
   scheduling, once a second. Slow rounds of scheduling are reported in https://github.com/snakemake/snakemake/issues/4240.
 
-This patch can go when a dry run of a study of 750 jobs, and the processor time of Snakemake beside running jobs, are the
-same without it.
+This patch can go when a dry run of a study of 750 jobs, and the processor time of Snakemake beside running jobs, are
+the same without it.
 """
 
 import functools

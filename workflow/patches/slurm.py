@@ -7,10 +7,11 @@ Seen in snakemake-executor-plugin-slurm 2.8.0 and snakemake-executor-plugin-slur
   SIGTERM ends at once: the job gets no time at all. With ``proctrack/cgroup`` only that first process is signalled.
   Known as https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/242 and
   https://github.com/snakemake/snakemake/issues/3241. This part can go when the plugins forward signals to jobs.
-- Before each look at its jobs the plugin asks SLURM for MinJobAge. Without an answer it turns from squeue to sacct, which
-  fails on a cluster without accounting (https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/38), so the
-  run waits for ever after a short outage of the scheduler. This part can go when the plugin keeps to
-  ``--slurm-status-command squeue`` without an answer.
+- Before each look at its jobs the plugin asks SLURM for MinJobAge. Without an answer it turns from squeue to sacct,
+  which fails on a cluster without accounting (compare issue 38 of the plugin,
+  https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/38), so the run waits for ever after a short
+  outage of the scheduler. This part can go when the plugin keeps to ``--slurm-status-command squeue`` without an
+  answer.
 
 ``tests/slurm`` fails without either part.
 """

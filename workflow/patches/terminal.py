@@ -1,4 +1,4 @@
-"""What ``--logger rich`` shows: the time that is left, running rules first, and a line a job where there is no terminal.
+"""Let ``--logger rich`` show the time that is left, and a line for each job where there is no terminal.
 
 Seen in snakemake-logger-plugin-rich 0.5.1:
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from patches.terminal import _duration
 from tests.conftest import ROOT
 
 SNAKEFILE = """
@@ -47,7 +48,10 @@ def without_terminal(folder: Path, *more: str) -> str:
 def test_a_line_a_job_without_a_terminal(tmp_path: Path) -> None:
     lines = without_terminal(tmp_path).splitlines()
     done = [re.sub(r"\d+ s$", "0 s", line) for line in lines if " done: " in line]
-    assert sorted(line.split(": ")[1] for line in done) == ["all, 0 s", *(f"some_rule size={n}, 0 s" for n in (1, 2, 3))]
+    assert sorted(line.split(": ")[1] for line in done) == [
+        "all, 0 s",
+        *(f"some_rule size={n}, 0 s" for n in (1, 2, 3)),
+    ]
     assert [line.split(" done")[0] for line in done] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
     (log,) = [line for line in lines if line.startswith("Complete Log: ")]
     assert Path(log.removeprefix("Complete Log: ")).exists()
@@ -83,6 +87,4 @@ def test_a_terminal_shows_running_rules_and_the_time_that_is_left(tmp_path: Path
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (5400, "1 h 30 min")]
 )
 def test_durations(seconds: float, text: str) -> None:
-    from patches.terminal import _duration
-
     assert _duration(seconds) == text

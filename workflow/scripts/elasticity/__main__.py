@@ -5,11 +5,13 @@ and a message on standard error.
 """
 
 import argparse
+import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from elasticity.config.loading import read_study_file
+from elasticity.config.loading import read_study, read_study_file
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError, errors_for_people
 
@@ -29,7 +31,7 @@ def plan(arguments: argparse.Namespace) -> str:
     """Report what a study resolves to and what it will cost, before anything runs."""
     from elasticity.pipeline import cost
 
-    return cost.report(Study.model_validate_json(arguments.json) if arguments.json else _study(arguments)[0])
+    return cost.report(_given(arguments.json) if arguments.json else _study(arguments)[0])
 
 
 def status(arguments: argparse.Namespace) -> str:
@@ -75,6 +77,14 @@ def track(arguments: argparse.Namespace) -> str:
 def name(arguments: argparse.Namespace) -> str:
     """Print the name of a study; its results are in results/NAME."""
     return _study(arguments)[0].name
+
+
+def _given(text: str) -> Study:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--json: not valid JSON: {error}; give a study file instead") from None
+    return read_study(values, "the study in --json")
 
 
 def _study(arguments: argparse.Namespace) -> tuple[Study, Path]:
@@ -149,4 +159,5 @@ def _add_directory(command: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end without a traceback when the reader of a pipe ends
     main()
