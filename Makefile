@@ -1,51 +1,55 @@
-# make run     set up, run the default study, write the report     (STUDY=studies/laptop.yaml for another one)
-# make test    set up, check and test everything
-# make status  how far the study is, what failed and how to run it again; also while it runs
-# make plan    what a study will cost
-# make show-example   an example of a task with its loss mask     (TASK=... MODEL=...; STUDY as above)
-# make bench   time the study from scratch in a folder of its own
-# make compare  elasticity cards beside each other           (CARDS="results/a/cards/m.json results/b/cards/m.json")
-# make track   what TensorBoard shows of the finished runs
-# make clean   forget the results of the study
+# make run            set up, run the default study, write the report   (STUDY=studies/laptop.yaml for another one)
+# make test           set up, check and test everything
+# make status         what is done, running and failed; also while the study runs
+# make plan           what a study resolves to and what it will cost
+# make report         only the report of the study and what it needs
+# make show-example   a training example with its loss mask             (TASK=reviews MODEL=small)
+# make compare        elasticity cards side by side                     (CARDS="results/a/cards/m.json results/b/cards/m.json")
+# make track          losses and metrics of finished runs, for TensorBoard
+# make bench          time the study from scratch in a folder of its own
+# make check          format, types, layers and lint, without the tests
+# make lock           pin the packages of envs/*.in again
+# make clean          delete the results of the study
 
 PYTHON ?= python3
 CORES ?= $(shell nproc)
 STUDY ?= config.yaml
-NAME := $(shell sed -n "s/^name: *[\"']*\([A-Za-z0-9][A-Za-z0-9.-]*\).*/\1/p" $(STUDY))
-$(if $(NAME),,$(error $(STUDY) has no line "name: NAME"; its results need a folder results/NAME))
-REPORT = results/$(NAME)/report.html
-SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDY) --cores $(CORES)
-
 COMPARED ?= results/compared
 
-.PHONY: show-example run report compare test test-graph test-parts test-unit check plan status bench track clean setup
+# As one word for the shell, whatever characters it has.
+quoted = '$(subst ','\'',$(1))'
+STUDYFILE = $(call quoted,$(STUDY))
+ELASTICITY = .venv/bin/elasticity
+SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
+
+.PHONY: run report plan status show-example compare track bench test test-graph test-parts test-unit check lock clean setup
 
 run: setup
-	$(SNAKEMAKE)
-	@echo "Read $(REPORT), results/$(NAME)/figures and results/$(NAME)/tables."
+	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
+	echo "Read results/$$name/report.html, results/$$name/figures and results/$$name/tables."
 
 report: setup
-	$(SNAKEMAKE) -- $(REPORT)
+	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) -- "results/$$name/report.html"
 
 plan: setup
-	@$(SNAKEMAKE) --quiet all -- plan
+	@$(ELASTICITY) plan $(STUDYFILE)
 
 status: setup
-	@.venv/bin/python workflow/scripts/show_status.py $(STUDY)
+	@$(ELASTICITY) status $(STUDYFILE)
 
 show-example: setup
-	@.venv/bin/python workflow/scripts/show_example.py $(STUDY) $(TASK) $(MODEL)
+	@$(ELASTICITY) show-example $(STUDYFILE) $(TASK) $(MODEL)
 
 compare: setup
-	@.venv/bin/python workflow/scripts/compare_cards.py $(CARDS) --to $(COMPARED)
+	@$(ELASTICITY) compare $(CARDS) --to $(call quoted,$(COMPARED))
 
-track: .venv/tracking-installed
-	.venv/bin/python workflow/scripts/track.py $(STUDY)
+track: setup .venv/tracking-installed
+	@$(ELASTICITY) track $(STUDYFILE)
 
 bench: setup
-	.venv/bin/python benchmarks/study.py $(STUDY) --cores $(CORES)
+	.venv/bin/python benchmarks/study.py $(STUDYFILE) --cores $(CORES)
 
-# Two processes side by side, because much of it waits; what each has to say comes when it is done.
+# Two processes side by side, because much of the time is waiting; each prints its output when it is done.
 test: .venv/tests-installed check
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-parts test-unit
 
@@ -58,23 +62,33 @@ test-parts:
 test-unit:
 	.venv/bin/python -m pytest tests/unit
 
-check: .venv/tests-installed
+check: setup .venv/tests-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/patches benchmarks
+	.venv/bin/mypy workflow/scripts/elasticity $(wildcard workflow/scripts/*.py) workflow/patches benchmarks envs
+	PYTHONPATH=workflow/scripts .venv/bin/lint-imports --no-cache
 	.venv/bin/snakefmt --check Snakefile workflow/rules
 	.venv/bin/snakemake --lint
 
-clean:
-	rm -rf results/$(NAME)
+lock: setup .venv/tests-installed
+	PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python envs/lock.py
 
-setup: .venv/installed
+clean: setup
+	@name=$$($(ELASTICITY) name $(STUDYFILE)) && rm -rf -- "results/$$name"
+
+setup: .venv/installed .venv/bin/elasticity
 
 .venv/installed: envs/requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11, 3.12 or 3.13 is needed")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	@touch $@
+
+.venv/bin/elasticity: .venv/installed Makefile
+	@printf '%s\n' '#!/bin/sh' '# Written by make. The project is the folder that holds .venv.' \
+	'project=$$(cd "$$(dirname "$$0")/../.." && pwd)' \
+	'PYTHONPATH="$$project/workflow/scripts" exec "$$project/.venv/bin/python" -m elasticity "$$@"' > $@
+	@chmod +x $@
 
 .venv/tests-installed: .venv/installed .venv/tracking-installed envs/requirements-dev.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt -r envs/requirements-dev.txt

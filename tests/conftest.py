@@ -1,6 +1,7 @@
 """A tiny study that runs the real graph in about a minute, and texts to run it on."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -145,8 +146,15 @@ class Project:
 
     def status(self) -> str:
         """What ``make status`` prints."""
-        command = [sys.executable, "workflow/scripts/show_status.py", "config.yaml"]
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        return self.elasticity("status", "config.yaml").stdout
+
+    def elasticity(self, *arguments: str, ok: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run the command line of the library."""
+        command = [sys.executable, "-m", "elasticity", *arguments]
+        environment = os.environ | {"PYTHONPATH": str(self.folder / "workflow/scripts")}
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == ok, done.stdout + done.stderr
+        return done
 
 
 @pytest.fixture(scope="session")

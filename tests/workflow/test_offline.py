@@ -72,7 +72,7 @@ def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pyt
     project.write_study(study)
     project.snakemake("results/tiny/models/given/metrics.json", "results/tiny/talk/prompts/prompts.parquet")
     scripts = watch.scripts()
-    on_demand = {"compare_cards.py", "launch.py", "show_example.py", "show_plan.py", "show_status.py", "track.py"}
+    on_demand = {"launch.py"}
     on_demand |= {"download_model.py", "fetch_score_model.py", "validate_score_model.py"}  # for what is on a hub
     on_demand |= {"published_resistance.py", "published_reversion.py"}  # for the paper's models
     every = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}

@@ -1,9 +1,11 @@
-"""The project agrees with itself: schema, environments, studies, captions, layers, lint."""
+"""The project is consistent: schemas, environments, studies, layers, profiles, lint."""
 
+import ast
 import json
 import re
 import subprocess
 import sys
+import tomllib
 from itertools import combinations
 from pathlib import Path
 
@@ -29,11 +31,47 @@ def test_the_schema_of_cards_is_that_of_their_types() -> None:
     assert (ROOT / "workflow/schemas/card.schema.json").read_text() == card_schema.schema()
 
 
+def pins(path: Path) -> dict[str, str]:
+    """The version of each package in a lock file."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line) for line in lines)
+    return dict(line.split("==") for line in lines)
+
+
+def direct_dependencies(path: Path) -> set[str]:
+    """The packages that a ``.in`` file names."""
+    return {re.split(r"[<>=!~;\[ ]", line)[0] for line in path.read_text().splitlines() if not line.startswith("#")}
+
+
 def test_conda_and_pip_install_the_same_packages() -> None:
-    lock = [line for line in (ROOT / "envs/requirements.txt").read_text().splitlines() if not line.startswith("#")]
     environment = yaml.safe_load((ROOT / "envs/elasticity.yaml").read_text())
-    assert environment["dependencies"][-1]["pip"] == lock
-    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9a-z.]+", line) for line in lock)
+    listed = environment["dependencies"][-1]["pip"]
+    assert dict(line.split("==") for line in listed) == pins(ROOT / "envs/requirements.txt")
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-tracking"])
+def test_every_direct_dependency_is_pinned(name: str) -> None:
+    pinned = pins(ROOT / f"envs/{name}.txt")
+    main = pins(ROOT / "envs/requirements.txt")
+    assert direct_dependencies(ROOT / f"envs/{name}.in") <= pinned.keys() | main.keys()
+    if name != "requirements":
+        assert not pinned.keys() & main.keys()
+
+
+def test_every_imported_package_is_a_direct_dependency() -> None:
+    named = {package.replace("-", "_") for package in direct_dependencies(ROOT / "envs/requirements.in")}
+    named |= {"patches", "elasticity", "sklearn", "yaml", "tensorboard", *sys.stdlib_module_names}
+    files = [*(ROOT / "workflow").rglob("*.py"), *(ROOT / "benchmarks").glob("*.py"), *(ROOT / "envs").glob("*.py")]
+    missing = {}
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            missing |= {name: path for name in names if name.split(".")[0] not in named}
+    # Comes with transformers and is imported only beside it.
+    missing.pop("rich.progress", None)
+    missing.pop("rich.text", None)
+    assert missing == {}
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
@@ -51,30 +89,25 @@ def test_the_slurm_profile_is_found_from_the_root() -> None:
     assert profile["executor"] == "slurm"
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "plan",
-        "budget",
-        "requests",
-        "resources",
-        "fitting",
-        "status",
-        "sources",
-        "prompts",
-        "judgement",
-        "figures",
-        "report_page",
-    ],
-)
-def test_torch_is_not_imported_where_nothing_needs_it(module: str) -> None:
-    code = f"import sys, elasticity.{module}; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("package", ["config", "resources", "analysis", "plots", "report", "pipeline"])
+def test_torch_is_not_imported_where_nothing_needs_it(package: str) -> None:
+    """``lint-imports`` finds imports of modules; this finds what those import when they run."""
+    modules = sorted(path.stem for path in (LIBRARY / package).glob("*.py") if path.stem != "preview")
+    code = f"import sys; from elasticity.{package} import {', '.join(modules)}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=LIBRARY.parent, check=True)
 
 
+def test_layers_are_those_of_the_packages() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    named = {name for layer in layers for name in layer.split(" | ")}
+    packages = {path.name for path in LIBRARY.iterdir() if (path / "__init__.py").exists()}
+    assert named == packages | {"__main__"}
+
+
 def test_the_library_does_not_know_snakemake() -> None:
-    importing = [path.name for path in LIBRARY.glob("*.py") if re.search(r"(from|import) snakemake", path.read_text())]
-    assert importing == []
+    pattern = re.compile(r"^\s*(from|import) snakemake", re.MULTILINE)
+    assert [path.name for path in LIBRARY.rglob("*.py") if pattern.search(path.read_text())] == []
 
 
 def test_no_script_hides_a_module_of_python() -> None:
@@ -92,7 +125,7 @@ def test_lint_and_dry_run_of_both_profiles(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_jobs_of_one_submission_follow_one_another(tmp_path: Path) -> None:
-    """Snakemake would ask for the nodes and GPUs of all that could run side by side."""
+    """For jobs that could run side by side, Snakemake would request the nodes and GPUs of all of them."""
     project = Project.new(tmp_path)
     project.write_study(variants(project.folder))
     graph = project.snakemake("--rulegraph")
@@ -116,20 +149,10 @@ def test_jobs_of_one_submission_follow_one_another(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_plan_says_what_a_study_costs_and_how_sizes_share_runs(tmp_path: Path) -> None:
     project = Project.new(tmp_path)
-    assert "alignment stage, recipe first: the sizes are checkpoints of one run" in project.snakemake("plan")
+    assert "alignment, recipe alignment: the sizes are checkpoints of one run" in project.snakemake("plan")
     study = tiny_study()
     study["inverse"] = study["inverse"] | {"schedule": "cosine"}
     project.write_study(study)
-    output = project.snakemake("plan")
-    assert "inverse stage, recipe second: each size is a run of its own" in output
-    assert re.search(r"second side +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)
-
-
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_documents_point_at_files_that_exist(name: str) -> None:
-    text = (ROOT / name).read_text()
-    linked = re.findall(r"\]\(([^)#:]+)\)", text)
-    named = re.findall(r"`((?:workflow|docs|envs|studies|profiles|benchmarks|tests)/[\w./-]*[\w/])`", text)
-    named = [path for path in named if "mine" not in path and "X" not in path]
-    assert linked + named
-    assert [path for path in linked + named if not (ROOT / path).exists()] == []
+    output = project.elasticity("plan", "config.yaml").stdout
+    assert "inverse, recipe inverse: each size is a run of its own" in output
+    assert re.search(r"inverse +16 ", output)  # seeds × (3 + 3 sizes of nano, 2 of nano-step3)

@@ -1,9 +1,19 @@
-"""What the SLURM plugins lack: time for a job that has to end to save its state, and one question asked too often.
+"""Let jobs under SLURM save their state before they end, and let a run outlast an outage of the scheduler.
 
-A job that has run out of time, is preempted or requeued gets SIGTERM, and SIGKILL after ``KillWait`` seconds. But it
-gets no time at all once the first process of its batch script or of its step has ended, and these are shells, which
-SIGTERM ends at once. Nor is it certain that anyone else hears of the signal: with ``proctrack/cgroup`` it goes to that
-first process alone.
+Seen in snakemake-executor-plugin-slurm 2.8.0 and snakemake-executor-plugin-slurm-jobstep 0.6.1 with SLURM 22.05:
+
+- A job that has run out of time, is preempted or requeued gets SIGTERM, and SIGKILL ``KillWait`` seconds later. But a
+  step is over when its first process ends, and the first processes of a batch script and of its step are shells, which
+  SIGTERM ends at once: the job gets no time at all. With ``proctrack/cgroup`` only that first process is signalled.
+  Known as https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/242 and
+  https://github.com/snakemake/snakemake/issues/3241. This part can go when the plugins forward signals to jobs.
+- Before each look at its jobs the plugin asks SLURM for MinJobAge. Without an answer it turns from squeue to sacct,
+  which fails on a cluster without accounting (compare issue 38 of the plugin,
+  https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/38), so the run waits for ever after a short
+  outage of the scheduler. This part can go when the plugin keeps to ``--slurm-status-command squeue`` without an
+  answer.
+
+``tests/slurm`` fails without either part.
 """
 
 import functools
@@ -13,8 +23,14 @@ import snakemake_executor_plugin_slurm_jobstep as jobstep
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
+from patches import is_tested
+
+LOST = "a job that is preempted or out of time cannot save its state first"
+
+LOST_SUBMITTING = f"{LOST}, and without accounting a run waits for ever after an outage of the scheduler"
+
 OUTLIVE = "trap : TERM USR1"
-"""Lets a shell wait for its command when a signal asks both to stop; the command itself meets the default."""
+"""Makes a shell wait for its command when a signal asks both to stop. The command itself has the default handlers."""
 
 FORWARDING = """\
 trap 'trap : TERM USR1; kill 0' TERM USR1
@@ -22,31 +38,30 @@ trap 'trap : TERM USR1; kill 0' TERM USR1
 while wait $!; status=$?; kill -0 $! 2>/dev/null; do :; done
 exit $status
 """
-"""A shell script that hands a signal on to its process group, once, and waits for its command whatever comes.
+"""A shell script that passes the first signal on to its process group and waits until its command has ended.
 
-In the background because a trap runs only after a command in the foreground has ended. A signal interrupts ``wait``,
-whose status is that of the command only when the command is gone.
+The command runs in the background because a trap runs only after a command in the foreground has ended. A signal
+interrupts ``wait``, whose status is that of the command only when the command has ended.
 """
 
 
 def apply() -> None:
-    """Change the plugins in this process: the one that submits jobs, or one that runs a job."""
-    # Before each look at its jobs the plugin asks SLURM for MinJobAge. Without an answer it turns from squeue to sacct,
-    # and on a cluster without accounting it would wait for ever after a short outage of the scheduler. Its first answer
-    # is enough.
-    slurm.get_min_job_age = functools.cache(slurm.get_min_job_age)
-    slurm.validation.get_min_job_age = slurm.get_min_job_age
-    slurm.Executor.get_job_exec_prefix = _batch_prefix
-    jobstep.Executor.format_job_exec = _step_command
+    """Change the plugins in this process: the one that submits jobs, and the one that runs a job on its node."""
+    if is_tested("slurm", "snakemake-executor-plugin-slurm", "2.8", LOST_SUBMITTING):
+        slurm.get_min_job_age = functools.cache(slurm.get_min_job_age)
+        slurm.validation.get_min_job_age = slurm.get_min_job_age
+        slurm.Executor.get_job_exec_prefix = _batch_prefix
+    if is_tested("slurm", "snakemake-executor-plugin-slurm-jobstep", "0.6", LOST):
+        jobstep.Executor.format_job_exec = _step_command
 
 
 def _batch_prefix(_: RealExecutor, __: JobExecutorInterface) -> str:
-    """What comes before Snakemake in a batch script. No forwarding: srun would take a SIGTERM for an order to kill."""
+    """Shell code before Snakemake in a batch script. It forwards nothing: srun would take a SIGTERM as a kill order."""
     return OUTLIVE
 
 
 def _step_command(executor: RealExecutor, job: JobExecutorInterface) -> str:
-    """What runs a job inside its submission: in a step of its own, unless the job calls srun itself (``mpi``)."""
+    """Command that runs a job inside its submission: in a step, unless the job calls srun itself (``mpi``)."""
     command: str = RealExecutor.format_job_exec(executor, job)
     if "mpi" in job.resources.keys():  # noqa: SIM118 (it is a list)
         return f"{OUTLIVE} && {command}"

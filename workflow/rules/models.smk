@@ -1,145 +1,124 @@
-"""Base models: pre-trained in the workflow, or imported from a folder, the hub, or a GGUF file."""
+"""Base models: pre-trained here, imported from elsewhere, or tuned from another base model."""
 
 
 localrules:
-    fetch_model,
+    download_model,
 
 
-rule tokenizer:
-    """Train a byte-level BPE tokenizer on the pre-training split."""
+# Train a byte-level BPE tokenizer on the pre-training split.
+use rule job as tokenizer with:
     input:
-        texts=f"{RESULTS}/{{task}}/splits/pretraining.parquet",
+        texts="<results>/{task}/splits/pretraining.parquet",
     output:
-        tokenizer=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer.json",
-        config=f"{RESULTS}/{{task}}/tokenizers/{{vocabulary}}/tokenizer_config.json",
+        tokenizer="<results>/{task}/tokenizers/{vocabulary}/tokenizer.json",
+        config="<results>/{task}/tokenizers/{vocabulary}/tokenizer_config.json",
     log:
-        f"{RESULTS}/logs/{{task}}/tokenizers/{{vocabulary}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/tokenizers/{{vocabulary}}.tsv"
-    conda:
-        "../../envs/elasticity.yaml"
-    resources:
-        mem_mb=2000,
-        runtime=30,
+        "<logs>/{task}/tokenizers/{vocabulary}.log",
     params:
-        job=plan.tokenizer_job,
-        code=code_digest("train_tokenizer.py"),
-    shell:
-        "python workflow/scripts/train_tokenizer.py {params.job:q}"
-        " --texts {input.texts:q} --tokenizer {output.tokenizer:q} > {log:q} 2>&1"
+        **spec("train_tokenizer.py", pipeline.models.tokenizer_job),
+        files=options("texts", "tokenizer"),
 
 
-rule pretrain:
-    """Pre-train a model; its checkpoints are base models, too."""
+# Pre-train a model; its checkpoints are base models, too.
+use rule training as pretrain with:
     input:
-        texts=plan.pretraining_split,
-        tokenizer=plan.model_tokenizer_made,
+        texts=pipeline.models.pretraining_split,
+        complete=pipeline.models.tokenizer_file,
     output:
-        checkpoints=directory(f"{RESULTS}/models/{{model}}/checkpoints"),
-        losses=f"{RESULTS}/models/{{model}}/losses.parquet",
-        metrics=f"{RESULTS}/models/{{model}}/metrics.json",
+        checkpoints=directory("<results>/models/{model}/checkpoints"),
+        losses="<results>/models/{model}/losses.parquet",
+        metrics="<results>/models/{model}/metrics.json",
     log:
-        f"{RESULTS}/logs/models/{{model}}.log",
+        "<logs>/models/{model}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+        "<benchmarks>/models/{model}.tsv"
     wildcard_constraints:
-        model=plan.either(plan.pretrained),
+        model=either(pipeline.models.pretrained),
     priority: 100
-    conda:
-        "../../envs/elasticity.yaml"
-    threads: requests.pretraining.threads
+    threads: pipeline.requests.pretraining.threads
     resources:
-        **requests.pretraining.resources,
+        **pipeline.requests.pretraining.resources,
     params:
-        job=plan.pretrain_job,
-        tokenizer=plan.model_tokenizer,
-        code=code_digest("pretrain.py"),
-        state=f"{RESULTS}/state",
-    shell:
-        launched_training(
-            "workflow/scripts/pretrain.py {params.job:q}"
-            " --texts {input.texts:q} --tokenizer {params.tokenizer:q} --state {params.state:q} --code {params.code}"
-            " --checkpoints {output.checkpoints:q} --losses {output.losses:q} --metrics {output.metrics:q} > {log:q} 2>&1"
-        )
+        **spec("pretrain.py", pipeline.models.pretrain_job),
+        files=options(tokenizer=pipeline.models.tokenizer),
 
 
-rule fetch_model:
-    """Fetch a model from the hub, unless the hub's cache has it: may touch the network."""
+# Download a model from the hub, unless the hub's cache has it.
+use rule download as download_model with:
     output:
-        source=temp(directory(f"{RESULTS}/models/{{model}}/source")),
+        source=temp(directory("<results>/models/{model}/source")),
     log:
-        f"{RESULTS}/logs/models/fetch/{{model}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/models/fetch/{{model}}.tsv"
+        "<logs>/models/download/{model}.log",
     wildcard_constraints:
-        model=plan.either(plan.from_hub),
-    conda:
-        "../../envs/elasticity.yaml"
+        model=either(pipeline.models.from_hub),
     resources:
-        mem_mb=1000,
         runtime=600,
     params:
-        job=plan.fetch_model_job,
-        code=code_digest("download_model.py"),
-    shell:
-        online(
-            "python workflow/scripts/download_model.py {params.job:q}"
-            " --source {output.source:q} > {log:q} 2>&1"
-        )
+        **spec("download_model.py", pipeline.models.download_job),
 
 
-rule import_model:
-    """Make a model from a folder, the hub or a GGUF file an ordinary one: fp32 safetensors and a fast tokenizer."""
+# Turn a model from a folder, the hub or a GGUF file into an ordinary one: fp32 safetensors and a fast tokenizer.
+use rule job as import_model with:
     input:
-        files=plan.import_files,
+        source=pipeline.models.import_files,
     output:
-        checkpoints=directory(f"{RESULTS}/models/{{model}}/checkpoints"),
-        metrics=f"{RESULTS}/models/{{model}}/metrics.json",
+        checkpoints=directory("<results>/models/{model}/checkpoints"),
+        metrics="<results>/models/{model}/metrics.json",
     log:
-        f"{RESULTS}/logs/models/{{model}}.log",
+        "<logs>/models/{model}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/models/{{model}}.tsv"
+        "<benchmarks>/models/{model}.tsv"
     wildcard_constraints:
-        model=plan.either(plan.imported),
-    conda:
-        "../../envs/elasticity.yaml"
+        model=either(pipeline.models.imported),
     resources:
-        mem_mb=plan.import_memory_mb,
-        runtime=plan.import_runtime_min,
+        mem_mb=pipeline.models.import_memory_mb,
+        runtime=pipeline.models.import_runtime_min,
     params:
-        job=plan.import_job,
-        fetched=plan.fetched,
-        code=code_digest("import_model.py"),
-    shell:
-        "python workflow/scripts/import_model.py {params.job:q}"
-        " --fetched {params.fetched:q} --checkpoints {output.checkpoints:q} --metrics {output.metrics:q} > {log:q} 2>&1"
+        **spec("import_model.py", pipeline.models.import_job),
 
 
-rule held_out:
-    """Measure the base models of a task on held-out text of each corpus."""
+# Fine-tune a base model on a split of a task; the result is a base model like any other.
+use rule training as tune_model with:
     input:
-        checkpoints=ancient(plan.task_base_checkpoints),
-        made=plan.task_bases_made,
+        start=ancient(pipeline.models.tuned_start),
+        complete=pipeline.models.tuned_start_metrics,
+        examples=pipeline.models.tuned_split,
+    output:
+        checkpoints=directory("<results>/models/{model}/checkpoints"),
+        losses="<results>/models/{model}/losses.parquet",
+        metrics="<results>/models/{model}/metrics.json",
+    log:
+        "<logs>/models/{model}.log",
+    benchmark:
+        "<benchmarks>/models/{model}.tsv"
+    wildcard_constraints:
+        model=either(pipeline.models.tuned),
+    priority: 90
+    threads: pipeline.requests.warm_up.threads
+    resources:
+        **pipeline.requests.warm_up.resources,
+    params:
+        **spec(
+            "finetune.py", pipeline.models.tuned_job, pipeline.models.tuned_algorithm
+        ),
+
+
+# Measure the base models of a task on held-out text of each corpus.
+use rule model_job as bits_per_byte with:
+    input:
+        checkpoints=ancient(pipeline.models.task_checkpoints),
+        complete=pipeline.models.task_metrics,
         texts=expand(
-            f"{RESULTS}/{{{{task}}}}/splits/held-out-{{corpus}}.parquet",
+            "<results>/{{task}}/splits/held-out-{corpus}.parquet",
             corpus=["pretraining", "positive", "negative"],
         ),
     output:
-        lengths=f"{RESULTS}/{{task}}/bits-per-byte.parquet",
+        lengths="<results>/{task}/bits-per-byte.parquet",
     log:
-        f"{RESULTS}/logs/{{task}}/bits-per-byte.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/{{task}}/bits-per-byte.tsv"
-    conda:
-        "../../envs/elasticity.yaml"
-    threads: requests.base_measuring.threads
+        "<logs>/{task}/bits-per-byte.log",
+    threads: pipeline.requests.bits_per_byte.threads
     resources:
-        **requests.base_measuring.resources,
+        **pipeline.requests.bits_per_byte.resources,
     params:
-        job=plan.bits_per_byte_job,
-        code=code_digest("bits_per_byte.py"),
-    shell:
-        launched(
-            "workflow/scripts/bits_per_byte.py {params.job:q}"
-            " --texts {input.texts:q} --lengths {output.lengths:q} > {log:q} 2>&1"
-        )
+        **spec("bits_per_byte.py", pipeline.models.bits_per_byte_job),
+        files=options("texts", "lengths"),

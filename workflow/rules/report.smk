@@ -1,62 +1,56 @@
-"""The elasticity cards, and the report: one page with verdicts, figures, tables and captions."""
+"""Provenance, the elasticity cards, and the report: one page with verdicts, figures, tables and captions."""
 
 
-rule card:
-    """What was measured of a base model, as one JSON file and one page."""
+# Record what made these results: the resolved study, digests, versions, hardware, seeds, the commit.
+use rule job as provenance with:
     input:
-        tables=cards.tables,
-        declared=cards.declared,
-        metrics=cards.metrics,
-        provenance=page.provenance,
-        template="workflow/report/card.html.jinja",
+        texts=expand("<results>/{task}/examples.parquet", task=study.tasks),
+        results=pipeline.targets,
+    output:
+        study="<results>/provenance/study.yaml",
+        provenance=report(
+            "<results>/provenance/provenance.json",
+            category="Data and models",
+            labels={"task": "whole study", "what": "provenance"},
+        ),
+    log:
+        "<logs>/provenance.log",
+    params:
+        **spec("provenance.py", pipeline.report.provenance_job),
+
+
+# Everything that was measured of a base model, as one JSON file and one page.
+use rule job as card with:
+    input:
+        tables=pipeline.report.card_tables,
+        declared=pipeline.report.declared_claims,
+        metrics=pipeline.report.card_metrics,
+        provenance=rules.provenance.output.provenance,
+        template=template("card.html.jinja"),
     output:
         card=report(
-            f"{RESULTS}/cards/{{base}}.json",
-            caption="../report/card.rst",
+            "<results>/cards/{base}.json",
             category="Cards",
             labels={"base": "{base}", "what": "card"},
         ),
-        page=f"{RESULTS}/cards/{{base}}.html",
+        page="<results>/cards/{base}.html",
     log:
-        f"{RESULTS}/logs/cards/{{base}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/cards/{{base}}.tsv"
-    conda:
-        "../../envs/elasticity.yaml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
+        "<logs>/cards/{base}.log",
     params:
-        job=cards.job,
-        metrics=plan.folded("metrics"),
-        code=code_digest("card.py"),
-    shell:
-        "python workflow/scripts/card.py {params.job:q} --tables {input.tables:q} --declared {input.declared:q}"
-        " --metrics {params.metrics:q} --provenance {input.provenance:q} --template {input.template:q}"
-        " --page {output.page:q} --card {output.card:q} > {log:q} 2>&1"
+        **spec("card.py", pipeline.report.card_job),
+        files=options(folded=["metrics"]),
 
 
-rule report:
-    """Write the page. What it shows is what the rules flag with report(...): read when all of them are known."""
+# Write the page of everything that the study is run for.
+use rule job as report_page with:
     input:
-        results=page.inputs,
-        provenance=page.provenance,
-        template="workflow/report/page.html.jinja",
-        captions=report_flags.captions(),
+        results=pipeline.report.inputs,
+        provenance=rules.provenance.output.provenance,
+        template=template("page.html.jinja"),
     output:
-        page=f"{RESULTS}/report.html",
+        page="<results>/report.html",
     log:
-        f"{RESULTS}/logs/report.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
-    conda:
-        "../../envs/elasticity.yaml"
-    resources:
-        mem_mb=1000,
-        runtime=10,
+        "<logs>/report.log",
     params:
-        job=lambda _: page.job(report_flags.showings(workflow.rules, page.inputs)),
-        code=code_digest("report.py"),
-    shell:
-        "python workflow/scripts/report.py {params.job:q}"
-        " --template {input.template:q} --provenance {input.provenance:q} --page {output.page:q} > {log:q} 2>&1"
+        **spec("report.py", pipeline.report.page_job, pipeline.report.described_in),
+        files=options("provenance", "template", "page"),

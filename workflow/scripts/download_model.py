@@ -1,7 +1,7 @@
 """Fetch a model from the hub."""
 
-from elasticity.models.importing import fetch
 from elasticity.models.jobs import FetchModelJob
+from elasticity.models.sources import fetch
 from elasticity.runtime.command import Command
 
 with Command(__doc__, FetchModelJob, output="source") as command:

@@ -1,16 +1,13 @@
-"""Fine-tune a checkpoint on texts, on pairs of texts, by a score, or on the responses of a slice; one run, a checkpoint a size."""
+"""Fine-tune a model in one run by the algorithm that its settings name, and save a checkpoint after each size."""
 
-from elasticity.config.training import Ppo, Sft
-from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
 from elasticity.data.schemas import EXAMPLES, PROMPTS
 from elasticity.evaluation.equal_entropy import chosen_prompts
 from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
-from elasticity.evaluation.scoring import load_score_model
 from elasticity.models.loading import load_model, one_thread
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command
-from elasticity.training.datasets import preferences, responses, rewards
+from elasticity.training.datasets import TrainingData, TrainingInputs
 from elasticity.training.extrapolation import checkpoints_of_run
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.lora import adapted
@@ -29,20 +26,10 @@ with Command(__doc__, FineTuneJob, *FILES, output="checkpoints", optional=DATA) 
     if job.chosen_for is not None:
         chosen = chosen_prompts(read_rows(command.path("chosen"), CHOSEN))["twins", job.chosen_for]
         tables = [[row for row in table if row["prompt_id"] in chosen] for table in tables]
-    match settings.algorithm:
-        case Sft():
-            parts = [[row for row in table if row.get("slice") == job.responses_of_slice] for table in tables]
-            data = responses(job, tokenizer, parts)
-        case Ppo():
-            if job.reward is None:
-                raise UserError("ppo draws responses and has them planned: the task needs a score_model")
-            prompts = read_rows(command.path("prompts"), PROMPTS)
-            score_model = load_score_model(job.reward.score_model, command.paths("score-model"))
-            data = rewards(job, settings.algorithm, tokenizer, prompts, score_model, start)
-        case _:
-            this_side, other_side = tables
-            data = preferences(job, tokenizer, this_side, other_side)
-    inputs = [path for name in DATA for path in command.paths(name)]
+    prompts = [row for path in command.paths("prompts") for row in read_rows(path, PROMPTS)]
+    inputs = TrainingInputs(job, tokenizer, start, tables, prompts, command.paths("score-model"))
+    data: TrainingData = settings.algorithm.training_data(inputs)
+    files = [path for name in DATA for path in command.paths(name)]
     run(
         make_model=lambda: adapted(load_model(start), settings.lora, job.seed),
         tokenizer=tokenizer,
@@ -50,7 +37,7 @@ with Command(__doc__, FineTuneJob, *FILES, output="checkpoints", optional=DATA) 
         objective=data.objective,
         checkpoints=checkpoints_of_run(settings, job.sizes),
         settings=settings,
-        files=RunFiles.of(command, [start, *inputs]),
+        files=RunFiles.of(command, [start, *files]),
         carried=start if settings.optimizer == "carried" else None,
         keep_optimizer=job.keep_optimizer,
     )

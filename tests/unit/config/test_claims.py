@@ -1,4 +1,4 @@
-"""What can be claimed of a study, what the messages say where it cannot, and when claims have changed."""
+"""Claims of a study: their validation and their digest."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ CROSSING = {
 
 @pytest.fixture
 def two(values: Values) -> Values:
-    """A study with a rebound experiment over two P and two bases, its control, one over one of each, and slices."""
+    """A study with rebound experiments over two P and two base models or one of each, controls, and slices."""
     existence = values["rebound"]["existence"] | {"bases": ["nano-step3", "nano"], "alignment_sizes": [8, 16]}
     values["recipes"] = {"other": values["inverse"]}
     values["rebound"] = {
@@ -61,7 +61,7 @@ def test_a_claim_of_resistance(two: Values) -> None:
     assert (study.claims["falls"].kind, study.claims["falls"].parts) == ("resistance", ("kl-gap",))
 
 
-def test_more_seeds_than_there_are_is_no_mistake(two: Values) -> None:
+def test_a_claim_may_need_more_seeds_than_the_study_has(two: Values) -> None:
     assert read_study(with_claim(two, seeds=100)).claims["falls"].seeds == 100
 
 
@@ -76,7 +76,7 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
     "unknown measure": ({"measure": "slope"}, ["claims.falls.measure", "crossing", "slope"]),
     "measure of another kind": (
         {"measure": "kl-gap"},
-        ["claims.falls.measure: kl-gap is measured of resistance experiments", "reversal-ratio"],
+        ["claims.falls.measure: kl-gap is a measure of resistance experiments", "reversal-ratio"],
     ),
     "measure of another kind, resistance": (
         {"experiment": "slices"},
@@ -99,26 +99,29 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
         ["claims.falls.over: sizes", "rebound.single.alignment_sizes holds one"],
     ),
     "one P to cross": ({"experiment": "single", "measure": "crossing-end"}, ["alignment_sizes holds one"]),
-    "no single P": ({"over": "sizes"}, ["claims.falls.over: crossing has no single P", "bases or control"]),
+    "no single P": (
+        {"over": "sizes"},
+        ["claims.falls.over: crossing is not measured for a single P", "bases or control"],
+    ),
     "no single P, resistance": (
         {"experiment": "slices", "measure": "kl-gap", "over": "sizes"},
-        ["kl-gap has no single P"],
+        ["kl-gap is not measured for a single P"],
     ),
     "no N of 0": ({"experiment": "single", "measure": "start"}, ["start needs 0", "rebound.single.inverse_sizes"]),
     "no control": ({"over": "control"}, ["claims.falls.control is missing"]),
     "a control for nothing": ({"control": "control"}, ["claims.falls.control is given", "set over: control"]),
     "unknown control": ({"over": "control", "control": "neutral"}, ["claims.falls.control: 'neutral' is no rebound"]),
-    "control of itself": ({"over": "control", "control": "existence"}, ["is existence itself"]),
+    "control of itself": ({"over": "control", "control": "existence"}, ["existence is the experiment itself"]),
     "control with other cells": (
         {"measure": "end", "over": "control", "control": "single"},
         [
             "cells cannot be paired",
-            "inverse_sizes is [0, 4, 8], but rebound.single.inverse_sizes is [4, 8]: these must be equal;",
+            "inverse_sizes is [0, 4, 8], but rebound.single.inverse_sizes is [4, 8]: they must be equal;",
         ],
     ),
     "control with fewer cells": (
         {"measure": "end", "over": "control", "control": "fewer"},
-        ["existence.bases is [nano-step3, nano], but rebound.fewer.bases is [nano]: these must be equally many"],
+        ["existence.bases is [nano-step3, nano], but rebound.fewer.bases is [nano]: they must be equally long"],
     ),
     "excluded seed": ({"exclusions": {7: "odd"}}, ["claims.falls.exclusions: 7 is not a seed", "its seeds: 1, 2"]),
     "exclusion without a reason": ({"exclusions": {1: ""}}, ["claims.falls.exclusions.1"]),
@@ -130,7 +133,7 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_what_cannot_be_claimed(two: Values, name: str) -> None:
+def test_a_claim_that_cannot_be_tested_is_an_error(two: Values, name: str) -> None:
     changes, expected = MISTAKES[name]
     with pytest.raises(UserError) as error:
         read_study(with_claim(two, **changes), "study.yaml")
@@ -138,7 +141,7 @@ def test_what_cannot_be_claimed(two: Values, name: str) -> None:
         assert part in str(error.value)
 
 
-def test_scores_are_needed_for_rebound(two: Values) -> None:
+def test_claims_about_rebound_need_a_score_model(two: Values) -> None:
     del two["tasks"]["reviews"]["score_model"]
     for experiment in two["rebound"].values():
         experiment["compression"] = True
@@ -147,7 +150,7 @@ def test_scores_are_needed_for_rebound(two: Values) -> None:
         read_study(with_claim(two))
 
 
-def test_the_digest_changes_with_what_is_claimed_and_with_nothing_else(two: Values) -> None:
+def test_the_digest_depends_on_the_content_of_claims_only(two: Values) -> None:
     claims = {"falls": CROSSING, "rises": CROSSING | {"margin": 0.1, "exclusions": {1: "odd"}}}
 
     def digest_of(claims: Values) -> str:

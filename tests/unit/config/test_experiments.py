@@ -1,4 +1,4 @@
-"""Inverse stages on other data: neutral ones, more of the alignment stage, another task's; and bases with random weights."""
+"""Experiments with control data in the inverse stage, and base models with random weights."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,7 +32,7 @@ DATA = {
 
 @pytest.fixture
 def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
-    """Every recipe has an experiment of its name."""
+    """A study with one experiment for each of the recipes in ``DATA``."""
     monkeypatch.chdir(tmp_path)
     texts = {"kind": "file", "path": "manual.txt", "format": "passages"}
     splits = {"sides": ["neutral"], "held_out": 4, "neutral": 12}
@@ -45,7 +45,7 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     return values
 
 
-def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
+def wildcards(inverse_recipe: str, side: str = "positive") -> SimpleNamespace:
     where = {
         "task": "reviews",
         "base": "nano",
@@ -54,42 +54,42 @@ def wildcards(second: str, side: str = "positive") -> SimpleNamespace:
         "seed": "2",
         "alignment_size": "16",
     }
-    return SimpleNamespace(**where, second=second, run_sizes="0-4-8", experiment=second)
+    return SimpleNamespace(**where, inverse_recipe=inverse_recipe, run_sizes="0-4-8", experiment=inverse_recipe)
 
 
 # What is trained on
 
 
 @pytest.mark.parametrize(
-    ("second", "positive", "negative"),
+    ("recipe", "positive", "negative"),
     [
-        ("second", "reviews/splits/negative", "reviews/splits/positive"),
+        ("inverse", "reviews/splits/negative", "reviews/splits/positive"),
         ("neutral", "manual/splits/neutral", "manual/splits/neutral"),
         ("continued", "reviews/splits/positive", "reviews/splits/negative"),
         ("elsewhere", "products/splits/negative", "products/splits/positive"),
         ("praise", "products/splits/positive", "products/splits/negative"),
     ],
 )
-def test_the_pool_of_a_second_side_is_what_its_recipe_names(
-    values: Values, second: str, positive: str, negative: str
+def test_the_inverse_stage_is_trained_on_the_split_that_its_recipe_names(
+    values: Values, recipe: str, positive: str, negative: str
 ) -> None:
     plan = Plan(read_study(values))
     for side, split in (("positive", positive), ("negative", negative)):
-        assert plan.inverse_splits(wildcards(second, side)) == [f"results/tiny/{split}.parquet"]
-        assert SpringsPlan(plan).second(wildcards(second, side)) == f"results/tiny/{split}.parquet"
+        assert plan.inverse_splits(wildcards(recipe, side)) == [f"results/tiny/{split}.parquet"]
+        assert SpringsPlan(plan).inverse(wildcards(recipe, side)) == f"results/tiny/{split}.parquet"
 
 
-def test_what_the_first_side_saw_is_passed_over_in_its_own_task_only(values: Values) -> None:
+def test_examples_of_the_alignment_stage_are_skipped_in_the_same_split_only(values: Values) -> None:
     plan = Plan(read_study(values))
-    jobs = {name: FineTuneJob.model_validate_json(plan.inverse_job(wildcards(name))) for name in ("second", *DATA)}
+    jobs = {name: FineTuneJob.model_validate_json(plan.inverse_job(wildcards(name))) for name in ("inverse", *DATA)}
     assert {name: job.skip for name, job in jobs.items() if job.skip} == {"continued": 16}
     assert {job.seed for job in jobs.values()} == {2}
-    values["recipes"]["continued"]["data"]["task"] = "reviews"  # the same by its name
+    values["recipes"]["continued"]["data"]["task"] = "reviews"  # the task of the experiment, by its name
     assert FineTuneJob.model_validate_json(Plan(read_study(values)).inverse_job(wildcards("continued"))).skip == 16
     joint = JointJob.model_validate_json(
         SpringsPlan(plan).joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"}))
     )
-    assert (joint.first.skip, joint.second.skip) == (0, 16)
+    assert (joint.alignment.skip, joint.inverse.skip) == (0, 16)
 
 
 @given(
@@ -98,10 +98,10 @@ def test_what_the_first_side_saw_is_passed_over_in_its_own_task_only(values: Val
     second=st.integers(0, 30),
     names=st.sets(st.text("0123456789abcdef", min_size=4, max_size=4), min_size=60, max_size=90),
 )
-def test_no_example_is_in_the_first_side_and_in_what_continues_it(
+def test_alignment_and_continued_stages_share_no_example(
     tokenizer: PreTrainedTokenizerFast, seed: int, first: int, second: int, names: set[str]
 ) -> None:
-    """For every seed and size; and checkpoints stay nested."""
+    """For every seed and size. Smaller sizes stay subsets of larger ones."""
     rows = [row | {"id": name} for name, row in zip(sorted(names), plain(["A fine film."] * len(names)), strict=True)]
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
 
@@ -116,7 +116,7 @@ def test_no_example_is_in_the_first_side_and_in_what_continues_it(
     assert after[: second // 2] == seen(second // 2, skip=first)
 
 
-def test_too_few_examples_behind_those_of_the_first_side_are_an_error(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_too_few_examples_after_those_of_the_alignment_stage_are_an_error(tokenizer: PreTrainedTokenizerFast) -> None:
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 8}
     job = {"start": "0", "settings": tuning, "sizes": (4,), "skip": 3, "seed": 1, "template": "plain"}
     with pytest.raises(UserError, match="4 examples behind the first 3 are needed, but the data give 2"):
@@ -126,7 +126,7 @@ def test_too_few_examples_behind_those_of_the_first_side_are_an_error(tokenizer:
 # What is measured and shown
 
 
-def test_perturbation_text_is_of_the_kind_that_perturbs(values: Values) -> None:
+def test_perturbation_texts_are_of_the_kind_of_the_inverse_stage(values: Values) -> None:
     values["compression"] = {"window": 32, "stride": 16}
     for name in DATA:
         values["rebound"][name]["compression"] = True
@@ -144,14 +144,14 @@ def test_perturbation_text_is_of_the_kind_that_perturbs(values: Values) -> None:
 
 
 def test_base_models_are_measured_on_the_texts_of_each_recipe(values: Values) -> None:
-    """Their files lie apart, because their perturbation texts differ."""
+    """The results are in different files, because the perturbation texts differ."""
     values["compression"] = {"window": 32, "stride": 16}
     plan = CompressionPlan(Plan(read_study(values)))
     rates = [plan.base_rates(wildcards(name)) for name in DATA]
     assert len({file for files in rates for file in files}) == len(DATA)
 
 
-def test_figures_say_what_the_examples_are(values: Values) -> None:
+def test_figures_name_the_examples_of_both_stages(values: Values) -> None:
     plan = Plan(read_study(values))
     jobs = {name: ReboundFigureJob.model_validate_json(plan.rebound_figure_job(wildcards(name))) for name in DATA}
     assert {name: job.sides for name, job in jobs.items()} == {
@@ -162,25 +162,25 @@ def test_figures_say_what_the_examples_are(values: Values) -> None:
     }
 
 
-def test_controls_are_cells_of_their_own_that_are_counted(values: Values) -> None:
+def test_the_cost_of_controls_is_counted(values: Values) -> None:
     values["resistance"]["slices"]["bases"] = ["nano"]
     stages = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
     for name in DATA:
         del values["rebound"][name]
     without = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
-    assert stages["first side"] == without["first side"]
-    runs = len(DATA) * 2 * 2  # recipes, seeds, first sizes
-    assert stages["second side"].jobs == without["second side"].jobs + runs
-    assert stages["second side"].examples == without["second side"].examples + runs * 8
+    assert stages["alignment"] == without["alignment"]
+    runs = len(DATA) * 2 * 2  # recipes, seeds, sizes P
+    assert stages["inverse"].jobs == without["inverse"].jobs + runs
+    assert stages["inverse"].examples == without["inverse"].examples + runs * 8
 
 
-# What a study may ask for
+# Validation
 
 MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "no such task": (
         "recipes.neutral.data",
         {"task": "news", "side": "neutral"},
-        "neutral has data of news, which is not declared; declared: manual, products, reviews",
+        "neutral takes data of news, which is not declared; declared: manual, products, reviews",
     ),
     "no such side": ("recipes.neutral.data", {"side": "left"}, "recipes.neutral.data.side"),
     "too few": ("tasks.manual.splits", {"neutral": 7}, "8 neutral texts, but tasks.manual.splits.neutral holds 7"),
@@ -188,25 +188,35 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "too few for both": (
         "tasks.reviews.splits",
         {"positive": 23},
-        "rebound.continued, alignment and inverse stages together, asks for 24 positive texts, but tasks.reviews.splits.posi",
+        "rebound.continued, alignment and inverse stages together, needs 24 positive texts, but tasks.reviews",
     ),
-    "another algorithm": ("recipes.neutral", {"algorithm": {"kind": "dpo"}}, "dpo sets the sides of a task against"),
+    "another algorithm": (
+        "recipes.neutral",
+        {"algorithm": {"kind": "dpo"}},
+        "data is for sft only: dpo compares the two sides",
+    ),
     "another template": (
         "tasks.products",
         {"template": "conversation"},
         "products, whose template is conversation, but that of reviews is plain: give both",
     ),
-    "on a first side": (
+    "on an alignment stage": (
         "rebound.neutral",
         {"alignment_recipe": "praise"},
-        "rebound.neutral.alignment_recipe: has data, which is for the inverse stages",
+        "rebound.neutral.alignment_recipe: data is for the inverse stages",
     ),
-    "on slices": ("resistance.slices.slices", {"data": {"side": "same"}}, "resistance.slices.slices: has data"),
+    "on slices": (
+        "resistance.slices.slices",
+        {"data": {"side": "same"}},
+        "resistance.slices.slices: data is for the inverse stages",
+    ),
 }
 
 
 @pytest.mark.parametrize(("place", "change", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_what_cannot_be_trained_on_is_named(values: Values, place: str, change: dict[str, Any], words: str) -> None:
+def test_data_that_cannot_be_trained_on_are_an_error(
+    values: Values, place: str, change: dict[str, Any], words: str
+) -> None:
     section = values
     for part in place.split("."):
         section = section[part]
@@ -214,14 +224,14 @@ def test_what_cannot_be_trained_on_is_named(values: Values, place: str, change: 
     assert words in complaint(values)
 
 
-def test_examples_with_prompts_are_no_data_for_texts(values: Values) -> None:
+def test_examples_with_prompts_cannot_follow_texts_without(values: Values) -> None:
     manual = values["tasks"]["manual"]
     manual |= {"source": {"kind": "file", "path": "a.json", "format": "alpaca"}, "prompts": {"kind": "questions"}}
-    words = "neutral has data of manual, which have prompts, but those of reviews are texts without prompts"
+    words = "neutral takes data of manual, which have prompts, but those of reviews are texts without prompts"
     assert words in complaint(values)
 
 
-def test_prompts_of_the_other_task_leave_room_for_an_response(values: Values) -> None:
+def test_prompts_of_the_other_task_must_leave_room_for_a_response(values: Values) -> None:
     for name, prompts in (("reviews", {"kind": "questions", "max_tokens": 8}), ("manual", {"kind": "questions"})):
         source = {"kind": "file", "path": f"{name}.json", "format": "alpaca" if name == "manual" else "beavertails"}
         values["tasks"][name] |= {"source": source, "prompts": prompts}
@@ -229,7 +239,7 @@ def test_prompts_of_the_other_task_leave_room_for_an_response(values: Values) ->
     assert "rebound.neutral.inverse_recipe.max_length is 16, but a prompt of tasks.manual takes" in complaint(values)
 
 
-def test_a_control_text_is_none_that_a_second_side_is_trained_on(values: Values) -> None:
+def test_the_control_corpus_must_not_be_trained_on(values: Values) -> None:
     values["compression"] = {"window": 32, "stride": 16, "control": "manual"}
     read_study(values)
     values["rebound"]["elsewhere"]["compression"] = True
@@ -238,7 +248,7 @@ def test_a_control_text_is_none_that_a_second_side_is_trained_on(values: Values)
     assert "compression.control: models are trained on manual, so it controls nothing" in complaint(values)
 
 
-def test_the_texts_of_a_second_side_are_measured_only_if_some_are_held_out(values: Values) -> None:
+def test_compression_needs_held_out_texts_of_the_inverse_stage(values: Values) -> None:
     values["compression"] = {"window": 32, "stride": 16}
     values["rebound"]["elsewhere"]["compression"] = True
     values["tasks"]["products"]["splits"]["held_out"] = 0
@@ -246,7 +256,7 @@ def test_the_texts_of_a_second_side_are_measured_only_if_some_are_held_out(value
 
 
 @pytest.mark.parametrize(("name", "largest"), [("config", 384), ("studies/laptop", 768)])
-def test_studies_hold_controls_that_differ_in_the_data_alone(
+def test_controls_of_the_studies_differ_from_inverse_in_the_data_alone(
     name: str, largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
@@ -272,12 +282,12 @@ def test_the_model_before_any_update_is_a_base(values: Values) -> None:
     plan = Plan(study)
     assert study.bases["nano-step0"] == ("nano", 0)
     assert PretrainJob.model_validate_json(plan.pretrain_job(SimpleNamespace(model="nano"))).checkpoints == (0, 3, 6)
-    start = SimpleNamespace(**vars(wildcards("second")) | {"base": "nano-step0", "run_sizes": "16"})
+    start = SimpleNamespace(**vars(wildcards("inverse")) | {"base": "nano-step0", "run_sizes": "16"})
     assert FineTuneJob.model_validate_json(plan.alignment_job(start)).start == "0"
 
 
-def test_random_weights_have_no_pre_training_text_and_no_spring(values: Values) -> None:
-    """D1 is empty: k is 0, where the theorem is about large ones."""
+def test_random_weights_have_no_pre_training_task_and_no_spring(values: Values) -> None:
+    """D1 is empty, so k is 0, while the theorem is about large k."""
     values["models"]["nano"]["checkpoints"] = [0]
     tuned = {"kind": "tuned", "task": "reviews", "side": "positive", "examples": 8, "tuning": values["alignment"]}
     values["models"] |= {"warm": tuned | {"base": "nano-step0"}, "warmer": tuned | {"base": "nano"}}

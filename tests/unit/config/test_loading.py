@@ -1,3 +1,5 @@
+"""Reading a study: defaults, messages for mistakes, and ``extends``."""
+
 import datetime
 import math
 from pathlib import Path
@@ -42,7 +44,7 @@ def test_checkpoints_and_folders_are_bases(values: Values) -> None:
     assert read_study(values).bases == {"nano-step3": ("nano", 3), "nano": ("nano", 6), "given": ("given", 0)}
 
 
-def test_kinds_tell_the_source(values: Values) -> None:
+def test_kind_selects_the_source(values: Values) -> None:
     put(values, "tasks.reviews.source", {"kind": "movie-reviews"})
     assert isinstance(read_study(values).tasks["reviews"].source, MovieReviews)
 
@@ -51,7 +53,7 @@ def test_sides_are_opposite() -> None:
     assert (opposite("positive"), opposite("negative")) == ("negative", "positive")
 
 
-# Mistakes: what is put where, and what the message says
+# Mistakes: the key, the value that is put there, and parts of the message
 
 MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown section": ("sede", [1], ["sede: unknown key", "did you mean 'seeds'?", "extends"]),
@@ -101,12 +103,16 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "unknown task": ("rebound.existence.task", "views", ["rebound.existence.task", "'views'", "reviews"]),
     "unknown tokenizer": ("tasks.reviews.prompts.tokenizer", "big", ["tasks.reviews.prompts.tokenizer", "'big'"]),
     "unknown pretraining task": ("models.nano.task", "views", ["models.nano.task", "'views'", "reviews"]),
-    "more first texts than the split": (
+    "more texts for alignment than the split has": (
         "rebound.existence.alignment_sizes",
         [41],
         ["41 positive", "positive holds 40"],
     ),
-    "more second texts than the split": ("rebound.existence.inverse_sizes", [33], ["33 negative", "negative holds 32"]),
+    "more texts for the inverse stage than the split has": (
+        "rebound.existence.inverse_sizes",
+        [33],
+        ["33 negative", "negative holds 32"],
+    ),
     "no texts to pre-train on": ("tasks.reviews.splits.pretraining", 0, ["models.nano", "splits.pretraining", "is 0"]),
     "no texts for slices": ("tasks.reviews.splits.resistance", 0, ["resistance.slices", "splits.resistance", "is 0"]),
     "slices that are no checkpoints": (
@@ -140,7 +146,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         {"rnk": 4},
         ["inverse.lora.rnk: unknown key", "did you mean 'rank'?"],
     ),
-    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.splits.prompts is 6", "say in `prompts` how"]),
+    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.splits.prompts is 6", "add `prompts`"]),
     "another source beside texts": (
         "tasks.reviews.source",
         {
@@ -184,7 +190,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
     "no room for the responses of ppo": (
         "inverse.algorithm",
         {"kind": "ppo", "new_tokens": 8},
-        ["inverse_recipe.max_length is 16", "takes up to 9 tokens", "an response 8 or more"],
+        ["inverse_recipe.max_length is 16", "takes up to 9 tokens", "a response 8 or more", "raise max_length to 17"],
     ),
     "null": ("sampling", None, ["sampling", "null"]),
 }
@@ -200,14 +206,14 @@ def test_a_mistake_is_named_with_its_place_and_value(values: Values, place: str,
 
 
 def talk(values: Values, max_tokens: int) -> None:
-    """The reviews are responses to questions now."""
+    """Make the examples of the task responses to questions."""
     task = values["tasks"]["reviews"]
     task["source"] |= {"format": "pku-saferlhf-pairs"}
     task["prompts"] = {"kind": "questions", "max_tokens": max_tokens}
 
 
 @pytest.mark.parametrize("where", ["alignment", "inverse", "resistance.slices.slices", "models.warm.tuning"])
-def test_what_is_trained_on_questions_has_room_for_them(values: Values, where: str) -> None:
+def test_max_length_must_leave_room_for_prompts_and_responses(values: Values, where: str) -> None:
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16}
     warm = {"kind": "tuned", "base": "nano", "task": "reviews", "side": "positive", "examples": 8, "tuning": tuning}
     values["models"]["warm"] = warm
@@ -217,7 +223,7 @@ def test_what_is_trained_on_questions_has_room_for_them(values: Values, where: s
     assert "max_length is 15, but a prompt of tasks.reviews takes up to 15 tokens" in complaint(values)
 
 
-def test_responses_to_questions_of_another_task_have_room(values: Values) -> None:
+def test_max_length_must_leave_room_for_questions_of_another_task(values: Values) -> None:
     values["tasks"]["general"] = {
         "source": {"kind": "file", "path": "q.jsonl", "format": "self-instruct"},
         "splits": {"sides": ["neutral"], "prompts": 4},
@@ -231,7 +237,7 @@ def test_responses_to_questions_of_another_task_have_room(values: Values) -> Non
     read_study(values)
 
 
-def test_the_opposite_pool_bounds_the_inverse_sizes(values: Values) -> None:
+def test_the_split_of_the_opposite_side_limits_the_inverse_sizes(values: Values) -> None:
     values["rebound"]["existence"] |= {"direction": "reversed", "alignment_sizes": [8], "inverse_sizes": [0, 40]}
     assert read_study(values).rebound["existence"].inverse_sizes == (0, 40)
     values["rebound"]["existence"]["alignment_sizes"] = [33]
@@ -242,19 +248,19 @@ def test_divergences_are_not_measured_on_contrasted_responses(values: Values) ->
     values["rebound"]["existence"]["divergence"] = True
     read_study(values)
     values["sampling"]["contrast"] = {"weak": "nano", "strength": 1.0}
-    assert "rebound.existence.divergence is measured on responses that a model draws alone" in complaint(values)
+    assert "rebound.existence.divergence is measured on responses that are sampled from one model" in complaint(values)
 
 
-def test_a_rebound_without_a_score_measures_compression_rates_alone(unscored: Values) -> None:
+def test_a_rebound_without_a_score_model_can_only_measure_compression_rates(unscored: Values) -> None:
     values = unscored
     assert read_study(values).tasks["reviews"].prompts is None
     values["rebound"]["existence"]["compression"] = False
     assert "rebound.existence needs tasks.reviews.score_model, which is not given; without one" in complaint(values)
     values["rebound"]["existence"] |= {"compression": True, "divergence": True}
-    assert "rebound.existence.divergence is measured on responses" in complaint(values)
+    assert "rebound.existence.divergence is measured on the responses that are scored" in complaint(values)
     values["rebound"]["existence"]["divergence"] = False
     values["inverse"]["algorithm"] = {"kind": "ppo", "new_tokens": 4}
-    assert "rebound.existence.inverse_recipe: ppo is rewarded by tasks.reviews.score_model" in complaint(values)
+    assert "rebound.existence.inverse_recipe: ppo takes its reward from tasks.reviews.score_model" in complaint(values)
 
 
 @pytest.mark.parametrize("place", ["seeds", "tasks.reviews.splits", "models.nano.layers", "models.given.path"])
@@ -267,13 +273,13 @@ def test_a_missing_key_is_named(values: Values, place: str) -> None:
     assert f"  - {place}: is missing\n" in complaint(values)
 
 
-def test_all_mistakes_are_told_at_once(values: Values) -> None:
+def test_all_mistakes_of_types_are_reported_at_once(values: Values) -> None:
     values["sede"] = 1
     values["alignment"]["learning_rate"] = "1e-5"
     del values["models"]["nano"]["layers"]
     lines = [line for line in complaint(values).splitlines() if line.startswith("  - ")]
     assert [line.split(":")[0] for line in sorted(lines)] == [
-        "  - alignment_side.learning_rate",
+        "  - alignment.learning_rate",
         "  - models.nano.layers",
         "  - sede",
     ]
@@ -290,7 +296,7 @@ def test_a_task_that_is_named_like_a_kind_keeps_its_place_in_messages(values: Va
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: Values) -> Path:
-    """A folder with the study in base.yaml, and in it."""
+    """The current folder, which contains the study as base.yaml."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(values))
     return tmp_path
@@ -331,7 +337,7 @@ BAD_FILES = {
 
 
 @pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=BAD_FILES)
-def test_a_file_to_extend_that_is_none_is_an_error(folder: Path, content: str | None, words: str) -> None:
+def test_a_file_to_extend_must_be_a_study(folder: Path, content: str | None, words: str) -> None:
     if content is not None:
         (folder / "no.yaml").write_text(content)
     with pytest.raises(UserError, match=words):

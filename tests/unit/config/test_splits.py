@@ -1,4 +1,4 @@
-"""What splits take, and what taking it gives."""
+"""The layout of splits, the examples that each split takes, and what a study may demand of its data."""
 
 import hashlib
 from itertools import combinations
@@ -37,7 +37,7 @@ REVIEWS, _ = clean(Raw(None, row["text"], "positive" if row["label"] else "negat
 
 
 def dialogues(prompts: int, responses: int = 3) -> Rows:
-    """So many responses of each side to every prompt."""
+    """Examples with ``responses`` responses of each side to every prompt."""
     every = [(f"Question {i}?", f"response {i} {j}") for i in range(prompts) for j in range(responses)]
     rows, _ = clean(
         Raw(prompt, f"{side} {response}", side) for prompt, response in every for side in ("positive", "negative")
@@ -49,7 +49,7 @@ DIALOGUES = dialogues(70, 2)
 
 
 def filled(rows: Rows, splits: Splits, prompts: Prompts) -> dict[str, Rows]:
-    """Each split, taken as its own job takes it."""
+    """All splits, each filled as its own job fills it."""
     takes = layout(splits, prompts)
     return {split: take(rows, needed(takes, split)) for split in takes}
 
@@ -61,7 +61,7 @@ def sizes(splits: Splits) -> dict[str, int]:
 
 
 def overlaps(taken: dict[str, Rows]) -> list[tuple[str, str]]:
-    """The pairs of splits with a topic in common."""
+    """The pairs of splits that have a topic in common."""
     topics = {split: {topic(row) for row in rows} for split, rows in taken.items()}
     return [pair for pair in combinations(topics, 2) if topics[pair[0]] & topics[pair[1]]]
 
@@ -70,7 +70,7 @@ def overlaps(taken: dict[str, Rows]) -> list[tuple[str, str]]:
     ("rows", "prompts"), [(REVIEWS, BEGINNINGS), (DIALOGUES, QUESTIONS)], ids=["texts", "dialogues"]
 )
 @given(splits=SPLITS)
-def test_splits_have_their_sizes_and_sides_and_no_prompt_or_text_in_common(
+def test_splits_have_the_given_sizes_and_sides_and_share_no_prompt_or_text(
     rows: Rows, prompts: Prompts, splits: Splits
 ) -> None:
     taken = filled(rows, splits, prompts)
@@ -91,7 +91,7 @@ def test_prompts_are_distinct(splits: Splits) -> None:
         assert len({row["prompt"] for row in taken[split]}) == len(taken[split])
 
 
-def test_the_two_sides_to_train_on_response_the_same_prompts() -> None:
+def test_both_training_sides_have_responses_to_the_same_prompts() -> None:
     taken = filled(DIALOGUES, Splits(prompts=9, held_out=7, positive=60, negative=60, pretraining=5), QUESTIONS)
     topics = {side: {topic(row) for row in taken[side]} for side in ("positive", "negative")}
     assert topics["positive"] == topics["negative"]
@@ -112,7 +112,7 @@ def test_texts_are_divided_by_stretches_of_each_side_in_the_order_of_digests(spl
         assert examples == sorted(expected, key=lambda row: row["id"])
 
 
-def test_which_reviews_a_pool_takes_stays_as_it_is() -> None:
+def test_the_reviews_in_each_split_do_not_change_between_versions() -> None:
     taken = filled(REVIEWS, Splits(prompts=8, held_out=4, score_model=80, resistance=8, positive=20), BEGINNINGS)
     found = hashlib.sha256("".join(row["id"] for rows in taken.values() for row in rows).encode()).hexdigest()
     assert found[:16] == "7331048eb39a79c7"
@@ -128,7 +128,7 @@ def test_the_order_of_the_source_does_not_matter(splits: Splits, random: Any) ->
 
 
 @given(SPLITS, st.integers(1, 9), st.sampled_from(["positive", "negative", "resistance", "pretraining"]))
-def test_the_job_of_a_pool_knows_nothing_of_later_splits(splits: Splits, more: int, enlarged: str) -> None:
+def test_the_job_of_a_split_does_not_depend_on_later_splits(splits: Splits, more: int, enlarged: str) -> None:
     larger = splits.model_copy(update={enlarged: getattr(splits, enlarged) + more})
     names = list(layout(splits, QUESTIONS))
     first = names.index("resistance-1" if enlarged == "resistance" else enlarged)
@@ -142,7 +142,7 @@ def test_the_job_of_a_pool_knows_nothing_of_later_splits(splits: Splits, more: i
         assert changed == {"positive", "pretraining"}
 
 
-def test_neutral_data_fill_all_splits_but_those_of_a_side() -> None:
+def test_neutral_data_fill_all_splits_except_those_of_a_side() -> None:
     rows, _ = clean(Raw(f"Question {i}?", "Yes.", "neutral") for i in range(60))
     taken = filled(rows, Splits(sides=("neutral",), prompts=5, resistance=9, neutral=11, pretraining=2), QUESTIONS)
     assert {split: len(examples) for split, examples in taken.items() if examples} == {
@@ -154,7 +154,7 @@ def test_neutral_data_fill_all_splits_but_those_of_a_side() -> None:
     assert overlaps(taken) == []
 
 
-def test_examples_whose_questions_are_too_long_are_in_no_pool() -> None:
+def test_examples_whose_prompts_are_too_long_are_in_no_split() -> None:
     rows, _ = clean(Raw(f"{'é' * (i % 10)} {i}", "Yes.", "neutral") for i in range(100))
     short = Questions(kind="questions", max_tokens=4)
     fitting = sum(len(row["prompt"].encode()) <= 12 for row in rows)
@@ -172,7 +172,7 @@ def test_too_few_texts_are_an_error_with_the_numbers() -> None:
         filled(REVIEWS, Splits(prompts=8, positive=120), BEGINNINGS)
 
 
-def test_too_few_prompts_are_an_error_though_responses_are_many() -> None:
+def test_too_few_prompts_are_an_error_even_with_many_responses() -> None:
     words = (
         r"split prompts needs 101 positive .* hold 100 for it: 300 .* about 100 different .* raise prompts.max_tokens"
     )
@@ -180,7 +180,7 @@ def test_too_few_prompts_are_an_error_though_responses_are_many() -> None:
         filled(dialogues(100), Splits(sides=("positive",), prompts=101), QUESTIONS)
 
 
-# What a study may ask of its data
+# What a study may demand of its data
 
 
 def data(**options: Any) -> Source:
@@ -188,13 +188,13 @@ def data(**options: Any) -> Source:
 
 
 MISTAKES: dict[str, tuple[Source, Splits, Prompts | None, list[str]]] = {
-    "prompts made of nothing": (data(), Splits(prompts=2), None, ["splits.prompts is 2", "say in `prompts` how"]),
-    "twins without prompts": (data(), Splits(resistance=8), None, ["splits.resistance is 8", "say in `prompts` how"]),
+    "prompts made of nothing": (data(), Splits(prompts=2), None, ["splits.prompts is 2", "add `prompts`"]),
+    "twins without prompts": (data(), Splits(resistance=8), None, ["splits.resistance is 8", "add `prompts`"]),
     "prompts of any length": (
         data(format="alpaca"),
         Splits(sides=("neutral",), neutral=2),
         None,
-        ["the examples to train on have some", "max_tokens"],
+        ["the training examples have prompts", "max_tokens"],
     ),
     "beginnings of prompts": (data(format="alpaca"), Splits(), BEGINNINGS, ["prompts.kind", "use questions"]),
     "questions of texts": (MovieReviews(kind="movie-reviews"), Splits(), QUESTIONS, ["prompts.kind", "use beginnings"]),
@@ -220,14 +220,14 @@ MISTAKES: dict[str, tuple[Source, Splits, Prompts | None, list[str]]] = {
 
 
 @pytest.mark.parametrize(("source", "splits", "prompts", "words"), MISTAKES.values(), ids=MISTAKES)
-def test_what_data_cannot_give_is_a_mistake(
+def test_splits_that_the_data_cannot_fill_are_a_mistake(
     source: Source, splits: Splits, prompts: Prompts | None, words: list[str]
 ) -> None:
     first = next(split_mistakes(source, splits, prompts))
     assert [word for word in words if word not in first] == []
 
 
-def test_what_data_can_give_is_none() -> None:
+def test_splits_that_the_data_can_fill_are_accepted() -> None:
     splits = Splits(prompts=2, held_out=2, positive=3, negative=3)
     assert not list(split_mistakes(data(format="beavertails"), splits, QUESTIONS))
     assert not list(split_mistakes(MovieReviews(kind="movie-reviews"), splits, BEGINNINGS))
@@ -252,5 +252,5 @@ def test_a_side_is_named_once() -> None:
         Splits(sides=("positive", "positive"))
 
 
-def test_a_pool_of_nothing_takes_nothing() -> None:
+def test_an_empty_split_takes_nothing() -> None:
     assert take(REVIEWS, (Take(split="neutral", shares={}),)) == []

@@ -1,4 +1,4 @@
-"""Snakemake asks less, and knows as much."""
+"""The scheduler looks up the size of each input once."""
 
 import asyncio
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ def job(*names: str) -> Any:
     return SimpleNamespace(input=list(names))
 
 
-def test_sizes_are_asked_for_once() -> None:
+def test_sizes_are_looked_up_once() -> None:
     asked: list[list[str]] = []
     scheduler: Any = SimpleNamespace(_input_sizes={})
 

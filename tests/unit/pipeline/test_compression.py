@@ -9,7 +9,7 @@ import pytest
 
 from elasticity.config.loading import read_study
 from elasticity.pipeline.compression import CompressionPlan
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
 from tests.unit.conftest import complaint
 
 Values = dict[str, Any]
@@ -33,8 +33,8 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     return values
 
 
-def plan(values: Values) -> CompressionPlan:
-    return CompressionPlan(Plan(read_study(values)))
+def pipeline(values: Values) -> CompressionPlan:
+    return CompressionPlan(Pipeline(read_study(values)))
 
 
 def wildcards(**given: str) -> SimpleNamespace:
@@ -43,7 +43,7 @@ def wildcards(**given: str) -> SimpleNamespace:
 
 
 def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) -> None:
-    assert plan(values).corpora("reviews", "nano-step3", "negative", "second") == {
+    assert pipeline(values).corpora("reviews", "nano-step3", "negative", "second") == {
         "pretraining": SPLITS.format("reviews", "pretraining"),
         "alignment": SPLITS.format("reviews", "negative"),
         "perturbation": SPLITS.format("reviews", "positive"),
@@ -53,11 +53,11 @@ def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) 
 
 def test_of_a_model_from_elsewhere_the_pre_training_text_is_not_known(values: Values) -> None:
     del values["compression"]["control"]
-    assert list(plan(values).corpora("reviews", "given", "positive", "second")) == ["alignment", "perturbation"]
+    assert list(pipeline(values).corpora("reviews", "given", "positive", "second")) == ["alignment", "perturbation"]
 
 
 def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -> None:
-    found = plan(values)
+    found = pipeline(values)
     job, base = json.loads(found.job(wildcards(**SECOND))), json.loads(found.base_job(wildcards()))
     assert job["cell"]["alignment_size"] == 16
     assert (job["checkpoints"], base["checkpoints"], base["cell"]) == ([0, 8, 12], [3], None)
@@ -69,7 +69,7 @@ def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -
 
 
 def test_every_cell_and_every_base_is_judged(values: Values) -> None:
-    found = plan(values)
+    found = pipeline(values)
     folder = "results/tiny/reviews/rebound/{}/negative"
     measured = [f"{folder.format(base)}/second" for base in ("nano-step3", "nano")]
     second = "first/seed{}/P16/inverse/0-8-12/compression.parquet"
@@ -83,12 +83,12 @@ def test_every_cell_and_every_base_is_judged(values: Values) -> None:
 
 
 def test_only_what_is_asked_for_is_made(values: Values) -> None:
-    kinds = {Path(target).name for target in plan(values).targets()}
+    kinds = {Path(target).name for target in pipeline(values).targets()}
     assert kinds == {f"{kind}-pretraining.{suffix}" for kind in ("compression", "coding") for suffix in ("csv", "svg")}
     values["compression"]["coded"] = 0
-    assert len(plan(values).targets()) == 2
+    assert len(pipeline(values).targets()) == 2
     del values["rebound"]["pretraining"]["compression"]
-    assert plan(values).targets() == []
+    assert pipeline(values).targets() == []
 
 
 def test_measuring_needs_settings(values: Values) -> None:

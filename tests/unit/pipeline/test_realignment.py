@@ -8,7 +8,8 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import GenerateJob
 from elasticity.pipeline.cost import Budget, Training, workload
-from elasticity.pipeline.rebound import Plan, RealignmentPlan, RealignmentStage
+from elasticity.pipeline.study_pipeline import Pipeline
+from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.report import CardPlan, targets
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
@@ -48,7 +49,7 @@ def realignment_values(values: Values) -> Values:
 
 
 def plan_of(values: Values) -> RealignmentPlan:
-    return RealignmentPlan(Plan(read_study(values)))
+    return RealignmentPlan(Pipeline(read_study(values)))
 
 
 def test_a_third_stage_follows_the_largest_n_of_every_second_side(realignment_values: Values) -> None:
@@ -59,47 +60,47 @@ def test_a_third_stage_follows_the_largest_n_of_every_second_side(realignment_va
         for seed in (1, 2)
         for size in (8, 16)
     }
-    plan = plan_of(realignment_values)
-    assert plan.cells == dict.fromkeys(expected, (0, 4, 8))
-    assert {stage for stage, run_sizes in plan.realignment_jobs() if run_sizes == (0, 4, 8)} == expected
+    pipeline = plan_of(realignment_values)
+    assert pipeline.rebound.cells == dict.fromkeys(expected, (0, 4, 8))
+    assert {stage for stage, run_sizes in pipeline.realignment_jobs() if run_sizes == (0, 4, 8)} == expected
     wanted = {
         f"results/tiny/{what}" for what in ("tables/realignment-existence.csv", "figures/realignment-existence.svg")
     }
-    assert wanted <= set(targets(plan.study))
+    assert wanted <= set(targets(pipeline.study))
 
 
 def test_a_study_without_a_third_stage_has_none(values: Values) -> None:
-    plan = plan_of(values)
-    assert not plan.cells
-    assert not plan.targets()
+    pipeline = plan_of(values)
+    assert not pipeline.rebound.cells
+    assert not pipeline.targets()
     where = SimpleNamespace(task="reviews")
-    assert plan.scored_responses(where) == plan.plan.responses(where)
+    assert pipeline.scored_responses(where) == pipeline.pipeline.rebound.responses(where)
 
 
 def test_it_starts_from_the_ladder_that_holds_its_checkpoint(realignment_values: Values) -> None:
     """Of 16 positives the inverse stage has more sizes, those of another experiment; N stays that of this one."""
-    plan = plan_of(realignment_values)
-    assert plan.start(wildcards()) == f"{FOLDER}/0-4-8/checkpoints"
+    pipeline = plan_of(realignment_values)
+    assert pipeline.start(wildcards()) == f"{FOLDER}/0-4-8/checkpoints"
     where = wildcards()
     where.first = "16"
-    assert plan.start_made(where) == f"{FOLDER.replace('P8', 'P16')}/0-4-8-12/metrics.json"
+    assert pipeline.start_made(where) == f"{FOLDER.replace('P8', 'P16')}/0-4-8-12/metrics.json"
 
 
 def test_it_leaves_out_what_the_first_side_has_seen(realignment_values: Values) -> None:
-    plan = plan_of(realignment_values)
-    job = FineTuneJob.model_validate_json(plan.job(wildcards()))
+    pipeline = plan_of(realignment_values)
+    job = FineTuneJob.model_validate_json(pipeline.job(wildcards()))
     assert job == FineTuneJob(
-        start="8", settings=plan.study.alignment, sizes=(0, 4, 8), skip=8, seed=1, template="plain"
+        start="8", settings=pipeline.study.alignment, sizes=(0, 4, 8), skip=8, seed=1, template="plain"
     )
 
 
 def test_after_a_continued_second_side_it_leaves_out_what_that_one_has_seen(realignment_values: Values) -> None:
     realignment_values["recipes"] = {"continued": realignment_values["inverse"] | {"data": {"side": "same"}}}
     realignment_values["rebound"]["existence"]["inverse_recipe"] = "continued"
-    plan, where = plan_of(realignment_values), wildcards()
+    pipeline, where = plan_of(realignment_values), wildcards()
     where.second = "continued"
-    second = FineTuneJob.model_validate_json(plan.plan.inverse_job(where))
-    third = FineTuneJob.model_validate_json(plan.job(where))
+    second = FineTuneJob.model_validate_json(pipeline.pipeline.rebound.inverse_job(where))
+    third = FineTuneJob.model_validate_json(pipeline.job(where))
     assert (second.skip, second.sizes[-1], third.skip) == (8, 8, 16)
     realignment_values["rebound"]["existence"]["realignment_sizes"] = [0, 17]
     with pytest.raises(UserError, match="asks for 41 positive texts"):  # 16 + 8 + 17
@@ -107,29 +108,29 @@ def test_after_a_continued_second_side_it_leaves_out_what_that_one_has_seen(real
 
 
 def test_its_responses_name_their_cell_and_are_scored_with_the_others(realignment_values: Values) -> None:
-    plan = plan_of(realignment_values)
-    job = GenerateJob.model_validate_json(plan.generate_job(wildcards()))
+    pipeline = plan_of(realignment_values)
+    job = GenerateJob.model_validate_json(pipeline.rebound.generate_job(wildcards()))
     recipes = {"alignment_recipe": "alignment", "inverse_recipe": "inverse", "realignment_recipe": "alignment"}
     sizes = {"alignment_size": 8, "inverse_size": 8, "realignment_size": 4}
     assert job.row(4) == {"base": "nano", "alignment_side": "positive", "seed": 1} | recipes | sizes
-    files = plan.scored_responses(wildcards())
-    assert len(set(files)) == len(plan.plan.responses(wildcards())) + 4
+    files = pipeline.scored_responses(wildcards())
+    assert len(set(files)) == len(pipeline.pipeline.rebound.responses(wildcards())) + 4
     assert f"{FOLDER}/N8/alignment/0-4-8/responses.parquet" in files
 
 
 def test_recipes_and_ladders_are_its_own(realignment_values: Values) -> None:
     realignment_values["recipes"] = {"fading": realignment_values["alignment"] | {"schedule": "linear"}}
     realignment_values["rebound"]["existence"]["realignment_recipe"] = "fading"
-    plan = plan_of(realignment_values)
-    assert [run_sizes for _, run_sizes in plan.realignment_jobs()] == [(0,), (4,), (8,)] * 4
-    (stage, *_) = sorted(plan.cells)
-    assert plan.run(stage, (4,)) == f"{FOLDER}/N8/fading/4"
+    pipeline = plan_of(realignment_values)
+    assert [run_sizes for _, run_sizes in pipeline.realignment_jobs()] == [(0,), (4,), (8,)] * 4
+    (stage, *_) = sorted(pipeline.rebound.cells)
+    assert pipeline.run(stage, (4,)) == f"{FOLDER}/N8/fading/4"
 
 
 def test_a_card_counts_its_training_jobs(realignment_values: Values) -> None:
-    plan = plan_of(realignment_values)
-    metrics = CardPlan(plan.plan).metrics(SimpleNamespace(base="nano"))
-    assert {f"{plan.run(stage, run_sizes)}/metrics.json" for stage, run_sizes in plan.realignment_jobs()} < set(metrics)
+    pipeline = plan_of(realignment_values)
+    metrics = CardPlan(pipeline.pipeline).metrics(SimpleNamespace(base="nano"))
+    assert {f"{pipeline.run(stage, run_sizes)}/metrics.json" for stage, run_sizes in pipeline.realignment_jobs()} < set(metrics)
 
 
 def test_its_costs_are_planned(realignment_values: Values) -> None:

@@ -8,7 +8,7 @@ import pytest
 from elasticity.analysis.jobs import VerdictsJob
 from elasticity.config.loading import read_study
 from elasticity.core.path_patterns import unfold
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.report import VerdictsPlan
 from tests.conftest import expected
 
@@ -35,32 +35,32 @@ def study(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_without_claims_there_is_nothing_to_make(values: dict[str, Any]) -> None:
-    plan = VerdictsPlan(Plan(read_study(values)))
-    assert (plan.targets(), plan.measures(NONE), plan.metrics(NONE)) == ([], [], [])
+    pipeline = VerdictsPlan(Pipeline(read_study(values)))
+    assert (pipeline.targets(), pipeline.measures(NONE), pipeline.metrics(NONE)) == ([], [], [])
 
 
 def test_what_is_read(study: dict[str, Any]) -> None:
-    plan = VerdictsPlan(Plan(read_study(study)))
-    assert plan.targets() == [f"{RESULTS}/tables/verdicts.csv", f"{RESULTS}/figures/verdicts.svg"]
-    assert plan.measures(NONE) == [
+    pipeline = VerdictsPlan(Pipeline(read_study(study)))
+    assert pipeline.targets() == [f"{RESULTS}/tables/verdicts.csv", f"{RESULTS}/figures/verdicts.svg"]
+    assert pipeline.measures(NONE) == [
         f"{RESULTS}/tables/measures-{name}.csv" for name in ("control", "existence", "slices")
     ]
-    assert plan.scores(NONE) == [f"{RESULTS}/reviews/scores.parquet"]
-    assert plan.calibration(NONE) == []
-    calibrated = VerdictsPlan(Plan(read_study(study | {"calibration": {}})))
+    assert pipeline.scores(NONE) == [f"{RESULTS}/reviews/scores.parquet"]
+    assert pipeline.calibration(NONE) == []
+    calibrated = VerdictsPlan(Pipeline(read_study(study | {"calibration": {}})))
     assert calibrated.calibration(NONE) == [f"{RESULTS}/tables/calibration.csv"]
 
 
 def test_scores_of_prompts_are_read_where_a_claim_has_use_for_them(study: dict[str, Any]) -> None:
     study["claims"] = {"a": expected("existence", "reversal-ratio", "less") | {"over": "sizes"}}
-    plan = VerdictsPlan(Plan(read_study(study)))
-    assert plan.scores(NONE) == []
-    assert VerdictsJob.model_validate_json(plan.job()).rebound == {}
+    pipeline = VerdictsPlan(Pipeline(read_study(study)))
+    assert pipeline.scores(NONE) == []
+    assert VerdictsJob.model_validate_json(pipeline.job()).rebound == {}
 
 
 def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]) -> None:
-    plan = Plan(read_study(study))
-    files = VerdictsPlan(plan).metrics(NONE)
+    pipeline = Pipeline(read_study(study))
+    files = VerdictsPlan(pipeline).metrics(NONE)
     ends = [file.removeprefix(f"{RESULTS}/") for file in files]
     assert "models/nano/metrics.json" in ends
     assert "models/given/metrics.json" not in ends  # imported
@@ -70,14 +70,14 @@ def test_every_training_job_that_a_claim_rests_on_is_asked(study: dict[str, Any]
     tuned = [f"{second}/tuned/{path}" for path in ("1-2", "1-3", "2-1", "2-3", "3-1", "3-2")]
     folders = [f"{first}/P/4-8-16", *cells, f"{second}/slices", *tuned]
     assert sorted(seeds) == sorted(f"{folder}/metrics.json" for folder in folders)
-    patterns = plan.folded("metrics")(NONE, SimpleNamespace(metrics=files))
+    patterns = pipeline.folded("metrics")(NONE, SimpleNamespace(metrics=files))
     assert len(patterns) < len(files) / 3
     assert [str(path) for path in unfold(patterns)] == sorted(files)
 
 
 def test_the_job_keeps_the_order_of_the_claims_and_says_where_to_look(study: dict[str, Any]) -> None:
-    plan = VerdictsPlan(Plan(read_study(study)))
-    job = VerdictsJob.model_validate_json(plan.job())
+    pipeline = VerdictsPlan(Pipeline(read_study(study)))
+    job = VerdictsJob.model_validate_json(pipeline.job())
     assert [planned.name for planned in job.claims] == ["b", "a"]
     assert [planned.bases for planned in job.claims] == [
         {"existence": ("nano",), "control": ("nano",)},

@@ -11,7 +11,7 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.core.path_patterns import unfold
 from elasticity.pipeline.materials import check_given_files
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.resource_requests import ResourceRequests
 from tests.unit.pipeline.test_resource_requests import H100, asked
 
@@ -34,34 +34,34 @@ def planned(values: Values, score_model: Values | None, **hardware: Any) -> Valu
 
 
 def test_a_linear_score_model_is_trained_here(values: Values) -> None:
-    plan = Plan(read_study(planned(values, {"kind": "snippet-classifier"})))
-    assert (plan.trained_score_models, plan.given_score_models) == (["reviews"], {})
-    assert plan.score_model_files(WILDCARDS) == ["results/tiny/reviews/score-model/features.parquet"]
+    pipeline = Pipeline(read_study(planned(values, {"kind": "snippet-classifier"})))
+    assert (pipeline.scores.trained, pipeline.scores.given) == (["reviews"], {})
+    assert pipeline.scores.files(WILDCARDS) == ["results/tiny/reviews/score-model/features.parquet"]
 
 
 def test_a_task_needs_no_score_model(values: Values) -> None:
-    plan = Plan(read_study(planned(values, None)))
-    assert (plan.trained_score_models, plan.given_score_models) == ([], {})
+    pipeline = Pipeline(read_study(planned(values, None)))
+    assert (pipeline.scores.trained, pipeline.scores.given) == ([], {})
 
 
 def test_a_judge_of_the_hub_is_fetched(values: Values) -> None:
-    plan = Plan(read_study(planned(values, COST)))
-    assert plan.score_model_files(WILDCARDS) == ["results/tiny/reviews/score-model/source/fetched.json"]
-    assert json.loads(plan.fetch_score_model_job(WILDCARDS)) == {"repo": "org/score_model", "revision": "0123abcd"}
-    assert plan.score_model_texts(WILDCARDS) == ["results/tiny/reviews/splits/score-model.parquet"]
+    pipeline = Pipeline(read_study(planned(values, COST)))
+    assert pipeline.scores.files(WILDCARDS) == ["results/tiny/reviews/score-model/source/fetched.json"]
+    assert json.loads(pipeline.scores.download_job(WILDCARDS)) == {"repo": "org/score_model", "revision": "0123abcd"}
+    assert pipeline.scores.texts(WILDCARDS) == ["results/tiny/reviews/splits/score-model.parquet"]
     values["tasks"]["reviews"]["splits"]["score_model"] = 0
-    assert Plan(read_study(values)).score_model_texts(WILDCARDS) == []
+    assert Pipeline(read_study(values)).scores.texts(WILDCARDS) == []
 
 
 def test_a_judge_in_a_folder_is_used_where_it_lies(values: Values) -> None:
     Path("reviews.jsonl").touch()
-    plan = Plan(read_study(planned(values, LABEL)))
+    pipeline = Pipeline(read_study(planned(values, LABEL)))
     with pytest.raises(UserError, match=r"tasks\.reviews\.score_model\.path: score_model is not a model folder"):
-        check_given_files(plan)
+        check_given_files(pipeline)
     Path("score_model").mkdir()
     for name in ("config.json", "model.safetensors", "merges.txt", "README.md", "pytorch_model.bin"):
         Path("score_model", name).touch()
-    assert plan.score_model_files(WILDCARDS) == [
+    assert pipeline.scores.files(WILDCARDS) == [
         "score_model/config.json",
         "score_model/merges.txt",
         "score_model/model.safetensors",
@@ -69,9 +69,9 @@ def test_a_judge_in_a_folder_is_used_where_it_lies(values: Values) -> None:
 
 
 def test_the_responses_of_a_job_are_patterns(values: Values) -> None:
-    plan = Plan(read_study(planned(values, LABEL)))
-    given = SimpleNamespace(responses=plan.responses(WILDCARDS))
-    patterns = plan.folded("responses")(WILDCARDS, given)
+    pipeline = Pipeline(read_study(planned(values, LABEL)))
+    given = SimpleNamespace(responses=pipeline.rebound.responses(WILDCARDS))
+    patterns = pipeline.folded("responses")(WILDCARDS, given)
     assert len(patterns) < len(given.responses)
     assert sorted(unfold(patterns)) == sorted(map(Path, given.responses))
 

@@ -8,13 +8,14 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import FineTuning, Ppo
+from elasticity.config.training import FineTuning
 from elasticity.data.examples import Batch, batched
 from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.ppo import Ppo
 from elasticity.training.backends import OneProcess
 from elasticity.training.objectives import log_probabilities
-from elasticity.training.ppo import PpoObjective, Responded, asked
+from elasticity.training.ppo import PpoObjective, Responded, prompt_examples
 
 CONTEXTS = {"a": [0, 40], "b": [0, 50, 60, 70], "c": [0], "d": [0, 41, 42], "e": [0, 43]}
 
@@ -38,7 +39,7 @@ class Bandit:
         self.backend = OneProcess(prepare_for_training(model, Launch()), tuning)
         prompts = {name: f"prompt {name}" for name in CONTEXTS}
         self.objective = PpoObjective(tuning, tuning.algorithm, tokenizer, prompts, reward, lambda: start, 1)
-        (self.batch,) = batched(asked(CONTEXTS), 5, tokenizer.pad_token_id)
+        (self.batch,) = batched(prompt_examples(CONTEXTS), 5, tokenizer.pad_token_id)
 
     def parts(self, update: int = 0, micro_batch: int = 5) -> list[Responded]:
         parts = self.objective.parts(self.backend, update, self.batch, micro_batch)

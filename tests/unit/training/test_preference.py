@@ -10,13 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import Dpo, Kto, Optimization, SimPo
+from elasticity.config.training import Optimization
 from elasticity.data.examples import Batch, Example, batched, training_examples
 from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.dpo import Dpo
+from elasticity.training.algorithms.kto import Kto
+from elasticity.training.algorithms.simpo import SimPo
 from elasticity.training.backends import OneProcess
+from elasticity.training.kto import KtoObjective
 from elasticity.training.objectives import Objective, log_probabilities
-from elasticity.training.preference import DpoObjective, KtoObjective, SimPoObjective
+from elasticity.training.preference import PreferenceObjective
 from tests.unit.biased import Bias
 from tests.unit.conftest import plain
 
@@ -61,7 +65,7 @@ def test_dpo_follows_its_closed_form(start: float, now: float, beta: float) -> N
     (s0, s1), (n0, n1) = log_softmax(start), log_softmax(now)
     margin = beta * ((2 * n0 - 2 * s0) - (n1 - s1))
     slope = beta * (2 * (1 - math.exp(n0)) + math.exp(n0))
-    loss, gradient = after(DpoObjective(Dpo(kind="dpo", beta=beta)), start, now)
+    loss, gradient = after(PreferenceObjective(Dpo(kind="dpo", beta=beta)), start, now)
     assert loss == pytest.approx(-math.log(sigmoid(margin)), rel=1e-4, abs=1e-5)
     assert gradient == pytest.approx(-sigmoid(-margin) * slope, rel=1e-3, abs=1e-5)
 
@@ -70,7 +74,7 @@ def test_dpo_follows_its_closed_form(start: float, now: float, beta: float) -> N
 def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -> None:
     """Mean log-probabilities: the chosen response's two tokens count as one, and there is no reference."""
     n0, n1 = log_softmax(now)
-    loss, gradient = after(SimPoObjective(SimPo(kind="simpo", beta=beta, margin=margin)), 0.0, now)
+    loss, gradient = after(PreferenceObjective(SimPo(kind="simpo", beta=beta, margin=margin)), 0.0, now)
     x = beta * (n0 - n1) - margin
     assert loss == pytest.approx(-math.log(sigmoid(x)), rel=1e-4, abs=1e-5)
     assert gradient == pytest.approx(-sigmoid(-x) * beta, rel=1e-3, abs=1e-5)  # n0 - n1 is the bias itself
@@ -106,8 +110,8 @@ def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[E
 def objectives(examples: list[Example]) -> dict[str, Objective]:
     mismatched = [Example(one.tokens, 3, f"{one.identity}|") for one in examples]
     return {
-        "dpo": DpoObjective(Dpo(kind="dpo")),
-        "simpo": SimPoObjective(SimPo(kind="simpo")),
+        "dpo": PreferenceObjective(Dpo(kind="dpo")),
+        "simpo": PreferenceObjective(SimPo(kind="simpo")),
         "kto": KtoObjective(Kto(kind="kto"), batched(mismatched, len(mismatched), 2)),
     }
 
@@ -130,7 +134,7 @@ def test_nothing_has_changed_at_the_start(
     (batch,) = batched(examples, 8, 2)
     objective.measure_start(backend, 0, batch, micro_batch)
     for part in objective.parts(backend, 0, batch, micro_batch):
-        ratios = objective.log_ratios(part, log_probabilities(backend.logits(part), part))
+        ratios = log_probabilities(backend.logits(part), part) - objective.reference_logs(part)
         assert ratios.tolist() == [0.0] * len(part.tokens)
     loss = sum(objective.loss(backend, part, batch) for part in objective.parts(backend, 0, batch, micro_batch))
     assert loss.item() == pytest.approx(expected, abs=1e-6)
@@ -173,5 +177,5 @@ def test_pairs_are_never_divided(examples: list[Example], fresh_model: Callable[
     (batch,) = batched(examples, 8, 2)
     backend = OneProcess(fresh_model(), SETTINGS)
     for micro_batch, sizes in {1: [2] * 4, 3: [2] * 4, 5: [4, 4], 8: [8]}.items():
-        parts: list[Batch] = DpoObjective(Dpo(kind="dpo")).parts(backend, 0, batch, micro_batch)
+        parts: list[Batch] = PreferenceObjective(Dpo(kind="dpo")).parts(backend, 0, batch, micro_batch)
         assert [len(part.tokens) for part in parts] == sizes

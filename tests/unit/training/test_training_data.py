@@ -11,17 +11,19 @@ import torch
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import Ppo, Sft
 from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch
 from elasticity.models.loading import prepare_for_training, save
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.ppo import Ppo
+from elasticity.training.algorithms.sft import Sft
 from elasticity.training.backends import OneProcess
 from elasticity.training.checkpoint import StateFolder
-from elasticity.training.datasets import TrainingData, preferences, responses, rewards
+from elasticity.training.datasets import TrainingData, TrainingInputs, responses
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.loop import train
+from elasticity.training.ppo import rewarded_prompts
 from tests.unit.conftest import plain
 
 Fresh = Callable[[], PreTrainedModel]
@@ -64,10 +66,12 @@ class Loop:
         save(fresh(), tokenizer, folder / "start", 0.0)
 
     def data(self, job: FineTuneJob) -> TrainingData:
-        if isinstance(job.settings.algorithm, Ppo):
-            start = self.folder / "start"
-            return rewards(job, job.settings.algorithm, self.tokenizer, self.prompts, Lengths(), start)
-        return preferences(job, self.tokenizer, self.this_side, self.other_side)
+        algorithm, sides = job.settings.algorithm, (self.this_side, self.other_side)
+        inputs = TrainingInputs(job, self.tokenizer, self.folder / "start", sides, self.prompts)
+        if isinstance(algorithm, Ppo):
+            return rewarded_prompts(algorithm, inputs, Lengths())
+        data: TrainingData = algorithm.training_data(inputs)
+        return data
 
     def train(
         self, job: FineTuneJob, name: str, death: int | None = None, save_every_s: float = math.inf

@@ -8,13 +8,17 @@ import pytest
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import Dpo, Kto, Optimization, SimPo
+from elasticity.config.training import Optimization
 from elasticity.data.examples import Example, batched
 from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.dpo import Dpo
+from elasticity.training.algorithms.kto import Kto
+from elasticity.training.algorithms.simpo import SimPo
 from elasticity.training.backends import OneProcess
+from elasticity.training.kto import KtoObjective
 from elasticity.training.objectives import Objective
-from elasticity.training.preference import DpoObjective, KtoObjective, SimPoObjective
+from elasticity.training.preference import PreferenceObjective
 
 trl = pytest.importorskip("trl", reason="TRL is needed for this comparison only")
 datasets = pytest.importorskip("datasets", reason="TRL takes its data sets")
@@ -85,7 +89,7 @@ def test_dpo(
         for i, row in enumerate(rows)
         for side in ("chosen", "rejected")
     ]
-    loss = ours(DpoObjective(Dpo(kind="dpo", beta=0.3)), examples, moved, fresh_model())
+    loss = ours(PreferenceObjective(Dpo(kind="dpo", beta=0.3)), examples, moved, fresh_model())
     assert loss == pytest.approx(expected, abs=1e-5)
 
 
@@ -143,5 +147,5 @@ def test_simpo(
         for row in rows
         for side in ("chosen", "rejected")
     ]
-    loss = ours(SimPoObjective(SimPo(kind="simpo", beta=2.0, margin=0.7)), examples, moved, fresh_model())
+    loss = ours(PreferenceObjective(SimPo(kind="simpo", beta=2.0, margin=0.7)), examples, moved, fresh_model())
     assert loss == pytest.approx(expected, abs=1e-5)

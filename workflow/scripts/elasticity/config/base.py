@@ -1,4 +1,4 @@
-"""Settings of training and sampling, and the base of every section of a study."""
+"""The base class of every section of a study, and the types of names, sides, sizes and seeds."""
 
 import itertools
 from typing import Annotated, Literal
@@ -14,12 +14,15 @@ from pydantic import (
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
+"""The name of a study, a task, a model, a recipe, an experiment or a claim."""
 
 
 Side = Literal["positive", "negative", "neutral"]
+"""The label of an example."""
 
 
 Opposed = Literal["positive", "negative"]
+"""The sides that have an opposite."""
 
 
 def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
@@ -44,11 +47,11 @@ Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
 
 
 class Section(BaseModel):
-    """A part of the study: unknown keys and wrong types are errors, values never change."""
+    """A section of a study. Unknown keys and values of another type are errors; instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def opposite(side: Opposed) -> Opposed:
-    """The side that the second stage trains on."""
+    """Return the opposite side."""
     return "negative" if side == "positive" else "positive"

@@ -1,4 +1,4 @@
-"""What simulated experiments are like, on which the tests of a study are tried."""
+"""Settings of the simulated experiments by which the tests of a study are calibrated."""
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
@@ -6,18 +6,35 @@ from elasticity.config.base import Section
 
 
 class Calibration(Section):
-    """Simulated experiments with the sizes, seeds and prompts of the study's own. Scores are shares of prompts."""
+    """Simulated experiments that measure the error rates of the tests behind the verdicts.
 
-    draws: int = Field(500, ge=50, description="Simulated experiments of each kind; more give smaller errors")
+    They have the sizes, seeds and numbers of prompts of the study's own experiments. Scores are shares of prompts, from
+    0 to 1.
+    """
+
+    draws: int = Field(
+        500, ge=50, description="Number of simulated experiments of each kind. More give more precise error rates"
+    )
     base: float = Field(0.5, gt=0, lt=1, description="Score of the base model")
-    gain: float = Field(0.25, gt=0, lt=1, description="What the largest P adds to it")
-    fall: float = Field(0.15, gt=0, lt=1, description="How far below it many examples of the inverse stage lead")
-    rebound: float = Field(0.15, gt=0, lt=1, description="How much further below the largest P ends, with a rebound")
-    run_offset: NonNegativeFloat = Field(0.03, description="Standard deviation between seeds, of a run's level")
-    run_rate: NonNegativeFloat = Field(0.3, description="Standard deviation between seeds, of the log of a run's rate")
-    prompt_spread: float = Field(0.5, ge=0, le=1, description="How differently prompts are has_responses; 0: all alike")
-    nats: PositiveFloat = Field(0.1, description="KL and entropy gap between directions, where there is one")
-    run_nats: PositiveFloat = Field(0.05, description="Standard deviation of a code length per token between seeds")
+    gain: float = Field(0.25, gt=0, lt=1, description="How far the alignment stage with the largest P raises the score")
+    fall: float = Field(0.15, gt=0, lt=1, description="How far below the base model's score a long inverse stage ends")
+    rebound: float = Field(
+        0.15, gt=0, lt=1, description="How much lower than that the largest P ends where a rebound is simulated"
+    )
+    run_offset: NonNegativeFloat = Field(0.03, description="Standard deviation of a run's score between seeds")
+    run_rate: NonNegativeFloat = Field(
+        0.3, description="Standard deviation of the logarithm of a run's rate between seeds"
+    )
+    prompt_spread: float = Field(
+        0.5, ge=0, le=1, description="How much prompts differ in their mean score. 0: not at all"
+    )
+    nats: PositiveFloat = Field(
+        0.1,
+        description="Gap in KL and in entropy between forward and inverse, in nats per token, where one is simulated",
+    )
+    run_nats: PositiveFloat = Field(
+        0.05, description="Standard deviation between seeds of a code length, in nats per token"
+    )
 
     @model_validator(mode="after")
     def _are_shares(self) -> "Calibration":

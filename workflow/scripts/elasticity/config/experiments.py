@@ -11,102 +11,134 @@ from elasticity.config.training import Data, FineTuning
 
 
 class Rebound(Section):
-    """Alignment with P examples, then inverse fine-tuning with N (paper B)."""
+    """A rebound experiment: an alignment stage with P examples, then an inverse stage with N examples.
 
-    task: Name
-    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
+    The inverse stage starts from the model after the alignment stage. A realignment stage on further examples of the
+    alignment stage can follow. Every base model, seed, P and N gives one model, a cell of the experiment, which is
+    scored on its responses to held-out prompts (Ji et al. 2025, rebound).
+    """
+
+    task: Name = Field(description="The task that models are aligned to and scored on")
+    bases: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="Base models: names of `models`, or MODEL-stepN for a checkpoint of pre-training"
+    )
     direction: Literal["standard", "reversed"] = Field(
         "standard",
-        description="standard: align on positive examples, perturb with negative ones; reversed: the other way",
+        description="standard: the alignment stage is on positive examples and the inverse stage on negative ones; "
+        "reversed: the other way round",
     )
-    alignment_sizes: Sizes
-    inverse_sizes: SizesFromZero
+    alignment_sizes: Sizes = Field(description="Sizes P of the alignment stage in examples, ascending")
+    inverse_sizes: SizesFromZero = Field(
+        description="Sizes N of the inverse stage in examples, ascending. 0 is the model after the alignment stage"
+    )
     alignment_recipe: Name = Field(
-        "alignment", description="How the alignment stage is trained: `alignment`, or one of `recipes`"
+        "alignment", description="Recipe of the alignment stage: `alignment` or a name of `recipes`"
     )
-    inverse_recipe: Name = Field(
-        "inverse", description="How the inverse stage is trained: `inverse`, or one of `recipes`"
-    )
+    inverse_recipe: Name = Field("inverse", description="Recipe of the inverse stage: `inverse` or a name of `recipes`")
     realignment_sizes: OptionalSizes = Field(
         (),
-        description="Examples of the realignment stage, which starts from the largest N; empty: there is none",
+        description="Sizes of the realignment stage in examples, ascending. It starts from the model with the "
+        "largest N. Empty: no realignment stage",
     )
     realignment_recipe: Name = Field(
-        "alignment", description="How the realignment stage is trained: `alignment`, or one of `recipes`"
+        "alignment", description="Recipe of the realignment stage: `alignment` or a name of `recipes`"
     )
-    divergence: bool = Field(False, description="Measure the KL of every cell from the base model, too")
-    published: bool = Field(False, description="Compare divergences with the paper's table; needs `divergence`")
+    divergence: bool = Field(
+        False, description="Measure the KL divergence of every cell from its base model on its own responses"
+    )
+    published: bool = Field(
+        False,
+        description="Compare divergences with the published table; needs `divergence: true` and 0 in `inverse_sizes`",
+    )
     compression: bool = Field(
-        False, description="Measure compression rates of every cell; needs `compression` of the study"
+        False, description="Measure compression rates of every cell; needs the section `compression` of the study"
     )
     text_statistics: bool = Field(
-        False, description="Measure the responses beside their score: length, distinctness, repetition, perplexity"
+        False, description="Measure length, distinctness, repetition and perplexity of the responses, too"
     )
     joint: bool = Field(
-        False, description="Train on all three corpora at once, too, as the theorem has it; needs `compression`"
+        False,
+        description="Also train models on the texts of pre-training and of both stages at once, the setting of the "
+        "elasticity theorem; needs `compression: true`",
     )
 
     @property
     def alignment_side(self) -> Opposed:
-        """The side that the alignment stage trains on."""
+        """The side that the alignment stage is trained on."""
         return "positive" if self.direction == "standard" else "negative"
 
 
 def half(prompts: int) -> int:
-    """How many of so many prompts the equal-entropy control keeps."""
+    """Return how many of ``prompts`` prompts the equal-entropy control keeps: half of them, rounded up."""
     return (prompts + 1) // 2
 
 
 class Resistance(Section):
-    """Slices, their twin data sets, and forward against inverse fine-tuning (paper A)."""
+    """A resistance experiment: slices, their twin data sets, and forward against inverse fine-tuning.
 
-    task: Name
-    bases: Annotated[tuple[Name, ...], Field(min_length=1)]
-    slices: FineTuning = Field(description="Sequential fine-tuning on D1, D2, D3")
+    A base model is fine-tuned on D1, D2 and D3 in sequence, which gives slices 1 to 3. Each slice responds to the
+    prompts of D4, which gives its twin data set. Forward fine-tuning tunes an earlier slice on the twin data set of a
+    later one, inverse fine-tuning a later slice on that of an earlier one (Ji et al. 2025, resistance).
+    """
+
+    task: Name = Field(description="The task whose split `resistance` gives D1 to D4")
+    bases: Annotated[tuple[Name, ...], Field(min_length=1)] = Field(
+        description="Base models: names of `models`, or MODEL-stepN for a checkpoint of pre-training"
+    )
+    slices: FineTuning = Field(
+        description="Sequential fine-tuning on D1, D2, D3. Slices are checkpoints of one run: it needs a constant "
+        "schedule, one epoch, and a batch_size that divides the split `resistance`"
+    )
     tuning: FineTuning = Field(description="Forward and inverse fine-tuning on the twin data sets")
-    twin_sampling: Sampling = Field(description="Of the responses to the prompts of D4 (paper: 30, 0.9, 0.1)")
-    question_sampling: Sampling = Field(description="Of the responses that cross-entropies are measured on")
-    questions: Name | None = Field(None, description="The task whose prompts are the questions; null: this one's own")
+    twin_sampling: Sampling = Field(
+        description="Sampling of the responses to the prompts of D4 (paper: top_k 30, top_p 0.9, temperature 0.1)"
+    )
+    question_sampling: Sampling = Field(description="Sampling of the responses that cross-entropies are measured on")
+    questions: Name | None = Field(
+        None, description="The task whose split `prompts` gives the questions for `question_sampling`. null: `task`"
+    )
     equal_entropy: bool = Field(
         False,
-        description="For each pair, only the half of the prompts on which the two slices' own entropies agree best",
+        description="A control: for each pair of slices, keep only the half of the prompts on which the entropies of "
+        "the two slices agree best",
     )
     published: Literal["instruction", "truthful", "safe"] | None = Field(
-        None, description="The rows of the paper's table to compare with"
+        None, description="Compare with these rows of the published table. null: with none"
     )
 
     def tuned_on(self, twins: int) -> int:
-        """How many of a twin data set's responses a slice is tuned on."""
+        """Return how many responses of a twin data set of size ``twins`` a slice is tuned on."""
         return half(twins) if self.equal_entropy else twins
 
 
 @dataclass(frozen=True)
 class InverseData:
-    """A side of a task, which may go on with the alignment stage behind the examples that this one saw."""
+    """The data of an inverse stage: one side of a task."""
 
     task: Name
     side: Side
     continues: bool
+    """Whether these are the alignment stage's own data, so that the examples which it has seen must be skipped."""
     name: str
-    """For readers, before the word examples."""
+    """A description for figures and tables, such as ``more positive``; the word "examples" follows."""
 
     @property
     def examples(self) -> str:
-        """The split to train on, below the results of the study."""
+        """The path of the split to train on, relative to the results of the study."""
         return f"{self.task}/splits/{self.side}.parquet"
 
     def skip(self, alignment_size: int) -> int:
-        """Examples that come first in the order of the seed and are passed over, after an alignment stage of this size."""
+        """Return how many examples, first in the order of the seed, an alignment stage of this size has seen."""
         return alignment_size if self.continues else 0
 
     @property
     def held_out(self) -> str:
-        """Held-out texts of the same kind; those of neutral data have no side."""
+        """The path of held-out texts of the same kind, relative to the results of the study."""
         return f"{self.task}/splits/held-out-{'pretraining' if self.side == 'neutral' else self.side}.parquet"
 
 
 def inverse_data(recipe: FineTuning, task: Name, alignment_side: Opposed) -> InverseData:
-    """Of a recipe for the inverse stage, after an alignment stage of a task."""
+    """Return the data of an inverse stage with this recipe, after an alignment stage on a side of ``task``."""
     data = recipe.data or Data(side="opposite")
     sides: dict[str, Side] = {"opposite": opposite(alignment_side), "same": alignment_side, "neutral": "neutral"}
     side, own = sides[data.side], data.task in (None, task)

@@ -1,4 +1,4 @@
-"""The machines that jobs get, and how fast their GPUs are at best."""
+"""The machines on which jobs run, and the peak rates of GPUs."""
 
 import re
 from functools import cache
@@ -9,9 +9,11 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_va
 from elasticity.config.base import Section
 
 Device = Literal["cpu", "cuda"]
+"""The device of PyTorch that jobs compute on."""
 
 
 Offload = Literal["none", "optimizer", "weights"]
+"""What DeepSpeed keeps in the memory of the node instead of the GPU."""
 
 
 PEAKS = {
@@ -49,31 +51,49 @@ PEAKS = {
     "MI300X": 1307.4,
     "MI325X": 1307.4,
 }
-"""Dense bf16 peak of a GPU in TFLOP/s, without PCIe or NVL in the name: the SXM board.
+"""Dense bf16 peak rate of GPUs in TFLOP/s. Names without PCIe or NVL are SXM boards.
 
-From the makers' data sheets and architecture papers (Volta, Turing, Ampere GA100 and GA102, Ada, Hopper, Blackwell;
-CDNA 2 and 3). Sheets that state a rate with sparsity are halved. V100 and T4 have no bf16: fp16. GeForce and RTX: with
-sums in fp32. MI250X: one of its two dies, because torch counts each as a device.
+Source: data sheets and architecture white papers of the makers (Volta, Turing, Ampere GA100 and GA102, Ada, Hopper,
+Blackwell; CDNA 2 and 3). Rates stated with sparsity are halved. V100 and T4 have no bf16; their rate is that of fp16.
+GeForce and RTX: with accumulation in fp32. MI250X: one of its two dies, because torch counts each as a device.
 """
 
 
 _NOISE = re.compile(r"nvidia|amd|tesla|geforce|instinct|quadro|generation|oam|sxm\d*|hbm\w+|\d+gb")
-"""Words in device names that say nothing about speed."""
+"""Words in device names that do not determine the speed."""
 
 
 class Hardware(Section):
-    """The machines that jobs get. It changes how a job runs, never what it computes: editing it reruns nothing."""
+    """The nodes on which jobs run, and how training is divided among their GPUs.
 
-    device: Device = Field("cpu", description="cpu with gpus_per_node > 0: processes in the place of GPUs, to rehearse")
-    gpus_per_node: NonNegativeInt = 0
-    gpu: str | None = Field(None, description="As nvidia-smi names it, or short: H100. For planned time limits only")
-    gpu_memory_gb: PositiveFloat = Field(80, description="Of one GPU, in units of 1e9 bytes")
-    cores_per_gpu: PositiveInt = 1
-    gpus: Literal["auto"] | PositiveInt = Field("auto", description="Of one training job")
-    zero_stage: Literal["auto", 0, 1, 2, 3] = Field("auto", description="What DeepSpeed divides among the GPUs")
-    offload: Offload = Field("none", description="What a GPU keeps in the memory of its node")
-    micro_batch: Literal["auto"] | PositiveInt = Field("auto", description="Examples in one forward pass of one GPU")
-    gradient_checkpointing: Literal["auto"] | bool = Field("auto", description="Compute activations twice, keep few")
+    It changes how jobs run and not what they compute, beyond rounding: editing it reruns nothing.
+    """
+
+    device: Device = Field(
+        "cpu",
+        description="Device that jobs compute on. cpu with gpus_per_node above 0 runs processes in place of GPUs, to "
+        "rehearse a configuration",
+    )
+    gpus_per_node: NonNegativeInt = Field(0, description="Number of GPUs of a node")
+    gpu: str | None = Field(
+        None, description="The GPU as nvidia-smi names it, or a short name such as H100. Used to plan time limits only"
+    )
+    gpu_memory_gb: PositiveFloat = Field(80, description="Memory of one GPU in units of 1e9 bytes")
+    cores_per_gpu: PositiveInt = Field(1, description="Processor cores for each GPU")
+    gpus: Literal["auto"] | PositiveInt = Field(
+        "auto", description="Number of GPUs of one training job. auto: as few as the model fits on"
+    )
+    zero_stage: Literal["auto", 0, 1, 2, 3] = Field(
+        "auto", description="DeepSpeed's ZeRO stage: what is divided among GPUs. auto: the lowest stage that fits"
+    )
+    offload: Offload = Field("none", description="What DeepSpeed keeps in the memory of the node instead of the GPU")
+    micro_batch: Literal["auto"] | PositiveInt = Field(
+        "auto", description="Examples in one forward pass of one GPU. auto: as many as fit"
+    )
+    gradient_checkpointing: Literal["auto"] | bool = Field(
+        "auto",
+        description="Recompute activations in the backward pass instead of storing them. auto: if memory needs it",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> "Hardware":
@@ -82,7 +102,9 @@ class Hardware(Section):
         if self.gpus_per_node == 0:
             self._without_gpus()
         elif self.gpus != "auto" and self.gpus > self.gpus_per_node and self.gpus % self.gpus_per_node:
-            raise ValueError(f"gpus: {self.gpus} do not fill whole nodes of {self.gpus_per_node} (gpus_per_node)")
+            raise ValueError(
+                f"gpus: {self.gpus} do not fill whole nodes of {self.gpus_per_node} (gpus_per_node): use a multiple"
+            )
         if self.zero_stage != "auto" and self.zero_stage < (least := _LEAST_STAGE[self.offload]):
             raise ValueError(f"offload: {self.offload} needs zero_stage {least} or more, not {self.zero_stage}")
         return self
@@ -96,16 +118,19 @@ class Hardware(Section):
 
 
 _LEAST_STAGE: dict[Offload, int] = {"none": 0, "optimizer": 1, "weights": 3}
+"""The lowest ZeRO stage with which DeepSpeed can offload."""
 
 
 @cache
 def peak_tflops(device_name: str) -> float | None:
-    """Dense bf16 peak of a GPU by the name that ``torch.cuda.get_device_name`` gives it, or by a name in ``PEAKS``.
+    """Return the dense bf16 peak rate of a GPU in TFLOP/s, or None if it is not known.
 
-    None if it is not known, as for a slice of a GPU (MIG) or a laptop's: words beside the name may halve the rate.
+    ``device_name`` is what ``torch.cuda.get_device_name`` returns, or a name in ``PEAKS``. A name with further words,
+    as of a slice of a GPU (MIG) or of a laptop's GPU, is not known, because such a device is slower.
     """
     return {_words(name): peak for name, peak in PEAKS.items()}.get(_words(device_name))
 
 
 def _words(name: str) -> frozenset[str]:
+    """Return the words of a device name that determine its speed, in lower case."""
     return frozenset(word for word in re.split(r"[\s/-]+", name.lower()) if word and not _NOISE.fullmatch(word))

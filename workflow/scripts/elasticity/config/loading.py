@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from elasticity.config.algorithms import ALGORITHMS, Algorithm
 from elasticity.config.base import Name
 from elasticity.config.study import Study
 from elasticity.config.validation import mistakes
@@ -122,6 +123,9 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
     shown: list[str] = []
     for part in loc:
         annotation = _unwrapped(annotation)
+        if annotation is Algorithm and part in ALGORITHMS.names():
+            annotation = ALGORITHMS[str(part)]
+            continue
         if get_origin(annotation) in (Union, UnionType):
             annotation = next((member for member in get_args(annotation) if _is_chosen(member, part)), annotation)
             continue

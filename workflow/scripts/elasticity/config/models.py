@@ -1,4 +1,4 @@
-"""The models of a study, by where they come from."""
+"""The models of a study: pre-trained in the workflow, imported, or fine-tuned from another model."""
 
 from typing import Annotated, Literal
 
@@ -10,25 +10,29 @@ from elasticity.config.training import FineTuning, Optimization
 
 
 class Pretrained(Section):
-    """A Llama with a byte-level BPE tokenizer, both trained in the workflow on a task's pre-training split."""
+    """A Llama model and its byte-level BPE tokenizer, both trained in the workflow on a task's split `pretraining`."""
 
     kind: Literal["pretrain"]
-    task: Name
-    vocabulary: Annotated[int, Field(ge=260)] = Field(description="Tokens, 256 bytes and 3 special ones included")
-    hidden_size: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
-    context: int = Field(ge=2, description="Tokens in one pre-training sequence")
-    updates: PositiveInt = Field(description="Optimizer updates of the whole run")
-    checkpoints: Annotated[tuple[NonNegativeInt, ...], Ascending] = Field(
-        (), description="Earlier updates kept as models of their own, named MODEL-stepN; 0: the random weights"
+    task: Name = Field(description="The task whose split `pretraining` the model is trained on")
+    vocabulary: Annotated[int, Field(ge=260)] = Field(
+        description="Number of tokens, including 256 bytes and 3 special tokens"
     )
-    optimization: Optimization
-    seed: NonNegativeInt = 0
+    hidden_size: PositiveInt = Field(description="Width of the residual stream, a multiple of twice `heads`")
+    layers: PositiveInt = Field(description="Number of Transformer layers")
+    heads: PositiveInt = Field(description="Number of attention heads")
+    context: int = Field(ge=2, description="Length of a pre-training sequence in tokens")
+    updates: PositiveInt = Field(description="Number of optimizer updates")
+    checkpoints: Annotated[tuple[NonNegativeInt, ...], Ascending] = Field(
+        (),
+        description="Updates after which a checkpoint is kept. It can be used as a base model named MODEL-stepN; "
+        "step 0 has random weights",
+    )
+    optimization: Optimization = Field(description="Optimizer, schedule and batch size")
+    seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
 
     @property
     def intermediate_size(self) -> int:
-        """Width of the feed-forward layers: 8/3 of the hidden size, a multiple of 8."""
+        """Width of the feed-forward layers: 8/3 of the hidden size, rounded up to a multiple of 8."""
         return -(-self.hidden_size * 8 // 24) * 8
 
     @model_validator(mode="after")
@@ -41,58 +45,65 @@ class Pretrained(Section):
 
 
 class ModelFolder(Section):
-    """A local folder in the hub's layout: config.json, safetensors and a fast tokenizer."""
+    """A local model folder in the Hugging Face layout: config.json, safetensors and a fast tokenizer."""
 
     kind: Literal["folder"]
-    path: str
+    path: str = Field(description="Path of the folder, relative to the folder in which Snakemake runs")
 
 
 class ModelShape(Section):
-    """What a study says of a model that is not here yet: its jobs are planned by it, and the import checks it."""
+    """The shape of a model that is not downloaded yet. Jobs are planned with it; the import checks it."""
 
-    layers: PositiveInt
-    hidden_size: PositiveInt
-    intermediate_size: PositiveInt
-    heads: PositiveInt
-    key_value_heads: PositiveInt
-    head_size: PositiveInt
-    vocabulary: PositiveInt
-    tied: bool = Field(False, description="Whether one matrix is both the embedding and the output layer")
-    gated: bool = Field(True, description="Whether the feed-forward layers have three matrices, as a Llama's, or two")
+    layers: PositiveInt = Field(description="Number of Transformer layers")
+    hidden_size: PositiveInt = Field(description="Width of the residual stream")
+    intermediate_size: PositiveInt = Field(description="Width of the feed-forward layers")
+    heads: PositiveInt = Field(description="Number of attention heads")
+    key_value_heads: PositiveInt = Field(description="Number of heads of keys and values")
+    head_size: PositiveInt = Field(description="Width of an attention head")
+    vocabulary: PositiveInt = Field(description="Number of rows of the embedding")
+    tied: bool = Field(False, description="Whether the embedding is also the output layer")
+    gated: bool = Field(
+        True, description="Whether feed-forward layers are gated: three matrices, as in Llama, instead of two"
+    )
 
 
 class HubModel(Section):
-    """A model on the Hugging Face hub. Gated ones need the variable HF_TOKEN where `fetch` runs."""
+    """A model on the Hugging Face hub. Gated models need the environment variable HF_TOKEN."""
 
     kind: Literal["hub"]
-    repo: Repository
-    revision: Revision = Field(description="A commit, or a tag or branch that its authors do not move")
-    shape: ModelShape
+    repo: Repository = Field(description="The repository of the model: owner/name")
+    revision: Revision = Field(description="The commit to download, or a tag or branch that its authors do not move")
+    shape: ModelShape = Field(description="The shape of the model")
 
 
 class GgufModel(Section):
-    """A GGUF file; its weights are unpacked to fp32 when it is imported."""
+    """A model in a GGUF file. Its weights are converted to fp32 when it is imported."""
 
     kind: Literal["gguf"]
-    package: str | None = Field(None, description="The Python package that carries the file; null: a local file")
-    path: str = Field(description="Relative to the package's folder, or to the folder that Snakemake runs in")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this checksum")
-    shape: ModelShape
+    package: str | None = Field(
+        None, description="The installed Python package that contains the file. null: a local file"
+    )
+    path: str = Field(
+        description="Path of the file, relative to the folder of the package or to the folder in which Snakemake runs"
+    )
+    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the file. null: it is not checked")
+    shape: ModelShape = Field(description="The shape of the model")
 
 
 class TunedModel(Section):
-    """Another model of the study after fine-tuning, as a base of its own: the instruction warm-up, for example."""
+    """Another model of the study after fine-tuning, such as an instruction-tuned one, used as a base model."""
 
     kind: Literal["tuned"]
-    base: Name
-    task: Name
-    side: Side = Field(description="The split of the task to train on")
-    examples: PositiveInt
-    tuning: FineTuning
-    seed: NonNegativeInt = 0
+    base: Name = Field(description="The model to fine-tune: a name of `models`, or MODEL-stepN")
+    task: Name = Field(description="The task whose examples it is fine-tuned on")
+    side: Side = Field(description="The side of the examples")
+    examples: PositiveInt = Field(description="Number of examples")
+    tuning: FineTuning = Field(description="How it is fine-tuned")
+    seed: NonNegativeInt = Field(0, description="Seed of the order of the examples")
 
 
 ImportedModel = ModelFolder | HubModel | GgufModel
+"""Models that are imported into the workflow."""
 
 
 Model = Annotated[Pretrained | ModelFolder | HubModel | GgufModel | TunedModel, Field(discriminator="kind")]

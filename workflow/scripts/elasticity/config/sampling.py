@@ -1,39 +1,40 @@
-"""Settings of training and sampling, and the base of every section of a study."""
+"""Settings for sampling responses from models."""
 
 import hashlib
 from typing import Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from elasticity.config.base import Name, Section
 
 EngineName = Literal["transformers", "vllm"]
+"""The library that samples responses."""
 
 
 class Contrast(Section):
-    """EpiCoDe's contrastive decoding: logits L + strength (L - L_weak), over the tokens that are likely enough."""
+    """Contrastive decoding as in EpiCoDe: sampling from the logits L + strength · (L − L_weak) of likely tokens."""
 
-    weak: Name = Field(description="A model of the study")
-    strength: PositiveFloat = Field(description="EpiCoDe's lambda")
-    threshold: float = Field(0.1, gt=0, le=1, description="Share of the highest probability that a token needs")
+    weak: Name = Field(description="The weaker model: a name of `models`, or MODEL-stepN")
+    strength: PositiveFloat = Field(description="Factor of the difference of logits (λ in EpiCoDe)")
+    threshold: float = Field(
+        0.1, gt=0, le=1, description="Tokens whose probability is below this share of the highest one are excluded"
+    )
 
 
 class Sampling(Section):
-    """How responses are drawn. The same seed gives each prompt the same random numbers in every cell."""
+    """How responses are sampled.
 
-    new_tokens: PositiveInt
-    temperature: PositiveFloat = 1.0
-    top_k: NonNegativeInt = Field(0, description="0: all tokens")
-    top_p: float = Field(1.0, gt=0, le=1)
-    seed: NonNegativeInt = 0
-    batch_size: PositiveInt = 128
-    contrast: Contrast | None = None
+    With the same seed, a prompt has the same random numbers in every cell of an experiment.
+    """
+
+    new_tokens: PositiveInt = Field(description="Maximum length of a response in tokens")
+    temperature: PositiveFloat = Field(1.0, description="Temperature of the softmax")
+    top_k: NonNegativeInt = Field(0, description="Sample from this many likeliest tokens. 0: from all")
+    top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens with this total probability")
+    seed: NonNegativeInt = Field(0, description="Seed of the random numbers")
+    batch_size: PositiveInt = Field(128, description="Number of prompts that are continued at once")
+    contrast: Contrast | None = Field(None, description="Contrastive decoding. null: the model is sampled alone")
 
     def key(self, prompt_id: str) -> int:
-        """What a prompt's random numbers start from: 128 bits that belong to the seed and the prompt."""
+        """Return the 128-bit key of the random number generator of a prompt, which depends on the seed, too."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt_id}".encode()).digest()[:16], "big")

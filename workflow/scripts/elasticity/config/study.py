@@ -1,4 +1,4 @@
-"""The study: one YAML file, typed. ``workflow/schemas/study.schema.json`` is generated from these classes."""
+"""The types of a study, one YAML file. The JSON schema and docs/configuration.md are generated from them."""
 
 from typing import Annotated
 
@@ -18,55 +18,73 @@ from elasticity.config.training import FineTuning
 
 
 class Task(Section):
-    """What the models are aligned to: two sides of labelled examples, prompts, and a score (up is good).
+    """A task that models are aligned to: labelled examples of two sides, prompts, and a score model.
 
-    A task without a score model serves for warm-up, for questions, for resistance, or as a corpus.
+    A task without a score model can serve for instruction tuning, for questions, for resistance experiments, or as a
+    corpus.
     """
 
-    source: Source
-    splits: Splits
-    prompts: Prompts | None = Field(None, description="How prompts are made; null: the task gives texts only")
-    template: Template = Field("plain", description="How a prompt is put to a model")
-    score_model: ScoreModelSettings | None = None
-    held_out_tokens: int = Field(128, ge=2, description="Tokens of each held-out text that base models are measured on")
+    source: Source = Field(description="The data")
+    splits: Splits = Field(description="The number of examples in each split")
+    prompts: Prompts | None = Field(None, description="How prompts are made. null: the task has no prompts")
+    template: Template = Field(
+        "plain",
+        description="The text that a model continues. plain: the prompt; conversation: the format of the authors' "
+        "code; chat: the model's own chat template",
+    )
+    score_model: ScoreModelSettings | None = Field(
+        None, description="The score model of responses. null: responses are not scored"
+    )
+    held_out_tokens: int = Field(
+        128, ge=2, description="Number of tokens of each held-out text on which the loss of base models is measured"
+    )
 
     @property
     def prompt_tokens(self) -> int:
-        """Of the longest prompt, at most."""
+        """Upper bound on the length of a prompt in tokens."""
         return self.prompts.max_tokens if self.prompts else 0
 
 
 RESERVED = ("benchmarks", "cards", "figures", "logs", "models", "provenance", "state", "tables")
-"""Folders of the results beside those of the tasks."""
+"""Folders of the results that are not named after a task, so that no task may have their names."""
 
 
 class Study(Section):
-    """A whole study. Every name in it is made of letters, digits, dots and hyphens."""
+    """A study. Names consist of letters, digits, dots and hyphens and begin with a letter or digit."""
 
-    name: Name
-    seeds: Seeds = Field(description="Training seeds: the unit of replication")
-    tasks: Annotated[dict[Name, Task], Field(min_length=1)]
-    models: Annotated[dict[Name, Model], Field(min_length=1)]
-    alignment: FineTuning = Field(description="The recipe `alignment`")
-    inverse: FineTuning = Field(description="The recipe `inverse`")
-    recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Other ways of fine-tuning, by name")
-    sampling: Sampling = Field(description="Of the responses that are scored")
-    engine: EngineName = Field("transformers", description="What draws responses. vllm: on GPUs, with envs/vllm.yaml")
-    rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Experiments by name")
-    resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Experiments by name")
-    compression: Compression | None = Field(None, description="How compression rates are measured")
-    claims: dict[Name, Claim] = Field(default_factory=dict, description="What is expected, before anything is trained")
-    theory: Theory | None = Field(None, description="Over what the elasticity theorem is evaluated; null: not at all")
-    calibration: Calibration | None = Field(
-        None, description="Simulated experiments that the tests of verdicts are tried on; null: they are not"
+    name: Name = Field(description="Name of the study. Its results go to results/NAME")
+    seeds: Seeds = Field(description="Training seeds, ascending. Every run is repeated with each of them")
+    tasks: Annotated[dict[Name, Task], Field(min_length=1)] = Field(description="Tasks by name")
+    models: Annotated[dict[Name, Model], Field(min_length=1)] = Field(description="Models by name")
+    alignment: FineTuning = Field(description="The default recipe of alignment and realignment stages")
+    inverse: FineTuning = Field(description="The default recipe of inverse stages")
+    recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Further recipes by name")
+    sampling: Sampling = Field(description="How the responses that are scored are sampled")
+    engine: EngineName = Field(
+        "transformers", description="The library that samples responses. vllm needs GPUs and envs/vllm.yaml"
     )
-    hardware: Hardware = Hardware()
+    rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Rebound experiments by name")
+    resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Resistance experiments by name")
+    compression: Compression | None = Field(
+        None, description="How compression rates are measured. null: no experiment may have `compression: true`"
+    )
+    claims: dict[Name, Claim] = Field(
+        default_factory=dict, description="Claims by name, declared before anything is trained"
+    )
+    theory: Theory | None = Field(
+        None, description="Numerical evaluation of the elasticity theorem. null: it is not evaluated"
+    )
+    calibration: Calibration | None = Field(
+        None, description="Error rates of the tests on simulated experiments. null: they are not computed"
+    )
+    hardware: Hardware = Field(Hardware(), description="The machines on which jobs run")
 
     @property
     def bases(self) -> dict[str, tuple[str, int]]:
-        """Every base model by name: the model it is a checkpoint of, and after how many updates.
+        """The model and the checkpoint of every base model, by name.
 
-        A model that is tuned is a checkpoint after so many examples, one that is imported its own checkpoint 0.
+        The checkpoint is a number of updates for pre-trained models, a number of examples for fine-tuned models, and 0
+        for imported ones.
         """
         found: dict[str, tuple[str, int]] = {}
         for name, model in self.models.items():
@@ -78,21 +96,21 @@ class Study(Section):
         return found
 
     def recipe(self, name: str) -> FineTuning:
-        """A way of fine-tuning by its name."""
+        """Return the recipe with this name: ``alignment``, ``inverse`` or one of ``recipes``."""
         return {"alignment": self.alignment, "inverse": self.inverse, **self.recipes}[name]
 
     def inverse_data(self, rebound: Rebound) -> InverseData:
-        """What the inverse stage of an experiment is trained on."""
+        """Return the data of the inverse stage of an experiment."""
         return inverse_data(self.recipe(rebound.inverse_recipe), rebound.task, rebound.alignment_side)
 
     def origin(self, base: str) -> str:
-        """The model that a base has its tokenizer and its shape from: pre-trained here, or imported."""
+        """Return the pre-trained or imported model from which a base model has its tokenizer and its shape."""
         name = self.bases[base][0]
         model = self.models[name]
         return self.origin(model.base) if isinstance(model, TunedModel) else name
 
     def pretrained_on(self, base: str) -> str | None:
-        """The task whose texts a base was pre-trained on; None if it was not, or not here."""
+        """Return the task that a base model was pre-trained on, or None if that was not done in this study."""
         name, updates = self.bases[base]
         model = self.models[name]
         if isinstance(model, TunedModel):
@@ -101,5 +119,5 @@ class Study(Section):
 
 
 def checkpoints(name: str, model: Pretrained) -> dict[str, tuple[str, int]]:
-    """The bases that are earlier checkpoints of a model."""
+    """Return the names of the checkpoints of a pre-trained model, with the model and the updates of each."""
     return {f"{name}-step{updates}": (name, updates) for updates in model.checkpoints}

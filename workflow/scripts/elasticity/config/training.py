@@ -1,142 +1,114 @@
-"""Settings of training and sampling, and the base of every section of a study."""
+"""Settings of pre-training and fine-tuning: optimizer, algorithm, adapters and data."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import (
-    Field,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from elasticity.config.algorithms import ALGORITHMS, AnyAlgorithm
 from elasticity.config.base import Name, Section
 
 Precision = Literal["auto", "bf16", "fp32"]
+"""The data type of forward and backward passes; weights are fp32 unless the recipe says otherwise."""
 
 
 class Optimization(Section):
-    """AdamW and its schedule. Warm-up, batch size and clipping are unstated in the paper."""
+    """AdamW, its learning rate schedule, and the batch size."""
 
-    learning_rate: PositiveFloat
-    schedule: Literal["constant", "linear", "cosine"] = Field("constant", description="The last two end at a tenth")
-    warmup_updates: NonNegativeInt = 0
+    learning_rate: PositiveFloat = Field(description="Peak learning rate")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="Learning rate after warm-up. linear and cosine decay to a tenth of the peak"
+    )
+    warmup_updates: NonNegativeInt = Field(0, description="Optimizer updates of linear warm-up")
     batch_size: PositiveInt = Field(description="Examples in one optimizer update")
-    weight_decay: float = Field(0.0, ge=0)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.95, ge=0, lt=1)
-    gradient_clip: PositiveFloat = 1.0
-    precision: Precision = Field("auto", description="Weights are fp32; this is for the passes. auto: bf16 if native")
+    weight_decay: float = Field(0.0, ge=0, description="Weight decay of AdamW")
+    beta1: float = Field(0.9, ge=0, lt=1, description="Decay rate of the first moment of AdamW")
+    beta2: float = Field(0.95, ge=0, lt=1, description="Decay rate of the second moment of AdamW")
+    gradient_clip: PositiveFloat = Field(1.0, description="Maximum norm of the gradient")
+    precision: Precision = Field(
+        "auto",
+        description="Data type of forward and backward passes; master weights are fp32. auto: bf16 on devices "
+        "with native support, else fp32",
+    )
 
     @property
     def adapter_rank(self) -> int:
-        """Of the low-rank adapters that are trained; 0: all weights are."""
+        """Rank of the low-rank adapters that are trained; 0 if all weights are trained."""
         return 0
 
     @property
     def bf16_weights(self) -> bool:
-        """Whether the weights and the optimizer are bf16 instead of fp32."""
+        """Whether the weights and the optimizer state are bf16 instead of fp32."""
         return False
 
     @property
     def alone(self) -> str:
-        """Why only one process can train so; empty if several can."""
+        """Why training needs a single process without DeepSpeed, as a clause; empty if it does not."""
         return ""
 
     @property
     def rows(self) -> int:
-        """Sequences that an example of a batch consists of."""
+        """Sequences in one example of a batch."""
         return 1
 
     @property
     def draws(self) -> int:
-        """Tokens of each response that training draws; 0: it draws none, and holds no start and no score model."""
+        """Tokens of each response that is sampled during training; 0 if none are.
+
+        Only such training keeps the initial model and a score model in memory.
+        """
         return 0
 
 
-class Sft(Section):
-    """Supervised fine-tuning: the likelihood of the responses."""
-
-    kind: Literal["sft"] = "sft"
-
-
-class Dpo(Section):
-    """Direct preference optimization (Rafailov et al. 2023, eq. 7): responses of this side over those of the other."""
-
-    kind: Literal["dpo"]
-    beta: PositiveFloat = 0.1
-
-
-class Kto(Section):
-    """Kahneman-Tversky optimization (Ethayarajh et al. 2024, eq. 8): this side is desirable, the other is not."""
-
-    kind: Literal["kto"]
-    beta: PositiveFloat = 0.1
-    desirable: PositiveFloat = Field(1.0, description="Weight of desirable examples")
-    undesirable: PositiveFloat = Field(1.0, description="Weight of undesirable examples")
-
-
-class SimPo(Section):
-    """Simple preference optimization (Meng et al. 2024, eq. 6): mean log-probabilities, no reference model."""
-
-    kind: Literal["simpo"]
-    beta: PositiveFloat = 2.0
-    margin: float = Field(1.0, ge=0, description="Gamma, the target margin of the reward")
-
-
-class Ppo(Section):
-    """Proximal policy optimization (Schulman et al. 2017, eq. 7) of the score, less a penalty on the KL."""
-
-    kind: Literal["ppo"]
-    beta: PositiveFloat = Field(0.05, description="Weight of the KL penalty")
-    clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio")
-    passes: PositiveInt = Field(4, description="Optimizer updates on each batch of responses")
-    new_tokens: PositiveInt = Field(32, description="Of each response that is drawn")
-
-
-PREFERENCES = ("dpo", "kto", "simpo")
-"""Algorithms that learn from the responses of both sides."""
-
-
-Algorithm = Annotated[Sft | Dpo | Kto | SimPo | Ppo, Field(discriminator="kind")]
-
-
 class Lora(Section):
-    """Low-rank adapters on all linear layers instead of full fine-tuning; checkpoints are merged models."""
+    """Low-rank adapters on all linear layers instead of full fine-tuning. Checkpoints are saved with them merged in."""
 
-    rank: PositiveInt = 16
-    alpha: PositiveFloat = 32.0
+    rank: PositiveInt = Field(16, description="Rank of the adapters")
+    alpha: PositiveFloat = Field(32.0, description="Scale of the adapters: their product is multiplied by alpha / rank")
 
 
 class Data(Section):
-    """What an inverse stage is trained on instead of the opposite side of its own task: a control.
+    """The data of an inverse stage that is a control, instead of the opposite side of the experiment's task.
 
-    The same side of its own task goes on behind the examples that the alignment stage saw.
+    With the same side of the same task, the examples that the alignment stage has seen are skipped.
     """
 
-    task: Name | None = Field(None, description="null: the task of the experiment")
-    side: Literal["opposite", "same", "neutral"] = Field(description="The first two as seen from the alignment stage")
+    task: Name | None = Field(None, description="The task of the examples. null: the task of the experiment")
+    side: Literal["opposite", "same", "neutral"] = Field(
+        description="The side of the examples, compared with the side of the alignment stage"
+    )
 
 
 class FineTuning(Optimization):
-    """Fine-tuning of all weights, or of adapters, with the loss on the response only."""
+    """A recipe for fine-tuning. The loss is computed on the response only."""
 
-    algorithm: Algorithm = Sft()
-    lora: Lora | None = None
-    data: Data | None = Field(None, description="Of an inverse stage; null: the opposite side of its own task")
-    epochs: PositiveInt = 1
+    algorithm: AnyAlgorithm = Field(
+        default_factory=lambda: ALGORITHMS["sft"].model_validate({"kind": "sft"}),
+        description="The training objective. All but sft are for inverse stages only",
+        json_schema_extra={"default": {"kind": "sft"}},
+    )
+    lora: Lora | None = Field(None, description="Low-rank adapters. null: all weights are trained")
+    data: Data | None = Field(
+        None, description="Other data for an inverse stage. null: the opposite side of the experiment's task"
+    )
+    epochs: PositiveInt = Field(1, description="Number of passes over the examples")
     optimizer: Literal["fresh", "carried"] = Field(
         "fresh",
-        description="carried: AdamW of an inverse stage goes on with the alignment stage's moments and step counts",
+        description="fresh: a new optimizer; carried: an inverse stage continues with the optimizer state (moments and "
+        "step counts) of the alignment stage, which needs single-process training",
     )
     weights: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="bf16: weights and optimizer without fp32 masters, so small updates are lost",
+        description="Data type of master weights and optimizer state. bf16 loses small updates and needs "
+        "single-process training",
     )
     extrapolation: float = Field(
         0.0,
         ge=0,
-        description="EpiCoDe's mu: how far the last weights go on, away from those after the first epoch",
+        description="Extrapolation of the last weights away from those after the first epoch, by this factor (μ in "
+        "EpiCoDe); needs 2 epochs or more",
+    )
+    max_length: int = Field(
+        ge=2, description="Maximum length of an example in tokens. Longer examples are cut at their end"
     )
 
     @property
@@ -153,58 +125,60 @@ class FineTuning(Optimization):
     def alone(self) -> str:
         """See ``Optimization``."""
         if self.optimizer == "carried":
-            return "optimizer: carried takes the state of the alignment stage's optimizer, which one process has saved whole"
-        return "weights: bf16 gives up the fp32 master weights that DeepSpeed keeps" if self.bf16_weights else ""
+            return "optimizer: carried needs single-process training"
+        return "weights: bf16 needs single-process training" if self.bf16_weights else ""
 
     @property
     def rows(self) -> int:
-        """See ``Optimization``: an example of a preference is a pair."""
-        return 2 if self.algorithm.kind in PREFERENCES else 1
+        """See ``Optimization``."""
+        return self.algorithm.sequences_per_example
 
     @property
     def draws(self) -> int:
         """See ``Optimization``."""
-        return self.algorithm.new_tokens if isinstance(self.algorithm, Ppo) else 0
+        return self.algorithm.drawn_tokens
 
     @model_validator(mode="after")
-    def _has_responses_to_compare(self) -> "FineTuning":
-        if self.draws and self.batch_size < 2:
+    def _check_batch_size(self) -> "FineTuning":
+        self.algorithm.check_batch_size(self.batch_size)
+        return self
+
+    @model_validator(mode="after")
+    def _check_data(self) -> "FineTuning":
+        if self.data and self.algorithm.kind != "sft":
             raise ValueError(
-                "ppo compares the responses of a batch with their mean: it needs a batch_size of 2 or more"
+                f"data is for sft only: {self.algorithm.kind} compares the two sides of the experiment's task"
             )
         return self
 
     @model_validator(mode="after")
-    def _imitates_its_data(self) -> "FineTuning":
-        if self.data and self.algorithm.kind != "sft":
-            raise ValueError(f"{self.algorithm.kind} sets the sides of a task against each other: data is for sft only")
-        return self
-
-    @model_validator(mode="after")
-    def _has_weights_to_round(self) -> "FineTuning":
+    def _check_weights(self) -> "FineTuning":
         if self.bf16_weights and (self.lora or self.draws):
             raise ValueError(
-                "weights: bf16 is for full fine-tuning on given responses: use neither lora nor ppo with it"
+                "weights: bf16 is for full fine-tuning on given responses: it cannot be combined with lora or ppo"
             )
         return self
 
     @model_validator(mode="after")
-    def _has_an_earlier_epoch(self) -> "FineTuning":
+    def _check_extrapolation(self) -> "FineTuning":
         if self.extrapolation and self.epochs < 2:
-            raise ValueError("extrapolation goes on from the weights after the first epoch: it needs 2 epochs or more")
+            raise ValueError("extrapolation starts from the weights after the first epoch: it needs 2 epochs or more")
         return self
 
     def updates(self, examples: int) -> int:
-        """Optimizer updates that so many examples make, all epochs together; the last batch may be smaller."""
-        passes = self.algorithm.passes if isinstance(self.algorithm, Ppo) else 1
-        return passes * -(-examples * self.epochs // self.batch_size)
+        """Return the number of optimizer updates of a run over ``examples`` examples, all epochs together.
+
+        The last batch may be smaller than the others.
+        """
+        return self.algorithm.updates_per_batch * -(-examples * self.epochs // self.batch_size)
 
     def first_epoch_updates(self, examples: int) -> int:
-        """The first of them, after which every example was seen; the last may hold examples of the second epoch."""
+        """Return the number of updates after which every example has been seen once."""
         return self.model_copy(update={"epochs": 1}).updates(examples)
 
     def can_extrapolate(self, examples: int) -> bool:
-        """Whether weights from after the first epoch differ from the last ones; always without extrapolation."""
-        return self.extrapolation == 0 or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0
+        """Return whether the weights after the first epoch differ from the last ones, which extrapolation needs.
 
-    max_length: int = Field(ge=2, description="Tokens; the rest of an example is cut off")
+        Always true for recipes without extrapolation.
+        """
+        return self.extrapolation == 0 or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0

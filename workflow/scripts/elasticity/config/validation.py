@@ -1,4 +1,4 @@
-"""Checks across the sections of a study: what its types alone cannot say."""
+"""Checks of a study across its sections, which types alone cannot express."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
@@ -11,14 +11,14 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
 from elasticity.config.splits import split_mistakes
 from elasticity.config.study import RESERVED, Study, Task, checkpoints
-from elasticity.config.training import PREFERENCES, FineTuning, Ppo
+from elasticity.config.training import FineTuning
 from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes
 
 
 def mistakes(study: Study) -> Iterator[str]:
-    """Each mistake as one line with its place, the value, and what is allowed.
+    """Yield mistakes, each as one line with the key, the value and what is allowed.
 
-    Take the first alone: later checks rest on earlier ones, and may fail where those found a mistake.
+    Use the first one only: later checks assume that earlier ones passed, and may raise if they did not.
     """
     return chain(_task_mistakes(study), _model_mistakes(study), _experiment_mistakes(study))
 
@@ -26,7 +26,7 @@ def mistakes(study: Study) -> Iterator[str]:
 def _task_mistakes(study: Study) -> Iterator[str]:
     for name, task in study.tasks.items():
         if name in RESERVED:
-            yield f"tasks.{name}: is a folder of the results; choose another name than {', '.join(RESERVED)}"
+            yield f"tasks.{name}: this name is reserved for a folder of the results; reserved: {', '.join(RESERVED)}"
         yield from (f"tasks.{name}.{mistake}" for mistake in split_mistakes(task.source, task.splits, task.prompts))
         if isinstance(task.prompts, Beginnings):
             yield from _unknown(f"tasks.{name}.prompts.tokenizer", task.prompts.tokenizer, study.models)
@@ -38,7 +38,7 @@ def _model_mistakes(study: Study) -> Iterator[str]:
     for name, model in study.models.items():
         if isinstance(model, Pretrained):
             if taken := [other for other in study.models if other in checkpoints(name, model)]:
-                yield f"models.{taken[0]}: is the name of a checkpoint of {name}; choose another"
+                yield f"models.{taken[0]}: this is the name of a checkpoint of {name}; choose another name"
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
             if study.tasks[model.task].splits.pretraining == 0:
                 yield f"models.{name} needs texts in tasks.{model.task}.splits.pretraining, which is 0"
@@ -50,11 +50,11 @@ def _model_mistakes(study: Study) -> Iterator[str]:
             yield from _not_enough_updates(f"models.{name}.examples", model.tuning, [model.examples])
             yield from _no_room(study, f"models.{name}.tuning", model.task, model.tuning)
             if name in _ancestors(study, name):
-                yield f"models.{name}.base: {name} would be tuned from itself"
+                yield f"models.{name}.base: {name} would be fine-tuned from itself; choose another base"
 
 
 def _ancestors(study: Study, name: str) -> list[str]:
-    """The models that a tuned model is made from, one after another; ends where it would go round."""
+    """Return the models from which a model is fine-tuned, nearest first; ends when one appears twice."""
     found: list[str] = []
     while isinstance(model := study.models[name], TunedModel) and name not in found[:-1]:
         name = study.bases[model.base][0]
@@ -65,7 +65,7 @@ def _ancestors(study: Study, name: str) -> list[str]:
 def _experiment_mistakes(study: Study) -> Iterator[str]:
     for name in ("alignment", "inverse"):
         if name in study.recipes:
-            yield f"recipes.{name}: is the name of the study's own `{name}`; choose another"
+            yield f"recipes.{name}: this is the name of the recipe in the section `{name}`; choose another name"
     yield from _sampling_mistakes(study, "sampling", study.sampling)
     for name, rebound in study.rebound.items():
         yield from _rebound_mistakes(study, f"rebound.{name}", rebound)
@@ -76,7 +76,7 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     texts = {name: study.inverse_data(rebound).task for name, rebound in study.rebound.items()}
     yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
     if study.calibration and not (study.rebound or study.resistance):
-        yield "calibration: tries the tests of rebound and resistance experiments, but there are none: leave it out"
+        yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
     finished = [name for name, model in study.models.items() if isinstance(model, Pretrained)]
     yield from joint_mistakes(study.rebound, finished, study.recipe)
     scored = [name for name, task in study.tasks.items() if task.score_model]
@@ -94,13 +94,13 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
         yield from _not_sft(f"{where}.{stage}_recipe", study.recipe(getattr(rebound, f"{stage}_recipe")))
     yield from carried_mistakes(where, *(study.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
     if rebound.realignment_sizes and rebound.inverse_sizes[-1] == 0:
-        yield f"{where}.realignment_sizes: the way back begins at the largest of inverse_sizes, which must not be 0"
+        yield f"{where}.realignment_sizes: realignment begins at the largest of inverse_sizes, which must not be 0"
     if rebound.published and not (rebound.divergence and rebound.inverse_sizes[0] == 0):
         yield f"{where}.published compares divergences: it needs divergence: true, and 0 among inverse_sizes"
     if rebound.divergence and study.sampling.contrast:
         yield (
-            f"{where}.divergence is measured on responses that a model draws alone, but sampling.contrast sets them "
-            "off against another model's: leave one of them out"
+            f"{where}.divergence is measured on responses that are sampled from one model, but sampling.contrast "
+            "samples from two: leave one of them out"
         )
     yield from score_mistakes(where, rebound, study.tasks[rebound.task], study.recipe(rebound.inverse_recipe))
     yield from data_mistakes(where, rebound, study.recipe(rebound.inverse_recipe), study.tasks)
@@ -110,12 +110,14 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
         yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
         yield from _no_room(study, f"{where}.{stage}_recipe", task, settings)
     first, second = rebound.alignment_sizes[-1] + max(rebound.realignment_sizes, default=0), rebound.inverse_sizes[-1]
-    if (kind := study.recipe(rebound.inverse_recipe).algorithm.kind) in PREFERENCES:
+    algorithm = study.recipe(rebound.inverse_recipe).algorithm
+    if algorithm.compares_sides:
         first = max(first, second)
         if rebound.realignment_sizes:
             yield (
-                f"{where}.realignment_sizes: the way back is over examples that no stage has seen, but {kind} shows "
-                "those of the alignment stage as the worse ones: use sft as the inverse stage, or leave them out"
+                f"{where}.realignment_sizes: the realignment stage needs examples that no stage has seen, but {algorithm.kind} "
+                "uses those of the alignment side as rejected ones: use sft for the inverse stage, or leave the "
+                "sizes out"
             )
     yield from _missing_examples(study, where, rebound.task, rebound.alignment_side, first)
     if data.continues:
@@ -128,7 +130,7 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
     for key in ("twin_sampling", "question_sampling"):
         yield from _sampling_mistakes(study, f"{where}.{key}", getattr(resistance, key))
         if getattr(resistance, key).contrast:
-            yield f"{where}.{key}.contrast: the responses of a slice are drawn from it alone, or they are not its own"
+            yield f"{where}.{key}.contrast: responses of a slice must be sampled from it alone: leave contrast out"
     questions = resistance.questions or resistance.task
     yield from _unknown(f"{where}.questions", questions, study.tasks)
     if study.tasks[questions].splits.prompts == 0:
@@ -138,12 +140,12 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
         yield f"{where} needs tasks.{resistance.task}.splits.resistance, which is 0"
     slices = resistance.slices
     yield from _no_room(study, f"{where}.slices", resistance.task, slices)
-    for task in dict.fromkeys((resistance.task, questions)):  # the responses are cut to this length, too
+    for task in dict.fromkeys((resistance.task, questions)):  # measured responses are cut to this length, too
         yield from _no_room(study, f"{where}.tuning", task, resistance.tuning, to_prompts=True)
     if slices.schedule != "constant" or slices.epochs != 1 or part % slices.batch_size:
         yield (
-            f"{where}.slices: slices are checkpoints of one run: they need a constant schedule, "
-            f"one epoch, and a batch_size ({slices.batch_size}) that divides splits.resistance ({part})"
+            f"{where}.slices: slices are checkpoints of one run, which needs a constant schedule, one epoch, and a "
+            f"batch_size ({slices.batch_size}) that divides splits.resistance ({part})"
         )
     yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [resistance.tuned_on(part)])
     for key in ("slices", "tuning"):
@@ -151,40 +153,48 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
 
 
 def _no_room(study: Study, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
-    """Behind a prompt for a response. Examples have prompts if those are questions; the others only give some."""
-    prompts, algorithm = study.tasks[task].prompts, settings.algorithm
-    longest, response = 1 + study.tasks[task].prompt_tokens, algorithm.new_tokens if isinstance(algorithm, Ppo) else 1
-    prompted = to_prompts or isinstance(prompts, Questions) or isinstance(algorithm, Ppo)
-    if prompted and settings.max_length < longest + response:
+    """Yield a mistake if the longest prompt leaves no room for a response within ``max_length``.
+
+    Training examples have prompts if the task's prompts are questions. ``to_prompts``: prompts are always counted,
+    because the responses are to held-out prompts.
+    """
+    prompts, drawn = study.tasks[task].prompts, settings.algorithm.drawn_tokens
+    longest, response = 1 + study.tasks[task].prompt_tokens, drawn or 1
+    has_prompts = to_prompts or isinstance(prompts, Questions) or drawn > 0
+    if has_prompts and settings.max_length < longest + response:
         yield (
-            f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} "
-            f"tokens (prompts.max_tokens) and a response {response} or more: raise the first, or lower the others"
+            f"{where}.max_length is {settings.max_length}, but a prompt of tasks.{task} takes up to {longest} tokens "
+            f"(prompts.max_tokens + 1) and a response {response} or more: raise max_length to {longest + response}, or "
+            "shorten prompts or responses"
         )
 
 
 def _missing_examples(study: Study, where: str, task: str, side: Side, wanted: int) -> Iterator[str]:
+    """Yield a mistake if the split of a side has fewer examples than wanted."""
     available = getattr(study.tasks[task].splits, side)
     if wanted > available:
         yield (
-            f"{where} asks for {wanted} {side} texts, "
-            f"but tasks.{task}.splits.{side} holds {available}: lower the size or enlarge the split"
+            f"{where} needs {wanted} {side} texts, but tasks.{task}.splits.{side} holds {available}: reduce the size "
+            "or enlarge the split"
         )
 
 
 def _sampling_mistakes(study: Study, where: str, sampling: Sampling) -> Iterator[str]:
-    """VLLM raises lower temperatures to 0.01 without an error, and takes no higher ones."""
+    """Yield the mistakes in a section of sampling settings."""
     if sampling.contrast:
         yield from _unknown(f"{where}.contrast.weak", sampling.contrast.weak, study.bases)
+    # vLLM silently raises lower temperatures to 0.01 and rejects higher ones than 2
     if study.engine == "vllm" and not 0.01 <= sampling.temperature <= 2:
         yield (
-            f"{where}.temperature is {sampling.temperature}, but vLLM draws at 0.01 to 2 only: "
-            "change it, or use engine: transformers"
+            f"{where}.temperature is {sampling.temperature}, but vLLM samples at temperatures from 0.01 to 2: change "
+            "it, or use engine: transformers"
         )
     if study.engine == "vllm" and sampling.contrast:
-        yield f"{where}.contrast needs the logits of two models: use engine: transformers"
+        yield f"{where}.contrast needs the logits of two models, which vLLM does not give: use engine: transformers"
 
 
 def _unknown_parts(study: Study, where: str, experiment: Rebound | Resistance) -> Iterator[str]:
+    """Yield a mistake for a task or base model that is not declared, or named twice."""
     yield from _unknown(f"{where}.task", experiment.task, study.tasks)
     for base in experiment.bases:
         yield from _unknown(f"{where}.bases", base, study.bases)
@@ -193,55 +203,62 @@ def _unknown_parts(study: Study, where: str, experiment: Rebound | Resistance) -
 
 
 def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Iterator[str]:
-    """Its moments must belong to the very weights that the inverse stage trains."""
+    """Yield why ``optimizer: carried`` is impossible after an alignment stage by the recipe ``first``.
+
+    The carried moments must belong to the weights that the inverse stage, by the recipe ``second``, trains.
+    """
     if second.optimizer == "fresh":
         return
     for name, settings in (("alignment_recipe", first), ("inverse_recipe", second)):
         if settings.lora:
             yield (
                 f"{where}.{name}: optimizer: carried goes on with the moments of all weights, but lora trains "
-                "adapters, which each stage makes anew: leave one of them out"
+                "adapters, which are new in each stage: leave one of them out"
             )
     if first.extrapolation:
         yield (
-            f"{where}.alignment_recipe: optimizer: carried goes on from the last weights of the alignment stage, but "
-            "extrapolation moves them away from what its moments belong to: leave one of them out"
+            f"{where}.alignment_recipe: optimizer: carried needs the weights that its moments belong to, but "
+            "extrapolation moves them after the alignment stage: leave one of them out"
         )
 
 
 def score_mistakes(where: str, rebound: Rebound, task: Task, inverse: FineTuning) -> Iterator[str]:
-    """Responses are drawn only to be scored; a rebound without a score model measures compression rates alone."""
+    """Yield what an experiment lacks to score responses, or asks for that needs scores.
+
+    Without a score model, no responses are sampled and only compression rates are measured.
+    """
     if task.score_model:
         if task.splits.prompts == 0:
             yield f"{where} needs texts in tasks.{rebound.task}.splits.prompts, which is 0"
         return
     missing = f"tasks.{rebound.task}.score_model, which is not given"
     if not rebound.compression:
-        yield f"{where} needs {missing}; without one it can measure compression rates alone (compression: true)"
+        yield f"{where} needs {missing}; without one it can only measure compression rates (compression: true)"
     if rebound.divergence:
-        yield f"{where}.divergence is measured on responses that are scored, too: it needs {missing}"
+        yield f"{where}.divergence is measured on the responses that are scored: it needs {missing}"
     if rebound.realignment_sizes:
-        yield f"{where}.realignment_sizes: the way back is measured by scores: it needs {missing}"
+        yield f"{where}.realignment_sizes: the realignment stage is measured by scores: it needs {missing}"
     if rebound.text_statistics:
-        yield f"{where}.text statistics is that of responses that are scored: it needs {missing}"
+        yield f"{where}.text_statistics are measured on the responses that are scored: they need {missing}"
     if inverse.draws:
-        yield f"{where}.inverse_recipe: {inverse.algorithm.kind} is rewarded by {missing}"
+        yield f"{where}.inverse_recipe: {inverse.algorithm.kind} takes its reward from {missing}"
 
 
 KINDS = {True: "have prompts", False: "are texts without prompts"}
+"""What messages say of examples with and without prompts."""
 
 
 def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mapping[Name, Task]) -> Iterator[str]:
-    """Why an experiment's inverse stage, by this recipe, cannot be trained on the data that the recipe names."""
+    """Yield why the inverse stage of an experiment cannot be trained on the data that ``recipe`` names."""
     data = inverse_data(recipe, rebound.task, rebound.alignment_side)
-    where, of = f"{where}.inverse_recipe", f"{rebound.inverse_recipe} has data of {data.task}"
+    where, of = f"{where}.inverse_recipe", f"{rebound.inverse_recipe} takes data of {data.task}"
     if data.task not in tasks:
         yield f"{where}: {of}, which is not declared; declared: {', '.join(sorted(tasks))}"
     own, other = tasks[rebound.task], tasks[data.task]
-    if own.source.prompted != other.source.prompted:
+    if own.source.has_prompts != other.source.has_prompts:
         yield (
-            f"{where}: {of}, which {KINDS[other.source.prompted]}, but those of {rebound.task} "
-            f"{KINDS[own.source.prompted]}: name a task whose examples are of the same kind"
+            f"{where}: {of}, which {KINDS[other.source.has_prompts]}, but those of {rebound.task} "
+            f"{KINDS[own.source.has_prompts]}: name a task whose examples are of the same kind"
         )
     if own.template != other.template:
         yield (
@@ -251,32 +268,35 @@ def data_mistakes(where: str, rebound: Rebound, recipe: FineTuning, tasks: Mappi
 
 
 def misplaced(where: str, settings: FineTuning) -> Iterator[str]:
-    """Data where only the examples of a stage's own split can be trained on."""
+    """Yield a mistake if a recipe has ``data`` where it is not the recipe of an inverse stage."""
     if settings.data:
         yield (
-            f"{where}: has data, which is for the inverse stages of rebound experiments: leave it out, or take another "
-            "recipe here"
+            f"{where}: data is for the inverse stages of rebound experiments only: leave it out, or use another recipe "
+            "here"
         )
 
 
 def _unknown(where: str, name: str, known: Collection[str]) -> Iterator[str]:
+    """Yield a mistake if a name is not declared."""
     if name not in known:
         yield f"{where}: {name!r} is not declared; declared: {', '.join(sorted(known))}"
 
 
 def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) -> Iterator[str]:
+    """Yield a mistake for each size of a run that is too small to extrapolate."""
     for size in sizes:
         if not settings.can_extrapolate(size):
             yield (
                 f"{where}: {size} examples in {settings.epochs} epochs make one update with batch_size "
-                f"{settings.batch_size}, so extrapolation has no earlier weights to go on from: raise the size, or "
-                "lower batch_size"
+                f"{settings.batch_size}, so there are no earlier weights to extrapolate from: raise the size, or lower "
+                "batch_size"
             )
 
 
 def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
+    """Yield what is allowed in the recipe of an inverse stage only."""
     if settings.algorithm.kind != "sft":
         yield f"{where}: {settings.algorithm.kind} is an algorithm for inverse stages only: use sft here"
     yield from misplaced(where, settings)
     if settings.optimizer == "carried":
-        yield f"{where}: optimizer: carried goes on from an alignment stage, so it is for inverse stages only: use fresh here"
+        yield f"{where}: optimizer: carried continues an alignment stage, so it is for inverse stages only: use fresh here"

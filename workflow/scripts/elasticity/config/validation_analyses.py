@@ -1,4 +1,4 @@
-"""What a claim must fit: the experiments of its study."""
+"""Checks of claims, compression rates and joint training against the experiments of a study."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -11,14 +11,15 @@ from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.training import FineTuning
 
 Experiments = Mapping[Name, Rebound] | Mapping[Name, Resistance]
+"""The experiments of one kind, by name."""
 
 
 SAME = {"rebound": ("task", "inverse_sizes"), "resistance": ()}
-"""What an experiment and its control have in common: the prompts, and N, which measures depend on."""
+"""Keys that must be equal in an experiment and its control: they determine the prompts and N."""
 
 
 PAIRED = {"rebound": ("bases", "alignment_sizes"), "resistance": ("bases",)}
-"""What they have as many of, compared in order: a control may be another base model, or start from another P."""
+"""Keys that must be equally long in an experiment and its control, whose cells are compared in order."""
 
 
 def claim_mistakes(
@@ -28,9 +29,10 @@ def claim_mistakes(
     seeds: Collection[int],
     scored: Collection[Name],
 ) -> Iterator[str]:
-    """Claims that cannot be judged, with their places first. ``scored`` holds the tasks that have a score model.
+    """Yield the claims that cannot be tested, each with its key first.
 
-    Fewer seeds than a claim asks for are no mistake: the verdict then says so.
+    ``scored`` are the tasks that have a score model. Fewer seeds than a claim asks for are not a mistake; its verdict
+    is then undecided.
     """
     for name, claim in claims.items():
         where, kind = f"claims.{name}", claim.kind
@@ -54,22 +56,22 @@ def claim_mistakes(
 
 
 def _unknown(where: str, claim: Claim, experiments: Experiments, others: Experiments) -> Iterator[str]:
-    """The experiment and the control are there, and are of the kind that the measure is of."""
+    """Yield a mistake if the experiment or the control does not exist, or is not of the kind of the measure."""
     for key, name in (("experiment", claim.experiment), ("control", claim.control)):
         if name is None or name in experiments:
             continue
         if name in others:
             fitting = ", ".join(name for name in MEASURES.names() if MEASURES[name].kind != claim.kind)
             yield (
-                f"{where}.measure: {claim.measure} is measured of {claim.kind} experiments, and {where}.{key} {name!r} "
-                f"is none; what can be measured of it: {fitting}"
+                f"{where}.measure: {claim.measure} is a measure of {claim.kind} experiments, and {where}.{key} "
+                f"{name!r} is none; measures of this experiment: {fitting}"
             )
         declared = ", ".join(sorted(experiments)) or "none"
         yield f"{where}.{key}: {name!r} is no {claim.kind} experiment of this study; declared: {declared}"
 
 
 def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, scored: Collection[Name]) -> Iterator[str]:
-    """The measure has the cells that it is computed from."""
+    """Yield a mistake if a rebound experiment lacks the cells from which the measure is computed."""
     if experiment.task not in scored:
         yield f"{where}: rebound.{name} has no scores to measure: tasks.{experiment.task} has no score_model"
     if MEASURES[measure].from_zero and experiment.inverse_sizes[0] != 0:
@@ -79,6 +81,7 @@ def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, score
 
 
 def _claim_control_mistakes(where: str, claim: Claim, experiments: Experiments) -> Iterator[str]:
+    """Yield a mistake if a control is missing, superfluous, or not comparable with the experiment."""
     if claim.over != "control":
         if claim.control is not None:
             yield f"{where}.control is given, but over is {claim.over}: set over: control, or leave the control out"
@@ -87,19 +90,21 @@ def _claim_control_mistakes(where: str, claim: Claim, experiments: Experiments) 
         yield f"{where}.control is missing: name the experiment that over: control subtracts"
         return
     if claim.control == claim.experiment:
-        yield f"{where}.control: is {claim.experiment} itself; name another experiment"
+        yield f"{where}.control: {claim.control} is the experiment itself; name another experiment"
     for key in (*SAME[claim.kind], *PAIRED[claim.kind]):
         own, other = (getattr(experiments[name], key) for name in (claim.experiment, claim.control))
         same = key in SAME[claim.kind]
         if own != other if same else len(own) != len(other):
             yield (
                 f"{where}.control: cells cannot be paired: {claim.kind}.{claim.experiment}.{key} is {_shown(own)}, "
-                f"but {claim.kind}.{claim.control}.{key} is {_shown(other)}: these must be "
-                f"{'equal' if same else 'equally many'}; cells that experiments share are trained once"
+                f"but {claim.kind}.{claim.control}.{key} is {_shown(other)}: they must be "
+                f"{'equal' if same else 'equally long'}; declare an experiment for the comparison, cells that "
+                "experiments share are trained once"
             )
 
 
 def _shown(value: object) -> str:
+    """Return a value as YAML writes it."""
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
@@ -111,10 +116,10 @@ def compression_mistakes(
     origins: Mapping[Name, Name],
     perturbed: Mapping[Name, Name],
 ) -> Iterator[str]:
-    """What is missing, with its place first.
+    """Yield what the measurement of compression rates lacks, each with its key first.
 
-    ``held_out`` are the held-out texts of each corpus of a task; ``origins`` names the model of ``models`` that each
-    base model goes back to, ``perturbed`` the task that the inverse stage of each experiment is trained on.
+    ``held_out`` is the number of held-out texts of each corpus by task. ``origins`` maps each base model to the model
+    in ``models`` from which it descends, ``perturbed`` each experiment to the task of its inverse stage.
     """
     measured = {name: experiment for name, experiment in rebound.items() if experiment.compression}
     if compression and compression.control is not None:
@@ -124,7 +129,7 @@ def compression_mistakes(
     for name, experiment in measured.items():
         where = f"rebound.{name}.compression"
         if compression is None:
-            yield f"{where} needs the study's `compression`, which says how rates are measured: add it, or leave this"
+            yield f"{where} needs the section `compression` of the study: add it, or set this to false"
             return
         here = {base: models[origins[base]] for base in experiment.bases}
         pretrained = {base: model for base, model in here.items() if isinstance(model, Pretrained)}
@@ -133,12 +138,13 @@ def compression_mistakes(
         for base, model in pretrained.items():
             if compression.window > model.context:
                 yield (
-                    f"compression.window is {compression.window}, but {base} was pre-trained on {model.context} tokens "
-                    "at once (context): lower the window, or raise the context"
+                    f"compression.window is {compression.window}, but the context of {base} is {model.context} tokens: "
+                    "lower the window, or raise the context"
                 )
 
 
 def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Name, int]) -> Iterator[str]:
+    """Yield a mistake if the control task does not exist, has no held-out texts, or is trained on."""
     if control not in held_out:
         known = ", ".join(sorted(held_out))
         yield f"compression.control: {control!r} is not declared; declared: {known}"
@@ -152,6 +158,7 @@ def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Na
 
 
 def _no_texts(where: str, task: str, held_out: Mapping[Name, int]) -> Iterator[str]:
+    """Yield a mistake if a task has no held-out texts."""
     if held_out[task] == 0:
         yield f"{where} is measured on texts in tasks.{task}.splits.held_out, which is 0"
 
@@ -161,30 +168,29 @@ def joint_mistakes(
     pretrained: Collection[Name],
     recipe: Callable[[Name], FineTuning],
 ) -> Iterator[str]:
-    """What cannot be trained jointly, with its place first.
+    """Yield why an experiment cannot be trained jointly, each with its key first.
 
-    ``pretrained`` holds the bases that are at the end of pre-training in the workflow; ``recipe`` finds a way of
-    fine-tuning by its name.
+    ``pretrained`` are the models at the end of pre-training in the workflow; ``recipe`` returns a recipe by its name.
     """
     for name, experiment in rebound.items():
         if not experiment.joint:
             continue
         where = f"rebound.{name}.joint"
         if not experiment.compression:
-            yield f"{where}: joint models are measured by their compression rates only: set compression: true"
+            yield f"{where}: joint models are measured by compression rates only: set compression: true"
         if experiment.inverse_sizes[0] != 0 or len(experiment.inverse_sizes) == 1:
             yield f"{where} compares models with and without the inverse stage: inverse_sizes must be 0 and more"
         for base in experiment.bases:
             if base not in pretrained:
                 known = ", ".join(sorted(pretrained)) or "none"
                 yield (
-                    f"{where}: {base} is not at the end of a pre-training run of this study, so there are no corpora "
-                    f"and no schedule to train it on at once; bases that are: {known}"
+                    f"{where}: {base} is not at the end of a pre-training run of this study, so its pre-training texts "
+                    f"and schedule are not known; base models that are: {known}"
                 )
         for stage in ("alignment", "inverse"):
             settings = recipe(getattr(experiment, f"{stage}_recipe"))
             if settings.algorithm.kind != "sft" or settings.epochs != 1 or settings.lora or settings.alone:
                 yield (
-                    f"{where} sees every text once and fits it with all weights, as pre-training does: {stage}_recipe "
-                    "must be sft with one epoch, without lora, optimizer: carried or weights: bf16"
+                    f"{where} trains all weights on every text once, as pre-training does: {stage}_recipe must be sft "
+                    "with one epoch, without lora, optimizer: carried or weights: bf16"
                 )

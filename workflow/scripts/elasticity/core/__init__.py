@@ -1,1 +1,1 @@
-"""Errors, digests, the hub, and tables in parquet: what every package uses, with no knowledge of what is measured."""
+"""Errors, digests, registries, parquet tables and the Hugging Face hub. Nothing here depends on what is measured."""

@@ -1,4 +1,4 @@
-"""Digests of values, files and code: the identity of everything that a run depends on."""
+"""SHA-256 digests of values, files and code, which identify everything that a job depends on."""
 
 import ast
 import hashlib
@@ -15,51 +15,56 @@ REPORTING = (
     "elasticity/runtime/progress.py",
     "elasticity/training/metrics.py",
 )
-"""Library modules that tell of a run and cannot change its result: editing them reruns nothing."""
+"""Library modules that only report on a run and cannot change its result. No code digest contains them."""
 
 
 SCRIPTS = Path(__file__).parents[2]
-"""The folder that holds the scripts and, as a package in it, this library."""
+"""The folder that contains the scripts and the ``elasticity`` package."""
 
 
 def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
+    """Return JSON with sorted keys and without spaces, so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest(value: object) -> str:
-    """SHA-256 (hex) of a JSON-able value."""
+    """Return the SHA-256 (hex) of a value that can be written as JSON."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 (hex) of a file, read in pieces."""
+    """Return the SHA-256 (hex) of a file, read in chunks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 (hex) of the names and contents of the visible files in a folder and its sub-folders."""
+    """Return the SHA-256 (hex) of the names and contents of all files below a folder whose names start with no dot."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
     return digest([[p.relative_to(folder).as_posix(), file_digest(p)] for p in files])
 
 
 @cache
 def code_digest(script: str, *modules: str) -> str:
-    """Digest of a script, of every library module that it imports, directly or not, and of the packages' versions.
+    """Return the digest of a script, of every library module that it imports, and of the installed packages.
 
-    ``modules`` are dotted names of what the script imports by name at run time: the table or figure that it makes, the
-    data format that it reads, the algorithm that it trains by. Only these of a registry's package are part of it.
+    Imports are followed through the syntax trees, directly and indirectly. ``modules`` are the dotted names of modules
+    that the script looks up by name at run time, such as the data format that it reads or the figure that it draws;
+    they and what they import are part of the digest, other modules of their package are not. Of the packages that these
+    files import, the versions are part of it.
 
-    Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule carries this
-    digest as a parameter. The syntax tree is hashed, not the text: comments and layout rerun nothing.
+    Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule passes this
+    digest as a parameter. The syntax trees are hashed, not the text: editing comments, docstrings or layout reruns
+    nothing.
     """
     files = sorted({file for start in (SCRIPTS / script, *_library_modules(modules)) for file in _imported(start)})
-    return digest([[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)])
+    return digest(
+        [[[path.relative_to(SCRIPTS).as_posix(), _code(path.read_text())] for path in files], _versions(files)]
+    )
 
 
 def _imported(script: Path) -> set[Path]:
-    """The script and its library modules, found by following imports through the syntax trees."""
+    """Return a file and the library modules that it imports, directly or indirectly."""
     found: set[Path] = set()
     waiting = [script]
     while waiting:
@@ -71,7 +76,7 @@ def _imported(script: Path) -> set[Path]:
 
 
 def _versions(files: Iterable[Path]) -> dict[str, str]:
-    """Versions of the installed packages that these files import themselves."""
+    """Return the versions of the installed packages that these files import."""
     modules = {name.split(".")[0] for path in files for name in _names(path.read_text())}
     packages = {package for module in modules for package in _installed().get(module, ())}
     return {package: importlib.metadata.version(package) for package in packages}
@@ -79,12 +84,13 @@ def _versions(files: Iterable[Path]) -> dict[str, str]:
 
 @cache
 def _installed() -> Mapping[str, list[str]]:
+    """Return the distributions that provide each top-level module."""
     return importlib.metadata.packages_distributions()
 
 
 @cache
 def _names(source: str) -> frozenset[str]:
-    """The modules that the import statements of a file's text may name."""
+    """Return the dotted names that the import statements in ``source`` may refer to."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -95,6 +101,7 @@ def _names(source: str) -> frozenset[str]:
 
 
 def _library_modules(names: Iterable[str]) -> Iterable[Path]:
+    """Yield the files of those names that are modules or packages of this library and not in ``REPORTING``."""
     for name in names:
         path = SCRIPTS.joinpath(*name.split("."))
         if name.split(".")[0] == "elasticity":
@@ -106,7 +113,7 @@ def _library_modules(names: Iterable[str]) -> Iterable[Path]:
 
 @cache
 def _code(source: str) -> str:
-    """The syntax tree of a file's text as text, without docstrings, those of constants included."""
+    """Return the syntax tree of ``source`` as text, without docstrings (those of constants included)."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):

@@ -1,4 +1,4 @@
-"""Errors for people: what failed, the offending value, what is allowed, what to run next."""
+"""Errors whose message is written for users: what failed, the offending value, what is allowed, what to do next."""
 
 import sys
 from collections.abc import Iterator
@@ -6,16 +6,16 @@ from contextlib import contextmanager
 
 
 class UserError(Exception):
-    """Something that the user can put right; its text is the whole message, so no traceback is shown."""
+    """A mistake that the user can correct. Its text is the whole message; scripts print it without a traceback."""
 
 
 class StoppedError(Exception):
-    """Stopped by a signal after saving its state; run the same command again to go on."""
+    """A job was stopped by a signal and has saved its state. Running the same command again resumes it."""
 
 
 @contextmanager
 def errors_for_people() -> Iterator[None]:
-    """End a script with the message of a ``UserError`` and exit status 1, without a traceback."""
+    """Exit with status 1 and the message of a ``UserError`` raised in the block, without a traceback."""
     try:
         yield
     except UserError as error:

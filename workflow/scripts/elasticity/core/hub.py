@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub at a pinned revision, through its own cache."""
+"""Files of the Hugging Face hub at a pinned revision, stored in the cache of ``huggingface_hub``."""
 
 import importlib.util
 import json
@@ -17,12 +17,13 @@ from elasticity.core.errors import UserError
 
 
 def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["model", "dataset"]) -> Path:
-    """The folder with the files of a repository that match ``patterns``, downloaded unless the hub's cache has them.
+    """Return the folder with the files of a repository that match ``patterns``, downloading those not in the cache.
 
-    Gated repositories need the variable ``HF_TOKEN``; a token that is stored elsewhere is not sent. The folder belongs
-    to the cache: do not write into it, and take no more from it than ``matching`` finds, for it may hold other files.
+    Gated repositories need the environment variable ``HF_TOKEN``; a token stored elsewhere is not sent. The folder
+    belongs to the cache and may hold other files, too: do not write into it, and use only what ``matching`` returns.
 
-    Raises ``UserError`` if the hub is out of reach, refuses, or has no such repository, revision or file.
+    Raises ``UserError`` if the hub cannot be reached or refuses, if there is no such repository, revision or file, or
+    if the cache is not writable.
     """
     what = f"the {kind} {repo} at revision {revision}"
     try:
@@ -35,8 +36,8 @@ def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["m
                 token=os.environ.get("HF_TOKEN") or False,
             )
         )
-    except Exception as error:  # there are many of them, of several libraries; none is a mistake of ours
-        raise UserError(f"{what} cannot be had: {_reason(error, kind, repo)}") from None
+    except Exception as error:  # of many types, from several libraries
+        raise UserError(f"{what} cannot be downloaded: {_reason(error, kind, repo)}") from None
     if not matching(folder, patterns):
         raise UserError(
             f"{what} has no file that matches {', '.join(patterns)}: name files that are listed at {_page(kind, repo)}"
@@ -45,13 +46,13 @@ def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["m
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
-    """The files of a snapshot that match one of the patterns, in order of their names."""
+    """Return the files of a snapshot that match any of the patterns, sorted by name."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return [folder / name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def put(files: Sequence[Path], folder: Path) -> None:
-    """Put files of a snapshot into a folder: links to the hub's cache, or copies on another file system."""
+    """Hard-link files of a snapshot into a folder, or copy them if it is on another file system."""
     for file in files:
         try:
             os.link(file.resolve(), folder / file.name)
@@ -60,44 +61,50 @@ def put(files: Sequence[Path], folder: Path) -> None:
 
 
 def _reason(error: Exception, kind: str, repo: str) -> str:
-    """Why the hub gave nothing, and what to do. Quotes no more of an error than its kind and status."""
+    """Explain why a download failed and what to do.
+
+    Only the type and HTTP status of the error are quoted, because its text may contain a token.
+    """
     causes = list(_chain(error))
     status = next((cause.response.status_code for cause in causes if isinstance(cause, HfHubHTTPError)), None)
     page = _page(kind, repo)
     if any(isinstance(cause, RevisionNotFoundError) for cause in causes):
-        return f"it has no such revision. Name a commit, branch or tag of {page}"
+        return f"the repository has no such revision. Name a commit, branch or tag of {page}"
     if status in (401, 403):
         sent = "your HF_TOKEN was refused" if os.environ.get("HF_TOKEN") else "no HF_TOKEN is set"
         return (
-            f"the hub answered {status}, and {sent}. There may be no such repository, or it is gated: accept its terms "
-            f"at {page}, set HF_TOKEN to a token of that account, and run the same command again"
+            f"the hub returned {status}, and {sent}. The repository does not exist or is gated: accept its terms at "
+            f"{page}, set HF_TOKEN to a token of that account, and run the same command again"
         )
     if status == 404:
-        return f"the hub answered 404, so there is no such repository: see {page}"
+        return f"the hub returned 404, so there is no such repository: check the name at {page}"
     if status is not None:
-        return f"the hub answered {status}. Run the same command again later"
+        return f"the hub returned {status}. Run the same command again later"
     if isinstance(error, LocalEntryNotFoundError):
         return (
-            "it is not (or not whole) in the hub's cache, and the hub cannot be reached from here, or HF_HUB_OFFLINE "
-            "is set. Run the same command where there is a network, or bring a cache from elsewhere and set HF_HOME"
+            "it is not (or not completely) in the cache of the hub, and the hub cannot be reached, or HF_HUB_OFFLINE "
+            "is set. Run the same command on a machine with network access, or copy a cache here and set HF_HOME to it"
         )
-    return f"{type(error).__name__}. If that is a passing trouble of network or disk, run the same command again"
+    return f"{type(error).__name__}. If the network or the disk failed temporarily, run the same command again"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and the errors that caused it."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _page(kind: str, repo: str) -> str:
+    """Return the address of a repository's page."""
     return f"{constants.ENDPOINT}/{'datasets/' if kind == 'dataset' else ''}{repo}"
 
 
 def fetch(repo: str, revision: str, patterns: Sequence[str], listing: Path) -> None:
-    """Put the files of a model that match the patterns beside ``listing``, and into it their names and digests.
+    """Put the files of a model that match the patterns into the folder of ``listing``, and their SHA-256 into it.
 
-    They are links to the hub's cache, or copies on another file system. Raises ``UserError`` as ``snapshot`` does.
+    ``listing`` is a JSON file with the keys ``repo``, ``revision`` and ``sha256``. Other visible files in its folder
+    are removed. Raises ``UserError`` as ``snapshot`` does.
     """
     root = snapshot(repo, revision, patterns, "model")
     files = [file for file in matching(root, patterns) if file.parent == root]
@@ -111,14 +118,17 @@ def fetch(repo: str, revision: str, patterns: Sequence[str], listing: Path) -> N
 
 
 def package_file(package: str, path: str) -> Path:
-    """Where a file of a package lies. Raises ``UserError`` if the package is not installed, or has no such file."""
+    """Return the path of a file in an installed Python package.
+
+    Raises ``UserError`` if the package is not installed or has no such file.
+    """
     try:
         spec = importlib.util.find_spec(package)
-    except (ModuleNotFoundError, ValueError):  # of the package that it would be a part of
+    except (ModuleNotFoundError, ValueError):  # the parent of a dotted name is not installed
         spec = None
     if spec is None or spec.origin is None:
         raise UserError(f"the Python package {package} is not installed: install it with pip where Snakemake runs")
     file = Path(spec.origin).parent / path
     if not file.is_file():
-        raise UserError(f"the Python package {package} has no file {path}: it lies in {file.parent}")
+        raise UserError(f"the Python package {package} has no file {path}: {file} does not exist")
     return file

@@ -1,7 +1,7 @@
-"""Many paths as few patterns, in the manner of a shell: ``a/{b,c}/d`` is ``a/b/d`` and ``a/c/d``.
+"""Lists of paths written as few brace patterns, as in a shell: ``a/{b,c}/d`` stands for ``a/b/d`` and ``a/c/d``.
 
-A job that reads thousands of files cannot be told their paths one by one: Linux lets one argument of a command have
-131,072 bytes. The files of a study form grids, so patterns stay short. Names in the paths hold no braces or commas.
+Linux limits one argument of a command to 131,072 bytes, too few for the paths of thousands of files. The files of a
+study form grids, so their patterns are short. Names in the paths must not contain braces or commas.
 """
 
 import itertools
@@ -10,12 +10,12 @@ from pathlib import Path
 
 
 def fold(paths: Iterable[str]) -> list[str]:
-    """Patterns that stand for these paths of files, and no others."""
+    """Return patterns that stand for exactly these file paths."""
     return _fold({tuple(path.split("/")) for path in paths})
 
 
 def _fold(paths: Iterable[tuple[str, ...]]) -> list[str]:
-    """Folders with the same files below them are put together."""
+    """Group the folders that have the same files below them into one pattern, recursively."""
     below: dict[str, set[tuple[str, ...]]] = {}
     for name, *rest in sorted(paths):
         below.setdefault(name, set()).add(tuple(rest))
@@ -30,7 +30,7 @@ def _fold(paths: Iterable[tuple[str, ...]]) -> list[str]:
 
 
 def unfold(patterns: Iterable[str | Path]) -> list[Path]:
-    """The paths that the patterns stand for, in order."""
+    """Return the paths that the patterns stand for, sorted."""
     found = []
     for pattern in patterns:
         choices = [part.strip("{}").split(",") if part.startswith("{") else [part] for part in str(pattern).split("/")]

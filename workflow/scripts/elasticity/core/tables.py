@@ -1,4 +1,4 @@
-"""The tables: every stage writes parquet with a declared schema, and every reader checks it."""
+"""Parquet tables with declared schemas, which are checked on reading."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,17 +11,17 @@ from elasticity.core.errors import UserError
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as parquet; equal rows give equal bytes."""
+    """Write rows as a parquet file and create its folder. Equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read parquet and check that it has this schema and at least one row.
+    """Read a parquet file and check that it has this schema and at least one row.
 
-    Raises ``UserError`` for a file that is truncated, foreign or empty.
+    Raises ``UserError`` if the file cannot be read, has another schema, or holds no rows.
     """
-    remedy = f"Delete {path} and run the same command again: it will be made anew."
+    remedy = f"Delete {path} and run the same command again: it will be created anew."
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -37,12 +37,12 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def read_tables(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
-    """Read the tables of several files as one, checked."""
+    """Read several parquet files as one table, checked as in ``read_table``."""
     return pa.concat_tables([read_table(path, schema) for path in paths])
 
 
 def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
-    """Read a table, checked, as a list of rows."""
+    """Read a parquet file as a list of rows, checked as in ``read_table``."""
     rows: list[dict[str, Any]] = read_table(path, schema).to_pylist()
     return rows
 

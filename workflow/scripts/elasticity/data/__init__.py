@@ -1,1 +1,1 @@
-"""From sources to examples: readers, adapters, cleaning, splits, prompts, and chat templates."""
+"""From data sources to training examples: readers, formats, cleaning, splits, prompts and chat templates."""

@@ -1,4 +1,4 @@
-"""How a prompt is put to a model: what stands before a response, in text and in tokens."""
+"""Prompt templates: the text and the tokens that precede a response."""
 
 import re
 from collections.abc import Sequence
@@ -11,18 +11,19 @@ from elasticity.core.errors import UserError
 from elasticity.models.tokenizer import beginning, encode, special_tokens
 
 CONVERSATION = ("BEGINNING OF CONVERSATION: USER: ", " ASSISTANT:")
-"""Before and after a prompt in the code base of the paper's authors, with which the Beaver models were trained, too."""
+"""The text before and after a prompt in the code base of the paper's authors; the Beaver models use the same."""
 
 
 STAND_IN = "9f2c6e prompt 9f2c6e"
-"""Rendered in the place of a prompt, so that nothing in a prompt can be taken for a part of the template."""
+"""Rendered in place of a prompt, so that nothing in a prompt is interpreted as part of the template."""
 
 
 def context(tokenizer: PreTrainedTokenizerFast, template: Template, prompts: Sequence[str]) -> list[list[int]]:
-    """Token ids up to where each response begins, with the BOS token where the family of models has one.
+    """The token ids that precede the response to each prompt, with a BOS token if the tokenizer adds one to texts.
 
-    Prompts are text: braces and what looks like a special token are nothing else.
-    Raises ``UserError`` if the template is ``chat`` and the tokenizer has none.
+    Prompts are plain text: braces and text that looks like a special token have no special meaning.
+
+    Raises ``UserError`` if the template is ``chat`` and the tokenizer has no chat template.
     """
     start = beginning(tokenizer)
     if template == "chat":
@@ -33,7 +34,7 @@ def context(tokenizer: PreTrainedTokenizerFast, template: Template, prompts: Seq
 
 
 def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> list[list[int]]:
-    """Special tokens are those of the template, as the tokenizer finds them; not those in a prompt."""
+    """Token ids of prompts in the chat template. Special tokens are recognised in the template, but not in a prompt."""
     before, after = _around(tokenizer)
     special = special_tokens(tokenizer)
     harmless = [not any(token in prompt for token in special) for prompt in prompts]
@@ -46,11 +47,11 @@ def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> list[l
 
 
 def _in_parts(tokenizer: PreTrainedTokenizerFast, texts: tuple[str, str, str], special: dict[str, int]) -> list[int]:
-    """The special tokens of the template one by one, and the text between them as text, the prompt included."""
+    """Token ids of a prompt in its template: special tokens of the template by id, everything else encoded as text."""
     before, prompt, after = texts
     cut = re.compile("(" + "|".join(re.escape(token) for token in sorted(special, key=len, reverse=True)) + ")")
     first, last = cut.split(before), cut.split(after)
-    parts = [*first[:-1], first[-1] + prompt + last[0], *last[1:]]  # text and special tokens by turns
+    parts = [*first[:-1], first[-1] + prompt + last[0], *last[1:]]  # text and special tokens alternate
     tokens: list[int] = []
     for number, part in enumerate(parts):
         tokens += [special[part]] if number % 2 else encode(tokenizer, [part])[0]
@@ -58,11 +59,14 @@ def _in_parts(tokenizer: PreTrainedTokenizerFast, texts: tuple[str, str, str], s
 
 
 def _around(tokenizer: PreTrainedTokenizerFast) -> tuple[str, str]:
-    """What the model's own template puts before a prompt, and between it and the response."""
+    """The text that the model's own chat template puts before a prompt, and after it up to the response.
+
+    Raises ``UserError`` if there is no chat template, or if it cannot render a single prompt.
+    """
     if tokenizer.chat_template is None:
         raise UserError(
             f"template chat: the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template. "
-            "Use template: conversation or plain, or a model that was tuned to chat."
+            "Use template: conversation or plain, or a model that was fine-tuned for chat."
         )
     messages = [{"role": "user", "content": STAND_IN}]
     try:

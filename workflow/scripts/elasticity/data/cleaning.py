@@ -1,4 +1,4 @@
-"""Examples made clean and comparable, without duplicates."""
+"""Cleaning of examples: normalised text, digests as ids, and removal of duplicates."""
 
 import hashlib
 import re
@@ -12,7 +12,10 @@ from elasticity.core.digests import canonical_json
 
 
 class Raw(NamedTuple):
-    """An example as it stands in the data. A text has no prompt (None), a question no response."""
+    """An example as it is written in the data.
+
+    The prompt of a plain text is None; so is the response of a question without one. ``source`` identifies the file.
+    """
 
     prompt: str | None
     response: str | None
@@ -21,11 +24,12 @@ class Raw(NamedTuple):
 
 
 def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]]:
-    """Rows of schema ``EXAMPLES`` in order of id, and counts of what was left out.
+    """Rows of schema ``EXAMPLES``, sorted by id, and counts of examples that were read, left out and kept.
 
-    In texts line-break tags become spaces and white space is normalised; prompts and responses keep their lines. Whatever
-    looks like a special token or a placeholder stays what it is, text. Examples that are equal but for case,
-    punctuation and space are duplicates: one is kept (that with the smallest digest), or none if their sides differ.
+    In plain texts, line-break tags become spaces and runs of white space become one space; prompts and responses keep
+    their lines. Text that looks like a special token or a placeholder is left as it is. Examples that differ only in
+    case, punctuation and white space are duplicates: the one with the smallest id is kept, or none if their sides
+    differ.
     """
     groups: dict[str, list[dict[str, str]]] = {}
     counts = {"read": 0, "empty": 0, "duplicates": 0, "on_both_sides": 0, "kept": 0}
@@ -48,12 +52,12 @@ def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]
 
 
 def key(text: str) -> str:
-    """What duplicates have in common; a text of punctuation only is its own key."""
+    """The key that duplicates share: the words in lower case. The key of a text without words is the text."""
     return _words(text) or text
 
 
 def topic(row: dict[str, str]) -> str:
-    """What examples of the same prompt have in common: a digest, so that its order is by chance."""
+    """The key that examples with the same prompt share. It is a digest, so that sorting by it is a random order."""
     return _topic(row["prompt"]) if row["prompt"] else row["id"]
 
 
@@ -63,7 +67,7 @@ def _topic(prompt: str) -> str:
 
 
 def _row(raw: Raw) -> dict[str, str] | None:
-    """A row of schema ``EXAMPLES``, or None if a part that the data should have is empty."""
+    """A row of schema ``EXAMPLES``, or None if the prompt, the response or the text is empty."""
     if raw.prompt is None:
         text = " ".join(_normal(re.sub(r"<br\s*/?>", " ", raw.response or "")).split())
         empty, prompt, response = not _words(text), "", text
@@ -77,7 +81,7 @@ def _row(raw: Raw) -> dict[str, str] | None:
 
 
 def _normal(text: str) -> str:
-    """Composed characters, line feeds as line ends, nothing blank around."""
+    """The text in Unicode form NFC, with line feeds as line ends, without white space at its ends."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
 
 

@@ -1,4 +1,4 @@
-"""Training examples: token ids with the place where the targets begin, in an order given by the seed."""
+"""Training examples: token ids with the position of the first target, their order by seed, and their batches."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,14 +19,14 @@ Item = TypeVar("Item")
 
 
 IGNORED = -100
-"""The label of tokens without loss (convention of torch's cross-entropy)."""
+"""The label of tokens without loss, as in ``torch.nn.functional.cross_entropy``."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """Token ids of one sequence; tokens from ``response_start`` on are targets, those before are context only.
+    """Token ids of one sequence. Tokens from position ``response_start`` on are targets, those before it are context.
 
-    ``identity`` says where it comes from, for messages.
+    ``identity`` names the example in error messages.
     """
 
     tokens: list[int]
@@ -36,7 +36,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded examples, tensors of shape (examples, tokens); ``labels`` are the tokens or ``IGNORED``."""
+    """Padded examples as tensors of shape (examples, tokens). ``labels`` are token ids, or ``IGNORED``."""
 
     tokens: torch.Tensor
     attention: torch.Tensor
@@ -45,11 +45,11 @@ class Batch:
 
     @property
     def targets(self) -> int:
-        """The number of tokens that bear a loss."""
+        """The number of tokens with a loss."""
         return int((self.labels[:, 1:] != IGNORED).sum())
 
     def rows(self, first: int, last: int) -> "Batch":
-        """Some of the examples."""
+        """The examples from position ``first`` to before ``last``."""
         part = slice(first, last)
         return Batch(self.tokens[part], self.attention[part], self.labels[part], self.identities[part])
 
@@ -61,16 +61,18 @@ class Batch:
 def training_examples(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, template: Template, max_length: int
 ) -> list[Example]:
-    """Rows of schema ``EXAMPLES``: the targets are the response and the EOS token, up to ``max_length`` tokens.
+    """Examples from rows of schema ``EXAMPLES``, cut to ``max_length`` tokens.
 
-    All tokens of a plain text are targets but the first, which is context: the BOS token if there is one.
+    The targets are the tokens of the response and the EOS token. All tokens of a plain text are targets except for the
+    first, which is context: the BOS token if the tokenizer has one.
+
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
     rows = list(rows)
     contexts = context(tokenizer, template, [row["prompt"] for row in rows])
     if template == "plain":
         responses = _continuations(rows, contexts, tokenizer, max_length)
-    else:  # encoded apart from the prompt, so that the context is the same when responses are drawn
+    else:  # encoded separately, so that the context is the same in training and in generation
         responses = encode(tokenizer, [row["response"] for row in rows], max_length)
     return [
         _example(row["id"], before, [*response, tokenizer.eos_token_id], max_length)
@@ -84,7 +86,10 @@ def _continuations(
     tokenizer: PreTrainedTokenizerFast,
     max_length: int,
 ) -> list[list[int]]:
-    """What follows a prompt in the tokens of the whole text; these hardly ever do not begin with the prompt's."""
+    """The tokens that follow the prompt's in the tokens of prompt and response as one text.
+
+    In the rare case that the tokens of the text do not begin with those of the prompt, the response is encoded alone.
+    """
     prompts = [tokens[len(beginning(tokenizer)) :] for tokens in contexts]
     longest = max_length + max(map(len, prompts), default=0)
     texts = encode(tokenizer, [text_of(row) for row in rows], longest)
@@ -97,7 +102,9 @@ def _continuations(
 def response_examples(
     rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, max_length: int
 ) -> list[Example]:
-    """Prompts with responses, by the tokens that were drawn: the targets are the response and, if it ended, the EOS token.
+    """Examples from generated responses, with exactly the tokens that the model sampled.
+
+    The targets are the tokens of the response and, if the response is finished, the EOS token.
 
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
@@ -113,19 +120,23 @@ def response_examples(
 
 
 def _example(identity: str, before: list[int], targets: list[int], max_length: int) -> Example:
-    """Context and targets, cut to ``max_length``; without a context the first token is one."""
+    """Example with context and targets, cut to ``max_length``; if the context is empty, the first target is context."""
     tokens, response_start = [*before, *targets][:max_length], max(1, len(before))
     if len(tokens) <= response_start:
         raise UserError(
-            f"example {identity} has no target token: its prompt takes {len(before)} of max_length {max_length} and "
-            f"its response has {len(targets)}: raise max_length, or lower prompts.max_tokens of the task, so that the "
-            "example is left out"
+            f"example {identity} has no target token: its prompt takes {len(before)} of max_length {max_length} tokens "
+            f"and its response has {len(targets)}. Raise max_length, or lower prompts.max_tokens of the task, so that "
+            "the example is left out"
         )
     return Example(tokens, response_start, identity)
 
 
 def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) -> list[Example]:
-    """Pre-training sequences: texts joined by end and beginning tokens, cut into blocks of one length."""
+    """Pre-training sequences: texts joined into one stream, cut into blocks of ``length`` tokens.
+
+    Each text begins with a BOS token if the tokenizer adds one, and ends with an EOS token. An incomplete last block is
+    left out.
+    """
     start, stream = beginning(tokenizer), list[int]()
     for tokens in encode(tokenizer, texts):
         stream += [*start, *tokens, tokenizer.eos_token_id]
@@ -136,31 +147,32 @@ def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) ->
 def pretraining_sequences(
     model: Pretrained, tokenizer: PreTrainedTokenizerFast, texts: Sequence[Mapping[str, Any]]
 ) -> list[Example]:
-    """The sequences that a model is pre-trained on, in their order, of texts of schema ``EXAMPLES``.
+    """The sequences that a model is pre-trained on, in order, from texts as rows of schema ``EXAMPLES``.
 
-    Raises ``UserError`` if there are fewer than its updates take.
+    Raises ``UserError`` if the texts give fewer sequences than the updates of the model need.
     """
     order = shuffled([row["id"] for row in texts], model.seed)
     sequences = blocks([text_of(texts[i]) for i in order], tokenizer, model.context)
     wanted = model.updates * model.optimization.batch_size
     if len(sequences) < wanted:
         raise UserError(
-            f"pre-training takes {wanted} sequences of {model.context} tokens, but the split holds {len(sequences)}: "
+            f"pre-training needs {wanted} sequences of {model.context} tokens, but the split holds {len(sequences)}: "
             "enlarge splits.pretraining, or lower updates or batch_size"
         )
     return sequences[:wanted]
 
 
 def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
-    """Places of the items in an order that depends on the seed and on each item alone, not on its neighbours.
+    """Indices of the items in a pseudo-random order that depends on the seed.
 
-    Prefixes of this order are the nested subsets of a run.
+    The rank of an item depends on its own identity only, so adding items does not change the order of the others. The
+    subsets of a run of several sizes are prefixes of this order.
     """
     return sorted(range(len(identities)), key=lambda i: hashlib.sha256(f"{seed}:{identities[i]}".encode()).digest())
 
 
 def epochs(examples: Sequence[Item], identities: Sequence[str], count: int, seed: int) -> list[Item]:
-    """The examples as given, then again in a new order for each further epoch."""
+    """The examples of ``count`` epochs: as given in the first, and in a new order in each further epoch."""
     repeated = list(examples)
     for epoch in range(1, count):
         repeated += [examples[i] for i in shuffled(identities, f"{seed}:{epoch}")]
@@ -168,12 +180,12 @@ def epochs(examples: Sequence[Item], identities: Sequence[str], count: int, seed
 
 
 def batched(examples: Sequence[Example], batch_size: int, pad: int) -> list[Batch]:
-    """Successive batches; the last one may be smaller."""
+    """Successive batches of ``batch_size`` examples; the last one may be smaller."""
     return [collate(examples[i : i + batch_size], pad) for i in range(0, len(examples), batch_size)]
 
 
 def collate(examples: Sequence[Example], pad: int) -> Batch:
-    """Pad on the right to the longest example."""
+    """Make a batch of examples, padded on the right with token ``pad`` to the longest of them."""
     width = max(len(example.tokens) for example in examples)
     tokens = torch.full((len(examples), width), pad)
     attention = torch.zeros((len(examples), width), dtype=torch.long)
@@ -187,10 +199,11 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
 
 
 def micro_batches(batch: Batch, size: int, rank: int = 0, processes: int = 1, group: int = 1) -> list[Batch]:
-    """What one of several processes computes of a batch: parts of at most ``size`` rows, or one undivided group.
+    """The micro-batches that process ``rank`` of several computes in one batch.
 
-    Every process gets as many parts as the others, because they wait for each other in every forward pass; where
-    examples run out the part is one group without targets, whose gradient is zero.
+    A micro-batch has at most ``size`` rows, but at least one ``group`` of rows, which is never divided. All processes
+    get the same number of micro-batches, because they wait for each other in every forward pass; where the examples do
+    not suffice, a micro-batch is one group without targets, whose gradient is zero.
     """
     size = group * max(1, size // group)
     parts = [batch.rows(i, i + size) for i in range(0, len(batch.tokens), size)]

@@ -1,30 +1,26 @@
-"""What each kind of job is told: exactly the values that it uses, as JSON on its command line.
+"""Job specs of the data jobs: exactly the values that a job uses, as JSON on its command line.
 
-Snakemake reruns a job when this text changes, so nothing belongs here that does not change the result.
+Snakemake reruns a job when its spec changes, so a spec holds only values that change the result.
 """
 
 from elasticity.config.base import Section
-from elasticity.config.data import Beginnings, Source
+from elasticity.config.data import Prompts, Source
 from elasticity.config.splits import Take
 
 
 class FetchJob(Section):
-    """Read a source, clean it, and drop duplicates."""
+    """Read a source, clean its examples, and drop duplicates."""
 
     source: Source
 
 
 class SplitJob(Section):
-    """Fill the last of these splits; the others are filled before it."""
+    """Take the examples of the last of these splits; the others are filled before it."""
 
     takes: tuple[Take, ...]
 
 
 class PromptJob(Section):
-    """Cut the beginnings off texts."""
+    """Make prompts: cut them from the beginnings of texts, or take those of examples."""
 
-    prompts: Beginnings
-
-
-class QuestionJob(Section):
-    """Take the prompts of examples: nothing to say."""
+    prompts: Prompts

@@ -1,4 +1,4 @@
-"""Pairs of examples, one of each side: what preferences are made of. Deterministic, without torch."""
+"""Pairs of examples of opposite sides, for preference algorithms."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,18 @@ from typing import Any
 from elasticity.data.examples import shuffled
 
 Row = Mapping[str, Any]
-"""Of schema ``EXAMPLES``."""
+"""A row of schema ``EXAMPLES``."""
 
 
 Pair = tuple[Row, Row]
-"""Chosen and rejected, or desirable and undesirable."""
+"""A chosen and a rejected row, or a desirable and an undesirable one."""
 
 
 def same_prompt(chosen: Sequence[Row], rejected: Sequence[Row], seed: int) -> list[Pair]:
-    """As many pairs of responses to the same prompt as there are, each row in one at most, in an order given by the seed.
+    """As many pairs of responses to the same prompt as possible, in an order given by the seed.
 
-    Plain texts have the same prompt, none, and are paired in the order of the shuffle. Prefixes are nested subsets.
+    Each row is in at most one pair. Plain texts all have the empty prompt, so they are paired in the shuffled order.
+    Prefixes of the list are nested subsets.
     """
     waiting: dict[str, list[Row]] = defaultdict(list)
     for row in reversed(_shuffled(rejected, seed)):
@@ -26,12 +27,12 @@ def same_prompt(chosen: Sequence[Row], rejected: Sequence[Row], seed: int) -> li
 
 
 def any_prompt(desirable: Sequence[Row], undesirable: Sequence[Row], seed: int) -> list[Pair]:
-    """The rows of both sides in the order of the shuffle, side by side."""
+    """Pairs of rows of the two sides, each side in the shuffled order, whatever their prompts."""
     return list(zip(_shuffled(desirable, seed), _shuffled(undesirable, seed), strict=False))
 
 
 def mismatched(rows: Sequence[Row]) -> list[Row]:
-    """Each row's prompt with the response of the row before it; the first with the last one's."""
+    """Each row's prompt with the response of the row before it; the first row gets the response of the last."""
     responses = [rows[-1], *rows[:-1]]
     return [
         {"id": f"{row['id']}|{other['id']}", "prompt": row["prompt"], "response": other["response"]}

@@ -1,4 +1,4 @@
-"""Rows of data files: JSON lines, JSON arrays, CSV and parquet, or passages of plain text, compressed or not."""
+"""Readers of data files: rows of JSON lines, JSON arrays, CSV and parquet, and passages of plain text."""
 
 import csv
 import io
@@ -15,18 +15,18 @@ import pyarrow.parquet as pq
 from elasticity.core.errors import UserError
 
 BLOCK = 1 << 16
-"""Characters that are read at once; the passages do not depend on it."""
+"""Characters that are read at once. The passages do not depend on it."""
 
 
 ENDS = ("\n\n", "\n", " ")
-"""Of paragraphs, lines and words: where a passage ends, best first."""
+"""Ends of paragraphs, lines and words: where a passage may end, in order of preference."""
 
 
 def passages(stream: IO[str], longest: int) -> Iterator[str]:
-    """Passages of at most ``longest`` characters that joined are the text.
+    """Divide a text into passages of at most ``longest`` characters.
 
-    Each ends with the last paragraph that ends in the second half of what it could hold; else with the last line, else
-    with the last word, else it is as long as it may be.
+    A passage ends at the last end of a paragraph in the second half of its possible length; if there is none, at the
+    last end of a line there; if there is none, at the last end of a word; otherwise it has ``longest`` characters.
     """
     text = ""
     while block := stream.read(BLOCK):
@@ -42,6 +42,7 @@ def passages(stream: IO[str], longest: int) -> Iterator[str]:
 
 
 def _end(text: str, start: int, longest: int) -> int:
+    """The offset at which the passage that begins at ``start`` ends."""
     for end in ENDS:
         place = text.rfind(end, start + longest // 2, start + longest)
         if place >= 0:
@@ -50,62 +51,69 @@ def _end(text: str, start: int, longest: int) -> int:
 
 
 KINDS = (".jsonl", ".json", ".csv", ".parquet")
+"""Suffixes of the files of rows that can be read."""
 
 
 COMPRESSIONS = (".zst", ".gz", ".xz")
+"""Suffixes of the compressions that can be read."""
 
 
 LARGEST_FIELD = 2**31 - 1
+"""Largest number of characters in a field of a CSV file."""
 
 
 BROKEN = (json.JSONDecodeError, csv.Error, pa.ArrowException, lzma.LZMAError, EOFError, OSError)
-"""What the readers raise for a file that is not what its name says."""
+"""Errors that the readers raise for a file that is damaged or has another format than its name says."""
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file, whose format and compression are those of its name.
+    """The rows of a file, whose suffixes name its format and compression.
 
-    Raises ``UserError`` if the file cannot be read, with the place of bytes that are not UTF-8.
+    Raises ``UserError`` if the file cannot be read; for bytes that are not UTF-8 it names the row.
     """
     if (kind := _kind(path)) not in KINDS:
         raise UserError(
-            f"data file {path}: only {', '.join(KINDS)} are read (also as {', '.join(COMPRESSIONS)}), and plain text "
-            "as passages of it (source.format: passages)"
+            f"data file {path}: its suffix must be one of {', '.join(KINDS)}, alone or followed by one of "
+            f"{', '.join(COMPRESSIONS)}; plain text of any name is read with source.format: passages"
         )
     readers = {".jsonl": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
     for number, row in enumerate(_read(path, readers[kind], "row"), start=1):
         if not isinstance(row, dict):
-            raise UserError(f"{path}, row {number}: is a {type(row).__name__}, not an object with fields")
+            raise UserError(f"data file {path}, row {number}: is a {type(row).__name__}, not an object with fields")
         yield row
 
 
 def passages_of(path: Path, characters: int) -> Iterator[dict[str, Any]]:
-    """The passages of a plain text of any name as rows with the field ``text``; see ``passages``.
+    """The passages of a plain text file as rows with the field ``text``; see ``passages``.
 
-    Raises ``UserError`` as ``rows_of`` does, and for a file of rows.
+    Raises ``UserError`` if the file cannot be read, or if its suffix is that of a file of rows.
     """
     if (kind := _kind(path)) in KINDS:
-        raise UserError(f"data file {path}: {kind} holds rows, not passages: choose its format, or name its fields")
+        raise UserError(
+            f"data file {path}: {kind} holds rows, not passages: choose another source.format, or name its fields in "
+            "source.fields"
+        )
     for passage in _read(path, partial(_passages, characters=characters), "passage"):
         yield {"text": passage}
 
 
 def lines_of(path: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The lines of a plain text of any name as rows; tabs are between their fields, which have these names.
+    """The lines of a text file as rows of tab-separated fields with these names; the file has no header.
 
-    Raises ``UserError`` as ``rows_of`` does.
+    Raises ``UserError`` if the file cannot be read, or if a line has more or fewer fields.
     """
     return _read(path, partial(_csv, names=names, delimiter="\t", quoting=csv.QUOTE_NONE), "line")
 
 
 def _kind(path: Path) -> str:
-    """The suffix of a file, as if it were not compressed."""
+    """The suffix of a file in lower case, without that of a compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     compressed = bool(suffixes) and suffixes[-1] in COMPRESSIONS
     return next(reversed(suffixes[:-1] if compressed else suffixes), "")
 
 
 def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -> Iterator[Any]:
+    """Read a file; errors become ``UserError`` with the number of the ``unit`` (row, line or passage) they are in."""
     number = 0
     try:
         with _unpacked(path) as stream:
@@ -122,19 +130,20 @@ def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -
 
 
 def _unpacked(path: Path) -> IO[bytes]:
+    """Open a file, decompressed according to its suffix."""
     if path.suffix.lower() == ".xz":
         return lzma.open(path)
     return io.BufferedReader(pa.input_stream(str(path), compression="detect"))
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
-    """Decoded one by one, so that an error is in the line that is wrong. A byte order mark is left out."""
+    """The lines as text, decoded one by one so that an error names the right line. A byte order mark is removed."""
     for number, line in enumerate(stream):
         yield line.decode("utf-8" if number else "utf-8-sig")
 
 
 def _passages(stream: IO[bytes], characters: int) -> Iterator[str]:
-    """A byte order mark is left out, and line ends are line feeds."""
+    """The passages of a stream; a byte order mark is removed, and line ends become line feeds."""
     return passages(io.TextIOWrapper(stream, encoding="utf-8-sig"), characters)
 
 
@@ -143,7 +152,7 @@ def _json_lines(stream: IO[bytes]) -> Iterator[Any]:
 
 
 def _json(stream: IO[bytes]) -> Iterator[Any]:
-    """One array, or lines after all."""
+    """The elements of one array, or JSON lines if the file does not begin with an array."""
     content = stream.read()
     if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
         return iter(cast("list[Any]", json.loads(content.decode("utf-8-sig"))))
@@ -151,11 +160,11 @@ def _json(stream: IO[bytes]) -> Iterator[Any]:
 
 
 def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) -> Iterator[Any]:
-    """Rows of as many fields as there are names (None: those of the header).
+    """Rows with the fields of the header, or with these names.
 
-    A text whose comma is not quoted would move the others by one.
+    Raises ``csv.Error`` for a row with more or fewer fields: a comma outside quotes would shift the fields after it.
     """
-    wanted = f"these: {', '.join(names)}" if names else "the header: put texts with commas in quotes"
+    wanted = f"these: {', '.join(names)}" if names else "the header: put texts that contain commas in quotes"
     csv.field_size_limit(LARGEST_FIELD)
     for row in csv.DictReader(_lines(stream), names, strict=True, **dialect):
         if None in row or None in row.values():
@@ -164,7 +173,7 @@ def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) 
 
 
 def _parquet(stream: IO[bytes]) -> Iterator[Any]:
-    """Value by value, because text is decoded only then."""
+    """The rows of a parquet file, converted value by value, so that an error in a text's encoding names its row."""
     for batch in pq.ParquetFile(pa.py_buffer(stream.read())).iter_batches():
         for values in zip(*batch.columns, strict=True):
             yield {name: value.as_py() for name, value in zip(batch.schema.names, values, strict=True)}

@@ -1,4 +1,4 @@
-"""The tables: every stage writes parquet with a declared schema, and every reader checks it."""
+"""Schemas of the tables of examples and prompts, which every reader checks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,17 @@ EXAMPLES = pa.schema(
         ("source", pa.string()),
     ]
 )
-"""Cleaned examples without duplicates; a plain text is a response to an empty prompt.
+"""Cleaned examples without duplicates. A plain text is a response to an empty prompt.
 
-``id`` is the digest of prompt and response, ``source`` that of the file or the revision that they come from."""
+``id`` is a digest of prompt and response; ``source`` is the SHA-256 of the file that the example is from, or the
+repository and revision.
+"""
 
 
 PROMPTS = pa.schema([("prompt_id", pa.string()), ("prompt", pa.string())])
+"""Prompts, each with the ``id`` of the example that it is from."""
 
 
 def text_of(row: Mapping[str, Any]) -> str:
-    """Prompt and response of an example as one text."""
+    """The prompt and the response of an example, joined by a space; the response alone if there is no prompt."""
     return f"{row['prompt']} {row['response']}" if row["prompt"] else str(row["response"])

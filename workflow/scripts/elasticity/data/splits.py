@@ -1,7 +1,8 @@
-"""Splits filled one after the other, in an order by chance, without a prompt or text in two of them.
+"""Division of examples into splits, such that no prompt or text is in two of them.
 
-Examples of one prompt have one topic (see ``cleaning``), and a split keeps the topics that it takes from to itself. The
-splits that only serve to train on, one a side, share theirs: an algorithm may need both sides of a prompt.
+Splits are filled one after the other, in the pseudo-random order of the examples' digests. Examples with the same
+prompt have the same topic (``cleaning.topic``), and a topic belongs to one split only. The exceptions are the splits
+that serve only for fine-tuning: they share topics, because a preference algorithm may need both sides of a prompt.
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ Rows = list[dict[str, str]]
 
 
 def take(rows: Rows, takes: Sequence[Take]) -> Rows:
-    """The rows of the last of these splits, in the order of their digests.
+    """The rows of the last of these splits, sorted by id, after the splits before it are filled.
 
-    Raises ``UserError`` if the data hold too few for one of them.
+    Raises ``UserError`` if the data hold too few examples for one of the splits.
     """
     in_order = sorted(((topic(row), row) for row in rows), key=lambda pair: (pair[0], pair[1]["id"]))
     owners: dict[str, str] = {}
@@ -31,7 +32,11 @@ def take(rows: Rows, takes: Sequence[Take]) -> Rows:
 
 
 def _fill(split: Take, side: Side, rows: list[tuple[str, dict[str, str]]], owners: dict[str, str]) -> Rows:
-    """A split's share of one side. ``rows`` have their topics before them; ``owners`` of topics are added to."""
+    """Take a split's share of one side.
+
+    ``rows`` are pairs of a topic and a row, in the order in which they are taken. ``owners`` maps each topic to the
+    family of splits that has it; topics that are taken are added. Raises ``UserError`` if there are too few rows.
+    """
     share = split.shares[side]
     taken: Rows = []
     for about, row in rows:
@@ -42,15 +47,16 @@ def _fill(split: Take, side: Side, rows: list[tuple[str, dict[str, str]]], owner
             taken.append(row)
     if len(taken) < share:
         raise UserError(
-            f"the split {split.split} needs {share} {side} examples, but the data hold {len(taken)} for it: {len(rows)} "
-            f"without duplicates, about {len({about for about, _ in rows})} different prompts or texts, and no prompt "
-            "or text is in two splits: make this split or the ones before it smaller"
-            + ("; or raise prompts.max_tokens" if split.longest_prompt else "")
+            f"the split {split.split} needs {share} {side} examples, but the data hold {len(taken)} for it: "
+            f"{len(rows)} without duplicates, with about {len({about for about, _ in rows})} different prompts or "
+            "texts, and no prompt or text is in two splits. Make this split or the splits before it smaller"
+            + (", or raise prompts.max_tokens" if split.longest_prompt else "")
         )
     return taken
 
 
 def _is_free(about: str, row: dict[str, str], split: Take, owners: dict[str, str]) -> bool:
+    """Whether a split may take a row with this topic."""
     if not split.takes_prompt(row["prompt"]):
         return False
     owner = owners.get(about)

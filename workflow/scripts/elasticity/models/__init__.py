@@ -1,1 +1,1 @@
-"""Models and tokenizers: made, loaded, imported, saved; the shape of each."""
+"""Models and tokenizers: making, fetching, importing, loading and saving them; and the shapes of models."""

@@ -1,6 +1,6 @@
-"""What each kind of job is told: exactly the values that it uses, as JSON on its command line.
+"""Job specs of the model jobs: exactly the values that a job uses, as JSON on its command line.
 
-Snakemake reruns a job when this text changes, so nothing belongs here that does not change the result.
+Snakemake reruns a job when its spec changes, so a spec holds only values that change the result.
 """
 
 from pydantic import PositiveInt

@@ -1,4 +1,8 @@
-"""Models as ordinary folders in the hub's layout: config.json, safetensors, tokenizer.json."""
+"""Making, loading and saving models as folders in the hub's layout: config.json, safetensors, tokenizer.json.
+
+Each saved model has a probe: −log p of a known token sequence. Loading a model for measuring computes it again and
+compares, so that weights that were replaced or damaged are noticed.
+"""
 
 import gc
 import json
@@ -20,22 +24,31 @@ from elasticity.core.errors import UserError
 from elasticity.runtime.launch import Launch
 
 LENGTH = 16
+"""Tokens of the sequence of the probe."""
 
 
 FILE = "probe.json"
+"""Name of the file with the probe, beside the weights."""
 
 
 TOLERANCE_NATS = 1e-3
-"""fp32 on two kinds of devices differs by about 1e-4 over the whole sequence; one update at 1e-5 changes more."""
+"""Largest accepted difference of two probes of the same weights.
+
+In fp32, two kinds of devices differ by about 1e-4 over the whole sequence; one update at a learning rate of 1e-5
+changes the probe by more than the tolerance.
+"""
 
 
 def tokens_of(vocabulary: int) -> list[int]:
-    """Tokens spread over the vocabulary."""
+    """The sequence of the probe: token ids spread evenly over the vocabulary."""
     return [vocabulary * number // LENGTH for number in range(LENGTH)]
 
 
 def probe_nats(model: Callable[..., object], vocabulary: int, place: torch.device) -> float:
-    """−log p of the sequence in fp32. ``model`` maps ``input_ids`` of shape (1, tokens) to an output with logits."""
+    """−log p of the sequence of the probe in nats, computed in fp32.
+
+    ``model`` maps ``input_ids`` of shape (1, tokens) to an output with ``logits`` of shape (1, tokens, vocabulary).
+    """
     tokens = torch.tensor([tokens_of(vocabulary)], device=place)
     with torch.no_grad():
         logits: torch.Tensor = model(input_ids=tokens, use_cache=False).logits  # type: ignore[attr-defined]
@@ -43,14 +56,14 @@ def probe_nats(model: Callable[..., object], vocabulary: int, place: torch.devic
 
 
 def write_probe(folder: Path, nats: float) -> None:
-    """Beside the weights."""
+    """Save the probe of a model beside its weights."""
     (folder / FILE).write_text(json.dumps({"nats": nats}) + "\n")
 
 
 def check_probe(folder: Path, nats: float) -> None:
-    """Compare with what was saved, if anything was.
+    """Compare the probe of a model in memory with the one that was saved in its folder, if there is one.
 
-    Raises ``UserError`` if the model in memory is not the one that was saved in the folder.
+    Raises ``UserError`` if they differ by more than ``TOLERANCE_NATS``.
     """
     if not (folder / FILE).exists():
         return
@@ -58,7 +71,8 @@ def check_probe(folder: Path, nats: float) -> None:
     if not abs(nats - saved) <= TOLERANCE_NATS:
         raise UserError(
             f"the weights in memory are not those that were saved in {folder}: −log p of a known sequence is "
-            f"{nats:.4f} nats instead of {saved:.4f}. Were files of the folder replaced? Delete it and run again."
+            f"{nats:.4f} nats instead of {saved:.4f}. Files of the folder may have been replaced or damaged. Delete it "
+            "and run the same command again."
         )
 
 
@@ -66,31 +80,33 @@ logging.disable_progress_bar()
 
 
 def one_thread() -> None:
-    """Two processes of one thread each beat one process of two; and sums do not depend on the number of cores.
+    """Set torch to one thread and to deterministic algorithms.
 
-    On a GPU some operations have no deterministic form (cumulative sums): there torch warns instead of failing.
+    Two processes with one thread each are faster than one process with two, and sums do not depend on the number of
+    cores. On a GPU some operations (such as cumulative sums) have no deterministic implementation: there torch warns
+    instead of raising an error.
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=Launch.of_job().device == "cuda")
 
 
 def device() -> torch.device:
-    """The processor, or this process's GPU.
+    """The device of this process: the CPU, or its GPU.
 
-    Raises ``UserError`` if the job was launched for a GPU and torch sees none.
+    Raises ``UserError`` if the job was launched for a GPU and torch finds none.
     """
     if Launch.of_job().device == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         raise UserError(
-            "this job was launched for a GPU, but torch finds none: is a CUDA build of torch installed, and did the "
-            "job get a GPU (nvidia-smi)? Without GPUs, leave hardware.gpus_per_node at 0."
+            "this job was launched for a GPU, but torch finds none: check that a CUDA build of torch is installed and "
+            "that the job got a GPU (nvidia-smi). Without GPUs, leave hardware.gpus_per_node at 0."
         )
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def new_model(shape: Pretrained, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """A Llama with random weights and tied embeddings."""
+    """Make a Llama with random fp32 weights and tied embeddings."""
     torch.manual_seed(shape.seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -110,9 +126,11 @@ def new_model(shape: Pretrained, tokenizer: PreTrainedTokenizerFast) -> PreTrain
 
 
 def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
-    """Load a causal language model with fp32 weights; safetensors only, no code from the folder.
+    """Load a causal language model with fp32 weights from safetensors; no code in the folder is run.
 
-    It is on the processor, or layer by layer ``spread`` over all GPUs of this process.
+    The model is on the CPU, or, with ``spread``, its layers are distributed over all GPUs of this process.
+
+    Raises ``UserError`` if the folder holds no model, or if the model cannot be loaded.
     """
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
@@ -130,9 +148,10 @@ def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
 
 
 def load_for_measuring(folder: Path) -> PreTrainedModel:
-    """Load a model onto this process's device, or spread over its GPUs, ready to response and to measure.
+    """Load a model in evaluation mode onto this process's device, or distributed over its GPUs.
 
-    Raises ``UserError`` if its weights are not those that were saved: see ``probe``; or if they do not fit.
+    Raises ``UserError`` if its weights are not those that were saved (see ``check_probe``), or if they do not fit into
+    the GPUs.
     """
     place = device()
     if Launch.of_job().gpus_per_process > 1:
@@ -146,14 +165,18 @@ def load_for_measuring(folder: Path) -> PreTrainedModel:
 
 
 def _load_spread(folder: Path, place: torch.device) -> PreTrainedModel:
-    """Each layer lies on one GPU, and hidden states go from GPU to GPU. Tried on processors only, not on GPUs."""
-    gc.collect()  # the hooks of a spread model that was let go refer to it: it would keep its room
+    """Load a model with each layer on one of the GPUs of this process; hidden states move from GPU to GPU.
+
+    Tested on CPUs only.
+    """
+    gc.collect()  # hooks of a distributed model refer to it, so only the collector frees the memory of an earlier one
     torch.cuda.empty_cache()
     model = load_model(folder, spread=True)
-    if any(weight.device.type != place.type for weight in model.parameters()):  # the rest goes there without a word
+    if any(weight.device.type != place.type for weight in model.parameters()):  # accelerate moved layers to the CPU
         raise UserError(
-            f"the model in {folder} does not fit into the GPUs of this job ({torch.cuda.device_count()} are seen): "
-            "lower sampling.batch_size or hardware.gpu_memory_gb, which plan how many it gets, or take larger GPUs"
+            f"the model in {folder} does not fit into the {torch.cuda.device_count()} GPUs that this job sees. The "
+            "number of GPUs is planned from sampling.batch_size and hardware.gpu_memory_gb: lower one of them, or use "
+            "GPUs with more memory"
         )
     return model
 
@@ -165,18 +188,21 @@ def save(
     nats: float,
     weights: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write a complete model folder, with the model's ``probe``; ``weights`` if the model does not hold them itself."""
+    """Write a model folder: weights, configuration, tokenizer and probe.
+
+    ``nats`` is the probe (see ``probe_nats``); ``weights`` are saved in place of those that the model itself holds.
+    """
     model.save_pretrained(folder, state_dict=weights)
     tokenizer.save_pretrained(folder)
     write_probe(folder, nats)
 
 
 def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedModel:
-    """Set up the passes: no dropout, recomputed activations if asked for. Attention stays torch's own, which is fused.
+    """Prepare a model for training: training mode, no dropout, and gradient checkpointing if the launch asks for it.
 
-    The flash-attn package takes no fp32, in which probes are measured and PPO draws.
-    A checkpoint must equal an independent run, and a resumed run an undisturbed one: without dropout no random numbers are
-    drawn. The model is in training mode because transformers recomputes activations only there.
+    A checkpoint must equal an independent run, and a resumed run an uninterrupted one: without dropout, training uses
+    no random numbers. Training mode is needed because transformers recomputes activations only in it. Attention stays
+    that of torch, which is fused: the package flash-attn has no fp32, in which probes are computed and PPO samples.
     """
     for module in model.modules():
         for name in ("p", "dropout", "attention_dropout"):
@@ -184,18 +210,18 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
                 setattr(module, name, 0.0)
     if launch.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
-        torch.set_autocast_cache_enabled(False)  # or bf16 copies of all weights stay until the backward pass
+        torch.set_autocast_cache_enabled(False)  # otherwise bf16 copies of all weights are kept until the backward pass
     model.train()
     return model
 
 
 def autocast(precision: Precision, place: torch.device) -> torch.autocast:
-    """Context of forward passes. Weights stay fp32: at small learning rates bf16 weights would hardly move."""
+    """Autocast context for forward passes. Weights stay fp32: small updates would be rounded away in bf16."""
     return torch.autocast(place.type, dtype=torch.bfloat16, enabled=resolved(precision, place) == "bf16")
 
 
 def resolved(precision: Precision, place: torch.device) -> Literal["bf16", "fp32"]:
-    """``auto`` is bf16 where the device multiplies it natively: elsewhere it is far slower than fp32."""
+    """The precision of passes: ``auto`` is bf16 on devices with native support; on others bf16 is slower than fp32."""
     if precision != "auto":
         return precision
     native = torch.cuda.is_bf16_supported() if place.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
@@ -203,6 +229,6 @@ def resolved(precision: Precision, place: torch.device) -> Literal["bf16", "fp32
 
 
 def hardware(place: torch.device) -> dict[str, Any]:
-    """What ran: for the metrics of a job."""
+    """The device, threads and version of torch, for the metrics of a job."""
     name = torch.cuda.get_device_name(place) if place.type == "cuda" else platform.machine()
     return {"device": name, "threads": torch.get_num_threads(), "torch": torch.__version__}

@@ -1,4 +1,4 @@
-"""The shape of a model: its numbers of parameters, layers and heads, read without loading it."""
+"""Shapes of models: numbers of parameters, layers, heads and widths, read without loading the weights."""
 
 import json
 import math
@@ -11,12 +11,12 @@ from elasticity.config.models import GgufModel, HubModel, Model, ModelFolder, Mo
 from elasticity.core.errors import UserError
 
 TOLERANCE = 0.02
-"""By which share the parameters of a model may differ from those of a Llama of its shape, which has no biases."""
+"""Largest relative difference between the parameters of a model and those of a Llama of its shape, without biases."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A decoder in the manner of Llama. ``tied``: one matrix is both the embedding and the output layer."""
+    """The shape of a Llama-like decoder. ``tied``: one matrix is both the embedding and the output layer."""
 
     parameters: int
     layers: int
@@ -30,32 +30,33 @@ class Shape:
 
     @property
     def embedding(self) -> int:
-        """Parameters of the embedding, and of the output layer."""
+        """Parameters of the embedding; the output layer has as many."""
         return self.vocabulary * self.hidden_size
 
     @property
     def layer(self) -> int:
-        """Parameters of one layer."""
+        """Parameters of one decoder layer."""
         return (self.parameters - self.embedding * (1 if self.tied else 2)) // self.layers
 
     def adapter(self, rank: int) -> int:
-        """Parameters of the low-rank adapters of one layer: rank · (inputs + outputs) of each of its seven matrices."""
+        """Parameters of the low-rank adapters of one layer: rank · (inputs + outputs), summed over its 7 matrices."""
         queries, keys = self.heads * self.head_size, self.key_value_heads * self.head_size
         attention = 2 * (self.hidden_size + queries) + 2 * (self.hidden_size + keys)
         return rank * (attention + 3 * (self.hidden_size + self.intermediate_size))
 
 
 def shape_of(model: Model) -> Shape:
-    """The shape of a model of a study: of a folder's by its files, of one that is not here yet by what the study says.
+    """The shape of a model of a study: read from the files of a model folder, otherwise as the study describes it.
 
-    A tuned model has that of its origin: ask for that. Raises ``UserError`` if the files do not tell.
+    Raises ``UserError`` if the files of a folder do not give it, and ``TypeError`` for a fine-tuned model, whose shape
+    is that of its base model.
     """
     if isinstance(model, ModelFolder):
         return _of_folder(Path(model.path))
     if isinstance(model, HubModel | GgufModel):
         return llama(**model.shape.model_dump())
     if isinstance(model, TunedModel):
-        raise TypeError(f"the shape of a tuned model is that of its origin, not of {model}")
+        raise TypeError(f"a fine-tuned model has the shape of its base model: ask for that of {model.base}")
     return llama(
         layers=model.layers,
         hidden_size=model.hidden_size,
@@ -69,49 +70,53 @@ def shape_of(model: Model) -> Shape:
 
 
 def check_shape(described: ModelShape, found: Shape, where: str) -> None:
-    """Compare what a study says of a model with the model itself.
+    """Compare the shape that a study describes with that of the model; ``where`` names the model in messages.
 
-    Raises ``UserError`` that names a value that differs. Parameters may differ by biases and norms.
+    Raises ``UserError`` that names a value that differs. The number of parameters may differ by ``TOLERANCE``, because
+    biases and norms are not described.
     """
     expected = llama(**described.model_dump())
     for name in (field.name for field in fields(Shape) if field.name != "parameters"):
         if getattr(found, name) != getattr(expected, name):
             raise UserError(
                 f"{where} has {name} {getattr(found, name)}, but the study's shape says {getattr(expected, name)}: "
-                "correct the study, or the revision"
+                "correct the shape or the revision in the study"
             )
     if abs(found.parameters / expected.parameters - 1) > TOLERANCE:
         raise UserError(
             f"{where} has {found.parameters} parameters, but a model of the study's shape has {expected.parameters}: "
-            "is `gated` right? It says whether the feed-forward layers have three matrices or two"
+            "check `gated`, which says whether the feed-forward layers have three matrices or two"
         )
 
 
 def _of_folder(folder: Path) -> Shape:
-    """Parameters are counted in the files of weights; where they are not there yet, as those of a Llama."""
+    """The shape of a model folder. Parameters are counted in its files of weights, or computed if there are none yet.
+
+    Raises ``UserError`` if its configuration or a file of weights cannot be read.
+    """
     try:
         config = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
-        raise UserError(f"{folder} is not a model folder: it holds no config.json that can be read") from None
+        raise UserError(f"{folder} is not a model folder: it holds no readable config.json") from None
     shape = shape_in(config, f"{folder}/config.json")
     files = sorted(folder.glob("model*.safetensors"))
     return replace(shape, parameters=sum(_parameters_in(path, shape.tied) for path in files)) if files else shape
 
 
 def shape_in(config: Mapping[str, Any], where: str) -> Shape:
-    """The shape of a Llama with a configuration in the words of transformers.
+    """The shape that a configuration of transformers describes, with the parameters of a Llama of this shape.
 
-    Raises ``UserError`` if a number is missing; ``where`` the configuration is from is for its message.
+    ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number.
     """
 
     def value(*keys: str) -> int:
-        """The first of these keys that there is: models name the same thing differently."""
+        """The number under the first of these keys that the configuration has; architectures use different names."""
         for key in keys:
             if isinstance(found := config.get(key), int):
                 return found
         raise UserError(
-            f"{where} has no number {' or '.join(keys)}: memory and time of its jobs cannot be planned. "
-            "Use a dense decoder in the hub's layout, such as a Llama, Qwen, Gemma or GPT-2."
+            f"{where} has no number {' or '.join(keys)}, so memory and time of its jobs cannot be planned. Use a dense "
+            "decoder in the hub's layout, such as a Llama, Qwen, Gemma or GPT-2."
         )
 
     hidden, heads = value("hidden_size", "n_embd"), value("num_attention_heads", "n_head")
@@ -123,7 +128,7 @@ def shape_in(config: Mapping[str, Any], where: str) -> Shape:
         key_value_heads=config.get("num_key_value_heads") or heads,
         head_size=config.get("head_dim") or hidden // heads,
         vocabulary=value("vocab_size"),
-        tied=config.get("tie_word_embeddings", True),  # old files leave it out where it is true
+        tied=config.get("tie_word_embeddings", True),  # older files omit it if it is true
     )
 
 
@@ -139,9 +144,10 @@ def llama(
     tied: bool,
     gated: bool = True,
 ) -> Shape:
-    """A Llama without biases: queries, keys, values, output, three matrices of the feed-forward part, two norms.
+    """The shape of a Llama without biases, with its number of parameters.
 
-    Two matrices if it is not ``gated``, as in a GPT.
+    A layer has the matrices of queries, keys, values and output, two norms, and three matrices of the feed-forward part
+    (two if it is not ``gated``, as in a GPT).
     """
     attention = 2 * hidden_size * head_size * (heads + key_value_heads)
     layer = attention + (3 if gated else 2) * hidden_size * intermediate_size + 2 * hidden_size
@@ -152,14 +158,18 @@ def llama(
 
 
 def _parameters_in(path: Path, tied: bool) -> int:
-    """Elements of the tensors of a safetensors file: its header is JSON behind eight bytes that hold its length."""
+    """Number of elements of the tensors of a safetensors file, read from its header.
+
+    The file begins with eight bytes that hold the length of the header, which is JSON. Raises ``UserError`` if the file
+    has another format.
+    """
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         return sum(
             math.prod(tensor["shape"])
             for name, tensor in header.items()
-            if name != "__metadata__" and not (tied and name.endswith("lm_head.weight"))  # some store it nevertheless
+            if name != "__metadata__" and not (tied and name.endswith("lm_head.weight"))  # some store it twice
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, MemoryError) as error:
-        raise UserError(f"{path} is not a safetensors file: {error}. Fetch the model again.") from None
+        raise UserError(f"{path} is not a safetensors file: {error}. Download the model again.") from None

@@ -1,4 +1,4 @@
-"""Tokenizers, without torch: text to token ids and back, with no special tokens added or recognised."""
+"""Tokenizers: from text to token ids and back, without special tokens being added to or recognised in text."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,10 +9,14 @@ from transformers import PreTrainedTokenizerFast
 from elasticity.core.errors import UserError
 
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+"""The special tokens of tokenizers that are trained in the workflow."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE with this many tokens, bytes and special tokens included: any text can be encoded."""
+    """Train a byte-level BPE tokenizer, which can encode any text.
+
+    ``vocabulary`` is the number of its tokens, including the 256 bytes and the special tokens.
+    """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -29,12 +33,12 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """Load a fast tokenizer. Where it has no token for padding, the EOS token serves: padding is always masked.
+    """Load a fast tokenizer. If it has no padding token, the EOS token is used, because padding is always masked.
 
-    Raises ``UserError`` if there is none, or if it has no EOS token.
+    Raises ``UserError`` if the folder holds no fast tokenizer, or if the tokenizer has no EOS token.
     """
     if not (folder / "tokenizer.json").is_file():
-        raise UserError(f"{folder} holds no fast tokenizer: it needs a tokenizer.json")
+        raise UserError(f"{folder} holds no fast tokenizer: it needs a file tokenizer.json")
     try:
         tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the tokenizers library raises nothing narrower for a broken file
@@ -43,42 +47,45 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def complete(tokenizer: PreTrainedTokenizerFast, where: str) -> PreTrainedTokenizerFast:
-    """The same tokenizer with a token for padding. Raises ``UserError`` if it has no EOS token."""
+    """Make the EOS token the padding token of a tokenizer without one.
+
+    Raises ``UserError`` if the tokenizer has no EOS token.
+    """
     if tokenizer.eos_token is None:
-        raise UserError(f"the tokenizer in {where} has no eos_token: set it in tokenizer_config.json")
+        raise UserError(f"the tokenizer in {where} has no eos_token: set it in its tokenizer_config.json")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def check_same_vocabulary(first: Path, other: Path) -> None:
-    """Raise ``UserError`` if two model folders do not share their tokens, so that neither can measure the other's."""
+    """Raise ``UserError`` if the tokenizers in two model folders have different vocabularies."""
     one, two = (load_tokenizer(folder).get_vocab() for folder in (first, other))
     if one != two:
         token = min(one.items() ^ two.items(), key=lambda item: (item[1], item[0]))
         raise UserError(
             f"{first} and {other} have different vocabularies ({len(one)} and {len(two)} tokens; token {token[1]} is "
-            f"{token[0]!r} in one of them only). Compare models that are tuned from the same base."
+            f"{token[0]!r} in only one of them). Compare models that are fine-tuned from the same base model."
         )
 
 
 def beginning(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """What stands before every text: the beginning token if the tokenizer itself puts it there, or nothing.
+    """The tokens that precede every text: the BOS token if the tokenizer adds it to texts, otherwise none.
 
-    Llama, Gemma and TinyLlama begin texts with a token; Qwen, Pythia and SmolLM2 do not, though some have one.
+    The tokenizers of Llama, Gemma and TinyLlama add it; those of Qwen, Pythia and SmolLM2 do not, though some have one.
     """
     first = tokenizer("a")["input_ids"][0]
     return [first] if first == tokenizer.bos_token_id else []
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], at_most: int | None = None) -> list[list[int]]:
-    """Token ids of each text without special tokens; text that looks like a special token is taken as text.
+    """Token ids of each text. No special tokens are added, and text that looks like one is encoded as text.
 
-    With ``at_most``, only so many tokens of each: the rest of a text of megabytes, which takes seconds, is not read.
+    With ``at_most``, only that many tokens of each text are returned, and the rest of a long text is not encoded.
     """
     if not texts:
         return []
-    if at_most is not None:  # twice what they can cover, because the last tokens depend on where the text ends
+    if at_most is not None:  # twice as many as the tokens can cover: the last tokens depend on where the text is cut
         characters = 2 * at_most * max(map(len, tokenizer.get_vocab()))
         texts = [text[:characters] for text in texts]
     encoded: list[list[int]] = tokenizer(list(texts), add_special_tokens=False, split_special_tokens=True)["input_ids"]
@@ -86,14 +93,15 @@ def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], at_most: in
 
 
 def special_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
-    """The tokens that no text contains, by what they look like: those with a name, and all others of their kind."""
+    """Ids of all special tokens, by their content."""
     return {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
 
 
 def never_drawn(tokenizer: PreTrainedTokenizerFast, rows: int) -> list[int]:
-    """Token ids below ``rows``, those of a model, that no response contains: special tokens, and rows without a token.
+    """Token ids that must not be sampled: special tokens, and rows of the output layer without a token.
 
-    The EOS token is none of them, also where it serves as another one.
+    ``rows`` is the number of rows of the output layer. The EOS token is not among them, even if it is also used as
+    another special token.
     """
     special = set(special_tokens(tokenizer).values())
     drawn = set(tokenizer.get_vocab().values()) - special | {tokenizer.eos_token_id}
@@ -101,5 +109,5 @@ def never_drawn(tokenizer: PreTrainedTokenizerFast, rows: int) -> list[int]:
 
 
 def decode(tokenizer: PreTrainedTokenizerFast, tokens: list[int]) -> str:
-    """The text of tokens, special tokens left out."""
+    """The text of token ids, without special tokens."""
     return str(tokenizer.decode(tokens, skip_special_tokens=True))

@@ -14,10 +14,9 @@ from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import job_sizes, runs
-from elasticity.pipeline.compression import SpringsPlan
-from elasticity.pipeline.rebound import Plan, RealignmentPlan
-from elasticity.pipeline.resistance import PATHS, ResistancePlan
+from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.runs import RunSizes
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.resources.estimates import GPU_SHARE, generation_s, passes, rewarding_s, training_s
 from elasticity.resources.parallelism import training_geometry
 from elasticity.runtime.launch import Geometry
@@ -55,15 +54,15 @@ Work = Training | Drawing
 def workload(study: Study) -> Iterator[Work]:
     """All of it, stage by stage."""
     yield from _models(study)
-    plan = Plan(study)
-    yield from _alignment_stages(plan)
-    yield from _inverse_stages(plan)
-    yield from _responses(plan)
-    yield from _realignment_stages(plan)
-    yield from _joint(plan)
+    pipeline = Pipeline(study)
+    yield from _alignment_stages(pipeline)
+    yield from _inverse_stages(pipeline)
+    yield from _responses(pipeline)
+    yield from _realignment_stages(pipeline)
+    yield from _joint(pipeline)
     for name, experiment in study.resistance.items():
         for base in experiment.bases:
-            makes = ResistancePlan(study).maker(name, base) == name
+            makes = pipeline.resistance.maker(name, base) == name
             for _ in study.seeds:
                 yield from _resistance(study, f"resistance {name}", study.origin(base), experiment, makes)
 
@@ -94,38 +93,38 @@ def _models(study: Study) -> Iterator[Training]:
             yield _fine_tuning("tuned models", study.origin(name), model.tuning, (model.examples,), kept=1)
 
 
-def _alignment_stages(plan: Plan) -> Iterator[Training]:
-    for alignment in plan.alignment_sizes:
-        model, settings = plan.study.origin(alignment.base), plan.study.recipe(alignment.recipe)
-        for run_sizes in plan.alignment_runs(alignment):
+def _alignment_stages(pipeline: Pipeline) -> Iterator[Training]:
+    for alignment in pipeline.rebound.alignment_sizes:
+        model, settings = pipeline.study.origin(alignment.base), pipeline.study.recipe(alignment.recipe)
+        for run_sizes in pipeline.rebound.alignment_runs(alignment):
             # An optimizer's state is two moments, the size of the weights each.
-            kept = len(run_sizes) * (3 if plan.keeps_optimizer(alignment) else 1)
+            kept = len(run_sizes) * (3 if pipeline.rebound.keeps_optimizer(alignment) else 1)
             yield _fine_tuning("alignment", model, settings, run_sizes, kept=kept)
 
 
-def _inverse_stages(plan: Plan) -> Iterator[Training]:
-    for inverse, run_sizes in plan.inverse_jobs():
-        model, settings = plan.study.origin(inverse.alignment.base), plan.study.recipe(inverse.recipe)
+def _inverse_stages(pipeline: Pipeline) -> Iterator[Training]:
+    for inverse, run_sizes in pipeline.rebound.inverse_jobs():
+        model, settings = pipeline.study.origin(inverse.alignment.base), pipeline.study.recipe(inverse.recipe)
         score_model = (
-            score_model_parameters(plan.study.tasks[inverse.alignment.task].score_model) if settings.draws else 0
+            score_model_parameters(pipeline.study.tasks[inverse.alignment.task].score_model) if settings.draws else 0
         )
         yield _fine_tuning("inverse", model, settings, run_sizes, passing=len(run_sizes), score_model=score_model)
 
 
-def _realignment_stages(plan: Plan) -> Iterator[Work]:
+def _realignment_stages(pipeline: Pipeline) -> Iterator[Work]:
     """The inverse stage that each starts from waits until its end."""
-    study, third = plan.study, RealignmentPlan(plan)
-    for stage, run_sizes in third.realignment_jobs():
+    study = pipeline.study
+    for stage, run_sizes in pipeline.realignment.jobs():
         start = stage.inverse.alignment
         model, settings = study.origin(start.base), study.recipe(stage.recipe)
-        waiting = len(third.inverse_run_sizes(stage))
+        waiting = len(pipeline.realignment.inverse_run_sizes(stage))
         yield _fine_tuning("realignment", model, settings, run_sizes, passing=len(run_sizes) + waiting)
         yield Drawing("realignment", model, study.tasks[start.task].splits.prompts, len(run_sizes), study.sampling)
 
 
-def _joint(plan: Plan) -> Iterator[Training]:
-    sizes = job_sizes.JobSizes(plan.study)
-    for inverse, size in SpringsPlan(plan).joint_runs():
+def _joint(pipeline: Pipeline) -> Iterator[Training]:
+    sizes = job_sizes.JobSizes(pipeline.study)
+    for inverse, size in pipeline.springs.joint_runs():
         start = inverse.alignment
         where = {
             "base": start.base,
@@ -138,12 +137,12 @@ def _joint(plan: Plan) -> Iterator[Training]:
         yield Training(**vars(job), stage="joint training", updates=updates, passing=1)
 
 
-def _responses(plan: Plan) -> Iterator[Drawing]:
-    study = plan.study
-    prompts = {name: task.splits.prompts for name, task in study.tasks.items() if plan.is_scored(name)}
-    for task, base in sorted({(t.task, t.base) for t in plan.alignment_sizes if t.task in prompts}):
+def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
+    study = pipeline.study
+    prompts = {name: task.splits.prompts for name, task in study.tasks.items() if pipeline.scores.is_scored(name)}
+    for task, base in sorted({(t.task, t.base) for t in pipeline.rebound.alignment_sizes if t.task in prompts}):
         yield Drawing("responses", study.origin(base), prompts[task], 1, study.sampling)
-    for inverse, run_sizes in plan.inverse_jobs():
+    for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         if (start := inverse.alignment).task in prompts:
             yield Drawing("responses", study.origin(start.base), prompts[start.task], len(run_sizes), study.sampling)
 
@@ -174,13 +173,13 @@ def _fine_tuning(
 
 def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[RunSizes]]]:
     """For each recipe and side, the sets of sizes that could be checkpoints of one run, if the recipe allows it."""
-    plan = Plan(study)
+    pipeline = Pipeline(study)
     found: dict[tuple[str, str], set[RunSizes]] = {}
-    for alignment, sizes in plan.alignment_sizes.items():
+    for alignment, sizes in pipeline.rebound.alignment_sizes.items():
         found.setdefault(("alignment", alignment.recipe), set()).add(sizes)
-    for inverse, sizes in plan.cells.items():
+    for inverse, sizes in pipeline.rebound.cells.items():
         found.setdefault(("inverse", inverse.recipe), set()).add(sizes)
-    for stage, sizes in RealignmentPlan(plan).cells.items():
+    for stage, sizes in pipeline.realignment.cells.items():
         found.setdefault(("realignment", stage.recipe), set()).add(sizes)
     for (side, recipe), sets in sorted(found.items()):
         yield f"{side}, recipe {recipe}", study.recipe(recipe), sets
@@ -290,7 +289,7 @@ class Budget:
         )
 
     def _is_imported(self, name: str) -> bool:
-        return not isinstance(self.study.models[name], TunedModel) and name not in Plan(self.study).pretrained
+        return not isinstance(self.study.models[name], TunedModel) and name not in Pipeline(self.study).models.pretrained
 
     def _shape(self, model: str) -> Shape:
         return _shape_of(self.study.models[model])
@@ -327,7 +326,7 @@ class Budget:
 
 def cells(study: Study) -> int:
     """Cells of all rebound experiments, shared ones counted once: base, side, recipes, seed, P, N."""
-    return sum(len(inverse_sizes) for inverse_sizes in Plan(study).cells.values())
+    return sum(len(inverse_sizes) for inverse_sizes in Pipeline(study).rebound.cells.values())
 
 
 def report(study: Study) -> str:

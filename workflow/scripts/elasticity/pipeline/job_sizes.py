@@ -16,7 +16,7 @@ from elasticity.config.training import FineTuning, Optimization
 from elasticity.evaluation.text_statistics import responses_at_once
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import runs
-from elasticity.pipeline.materials import Wildcards
+from elasticity.pipeline.common import Wildcards
 
 _shape_of = cache(shape_of)
 
@@ -177,7 +177,7 @@ class JobSizes:
         longest = max(task.prompt_tokens, questions.prompt_tokens)
         return Generation(self._origin(wildcards.base), prompts, longest, 3, experiment.twin_sampling)
 
-    def base_measurements(self, wildcards: Wildcards) -> Generation:
+    def bits_per_byte(self, wildcards: Wildcards) -> Generation:
         """Of held-out texts under all base models; the largest of them decides."""
         largest = max(map(self.study.origin, self.study.bases), key=lambda name: self.shape(name).parameters)
         task = self.study.tasks[wildcards.task]
@@ -213,7 +213,7 @@ class JobSizes:
         tokens = task.splits.prompts * (1 + sum(cells)) * longest
         return Generation(self._origin(wildcards.base), tokens, 1, 1, passes)
 
-    def coding(self, wildcards: Wildcards) -> Generation:
+    def arithmetic_coding(self, wildcards: Wildcards) -> Generation:
         """Of texts of at most four corpora, token by token, to pack and to restore them."""
         settings = self.study.compression or Compression()
         one_by_one = self.study.sampling.model_copy(update={"batch_size": 1, "new_tokens": settings.characters})

@@ -11,9 +11,9 @@ from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
 from elasticity.data.examples import Example, training_examples
 from elasticity.data.schemas import EXAMPLES
-from elasticity.models.importing import load_imported_tokenizer, source_of
+from elasticity.models.importing import load_imported_tokenizer
+from elasticity.models.sources import source_of
 from elasticity.models.tokenizer import load_tokenizer
-from elasticity.pipeline.materials import MaterialsPlan
 
 
 def shown_example(study: Study, file: Path, task: str, base: str) -> str:
@@ -24,12 +24,12 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
     for name, known, what in ((task, study.tasks, "task"), (base, study.bases, "model")):
         if name not in known:
             raise UserError(f"{file} has no {what} {name!r}; it has: {', '.join(sorted(known))}")
-    plan = MaterialsPlan(study)
-    examples = Path(_needed(file, f"{plan.results}/{task}/examples.parquet"))
+    results = f"results/{study.name}"
+    examples = Path(_needed(file, f"{results}/{task}/examples.parquet"))
     settings, longest = study.tasks[task], _max_length(study, task)
     template, (take, *_) = settings.template, layout(settings.splits, settings.prompts).values()
     row = next(row for row in read_rows(examples, EXAMPLES) if row["response"] and take.takes_prompt(row["prompt"]))
-    tokenizer = _tokenizer(plan, file, study.origin(base))
+    tokenizer = _tokenizer(study, file, study.origin(base))
     (example,) = training_examples([row], tokenizer, template, longest)
     targets = len(example.tokens) - example.response_start
     return (
@@ -59,14 +59,14 @@ def _table(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
     return "\n".join(lines)
 
 
-def _tokenizer(plan: MaterialsPlan, file: Path, origin: str) -> PreTrainedTokenizerFast:
+def _tokenizer(study: Study, file: Path, origin: str) -> PreTrainedTokenizerFast:
     """Of a model that is trained or imported: the one that is made, or that of its source."""
-    model = plan.study.models[origin]
+    model = study.models[origin]
     assert not isinstance(model, TunedModel), "an origin is tuned from nothing"
     if isinstance(model, Pretrained):
-        folder = f"{plan.results}/{model.task}/tokenizers/{model.vocabulary}"
+        folder = f"results/{study.name}/{model.task}/tokenizers/{model.vocabulary}"
         return load_tokenizer(Path(_needed(file, f"{folder}/tokenizer.json")).parent)
-    folder = f"{plan.results}/models/{origin}"
+    folder = f"results/{study.name}/models/{origin}"
     made = Path(folder) / "checkpoints/0"
     if made.is_dir():
         return load_tokenizer(made)

@@ -1,154 +1,56 @@
-"""The claims as a graph: what their verdicts are made from."""
+"""The report in the graph: provenance, the elasticity cards, and the page."""
 
-from collections.abc import Iterator
-
-from elasticity.analysis.jobs import PlannedClaim, VerdictsFigureJob, VerdictsJob
-from elasticity.config.claims import Claim
 from elasticity.config.experiments import Rebound, Resistance
-from elasticity.config.models import Pretrained, TunedModel
-from elasticity.config.study import Study
-from elasticity.pipeline.analyses import CalibrationPlan, MeasuresPlan, PublishedPlan, TextStatisticsPlan, TheoryPlan
-from elasticity.pipeline.compression import CompressionPlan, SpringsPlan
-from elasticity.pipeline.materials import Wildcards, table_and_figure, to_json
-from elasticity.pipeline.rebound import Plan, PlanPart, RealignmentPlan
-from elasticity.pipeline.resistance import ResistancePlan
+from elasticity.config.hardware import Hardware
+from elasticity.pipeline.common import Part, Wildcards, to_json
+from elasticity.pipeline.figures import FigureJobs
+from elasticity.pipeline.realignment import RealignmentJobs
+from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.resistance import ResistanceJobs
+from elasticity.pipeline.springs import SpringsJobs
+from elasticity.pipeline.tables import TableJobs
 from elasticity.report.card_schema import CardJob
-from elasticity.report.contents import Showing
+from elasticity.report.contents import ItemSpec, described_in, figure_item, record_item, table_items
 from elasticity.report.page import ReportJob
+from elasticity.report.provenance import ProvenanceJob
+
+EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text-statistics")
+"""The tables of an experiment that a card is made of."""
 
 
-class VerdictsPlan(PlanPart):
-    """One table and one figure, if the study claims anything."""
+class ReportJobs(Part):
+    """Provenance, one card for each base model, and one page."""
 
-    def targets(self) -> list[str]:
-        """The table and the figure."""
-        return table_and_figure(self.results, "verdicts") if self.study.claims else []
+    def __init__(
+        self,
+        rebound: ReboundJobs,
+        realignment: RealignmentJobs,
+        resistance: ResistanceJobs,
+        springs: SpringsJobs,
+        tables: TableJobs,
+        figures: FigureJobs,
+    ) -> None:
+        super().__init__(rebound.study)
+        self.rebound, self.realignment, self.resistance, self.springs = rebound, realignment, resistance, springs
+        self.tables, self.figures = tables, figures
+        self.provenance = f"{self.results}/provenance/provenance.json"
 
-    def _experiments(self, kind: str, per_prompt: bool = False) -> list[str]:
-        """The experiments of a kind that are claimed about, or those whose prompts have effects of their own."""
-        claims = [claim for claim in self.study.claims.values() if claim.kind == kind]
-        return sorted({name for claim in claims if claim.is_per_prompt or not per_prompt for name in claim.experiments})
+    def provenance_job(self, _: Wildcards) -> str:
+        """The whole study but its hardware, which changes no result and is recorded in the metrics of each job."""
+        return to_json(ProvenanceJob(study=self.study.model_copy(update={"hardware": Hardware()})))
 
-    @property
-    def _measured(self) -> list[str]:
-        """Experiments of both kinds that share a name share a table."""
-        return sorted({*self._experiments("rebound"), *self._experiments("resistance")})
-
-    @property
-    def _tasks(self) -> list[str]:
-        return sorted({self.study.rebound[name].task for name in self._experiments("rebound", per_prompt=True)})
-
-    def measures(self, _: Wildcards) -> list[str]:
-        """The measures of the experiments that are claimed about."""
-        return [MeasuresPlan(self.plan).table(name) for name in self._measured]
-
-    def scores(self, _: Wildcards) -> list[str]:
-        """The scores of each prompt."""
-        return [f"{self.results}/{task}/scores.parquet" for task in self._tasks]
-
-    def calibration(self, _: Wildcards) -> list[str]:
-        """What is known of the tests' own error rates, if the study asks for it."""
-        return [CalibrationPlan(self.study).table] if self.study.calibration else []
-
-    def metrics(self, _: Wildcards) -> list[str]:
-        """Of every training job that a claim rests on: they say what was claimed when it ran."""
-        found = {*self._rebound_metrics(), *self._resistance_metrics()}
-        return sorted(found | {f"{self.results}/models/{name}/metrics.json" for name in self._trained_models()})
-
-    def _rebound_metrics(self) -> Iterator[str]:
-        for name in self._experiments("rebound"):
-            for inverse, run_sizes in self.plan.experiment_runs(self.study.rebound[name]):
-                yield f"{self.plan.inverse_run(inverse, run_sizes)}/metrics.json"
-                first = inverse.alignment
-                yield from (
-                    f"{self.plan.alignment_run(first, it)}/metrics.json" for it in self.plan.alignment_runs(first)
-                )
-
-    def _resistance_metrics(self) -> Iterator[str]:
-        resistance = ResistancePlan(self.study)
-        for name in self._experiments("resistance"):
-            for base in self.study.resistance[name].bases:
-                yield from (f"{folder}/metrics.json" for folder in resistance.training_folders(name, base))
-
-    def _trained_models(self) -> set[str]:
-        """The models of the experiments that are trained in the workflow."""
-        experiments = [self._bases(claim) for claim in self.study.claims.values()]
-        bases = {base for found in experiments for those in found.values() for base in those}
-        names = {self.study.bases[base][0] for base in bases}
-        return {name for name in names if isinstance(self.study.models[name], Pretrained | TunedModel)}
-
-    def _bases(self, claim: Claim) -> dict[str, tuple[str, ...]]:
-        experiments = self.study.rebound if claim.kind == "rebound" else self.study.resistance
-        return {name: experiments[name].bases for name in claim.experiments}
-
-    def job(self) -> str:
-        """All claims, and where to look."""
-        job = VerdictsJob(
-            claims=tuple(self._planned(name, claim) for name, claim in self.study.claims.items()),
-            seeds=self.study.seeds,
-            experiments=tuple(self._measured),
-            tasks=tuple(self._tasks),
-            rebound={
-                name: self.plan.experiment_cells(self.study.rebound[name])
-                for name in self._experiments("rebound", per_prompt=True)
-            },
-        )
-        return to_json(job)
-
-    def _planned(self, name: str, claim: Claim) -> PlannedClaim:
-        bases = self._bases(claim)
-        own = f"/{bases[claim.experiment][-1]}" if claim.kind == "resistance" else ""
-        return PlannedClaim(
-            name=name,
-            claim=claim,
-            bases=bases,
-            figure=f"figures/{claim.kind}-{claim.experiment}{own}.svg",
-            table=f"tables/measures-{claim.experiment}.csv",
-        )
-
-    def figure_job(self) -> str:
-        """Nothing to say."""
-        return to_json(VerdictsFigureJob())
-
-
-def targets(study: Study) -> list[str]:
-    """The main files of all tables and figures; the rules that make them write others beside them."""
-    plan = Plan(study)
-    return [
-        *plan.targets(),
-        *RealignmentPlan(plan).targets(),
-        *TextStatisticsPlan(plan).targets(),
-        *ResistancePlan(study).targets(),
-        *MeasuresPlan(plan).targets(),
-        *CompressionPlan(plan).targets(),
-        *SpringsPlan(plan).targets(),
-        *PublishedPlan(study).targets(),
-        *TheoryPlan(study).targets(),
-        *CalibrationPlan(study).targets(),
-        *VerdictsPlan(plan).targets(),
-    ]
-
-
-EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text_statistics")
-
-
-class CardPlan(PlanPart):
-    """Each is made from the tables that the study makes anyway, and from the metrics of the training jobs."""
-
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        self._made = set(targets(plan.study))
-
-    def targets(self) -> list[str]:
-        """The cards."""
-        bases = dict.fromkeys(base for _, experiment in self._experiments() for base in experiment.bases)
-        return [f"{self.results}/cards/{base}.json" for base in bases]
+    # Cards
 
     def _experiments(self) -> list[tuple[str, Rebound | Resistance]]:
         return [*self.study.rebound.items(), *self.study.resistance.items()]
 
-    def job(self, wildcards: Wildcards) -> str:
-        """Of a base model."""
+    def cards(self) -> list[str]:
+        """The cards, one for each base model of an experiment."""
+        bases = dict.fromkeys(base for _, experiment in self._experiments() for base in experiment.bases)
+        return [f"{self.results}/cards/{base}.json" for base in bases]
+
+    def card_job(self, wildcards: Wildcards) -> str:
+        """Write the card of a base model."""
         study, base = self.study, wildcards.base
         job = CardJob(
             study=study.name,
@@ -160,60 +62,82 @@ class CardPlan(PlanPart):
         )
         return to_json(job)
 
-    def tables(self, wildcards: Wildcards) -> list[str]:
-        """Those of its experiments and tasks, as far as the study makes them."""
+    def card_tables(self, wildcards: Wildcards) -> list[str]:
+        """The tables of a base model's experiments and tasks, as far as the study makes them."""
         own = [(name, it.task) for name, it in self._experiments() if wildcards.base in it.bases]
         names = [f"{kind}-{name}" for name, _ in own for kind in EXPERIMENT_TABLES]
         names += [f"bits-per-byte-{task}" for _, task in own]
         files = (f"{self.results}/tables/{name}.csv" for name in (*dict.fromkeys(names), "verdicts"))
-        return [file for file in files if file in self._made]
+        made = set(self.tables.targets())
+        return [file for file in files if file in made]
 
-    def declared(self, _: Wildcards) -> list[str]:
-        """Which claims there were when models were trained, if anything is claimed."""
-        verdicts = f"{self.results}/tables/verdicts.csv" in self._made
-        return [f"{self.results}/tables/claims.json"] if verdicts else []
+    def declared_claims(self, _: Wildcards) -> list[str]:
+        """The record of the claims at the time when models were trained, if there are claims."""
+        return self.tables["verdicts"].paths("declared")
 
-    def metrics(self, wildcards: Wildcards) -> list[str]:
-        """Of the model, if it was made here, and of every training job on it."""
+    def card_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The metrics of the model, if it was made here, and of every training job that starts from it."""
         base = wildcards.base
         folders = [f"{self.results}/models/{self.study.bases[base][0]}"]
-        for alignment in sorted(self.plan.alignment_sizes):
-            if alignment.base == base:
-                folders += [self.plan.alignment_run(alignment, it) for it in self.plan.alignment_runs(alignment)]
-        folders += [
-            self.plan.inverse_run(inverse, run_sizes)
-            for inverse, run_sizes in self.plan.inverse_jobs()
-            if inverse.alignment.base == base
-        ]
-        third = RealignmentPlan(self.plan)
-        folders += [
-            third.run(stage, run_sizes)
-            for stage, run_sizes in third.realignment_jobs()
-            if stage.inverse.alignment.base == base
-        ]
-        springs = SpringsPlan(self.plan)
-        folders += [springs.joint_run(*run) for run in springs.joint_runs() if run[0].alignment.base == base]
-        resistance = ResistancePlan(self.study)
+        for stage in sorted(self.rebound.alignment_sizes):
+            if stage.base == base:
+                folders += [self.rebound.alignment_run(stage, sizes) for sizes in self.rebound.alignment_runs(stage)]
+        for inverse, sizes in self.rebound.inverse_jobs():
+            if inverse.alignment.base == base:
+                folders.append(self.rebound.inverse_run(inverse, sizes))
+        for realignment, sizes in self.realignment.jobs():
+            if realignment.inverse.alignment.base == base:
+                folders.append(self.realignment.run(realignment, sizes))
+        folders += [self.springs.joint_run(*run) for run in self.springs.joint_runs() if run[0].alignment.base == base]
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:
-                folders += resistance.training_folders(name, base)
+                folders += self.resistance.training_folders(name, base)
         return [f"{folder}/metrics.json" for folder in dict.fromkeys(folders)]  # experiments may share slices
 
+    # Page
 
-class ReportPlan(PlanPart):
-    """One page, made of everything that a study is run for and of what that was made from."""
+    @property
+    def _scored_tasks(self) -> list[str]:
+        rebounds = self.study.rebound.values()
+        return sorted({it.task for it in rebounds if self.study.tasks[it.task].score_model})
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan)
-        scored = {rebound.task for rebound in plan.study.rebound.values() if plan.is_scored(rebound.task)}
-        self.provenance = f"{self.results}/provenance/provenance.json"
-        self.inputs = [
-            *targets(plan.study),
-            *(f"{self.results}/{task}/score-model/quality.json" for task in sorted(scored)),
-            *CardPlan(plan).targets(),
+    def inputs(self, _: Wildcards) -> list[str]:
+        """Everything that the page shows or embeds."""
+        return [
+            *self.tables.targets(),
+            *self.figures.targets(),
+            *(f"{self.results}/{task}/score-model/quality.json" for task in self._scored_tasks),
+            *self.cards(),
             self.provenance,
         ]
 
-    def job(self, showings: tuple[Showing, ...]) -> str:
-        """Of the page; ``showings`` are what the rules show that make its inputs."""
-        return to_json(ReportJob(study=self.study.name, results=self.results, showings=showings))
+    def page_job(self, _: Wildcards) -> str:
+        """Write the page."""
+        return to_json(ReportJob(study=self.study.name, results=self.results, items=tuple(self._items())))
+
+    def described_in(self, _: Wildcards) -> tuple[str, ...]:
+        """The modules that hold the captions of the items."""
+        return described_in()
+
+    def _items(self) -> list[ItemSpec]:
+        found: list[ItemSpec] = []
+        for figure in self.figures:
+            for experiment, base in figure.made_for:
+                where = {"experiment": experiment, "base": base}
+                wildcards = {name: value for name, value in where.items() if value is not None}
+                found.append(figure_item(figure.name, self.results, numbers=self._numbers(figure.name), **wildcards))
+        for table in self.tables:
+            for name in table.made_for:
+                found += table_items(table.name, self.results, **({table.of: name} if table.of else {}))
+        folder = f"{self.results}/{{}}/score-model/quality.json"
+        found += [record_item("score-model", (folder.format(task),), task=task) for task in self._scored_tasks]
+        for card in self.cards():
+            base = card.rpartition("/")[2].removesuffix(".json")
+            found.append(record_item("card", (card, card.replace(".json", ".html")), base=base))
+        return [*found, record_item("provenance", (self.provenance,))]
+
+    def _numbers(self, figure: str) -> dict[str, float]:
+        """The numbers that the caption of a figure quotes."""
+        if figure == "theory":
+            return {"draws": self.tables.theory.draws}
+        return self.tables.calibration.model_dump() if figure == "calibration" else {}

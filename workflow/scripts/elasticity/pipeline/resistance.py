@@ -1,11 +1,9 @@
 """The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
 
-from elasticity.analysis.jobs import ResistanceFigureJob, ResistanceTableJob
 from elasticity.config import cells, splits
 from elasticity.config.experiments import Resistance
-from elasticity.config.study import Study
 from elasticity.evaluation.jobs import ChoosingJob, CrossEntropyJob, GenerateSlicesJob
-from elasticity.pipeline.materials import Wildcards, to_json
+from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
 from elasticity.training.jobs import FineTuneJob
 
 PATHS: tuple[cells.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
@@ -16,22 +14,8 @@ PAIRS = PATHS[::2]
 """The pairs, in forward direction."""
 
 
-class ResistancePlan:
-    """All resistance jobs of a study; the wildcards name the experiment, the base model and the seed."""
-
-    def __init__(self, study: Study) -> None:
-        self.study = study
-        self.results = f"results/{study.name}"
-
-    def targets(self) -> list[str]:
-        """The tables and figures of the resistance experiments."""
-        found = []
-        for name, experiment in self.study.resistance.items():
-            found.append(f"{self.results}/tables/resistance-{name}.csv")
-            found += [f"{self.results}/figures/resistance-{name}/{base}.svg" for base in experiment.bases]
-            if experiment.equal_entropy:
-                found.append(f"{self.results}/tables/entropies-{name}.csv")
-        return found
+class ResistanceJobs(Part):
+    """The jobs of all resistance experiments; the wildcards name the experiment, the base model and the seed."""
 
     def _experiment(self, wildcards: Wildcards) -> Resistance:
         """The experiment that the wildcards name."""
@@ -154,7 +138,8 @@ class ResistancePlan:
         )
         return to_json(job)
 
-    def _runs(self, name: str) -> list[tuple[str, int]]:
+    def runs_of(self, name: str) -> list[tuple[str, int]]:
+        """The base models and seeds of an experiment."""
         return [(base, seed) for base in self.study.resistance[name].bases for seed in self.study.seeds]
 
     def _folder(self, name: str, base: str, seed: int) -> str:
@@ -162,7 +147,7 @@ class ResistancePlan:
 
     def run_folders(self, name: str) -> list[str]:
         """The folders of an experiment, one for each base and seed."""
-        return [self._folder(name, base, seed) for base, seed in self._runs(name)]
+        return [self._folder(name, base, seed) for base, seed in self.runs_of(name)]
 
     def training_folders(self, name: str, base: str) -> list[str]:
         """Those of the training jobs that an experiment rests on, slices that it shares among them."""
@@ -185,13 +170,15 @@ class ResistancePlan:
         folders = self.run_folders(wildcards.experiment)
         return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
 
-    def table_job(self, wildcards: Wildcards) -> str:
-        """The base models and seeds of an experiment."""
-        return to_json(ResistanceTableJob(runs=tuple(self._runs(wildcards.experiment)), paths=PATHS))
+    # Code digests
 
-    def figure_job(self, wildcards: Wildcards) -> str:
-        """The base model to draw."""
-        return to_json(ResistanceFigureJob(base=wildcards.base))
+    def slices_algorithm(self, wildcards: Wildcards) -> str:
+        """The module of the algorithm that slices are trained by."""
+        return algorithm_module(self._experiment(wildcards).slices)
+
+    def tuning_algorithm(self, wildcards: Wildcards) -> str:
+        """The module of the algorithm that slices are tuned by."""
+        return algorithm_module(self._experiment(wildcards).tuning)
 
 
 def _name(path: cells.TuningPath) -> str:

@@ -15,7 +15,7 @@ from elasticity.config.score_models import GivenScoreModel
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.job_sizes import Generation, JobSizes, Training
-from elasticity.pipeline.materials import Wildcards
+from elasticity.pipeline.common import Wildcards
 from elasticity.resources.estimates import (
     generation_bytes,
     generation_memory_mb,
@@ -59,17 +59,17 @@ class ResourceRequests:
         # Inverse stages and their responses are one submission: the responses get its GPUs.
         self.generation = self._generation(sizes.responses, sizes.inverse, draws=study.engine)
         self.realignment_generation = self._generation(sizes.responses, sizes.realignment, draws=study.engine)
-        self.diverging = self._generation(sizes.responses, sizes.inverse, models=2)
+        self.divergence = self._generation(sizes.responses, sizes.inverse, models=2)
         self.text_statistics = self._generation(sizes.text_statistics, None)
-        self.compressing = self._generation(sizes.compression, sizes.inverse, models=2)
-        self.joint_compressing = self._generation(sizes.compression, sizes.joint, models=2)
-        self.base_compressing = self._generation(sizes.compression, None)
-        self.coding = self._generation(sizes.coding, None)
+        self.compression = self._generation(sizes.compression, sizes.inverse, models=2)
+        self.joint_compression = self._generation(sizes.compression, sizes.joint, models=2)
+        self.base_compression = self._generation(sizes.compression, None)
+        self.arithmetic_coding = self._generation(sizes.arithmetic_coding, None)
         self.slice_generation = self._generation(sizes.slice_responses, sizes.slices, draws=study.engine)
-        self.measuring = self._generation(sizes.slice_responses, None, models=2)
-        self.base_measuring = self._generation(sizes.base_measurements, None)
+        self.cross_entropy = self._generation(sizes.slice_responses, None, models=2)
+        self.bits_per_byte = self._generation(sizes.bits_per_byte, None)
         self.scoring = self._scoring(sizes.scored_responses)
-        self.trying = self._scoring(lambda w: study.tasks[w.task].splits.score_model)
+        self.validate_score_model = self._scoring(lambda w: study.tasks[w.task].splits.score_model)
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""

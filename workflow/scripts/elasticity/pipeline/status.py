@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from elasticity.config.study import Study
-from elasticity.pipeline.rebound import Plan, RealignmentPlan, RealignmentStage
-from elasticity.pipeline.report import targets
-from elasticity.pipeline.resistance import ResistancePlan
+from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.runs import InverseStage, inverse_stages
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Entry, journal_path, journals, read_journal
 from elasticity.runtime.progress import duration, how_far
 
@@ -94,15 +93,15 @@ Found = Mapping[Path, Entry]
 
 def status(study: Study, study_file: Path) -> str:
     """The study at a glance, at most 80 columns wide where paths allow it."""
-    plan = Plan(study)
-    found = dict(journals(Path(plan.results)))
+    pipeline = Pipeline(study)
+    found = dict(journals(Path(pipeline.results)))
     running = {output: entry for output, entry in found.items() if entry.state == "running"}
     ended = {output: entry for output, entry in found.items() if entry.state != "running"}
-    lines = [f"study {study.name}, results in {plan.results}", *_overview(plan, found)]
+    lines = [f"study {study.name}, results in {pipeline.results}", *_overview(pipeline, found)]
     for output, entry in running.items():
-        lines += ["", f"running: {output.relative_to(plan.results)}", f"  {_pace(entry)}"]
+        lines += ["", f"running: {output.relative_to(pipeline.results)}", f"  {_pace(entry)}"]
     for output, entry in ended.items():
-        lines += ["", f"{entry.state}: {output.relative_to(plan.results)}", *_end(entry)]
+        lines += ["", f"{entry.state}: {output.relative_to(pipeline.results)}", *_end(entry)]
     if ended:
         slurm = any(entry.slurm_job for entry in ended.values())
         where = ("--profile", "slurm") if slurm else ("--cores", "all")
@@ -111,23 +110,22 @@ def status(study: Study, study_file: Path) -> str:
     return "\n".join(lines)
 
 
-def _overview(plan: Plan, found: Found) -> Iterator[str]:
+def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:
     """A line for each experiment, and one for the tables and figures."""
     rows = []
-    cells, third = _cells(plan, found), RealignmentPlan(plan)
-    realignment_cells = _realignment_cells(third, found)
-    for name, rebound in plan.study.rebound.items():
-        inverses = list(inverse_stages(rebound, plan.study.seeds))
+    cells = _cells(pipeline, found)
+    realignment_cells = _realignment_cells(pipeline, found)
+    for name, rebound in pipeline.study.rebound.items():
+        inverses = list(inverse_stages(rebound, pipeline.study.seeds))
         states = Counter(cells[inverse, size] for inverse in inverses for size in rebound.inverse_sizes)
         rows.append((f"rebound {name}", "cells", states))
-        if stages := list(third.stages(rebound)):
+        if stages := list(pipeline.realignment.stages(rebound)):
             states = Counter(realignment_cells[stage, size] for stage in stages for size in rebound.realignment_sizes)
-            rows.append((f"third stage {name}", "cells", states))
-    resistance = ResistancePlan(plan.study)
-    for name in plan.study.resistance:
-        states = Counter(_run(Path(folder), found) for folder in resistance.run_folders(name))
+            rows.append((f"realignment {name}", "cells", states))
+    for name in pipeline.study.resistance:
+        states = Counter(_run(Path(folder), found) for folder in pipeline.resistance.run_folders(name))
         rows.append((f"resistance {name}", "runs", states))
-    wanted = targets(plan.study)
+    wanted = pipeline.targets
     made = sum(Path(target).exists() for target in wanted)
     rows.append(("tables and figures", "files", Counter(done=made, waiting=len(wanted) - made)))
     width = max(len(name) for name, _, _ in rows)
@@ -136,22 +134,22 @@ def _overview(plan: Plan, found: Found) -> Iterator[str]:
         yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
 
 
-def _cells(plan: Plan, found: Found) -> dict[tuple[InverseStage, int], str]:
+def _cells(pipeline: Pipeline, found: Found) -> dict[tuple[InverseStage, int], str]:
     """The state of every cell: inverse stage, N. A cell waits until its own inverse stage begins."""
     cells: dict[tuple[InverseStage, int], str] = {}
-    for inverse, run_sizes in plan.inverse_jobs():
-        folder = Path(plan.inverse_run(inverse, run_sizes))
-        last = "responses.parquet" if plan.is_scored(inverse.alignment.task) else "compression.parquet"
+    for inverse, run_sizes in pipeline.rebound.inverse_jobs():
+        folder = Path(pipeline.rebound.inverse_run(inverse, run_sizes))
+        last = "responses.parquet" if pipeline.scores.is_scored(inverse.alignment.task) else "compression.parquet"
         state = _state([folder / "checkpoints", folder / last], found)
         cells |= {(inverse, size): state for size in run_sizes}
     return cells
 
 
-def _realignment_cells(third: RealignmentPlan, found: Found) -> dict[tuple[RealignmentStage, int], str]:
+def _realignment_cells(pipeline: Pipeline, found: Found) -> dict[tuple[RealignmentStage, int], str]:
     """The state of every cell of a realignment stage, which waits until its own job begins."""
     cells: dict[tuple[RealignmentStage, int], str] = {}
-    for stage, run_sizes in third.realignment_jobs():
-        folder = Path(third.run(stage, run_sizes))
+    for stage, run_sizes in pipeline.realignment.jobs():
+        folder = Path(pipeline.realignment.run(stage, run_sizes))
         state = _state([folder / "checkpoints", folder / "responses.parquet"], found)
         cells |= {(stage, size): state for size in run_sizes}
     return cells

@@ -1,1 +1,1 @@
-"""What a job needs: memory, parallelism, time, and floating-point operations."""
+"""Resources of a job: memory, parallelism, time, and floating-point operations."""

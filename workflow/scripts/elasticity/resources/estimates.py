@@ -1,41 +1,41 @@
-"""What a job asks the scheduler for: memory of a node in MB, and a time limit in minutes.
+"""Estimates of what a job requests from the scheduler: memory of a node in MB, and a time limit in minutes.
 
-Generous, because too little kills a job; and growing with each attempt, because a job that is killed for memory cannot
-say so. Nothing here changes a result.
+The estimates are generous, because a job with too little is killed. They grow with each attempt, because a job that is
+killed for lack of memory cannot report it. Nothing here changes a result.
 """
 
 import math
 
 from elasticity.config.hardware import Hardware, peak_tflops
 from elasticity.config.sampling import Sampling
-from elasticity.config.training import FineTuning, Optimization, Ppo
+from elasticity.config.training import FineTuning, Optimization
 from elasticity.models.shapes import Shape
 from elasticity.resources.flops import training_flops_per_token
 from elasticity.resources.memory import offloaded_parts, states, training_bytes
 from elasticity.runtime.launch import Geometry
 
 PROCESS_MB = {"cpu": 1_500, "cuda": 4_000}
-"""A process before it holds a model: Python, torch, the examples; with CUDA its context and pinned buffers."""
+"""Memory of a process without a model: Python, torch, examples; with CUDA also its context and pinned buffers."""
 
 
 CPU_FLOPS_PER_S = 2e10
-"""Of one process, a cautious rate: 5e10 to 2.4e11 were measured in training with one thread."""
+"""Rate of one process on a CPU, a cautious value: 5e10 to 2.4e11 were measured in training with one thread."""
 
 
 UNKNOWN_GPU_TFLOPS = 100.0
-"""Peak of a GPU that the study does not name."""
+"""Peak rate that is assumed for a GPU that the study does not name."""
 
 
 GPU_SHARE = 0.3
-"""Of its peak that a GPU makes in training."""
+"""Share of its peak rate that a GPU is expected to reach in training."""
 
 
 START_MIN = 15
-"""Minutes that a job may take to start and to load."""
+"""Minutes that a job may take to start and to load its model."""
 
 
 MARGIN = 3
-"""Times the expected time."""
+"""Factor between the expected time and the time limit, without the start."""
 
 
 def training_memory_mb(
@@ -47,12 +47,12 @@ def training_memory_mb(
     adapter_rank: int = 0,
     beside: int = 0,
 ) -> int:
-    """Memory of each node of a training job.
+    """Memory of each node of a training job, in MB.
 
-    In place of a GPU a process keeps here all that a GPU would, ``beside`` the model in training included. Otherwise
-    each loads the weights before it hands them to its GPU, 4 bytes a parameter (in stage 3 one process of a node does),
-    and a state on its way to disk passes through, 12 bytes a parameter divided among all. What is offloaded comes on
-    top.
+    Without a GPU, a process holds in the node's memory what a GPU would hold: ``training_bytes``, and ``beside`` bytes
+    of other models. With GPUs, each process (in stage 3 one process per node) loads the weights before it moves them to
+    its GPU, 4 bytes per parameter, and the states pass through when they are saved, 12 bytes per parameter divided
+    among all processes. Offloaded states are added in both cases.
     """
     kept = states(shape, geometry, adapter_rank)
     each = sum(kept[part] for part in offloaded_parts(geometry))
@@ -73,9 +73,10 @@ def generation_memory_mb(
     attempt: int = 1,
     models: int = 1,
 ) -> int:
-    """Memory of the node of a job that responses, or compares so many models; its processes share the prompts.
+    """Memory of the node of a job that generates responses, or compares ``models`` models, in MB.
 
-    Beside GPUs it holds weights that are being loaded, 4 bytes a parameter; in their place all of ``generation_bytes``.
+    With GPUs, each of the processes needs 4 bytes per parameter while it loads weights; without GPUs, it needs all of
+    ``generation_bytes``.
     """
     weights = _models(sampling, models) * 4 * shape.parameters
     each = weights if hardware.device == "cuda" else generation_bytes(shape, prompt_tokens, sampling, models)
@@ -83,10 +84,10 @@ def generation_memory_mb(
 
 
 def generation_bytes(shape: Shape, prompt_tokens: int, sampling: Sampling, models: int = 1) -> int:
-    """What one process keeps that responses, or compares so many models.
+    """Memory of one process that generates responses, or compares ``models`` models, in bytes.
 
-    Weights are fp32, 4 bytes a parameter, and so are the keys and values of all tokens of a batch; there are 32 bytes
-    for each token of the vocabulary and prompt, for distributions in double precision.
+    Weights take 4 bytes per parameter (fp32). The KV cache of a batch takes 4 bytes for each key and value of each
+    token. Next-token distributions in double precision take 32 bytes for each prompt and token of the vocabulary.
     """
     keys_and_values = 2 * shape.layers * shape.key_value_heads * shape.head_size
     tokens, held = prompt_tokens + sampling.new_tokens, _models(sampling, models)
@@ -95,56 +96,56 @@ def generation_bytes(shape: Shape, prompt_tokens: int, sampling: Sampling, model
 
 
 def _models(sampling: Sampling, models: int) -> int:
-    """In memory: a weak model to contrast with counts like the model itself."""
+    """Number of models in memory: the weak model of contrastive decoding counts as one more."""
     return models + (1 if sampling.contrast else 0)
 
 
 def scoring_memory_mb(parameters: int, hardware: Hardware, processes: int, attempt: int = 1) -> int:
-    """Memory of the node of a job that scores: each process loads the fp32 weights of the judge."""
+    """Memory of the node of a scoring job, in MB: each process loads the fp32 weights of the score model."""
     return _memory_mb(4 * parameters, processes, hardware, attempt)
 
 
 def scoring_s(parameters: int, responses: int, tokens: int, hardware: Hardware) -> float:
-    """Seconds that one process takes for so many responses of so many tokens: one fp32 pass over each.
+    """Expected seconds in which one process scores ``responses`` responses of ``tokens`` tokens each.
 
-    An fp32 pass reaches a tenth of a GPU's bf16 rate.
+    Scoring is one fp32 pass over each response. On a GPU such a pass reaches a tenth of the bf16 rate.
     """
     rate = _flops_per_s(hardware) / (1 if hardware.device == "cpu" else 10)
     return 2 * parameters * responses * tokens / rate
 
 
 def scoring_runtime_min(parameters: int, expected_s: float, attempt: int = 1) -> int:
-    """Time limit of a job that scores; weights are read from disk at 2e8 bytes/s."""
+    """Time limit of a scoring job, in minutes; weights are read from disk at 2e8 bytes/s."""
     return limit_min(expected_s + 4 * parameters / 2e8, attempt)
 
 
 def _memory_mb(bytes_of_each: float, processes: int, hardware: Hardware, attempt: int) -> int:
-    """Of so many processes, by half more in each attempt, in whole hundreds."""
+    """Memory of all processes in MB: half as much again in each attempt, rounded up to a multiple of 100."""
     megabytes = processes * (PROCESS_MB[hardware.device] + bytes_of_each / 1e6)
     return 100 * math.ceil(megabytes * 1.5 ** (attempt - 1) / 100)
 
 
 def passes(settings: Optimization) -> tuple[int, int]:
-    """For each example: sequences that are trained on, and sequences that are only measured.
+    """Passes per example: over sequences with backward pass (trained), and with forward pass only (measured).
 
-    A pair holds two responses. A reference model measures each response once; KTO measures a mismatched one beside each,
-    with both models. PPO trains on each response several times, after the model and that at the start measured it.
+    Both follow from what the training algorithm declares: an example of a preference algorithm is a pair of responses,
+    a reference model measures each response, and PPO trains on each batch several times.
     """
-    algorithm = settings.algorithm if isinstance(settings, FineTuning) else None
-    if isinstance(algorithm, Ppo):
-        return algorithm.passes, 2
-    return {"dpo": (2, 2), "simpo": (2, 0), "kto": (2, 6)}.get(algorithm.kind if algorithm else "sft", (1, 0))
+    if not isinstance(settings, FineTuning):
+        return 1, 0
+    algorithm = settings.algorithm
+    return algorithm.sequences_per_example * algorithm.updates_per_batch, algorithm.measured_sequences
 
 
 def training_s(
     shape: Shape, settings: Optimization, examples: int, length: int, geometry: Geometry, hardware: Hardware
 ) -> float:
-    """Seconds that training on so many examples, all epochs together, of up to ``length`` tokens is expected to take.
+    """Expected seconds of training on ``examples`` examples (of all epochs together) of up to ``length`` tokens.
 
     A forward pass is a third of the work of a training pass.
     """
     trained, measured = passes(settings)
-    again = 4 / 3 if geometry.gradient_checkpointing else 1  # a second forward pass
+    again = 4 / 3 if geometry.gradient_checkpointing else 1  # activations are recomputed by a second forward pass
     flops = (again * trained + measured / 3) * training_flops_per_token(shape, length) * examples * length
     return flops / (_flops_per_s(hardware) * geometry.processes)
 
@@ -158,7 +159,10 @@ def rewarding_s(
     hardware: Hardware,
     score_model: int,
 ) -> float:
-    """Seconds that PPO beside training draws so many responses and has a judge of so many parameters score them."""
+    """Expected seconds in which PPO samples ``examples`` responses and scores them, in addition to training.
+
+    ``score_model`` is the number of parameters of the score model. It is 0 for algorithms that sample no responses.
+    """
     if not settings.draws:
         return 0.0
     sampling = Sampling(new_tokens=settings.draws, batch_size=geometry.micro_batch)
@@ -175,18 +179,18 @@ def generation_runtime_min(
     processes: int,
     attempt: int = 1,
 ) -> int:
-    """Time limit of a job that responses so many prompts with each of so many checkpoints."""
+    """Time limit, in minutes, of a job that generates responses to all prompts with each of the checkpoints."""
     return limit_min(generation_s(shape, prompts, checkpoints, sampling, hardware, processes), attempt)
 
 
 def generation_s(
     shape: Shape, prompts: int, checkpoints: int, sampling: Sampling, hardware: Hardware, processes: int
 ) -> float:
-    """Seconds that this is expected to take.
+    """Expected seconds in which responses to all prompts are generated with each of the checkpoints.
 
-    One token of a batch reads all weights (4 bytes each, at 1e12 bytes/s on a GPU and 1e10 on a CPU, half of what an
-    A100 and a core do), computes two operations for each weight and prompt (fp32: a tenth of a GPU's bf16 rate), and
-    takes 0.05 s of Python. Each checkpoint is read from disk at 2e8 bytes/s.
+    For each token of a batch, all weights are read (4 bytes each, at 1e12 bytes/s on a GPU and 1e10 bytes/s on a CPU,
+    half of what an A100 and a CPU core reach), two operations are computed for each weight and prompt (in fp32, at a
+    tenth of a GPU's bf16 rate), and Python takes 0.05 s. Each checkpoint is read from disk at 2e8 bytes/s.
     """
     batches = math.ceil(prompts / (processes * sampling.batch_size))
     bandwidth, rate = (
@@ -197,7 +201,7 @@ def generation_s(
 
 
 def _flops_per_s(hardware: Hardware) -> float:
-    """Expected rate of one process in training."""
+    """Expected rate of one process in training, in FLOP/s."""
     if hardware.device == "cpu":
         return CPU_FLOPS_PER_S
     peak = peak_tflops(hardware.gpu) if hardware.gpu else None
@@ -205,6 +209,6 @@ def _flops_per_s(hardware: Hardware) -> float:
 
 
 def limit_min(expected_s: float, attempt: int = 1) -> int:
-    """The limit for an expected time: a multiple of five minutes, doubled in each attempt."""
+    """The time limit for an expected time, in minutes: a multiple of 5, doubled in each attempt."""
     limit: int = 5 * math.ceil((START_MIN + MARGIN * expected_s / 60) / 5) * 2 ** (attempt - 1)
     return limit

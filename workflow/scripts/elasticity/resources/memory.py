@@ -1,8 +1,8 @@
-"""What a training job keeps in the memory of one GPU, term by term.
+"""Memory of a training job on one GPU, term by term.
 
-Weights are fp32 and passes run under bf16 autocast. P is the number of parameters, n that of processes, t that of
-tokens in one forward pass, h the hidden size. The constants were measured (docs/decisions.md): those of passes on a
-Llama of transformers, tensor by tensor; those of ZeRO on DeepSpeed 0.19.8.
+Weights are fp32 and passes run under bf16 autocast. P is the number of parameters, n the number of processes, t the
+number of tokens in one forward pass, h the hidden size. The constants were measured (docs/decisions.md): those of
+passes on a Llama of transformers, tensor by tensor; those of ZeRO on DeepSpeed 0.19.8.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,11 @@ from elasticity.runtime.launch import BUCKET, Geometry
 
 @dataclass(frozen=True)
 class _Passes:
-    """Bytes that a pass keeps: in a layer for each token, hidden and intermediate unit; for each logit; of a weight."""
+    """Bytes that a pass keeps, by precision.
+
+    ``hidden``, ``intermediate``: in each layer, for each token and unit of that width. ``logit``: for each logit.
+    ``copy``: for each weight, in autocast's cache.
+    """
 
     hidden: int
     intermediate: int
@@ -31,12 +35,13 @@ _PASSES: dict[Precision, _Passes] = {"auto": _BF16, "bf16": _BF16, "fp32": _Pass
 def training_bytes(
     shape: Shape, length: int, geometry: Geometry, precision: Precision = "auto", adapter_rank: int = 0
 ) -> int:
-    """Bytes on one GPU at the peak of an update on sequences of ``length`` tokens: the sum of
+    """Peak memory of one GPU during an update on sequences of ``length`` tokens, in bytes. It is the sum of
 
     - the states that are not offloaded (see ``states``);
-    - the larger of the turn from forward to backward (see ``_turn``) and the end of the backward pass (see ``_end``);
-    - two buckets of gradients on their way, 2 · 4 · 5e7, with DeepSpeed;
-    - two largest layers gathered, 4 bytes a parameter, in stage 3.
+    - the larger of the memory between forward and backward pass (see ``_turn``) and at the end of the backward pass
+      (see ``_end``);
+    - with DeepSpeed, two buckets of gradients that are being reduced, 2 · 4 · 5e7;
+    - in stage 3, two gathered layers (the largest, and a decoder layer), 4 bytes per parameter.
     """
     parts, offloaded = states(shape, geometry, adapter_rank), offloaded_parts(geometry)
     kept = sum(size for part, size in parts.items() if part not in offloaded)
@@ -49,27 +54,29 @@ def training_bytes(
 
 
 def beside_bytes(shape: Shape, draws: int, score_model: int) -> int:
-    """What each process of a job that draws tokens keeps beside the model in training, on its GPU if it has one.
+    """Memory of each process for models other than the one in training, in bytes.
 
-    The fp32 weights of the model at the start, and of the score model, which has ``score_model`` parameters.
+    An algorithm that samples ``draws`` tokens needs the fp32 weights of the reference model, and of the score model
+    with ``score_model`` parameters; other algorithms (``draws`` is 0) need none.
     """
     return 4 * (shape.parameters + score_model) if draws else 0
 
 
 def _trained(shape: Shape, adapter_rank: int) -> int:
-    """Parameters that are trained: T = P, or those of all low-rank adapters."""
+    """Number of trained parameters T: all of the model, or those of its low-rank adapters."""
     return shape.layers * shape.adapter(adapter_rank) if adapter_rank else shape.parameters
 
 
 def states(shape: Shape, geometry: Geometry, adapter_rank: int = 0) -> dict[str, float]:
-    """Bytes of one process that last from update to update, offloaded or not.
+    """Memory of the states that one process keeps between updates, offloaded or not, in bytes.
 
-    Plain: 4 P weights, 4 P gradients, 8 P for the two moments of Adam: 16 P. DeepSpeed keeps master weights of its own
-    even if weights are fp32, and divides among n: stage 0 nothing, and it needs no masters; stage 1 masters and
-    moments: 4 P + 4 P + 12 P/n; stage 2 gradients, too: 4 P + 16 P/n; stage 3 weights, too: 20 P/n.
+    Without DeepSpeed: 4 P weights, 4 P gradients, 8 P for the two moments of Adam; 16 P in all. DeepSpeed keeps master
+    weights of its own even if weights are fp32. Stage 0 divides nothing and needs no master weights. Stage 1 divides
+    master weights and moments: 4 P + 4 P + 12 P/n. Stage 2 also divides gradients: 4 P + 16 P/n. Stage 3 also divides
+    weights: 20 P/n.
 
     With low-rank adapters of T parameters the weights are 4 P + 4 T, and only T of them have gradients, moments and
-    masters: plain 4 P + 16 T, stage 1 4 P + 8 T + 12 T/n, stage 2 4 P + 4 T + 16 T/n.
+    master weights: without DeepSpeed 4 P + 16 T; stage 1 4 P + 8 T + 12 T/n; stage 2 4 P + 4 T + 16 T/n.
     """
     stage, processes = geometry.zero_stage or 0, geometry.processes
     trained = _trained(shape, adapter_rank)
@@ -82,7 +89,7 @@ def states(shape: Shape, geometry: Geometry, adapter_rank: int = 0) -> dict[str,
 
 
 def offloaded_parts(geometry: Geometry) -> set[str]:
-    """The states that lie in the memory of the node. Gradients follow the optimizer if they are divided (stage 2)."""
+    """The states that are in the memory of the node. Gradients are among them if they are divided (stages 2 and 3)."""
     if geometry.offload == "none":
         return set()
     if geometry.offload == "weights":
@@ -91,28 +98,28 @@ def offloaded_parts(geometry: Geometry) -> set[str]:
 
 
 def _largest(shape: Shape) -> int:
-    """Parameters of the largest layer; the output layer is one."""
+    """Parameters of the largest layer, where the output layer counts as a layer."""
     return max(shape.layer, shape.embedding)
 
 
 def _copies(shape: Shape, geometry: Geometry, precision: Precision) -> int:
-    """Autocast's bf16 copies of weights: 2 P, because the backward pass needs them.
+    """Memory of the bf16 copies of weights that autocast makes, in bytes: 2 P, because the backward pass needs them.
 
-    Checkpointing makes them anew, so there are only those of one layer; the cache of autocast must be off for that.
-    So it is in stage 3, whose linear layers keep the weight instead of the copy.
+    With gradient checkpointing and in stage 3 there are only the copies of one layer: checkpointing makes them again in
+    the backward pass (autocast's cache must be off), and the linear layers of stage 3 keep the weight instead.
     """
     one_layer = geometry.gradient_checkpointing or geometry.zero_stage == 3
     return _PASSES[precision].copy * (_largest(shape) if one_layer else shape.parameters)
 
 
 def _activations(shape: Shape, length: int, geometry: Geometry, precision: Precision) -> int:
-    """What layers keep for the backward pass: t · (34 h + 8 · intermediate size) bytes each.
+    """Memory of activations that are kept for the backward pass: t · (34 h + 8 · intermediate size) bytes per layer.
 
-    The sum of residuals stays fp32, so of the 34 h, 16 h are the inputs of two norms and what they scale, in fp32; 10 h
-    are five bf16 copies of normed inputs, one for each matrix; 8 h are queries, keys, values and what attention gives.
-    The feed-forward part keeps four bf16 tensors. (Korthikanti et al. 2022 have 34 h in all, for a GPT with 16-bit
-    residuals.) Scores of attention are not kept. With checkpointing only the fp32 input of each layer is kept, 4 t h,
-    and one layer at a time in full.
+    Of the 34 h, 16 h are the inputs of the two norms and their normalised values in fp32, because the residual stream
+    stays fp32; 10 h are five bf16 copies of normed inputs, one for each matrix; 8 h are queries, keys, values and the
+    output of attention. The feed-forward part keeps four bf16 tensors. Attention scores are not kept. (Korthikanti et
+    al. 2022 have 34 h in all, for a GPT with 16-bit residuals.) With gradient checkpointing, only the fp32 input of
+    each layer is kept, 4 t h, and all activations of one layer at a time.
     """
     passes, tokens = _PASSES[precision], geometry.micro_batch * length
     width = max(shape.hidden_size, shape.heads * shape.head_size)
@@ -123,11 +130,12 @@ def _activations(shape: Shape, length: int, geometry: Geometry, precision: Preci
 
 
 def _turn(shape: Shape, length: int, geometry: Geometry, precision: Precision, adapter_rank: int) -> int:
-    """Copies and activations, and the larger of the loss and the first gradient.
+    """Memory between the forward and the backward pass, in bytes: copies, activations, and the larger of two terms.
 
-    The loss: 14 bytes a logit: bf16, log-probabilities, and the gradients of both in fp32. The first gradient: 4 bytes
-    a logit are left (bf16, and its gradient), and the gradient of the largest layer is there in bf16 and fp32; that of
-    a tied output layer waits in fp32 for the embedding's. Neither has a gradient where only adapters are trained.
+    One is the loss, 14 bytes per logit: bf16 logits, log-probabilities, and the gradients of both in fp32. The other is
+    the first gradient: 4 bytes per logit are left (bf16 logits and their gradient), and there is the gradient of the
+    largest layer in bf16 and fp32; that of a tied output layer is also kept in fp32 until the embedding's is added. If
+    only adapters are trained, the output layer and the embedding have no gradient.
     """
     logits = geometry.micro_batch * length * shape.vocabulary
     gradient = 6 * _largest(shape) + (4 * shape.embedding if shape.tied else 0)
@@ -138,11 +146,12 @@ def _turn(shape: Shape, length: int, geometry: Geometry, precision: Precision, a
 
 
 def _end(shape: Shape, geometry: Geometry, adapter_rank: int) -> float:
-    """The gradients of the last layer, 6 bytes a parameter, or of a tied embedding: both and their sum, 12 bytes; and
-    those that DeepSpeed holds a second time.
+    """Memory of gradients at the end of the backward pass that the states do not contain, in bytes.
 
-    Stage 0 sums buckets of up to 5e8 over the processes: 4 bytes each. Stages 2 and 3 hold the partition of the last
-    micro-batch beside the sum, and make a flat one for the step: 4 P/n, unless gradients are offloaded.
+    The gradient of the last layer takes 6 bytes per parameter; that of a tied embedding 12, for its two parts and their
+    sum. DeepSpeed needs more: stage 0 reduces buckets of up to 5e8 gradients, 4 bytes each. Stages 2 and 3 hold the
+    partition of the last micro-batch in addition to the sum, and flatten it for the update: 4 P/n, unless gradients are
+    offloaded.
     """
     trained = _trained(shape, adapter_rank)
     last = max(6 * _largest(shape), 12 * shape.embedding if shape.tied else 0)

@@ -1,4 +1,4 @@
-"""The smallest geometry that a training job fits into, and the GPUs that a model needs to response."""
+"""The smallest geometry that a training job fits into, and the number of GPUs that generation needs."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -11,11 +11,11 @@ from elasticity.resources.memory import beside_bytes, training_bytes
 from elasticity.runtime.launch import Geometry
 
 USABLE = 0.9
-"""Share of a GPU's memory that is planned; the rest is for the context, libraries and fragmentation."""
+"""Share of a GPU's memory that is planned; the rest is left for the CUDA context, libraries and fragmentation."""
 
 
 MOST_NODES = 64
-"""Where the search ends."""
+"""Largest number of nodes that is tried."""
 
 
 @cache  # Snakemake asks for each resource of each job
@@ -24,13 +24,14 @@ def training_geometry(
 ) -> Geometry:
     """The geometry of a job that trains a model on sequences of up to ``length`` tokens.
 
-    ``score_model`` counts the parameters of the score model that rewards it, if one does. A micro-batch counts sequences.
+    ``score_model`` is the number of parameters of the score model that gives the rewards, if there is one.
+    ``micro_batch`` of the geometry counts sequences.
 
-    Without GPUs one plain process that takes a batch in one pass: results do not change by dividing it. With GPUs the
-    first that fits, in this order: the fewest GPUs (powers of two, then whole nodes), the lowest stage, without
-    gradient checkpointing, the largest micro-batch. What the study sets is taken as it is.
+    Without GPUs, the job is one process that takes a batch in one pass. With GPUs, it is the first geometry that fits,
+    in this order of preference: the fewest GPUs (powers of two, then whole nodes), the lowest ZeRO stage, no gradient
+    checkpointing, the largest micro-batch. Settings that the study fixes are not varied.
 
-    Raises ``UserError`` if nothing fits.
+    Raises ``UserError`` if no geometry fits, or if the study fixes one that the algorithm does not allow.
     """
     if hardware.gpus_per_node == 0:
         micro_batch = _micro_batches(settings, hardware, 1)[0]
@@ -50,19 +51,20 @@ def training_geometry(
 
 
 def check_kept_whole(where: str, model: str, geometry: Geometry) -> None:
-    """Raise ``UserError`` if a run whose optimizer another one goes on with would divide it among processes."""
+    """Raise ``UserError`` if a run divides its optimizer state among processes, but another stage continues with it."""
     if geometry.zero_stage is not None:
         raise UserError(
-            f"{where}: an inverse stage goes on with its optimizer (optimizer: carried), which one process without "
-            f"DeepSpeed must save whole, but for model {model} it takes {geometry.processes} GPUs with ZeRO stage "
-            f"{geometry.zero_stage}: take GPUs with more memory, a shorter max_length, or a fresh optimizer"
+            f"{where}: an inverse stage continues with its optimizer state (optimizer: carried), which must be saved "
+            f"by one process without DeepSpeed, but model {model} needs {geometry.processes} GPUs with ZeRO stage "
+            f"{geometry.zero_stage}. Use GPUs with more memory, a shorter max_length, or optimizer: fresh"
         )
 
 
 def generation_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
-    """GPUs of one process that needs so many bytes to response; more than a node has if they do not fit there.
+    """Number of GPUs for one process that needs ``needed`` bytes for generation; 1 if there are no GPUs.
 
-    Layers stay whole: on several GPUs each has room for its share and one more. A process without GPUs counts as one.
+    Layers are not divided, so with several GPUs each must have room for its share and one more layer. If a node does
+    not suffice, the result is one more than the GPUs of a node.
     """
     usable = USABLE * hardware.gpu_memory_gb * 1e9
     if hardware.device == "cpu" or needed <= usable:
@@ -73,11 +75,11 @@ def generation_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
 
 
 def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry]:
-    """All geometries that the study allows, the most welcome first."""
+    """All geometries that the study and the algorithm allow, in order of preference."""
     if (why := _whole(settings)) and (hardware.zero_stage == 3 or hardware.offload == "weights"):
         raise UserError(
-            f"hardware.zero_stage {hardware.zero_stage} with offload: {hardware.offload} divides each matrix, but "
-            f"{why}: take zero_stage 0, 1 or 2, and offload: none or optimizer"
+            f"hardware.zero_stage {hardware.zero_stage} with offload: {hardware.offload} divides each matrix among the "
+            f"processes, but {why}: use zero_stage 0, 1 or 2, and offload: none or optimizer"
         )
     _check_alone(settings, hardware)
     checkpointing = (False, True) if hardware.gradient_checkpointing == "auto" else (hardware.gradient_checkpointing,)
@@ -90,24 +92,25 @@ def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry
 
 
 def _whole(settings: Optimization) -> str:
-    """Why each process needs whole matrices, which stage 3 of ZeRO leaves to none; empty if it does not."""
+    """The reason why each process needs undivided matrices, which excludes ZeRO stage 3; empty if there is none."""
     if settings.adapter_rank:
-        return "lora merges its adapters with whole ones"
-    return "ppo draws responses from whole ones" if settings.draws else ""
+        return "lora merges its adapters with undivided matrices"
+    return "ppo samples responses with undivided matrices" if settings.draws else ""
 
 
 def _check_alone(settings: Optimization, hardware: Hardware) -> None:
+    """Raise ``UserError`` if a training job that needs a single process is given several, or DeepSpeed."""
     wanted = {"gpus": ("auto", 1), "zero_stage": ("auto",), "offload": ("none",)}
     for key, allowed in wanted.items():
         if settings.alone and (value := getattr(hardware, key)) not in allowed:
             raise UserError(
-                f"hardware.{key} is {value}, but {settings.alone}: such a job needs one process without DeepSpeed, "
-                f"hence {key} {' or '.join(map(str, allowed))}"
+                f"hardware.{key} is {value}, but {settings.alone}: such a job needs one process without DeepSpeed. "
+                f"Set {key} to {' or '.join(map(str, allowed))}"
             )
 
 
 def _sizes(hardware: Hardware) -> Iterator[tuple[int, int]]:
-    """Numbers of nodes and of GPUs on each."""
+    """Pairs of a number of nodes and a number of GPUs on each, in order of preference."""
     per_node = hardware.gpus_per_node
     if hardware.gpus != "auto":
         yield -(-hardware.gpus // per_node), min(hardware.gpus, per_node)
@@ -117,7 +120,7 @@ def _sizes(hardware: Hardware) -> Iterator[tuple[int, int]]:
 
 
 def _stages(hardware: Hardware, processes: int, whole: bool) -> tuple[int | None, ...]:
-    """The stages of ZeRO that are worth trying: on one GPU there is nothing to divide, only to offload."""
+    """The ZeRO stages to try (None: without DeepSpeed). On one GPU there is nothing to divide, only to offload."""
     if hardware.zero_stage != "auto":
         return (hardware.zero_stage,)
     if hardware.offload == "none" and processes == 1:
@@ -127,9 +130,10 @@ def _stages(hardware: Hardware, processes: int, whole: bool) -> tuple[int | None
 
 
 def _micro_batches(settings: Optimization, hardware: Hardware, processes: int) -> list[int]:
-    """The largest first; of those that make equally many passes only the smallest, which divides the work evenly.
+    """Sizes of a micro-batch to try, in sequences, the largest first.
 
-    The rows of an example stay together.
+    Of the sizes with the same number of passes only the smallest is tried, which divides the work evenly. The rows of
+    an example are not divided.
     """
     rows = settings.rows
     if hardware.micro_batch != "auto":
@@ -147,7 +151,7 @@ def _too_large(model: str, shape: Shape, usable: float, needed: int, geometry: G
     how = "without ZeRO" if geometry.zero_stage is None else f"with ZeRO stage {geometry.zero_stage}"
     return (
         f"model {model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: training needs at least "
-        f"{needed / 1e9:.1f} GB on each of {geometry.processes} GPUs {how}, and {usable / 1e9:.1f} GB are usable "
-        f"({USABLE:.0%} of hardware.gpu_memory_gb). Take GPUs with more memory, {more}, "
-        "gradient_checkpointing, micro_batch 1, or a shorter max_length; what is left at auto is tried."
+        f"{needed / 1e9:.1f} GB on each of {geometry.processes} GPUs {how}; a GPU has {usable / 1e9:.1f} GB "
+        f"({USABLE:.0%} of hardware.gpu_memory_gb). Use GPUs with more memory, {more}, gradient_checkpointing, "
+        "micro_batch 1, or a shorter max_length. Settings that are auto were varied already."
     )

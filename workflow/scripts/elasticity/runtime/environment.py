@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from elasticity.core.digests import SCRIPTS
+
 WISH = "ELASTICITY_HUB_OFFLINE"
 """Whether the user wants even fetching jobs offline: kept here, because Snakemake reads its file several times."""
 
@@ -13,11 +15,14 @@ CLAIMS = "ELASTICITY_CLAIMS"
 
 
 def set_environment(claims: str) -> None:
-    """One thread a job, the hub offline, the digest of the study's claims, and this Python first on the path.
+    """Set one thread a job, the hub offline, the digest of the study's claims, and this Python first on the path.
+
+    ``SCRIPTS`` is the folder of the scripts, wherever Snakemake was started.
 
     Jobs are shell commands; without the last a user who calls ``.venv/bin/snakemake`` would need to activate the
     environment first. An environment that a rule asks for comes before it, because it is activated later.
     """
+    os.environ["SCRIPTS"] = str(SCRIPTS)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"

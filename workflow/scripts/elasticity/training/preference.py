@@ -1,58 +1,53 @@
-"""Objectives that prefer responses of the inverse stage to responses of the first.
+"""Objectives on pairs of responses: of the side to train on (chosen) and of the other side (rejected).
 
-One example of a run is a pair, so N counts responses of the inverse stage, as in supervised fine-tuning. The rows of a
-batch are chosen, rejected, chosen, rejected, ... The reference model is the start of the inverse stage: the backend
-measures it before the first update, in the very passes that training makes, so that nothing has changed at update 0.
+An example of a run is a pair, so N counts the chosen responses, as in supervised fine-tuning. The rows of a batch are
+chosen, rejected, chosen, rejected, ... The reference model is the model at the start of the stage. The backend measures
+it before the first update, in the same passes as in training, so that all log-ratios are exactly 0 at update 0.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch.nn import functional
 from typing_extensions import override
 
-from elasticity.config.training import Dpo, Kto, SimPo
-from elasticity.data.examples import Batch
+from elasticity.data.examples import Batch, batched, epochs, training_examples
+from elasticity.data.pairs import Pair
 from elasticity.training.backends import Backend
+from elasticity.training.datasets import Row, TrainingInputs, first_of
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured, targets
+from elasticity.training.preference_algorithm import PreferenceAlgorithm
 
 
-class Preference(Objective):
+@dataclass(frozen=True)
+class Responses:
+    """The responses of one side in a batch of pairs; all tensors have the shape (pairs,)."""
+
+    log_probabilities: torch.Tensor
+    """Log π(y|x): the sum over the tokens of a response, in nats."""
+
+    tokens: torch.Tensor
+    """The number of target tokens of each response, at least 1."""
+
+    reference: torch.Tensor
+    """Log π_ref(y|x); 0 if the algorithm has no reference model."""
+
+    @property
+    def log_ratios(self) -> torch.Tensor:
+        """Log π(y|x) / π_ref(y|x)."""
+        return self.log_probabilities - self.reference
+
+
+class PairObjective(Objective):
     """The mean over pairs of a loss that depends on the log-probabilities of both responses."""
 
     group = 2
-
-    @override
-    def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
-        losses = self.losses(part, log_probabilities(backend.logits(part), part))
-        real = targets(part).view(-1, 2).sum(1) > 0  # a process that ran out of pairs has one without targets
-        return torch.where(real, losses, 0).sum() * (2 / len(batch.tokens))
-
-    @abstractmethod
-    def losses(self, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        """Of each pair, from the log-probability of each row; shapes (pairs,) and (rows,)."""
-
-
-class SimPoObjective(Preference):
-    """−log σ(β/|y_w| log π(y_w|x) − β/|y_l| log π(y_l|x) − γ)."""
-
-    def __init__(self, settings: SimPo) -> None:
-        self.settings = settings
-
-    @override
-    def losses(self, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        chosen, rejected = (logs / targets(part).clamp(min=1)).view(-1, 2).unbind(1)
-        return -functional.logsigmoid(self.settings.beta * (chosen - rejected) - self.settings.margin)
-
-
-class _Referenced(Preference):
-    """Knows the reference model's log-probability of every row, by the identity of the row."""
-
     compares = True
 
     def __init__(self) -> None:
         self.reference: dict[str, float] = {}
+        """Log-probability of a row under the reference model, by the identity of the row."""
 
     @override
     def measure_start(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> None:
@@ -61,55 +56,58 @@ class _Referenced(Preference):
             if part.targets:
                 self.reference.update(zip(part.identities, logs, strict=True))
 
-    def log_ratios(self, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        """Log π(y|x) / π_ref(y|x) of each row; shape (rows,)."""
-        reference = [self.reference.get(name, 0.0) for name in part.identities]  # 0 for rows without targets
-        return logs - torch.tensor(reference, device=logs.device)
+    @override
+    def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
+        losses = self.losses(*self.sides(part, log_probabilities(backend.logits(part), part)))
+        real = targets(part).view(-1, 2).sum(1) > 0  # a process that ran out of pairs has one without targets
+        return torch.where(real, losses, 0).sum() * (2 / len(batch.tokens))
+
+    def reference_logs(self, part: Batch) -> torch.Tensor:
+        """Log π_ref(y|x) of each row, shape (rows,); 0 for rows that were not measured."""
+        return torch.tensor([self.reference.get(name, 0.0) for name in part.identities], device=part.tokens.device)
+
+    def sides(self, part: Batch, logs: torch.Tensor) -> tuple[Responses, Responses]:
+        """Return the chosen and the rejected responses of a part whose rows have these log-probabilities."""
+        values = (logs, targets(part).clamp(min=1), self.reference_logs(part))
+        chosen, rejected = zip(*(value.view(-1, 2).unbind(1) for value in values), strict=True)
+        return Responses(*chosen), Responses(*rejected)
+
+    @abstractmethod
+    def losses(self, chosen: Responses, rejected: Responses) -> torch.Tensor:
+        """Return the loss of each pair, shape (pairs,)."""
 
 
-class DpoObjective(_Referenced):
-    """−log σ(β log π(y_w|x)/π_ref(y_w|x) − β log π(y_l|x)/π_ref(y_l|x))."""
+class PreferenceObjective(PairObjective):
+    """The mean of ``PreferenceAlgorithm.losses`` over the pairs of a batch."""
 
-    def __init__(self, settings: Dpo) -> None:
+    def __init__(self, algorithm: PreferenceAlgorithm) -> None:
         super().__init__()
-        self.settings = settings
+        self.algorithm = algorithm
+        self.compares = algorithm.has_reference
 
     @override
-    def losses(self, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        chosen, rejected = self.log_ratios(part, logs).view(-1, 2).unbind(1)
-        return -functional.logsigmoid(self.settings.beta * (chosen - rejected))
+    def losses(self, chosen: Responses, rejected: Responses) -> torch.Tensor:
+        return self.algorithm.losses(chosen, rejected)
 
 
-class KtoObjective(_Referenced):
-    """λ_D (1 − σ(β(r − z0))) for desirable and λ_U (1 − σ(β(z0 − r))) for undesirable responses, r the log-ratio.
+def rows_of_pairs(
+    inputs: TrainingInputs, paired: Callable[[Sequence[Row], Sequence[Row], int], list[Pair]], what: str
+) -> list[Row]:
+    """Return the rows chosen, rejected, chosen, rejected, ... of all epochs.
 
-    The two responses of a pair need no common prompt. z0 estimates KL(π‖π_ref) on the whole batch: the mean log-ratio of
-    prompts with responses of others, at least zero, without a gradient. ``mismatched`` holds such a batch an update.
+    ``paired`` makes pairs of the rows of both sides (schema ``EXAMPLES``) in the order of a seed; ``what`` names them
+    in the message. Raises ``UserError`` if there are fewer pairs than wanted.
     """
+    job = inputs.job
+    chosen, rejected = inputs.examples
+    pairs = first_of(paired(chosen, rejected, job.seed), job, what)
+    repeated = epochs(pairs, [row["id"] for row, _ in pairs], job.settings.epochs, job.seed)
+    return [row for pair in repeated for row in pair]
 
-    def __init__(self, settings: Kto, mismatched: Sequence[Batch]) -> None:
-        super().__init__()
-        self.settings = settings
-        self.mismatched = mismatched
-        self.divergence = 0.0
 
-    @override
-    def measure_start(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> None:
-        super().measure_start(backend, update, batch, micro_batch)
-        super().measure_start(backend, update, self.mismatched[update], micro_batch)
-
-    @override
-    def parts(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> list[Batch]:
-        mismatched, total = self.mismatched[update], 0.0
-        for part in divided(backend, mismatched, micro_batch, 2):
-            logs = measured(backend, part)
-            total += self.log_ratios(part, logs).sum().item() if part.targets else 0.0
-        self.divergence = max(0.0, backend.total(total) / len(mismatched.tokens))
-        return super().parts(backend, update, batch, micro_batch)
-
-    @override
-    def losses(self, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        gains, losses = (self.settings.beta * (self.log_ratios(part, logs) - self.divergence)).view(-1, 2).unbind(1)
-        desirable = self.settings.desirable * torch.sigmoid(-gains)
-        undesirable = self.settings.undesirable * torch.sigmoid(losses)
-        return (desirable + undesirable) / 2
+def batches_of_pairs(inputs: TrainingInputs, rows: Sequence[Row]) -> list[Batch]:
+    """Return batches of ``batch_size`` pairs each, given the rows of the pairs one after another."""
+    job, settings = inputs.job, inputs.job.settings
+    examples = training_examples(rows, inputs.tokenizer, job.template, settings.max_length)
+    named = [replace(example, identity=row["id"]) for example, row in zip(examples, rows, strict=True)]
+    return batched(named, 2 * settings.batch_size, inputs.tokenizer.pad_token_id)

@@ -1,0 +1,53 @@
+"""The alignment stage (paper B): a base model is fine-tuned on P examples of one side.
+
+A folder of weights is `ancient` because Snakemake compares folders by time only; the small file `complete` beside it, which
+is compared by content, represents it.
+"""
+
+
+# Fine-tune a base model on one side. The checkpoints are kept: new inverse stages start from them.
+use rule training as alignment with:
+    input:
+        start=ancient(pipeline.models.base_checkpoints),
+        complete=pipeline.models.base_metrics,
+        examples="<results>/{task}/splits/{side}.parquet",
+    output:
+        checkpoints=directory("<results>/<alignment>/checkpoints"),
+        losses="<results>/<alignment>/losses.parquet",
+        metrics="<results>/<alignment>/metrics.json",
+    log:
+        "<logs>/<alignment>.log",
+    benchmark:
+        "<benchmarks>/<alignment>.tsv"
+    priority: 50
+    threads: pipeline.requests.alignment.threads
+    resources:
+        **pipeline.requests.alignment.resources,
+    params:
+        **spec(
+            "finetune.py",
+            pipeline.rebound.alignment_job,
+            pipeline.rebound.alignment_algorithm,
+        ),
+
+
+# Generate responses to the prompts with a base model.
+use rule model_job as generate_base with:
+    input:
+        checkpoints=ancient(pipeline.models.base_checkpoints),
+        weak=ancient(pipeline.models.weak_checkpoints),
+        complete=pipeline.models.base_and_weak_metrics,
+        prompts="<results>/{task}/prompts/prompts.parquet",
+    output:
+        responses="<results>/{task}/rebound/{base}/responses.parquet",
+    log:
+        "<logs>/{task}/rebound/{base}/generate.log",
+    benchmark:
+        "<benchmarks>/{task}/rebound/{base}/generate.tsv"
+    conda:
+        f"../../envs/{pipeline.rebound.generation_environment}.yaml"
+    threads: pipeline.requests.generation.threads
+    resources:
+        **pipeline.requests.generation.resources,
+    params:
+        **spec("generate.py", pipeline.rebound.generate_base_job),

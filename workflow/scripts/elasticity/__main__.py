@@ -1,0 +1,163 @@
+"""The command line: ``python -m elasticity COMMAND``, or ``.venv/bin/elasticity COMMAND`` after ``make setup``.
+
+The commands look at studies and their results; Snakemake runs them. A wrong study ends a command with exit status 1
+and a message on standard error.
+"""
+
+import argparse
+import json
+import os
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from elasticity.config.loading import read_study, read_study_file
+from elasticity.config.study import Study
+from elasticity.core.errors import UserError, errors_for_people
+
+PROJECT = Path(__file__).resolve().parents[3]
+"""The folder of the Snakefile."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command that the words name; by default those of the command line."""
+    arguments = _parser().parse_args(words)
+    with errors_for_people():
+        run: Callable[[argparse.Namespace], str] = arguments.run
+        print(run(arguments))
+
+
+def plan(arguments: argparse.Namespace) -> str:
+    """Report what a study resolves to and what it will cost, before anything runs."""
+    from elasticity.pipeline import cost
+
+    return cost.report(_given(arguments.json) if arguments.json else _study(arguments)[0])
+
+
+def status(arguments: argparse.Namespace) -> str:
+    """Report what is done, what is running and how far it is, and what failed."""
+    from elasticity.pipeline import status
+
+    return status.status(*_study(arguments))
+
+
+def show_example(arguments: argparse.Namespace) -> str:
+    """Show one training example of a task in the tokens of a model, with its loss mask."""
+    from elasticity.pipeline import preview
+
+    return preview.shown_example(*_study(arguments), arguments.task, arguments.model)
+
+
+def compare(arguments: argparse.Namespace) -> str:
+    """Write a table and a figure that compare elasticity cards of any studies."""
+    from elasticity.analysis.tables import write_csv
+    from elasticity.plots.style import save
+    from elasticity.report.card_page import compared, compared_figure, read_card
+
+    table = compared([read_card(card) for card in arguments.cards])
+    folder: Path = arguments.to
+    folder.mkdir(parents=True, exist_ok=True)
+    write_csv(table, folder / "cards.csv")
+    save(compared_figure(table), [folder / f"cards.{suffix}" for suffix in ("svg", "pdf", "png")])
+    return f"Read {folder}/cards.csv and {folder}/cards.svg."
+
+
+def track(arguments: argparse.Namespace) -> str:
+    """Write the losses and metrics of the finished runs of a study for TensorBoard."""
+    try:
+        from elasticity.training import tensorboard
+    except ModuleNotFoundError as error:
+        raise UserError(f"package {error.name} is not installed; run: make track") from None
+    study, _ = _study(arguments)
+    results = Path("results", study.name)
+    runs = tensorboard.track(results, results / "tracking")
+    return f"{runs} runs; look at them with: tensorboard --logdir {results}/tracking"
+
+
+def name(arguments: argparse.Namespace) -> str:
+    """Print the name of a study; its results are in results/NAME."""
+    return _study(arguments)[0].name
+
+
+def _given(text: str) -> Study:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"--json: not valid JSON: {error}; give a study file instead") from None
+    return read_study(values, "the study in --json")
+
+
+def _study(arguments: argparse.Namespace) -> tuple[Study, Path]:
+    """The study and the path of its file, after a change to the folder that holds the results.
+
+    A relative path of a study file is taken from the folder where the command was given, or else from the folder of
+    the results. All paths in a study are relative to the latter, as they are for Snakemake.
+    """
+    here = arguments.study.absolute()
+    if not arguments.directory.is_dir():
+        raise UserError(f"--directory {arguments.directory} is not a folder; give the one that holds results/")
+    os.chdir(arguments.directory)
+    file: Path = here if here.exists() else arguments.study
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
+    return read_study_file(file), file
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="elasticity", description=__doc__.partition("\n\n")[2])
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = _add(commands, plan, "elasticity plan studies/laptop.yaml")
+    study = command.add_mutually_exclusive_group(required=True)
+    study.add_argument("study", nargs="?", type=Path, metavar="STUDYFILE")
+    study.add_argument("--json", help="a resolved study instead of a file; this is how the rule plan calls it")
+    _add_directory(command)
+
+    _add_study(_add(commands, status, "elasticity status studies/laptop.yaml"))
+
+    command = _add(commands, show_example, "elasticity show-example config.yaml reviews small")
+    _add_study(command)
+    command.add_argument("task", metavar="TASK", help="a task of the study")
+    command.add_argument("model", metavar="MODEL", help="a base model of the study")
+
+    example = "elasticity compare results/a/cards/small.json results/b/cards/small.json --to results/compared"
+    command = _add(commands, compare, example)
+    command.add_argument("cards", nargs="+", type=Path, metavar="CARD", help="results/STUDY/cards/MODEL.json")
+    command.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
+
+    _add_study(_add(commands, track, "elasticity track studies/laptop.yaml"))
+    _add_study(_add(commands, name, "elasticity name studies/laptop.yaml"))
+    return parser
+
+
+def _add(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    run: Callable[[argparse.Namespace], str],
+    example: str,
+) -> argparse.ArgumentParser:
+    words = (run.__doc__ or "").strip()
+    command = commands.add_parser(
+        run.__name__.replace("_", "-"), help=words, description=words, epilog=f"example: {example}"
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_study(command: argparse.ArgumentParser) -> None:
+    command.add_argument("study", type=Path, metavar="STUDYFILE", help="config.yaml or a file in studies/")
+    _add_directory(command)
+
+
+def _add_directory(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--directory",
+        type=Path,
+        default=PROJECT,
+        metavar="FOLDER",
+        help="the folder that holds results/, as in snakemake --directory (default: the project's folder)",
+    )
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end without a traceback when the reader of a pipe ends
+    main()

@@ -1,0 +1,75 @@
+"""The data of a study in the graph: from a source to disjoint splits of examples, and prompts."""
+
+from pathlib import Path
+
+from elasticity.config import splits
+from elasticity.config.data import Beginnings, format_modules, local_files
+from elasticity.config.models import Pretrained
+from elasticity.core.errors import UserError
+from elasticity.data.jobs import FetchJob, PromptJob, SplitJob
+from elasticity.pipeline.common import Part, Wildcards, to_json
+from elasticity.pipeline.models import ModelJobs
+
+
+class DataJobs(Part):
+    """The jobs that read, clean and split the examples of each task."""
+
+    def __init__(self, models: ModelJobs) -> None:
+        super().__init__(models.study)
+        self.models = models
+
+    def fetch_job(self, wildcards: Wildcards) -> str:
+        """Read a source and clean its examples."""
+        return to_json(FetchJob(source=self.study.tasks[wildcards.task].source))
+
+    def format_modules(self, wildcards: Wildcards) -> tuple[str, ...]:
+        """The modules of the data formats that a task's source is read by."""
+        return format_modules(self.study.tasks[wildcards.task].source)
+
+    def source_files(self, wildcards: Wildcards) -> list[str]:
+        """The user's own data files that a task is made of."""
+        return sorted(set(local_files(self.study.tasks[wildcards.task].source).values()))
+
+    def split_job(self, wildcards: Wildcards) -> str:
+        """Take the examples of a split, after those of the splits before it."""
+        task = self.study.tasks[wildcards.task]
+        takes = splits.layout(task.splits, task.prompts)
+        return to_json(SplitJob(takes=splits.needed(takes, wildcards.split)))
+
+    def prompt_job(self, wildcards: Wildcards) -> str:
+        """Make the prompts of a split."""
+        prompts = self.study.tasks[wildcards.task].prompts
+        assert prompts, "checked when the study is read"
+        return to_json(PromptJob(prompts=prompts))
+
+    def prompt_tokenizer(self, wildcards: Wildcards) -> list[str]:
+        """The folder of the tokenizer that counts the tokens of prompts; none where prompts are whole questions."""
+        name = self._prompt_model(wildcards)
+        if name is None:
+            return []
+        model = self.study.models[name]
+        return [self.models.tokenizer_of(model) if isinstance(model, Pretrained) else self.models.folder(name)]
+
+    def prompt_tokenizer_file(self, wildcards: Wildcards) -> list[str]:
+        """The file that says that this tokenizer is complete."""
+        name = self._prompt_model(wildcards)
+        if name is None:
+            return []
+        model = self.study.models[name]
+        if isinstance(model, Pretrained):
+            return [f"{self.models.tokenizer_of(model)}/tokenizer.json"]
+        return [self.models.metrics_of(name)]
+
+    def _prompt_model(self, wildcards: Wildcards) -> str | None:
+        prompts = self.study.tasks[wildcards.task].prompts
+        return prompts.tokenizer if isinstance(prompts, Beginnings) else None
+
+    def check(self) -> None:
+        """Raise ``UserError`` if a data file that the study names does not exist.
+
+        Snakemake would not: if the input of a rule is missing but its output exists, it takes the old output.
+        """
+        for name, task in self.study.tasks.items():
+            for place, path in local_files(task.source).items():
+                if not Path(path).is_file():
+                    raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")

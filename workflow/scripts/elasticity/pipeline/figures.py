@@ -1,0 +1,118 @@
+"""Figures in the graph: each is drawn wherever the study makes the tables that it is drawn from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from elasticity.config.measures import measure_modules
+from elasticity.pipeline.common import Part, Wildcards, either, to_json
+from elasticity.pipeline.tables import TableJobs
+from elasticity.plots.figure import FIGURES, FigureEntry, FigureJob
+
+WITH_MEASURES = ("measures", "verdicts")
+"""The figures that read titles and units of the measures."""
+
+
+@dataclass(frozen=True)
+class FigureRule:
+    """What the rule of a figure is made of. ``made_for`` are pairs of experiment and base model, where it has them."""
+
+    name: str
+    entry: FigureEntry
+    results: str
+    made_for: tuple[tuple[str | None, str | None], ...]
+    jobs: "FigureJobs"
+
+    @property
+    def rule(self) -> str:
+        """Its name as part of an identifier."""
+        return self.name.replace("-", "_")
+
+    @property
+    def tables(self) -> list[str]:
+        """The files that it is drawn from, with wildcards."""
+        return self.entry.table_paths(self.results)
+
+    @property
+    def files(self) -> list[str]:
+        """The SVG, the PDF and the PNG, with wildcards."""
+        return self.entry.figure_paths(self.results)
+
+    @property
+    def stem(self) -> str:
+        """The path of its files below ``figures``, without the ending."""
+        return self.files[0].removeprefix(f"{self.results}/figures/").removesuffix(".svg")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules beside the script that the picture depends on."""
+        return (FIGURES.module(self.name), *(measure_modules() if self.name in WITH_MEASURES else ()))
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The arguments of Snakemake's ``report`` flag."""
+        return {"category": self.entry.chapter, "labels": {"of": self.entry.subject, "what": self.entry.label}}
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """The experiments and base models that there is such a figure for."""
+        experiments = dict.fromkeys(it for it, _ in self.made_for if it)
+        return {} if self.entry.of == "study" else {"experiment": either(experiments)}
+
+    def paths(self) -> list[str]:
+        """Its SVG for each experiment, or each experiment and base model."""
+        return [self.entry.figure_paths(self.results, *where)[0] for where in self.made_for]
+
+    def job(self, wildcards: Wildcards) -> str:
+        """Draw the figure."""
+        return self.jobs.job(getattr(wildcards, "experiment", None), getattr(wildcards, "base", None))
+
+
+class FigureJobs(Part):
+    """All figures of a study."""
+
+    def __init__(self, tables: TableJobs) -> None:
+        super().__init__(tables.study)
+        self.tables = tables
+        made = {path for rule in tables for option in rule.outputs(lambda path, **_: path) for path in
+                rule.paths(option.replace("_", "-"))}
+        self._rules = [
+            FigureRule(name, FIGURES[name], self.results, tuple(self._places(FIGURES[name], made)), self)
+            for name in FIGURES.names()
+        ]
+
+    def __iter__(self) -> Iterator[FigureRule]:
+        return iter(self._rules)
+
+    def targets(self) -> list[str]:
+        """The SVG files of all figures."""
+        return [path for rule in self for path in rule.paths()]
+
+    def _places(self, entry: FigureEntry, made: set[str]) -> Iterator[tuple[str | None, str | None]]:
+        """The experiments, or experiments and base models, whose tables the study makes."""
+        if entry.of == "study":
+            if made.issuperset(entry.table_paths(self.results, None)):
+                yield None, None
+            return
+        kinds = {
+            "rebound": list(self.study.rebound),
+            "resistance": list(self.study.resistance),
+            "experiment": list(dict.fromkeys([*self.study.rebound, *self.study.resistance])),
+        }
+        for experiment in kinds[entry.of]:
+            if made.issuperset(entry.table_paths(self.results, experiment)):
+                bases = self.study.resistance[experiment].bases if entry.of == "resistance" else (None,)
+                yield from ((experiment, base) for base in bases)
+
+    def job(self, experiment: str | None, base: str | None) -> str:
+        """The facts of the study that a figure of an experiment needs beside its tables."""
+        if experiment is None:
+            return to_json(FigureJob())
+        facts = partial(FigureJob, experiment=experiment, bases=self.tables.bases(experiment), base=base)
+        rebound = self.study.rebound.get(experiment)
+        if rebound is None:
+            return to_json(facts())
+        score_model = self.study.tasks[rebound.task].score_model
+        sides = rebound.alignment_side, self.study.inverse_data(rebound).name
+        return to_json(facts(sides=sides, score=score_model.score_name if score_model else ""))

@@ -1,0 +1,206 @@
+"""Base models in the graph: pre-trained here, imported from elsewhere, or tuned from another base model."""
+
+from pathlib import Path
+
+from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
+from elasticity.config.sampling import Sampling
+from elasticity.evaluation.jobs import BitsPerByteJob
+from elasticity.core.errors import UserError
+from elasticity.models.jobs import FetchModelJob, ImportJob, TokenizerJob
+from elasticity.models.shapes import shape_of
+from elasticity.models.sources import source_of
+from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
+from elasticity.training.jobs import FineTuneJob, PretrainJob
+
+
+class ModelJobs(Part):
+    """The jobs that make base models and their tokenizers, and measure them.
+
+    A base model is a checkpoint in ``models/NAME/checkpoints``; the file ``models/NAME/metrics.json`` says that the
+    checkpoints are complete, and is compared by content where a folder can only be compared by time.
+    """
+
+    @property
+    def pretrained(self) -> dict[str, Pretrained]:
+        """The models that are pre-trained in the workflow."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, Pretrained)}
+
+    @property
+    def imported(self) -> dict[str, ImportedModel]:
+        """The models that come from a folder, the hub, or a GGUF file."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, ImportedModel)}
+
+    @property
+    def from_hub(self) -> dict[str, HubModel]:
+        """The models that are downloaded first."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, HubModel)}
+
+    @property
+    def tuned(self) -> dict[str, TunedModel]:
+        """The models that are other base models after fine-tuning."""
+        return {name: model for name, model in self.study.models.items() if isinstance(model, TunedModel)}
+
+    # Paths of base models
+
+    def checkpoints_of(self, base: str) -> str:
+        """The folder of the checkpoints that a base model is one of."""
+        return f"{self.results}/models/{self.study.bases[base][0]}/checkpoints"
+
+    def folder(self, base: str) -> str:
+        """The folder of a base model itself."""
+        return f"{self.checkpoints_of(base)}/{self.study.bases[base][1]}"
+
+    def metrics_of(self, base: str) -> str:
+        """The file that says that the checkpoints of a base model are complete."""
+        return f"{self.results}/models/{self.study.bases[base][0]}/metrics.json"
+
+    def base_checkpoints(self, wildcards: Wildcards) -> str:
+        """The checkpoints that the base model named by the wildcards is one of."""
+        return self.checkpoints_of(wildcards.base)
+
+    def base_metrics(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are complete."""
+        return self.metrics_of(wildcards.base)
+
+    def weak_checkpoints(self, _: Wildcards) -> list[str]:
+        """The checkpoints of the weak model that contrastive decoding subtracts; none without contrastive decoding."""
+        contrast = self.study.sampling.contrast
+        return [self.checkpoints_of(contrast.weak)] if contrast else []
+
+    def weak_metrics(self, _: Wildcards) -> list[str]:
+        """The file that says that these checkpoints are complete."""
+        contrast = self.study.sampling.contrast
+        return [self.metrics_of(contrast.weak)] if contrast else []
+
+    def base_and_weak_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The files that say that the checkpoints of the base model and of the weak one are complete."""
+        return [self.base_metrics(wildcards), *self.weak_metrics(wildcards)]
+
+    def weak_checkpoint(self, sampling: Sampling) -> int | None:
+        """The checkpoint of the weak model; None without contrastive decoding."""
+        return self.study.bases[sampling.contrast.weak][1] if sampling.contrast else None
+
+    # Pre-training
+
+    def tokenizer_of(self, model: Pretrained) -> str:
+        """The folder of the tokenizer of a model that is pre-trained here."""
+        return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
+
+    def tokenizer(self, wildcards: Wildcards) -> str:
+        """The folder of the tokenizer of the model named by the wildcards."""
+        return self.tokenizer_of(self.pretrained[wildcards.model])
+
+    def tokenizer_file(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is complete."""
+        return f"{self.tokenizer(wildcards)}/tokenizer.json"
+
+    def tokenizer_job(self, wildcards: Wildcards) -> str:
+        """Train a tokenizer of the vocabulary size in the wildcards."""
+        return to_json(TokenizerJob(vocabulary=int(wildcards.vocabulary)))
+
+    def pretraining_split(self, wildcards: Wildcards) -> str:
+        """The texts that a model is pre-trained on."""
+        return f"{self.results}/{self.pretrained[wildcards.model].task}/splits/pretraining.parquet"
+
+    def pretrain_job(self, wildcards: Wildcards) -> str:
+        """Pre-train a model."""
+        model = self.pretrained[wildcards.model]
+        return to_json(PretrainJob(model=model, checkpoints=(*model.checkpoints, model.updates)))
+
+    # Import
+
+    def download_job(self, wildcards: Wildcards) -> str:
+        """Download a model from the hub."""
+        return to_json(FetchModelJob(model=self.from_hub[wildcards.model]))
+
+    def downloaded(self, model: str) -> str:
+        """The folder that a model of the hub is downloaded into."""
+        return f"{self.results}/models/{model}/source"
+
+    def import_job(self, wildcards: Wildcards) -> str:
+        """Import a model."""
+        return to_json(ImportJob(model=self.imported[wildcards.model]))
+
+    def import_files(self, wildcards: Wildcards) -> list[str]:
+        """The files that a model is imported from; those of an installed package never change and are not listed."""
+        model = self.imported[wildcards.model]
+        if isinstance(model, HubModel):
+            return [self.downloaded(wildcards.model)]
+        if isinstance(model, GgufModel):
+            return [] if model.package else [model.path]
+        return sorted(
+            str(file) for kind in ("json", "jinja", "safetensors") for file in Path(model.path).glob(f"*.{kind}")
+        )
+
+    def import_memory_mb(self, wildcards: Wildcards) -> int:
+        """Memory in MB: six bytes a parameter (fp32 weights, and the bf16 ones they are read from), and the program."""
+        return 2000 + round(6e-6 * shape_of(self.imported[wildcards.model]).parameters)
+
+    def import_runtime_min(self, wildcards: Wildcards) -> int:
+        """Time limit: half an hour, and a minute for each billion parameters, which are 4 GB to write."""
+        return 30 + round(1e-9 * shape_of(self.imported[wildcards.model]).parameters)
+
+    # Tuned models
+
+    def tuned_start(self, wildcards: Wildcards) -> str:
+        """The checkpoints that a tuned model starts from."""
+        return self.checkpoints_of(self.tuned[wildcards.model].base)
+
+    def tuned_start_metrics(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are complete."""
+        return self.metrics_of(self.tuned[wildcards.model].base)
+
+    def tuned_split(self, wildcards: Wildcards) -> str:
+        """The examples that a tuned model is trained on."""
+        model = self.tuned[wildcards.model]
+        return f"{self.results}/{model.task}/splits/{model.side}.parquet"
+
+    def tuned_job(self, wildcards: Wildcards) -> str:
+        """Fine-tune a base model into another one."""
+        model = self.tuned[wildcards.model]
+        job = FineTuneJob(
+            start=str(self.study.bases[model.base][1]),
+            settings=model.tuning,
+            sizes=(model.examples,),
+            seed=model.seed,
+            template=self.study.tasks[model.task].template,
+        )
+        return to_json(job)
+
+    def tuned_algorithm(self, wildcards: Wildcards) -> str:
+        """The module of the algorithm that a tuned model is trained by."""
+        return algorithm_module(self.tuned[wildcards.model].tuning)
+
+    def check(self) -> None:
+        """Raise ``UserError`` if the files of a model that the study names do not exist."""
+        for name, model in self.imported.items():
+            source = source_of(model, Path(self.downloaded(name)))
+            if isinstance(model, GgufModel) and not source.is_file():
+                raise UserError(f"models.{name}.path: {source} does not exist (seen from {Path.cwd()})")
+            for needed in ("config.json", "tokenizer.json"):
+                if isinstance(model, ModelFolder) and not (source / needed).is_file():
+                    raise UserError(f"models.{name}.path: {source} is not a model folder: it holds no {needed}")
+
+    # Bits per byte of held-out text
+
+    def bases_of_task(self, task: str) -> list[str]:
+        """The base models of the rebound experiments of a task."""
+        return sorted({base for it in self.study.rebound.values() if it.task == task for base in it.bases})
+
+    def measured_tasks(self) -> list[str]:
+        """The tasks whose base models are measured on held-out text."""
+        tasks = sorted({rebound.task for rebound in self.study.rebound.values()})
+        return [task for task in tasks if self.study.tasks[task].splits.held_out]
+
+    def task_checkpoints(self, wildcards: Wildcards) -> list[str]:
+        """The checkpoints that hold the base models of a task."""
+        return sorted({self.checkpoints_of(base) for base in self.bases_of_task(wildcards.task)})
+
+    def task_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The files that say that these checkpoints are complete."""
+        return sorted({self.metrics_of(base) for base in self.bases_of_task(wildcards.task)})
+
+    def bits_per_byte_job(self, wildcards: Wildcards) -> str:
+        """Measure the base models of a task on held-out text."""
+        bases = tuple((base, self.folder(base)) for base in self.bases_of_task(wildcards.task))
+        return to_json(BitsPerByteJob(bases=bases, max_length=self.study.tasks[wildcards.task].held_out_tokens))

@@ -1,0 +1,112 @@
+"""Realignment in the graph: from the end of an inverse stage back to the side of the alignment stage."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from elasticity.config import cells
+from elasticity.config.experiments import Rebound
+from elasticity.pipeline import runs
+from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
+from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.runs import InverseStage, RunSizes, inverse_stages
+from elasticity.training.jobs import FineTuneJob
+
+
+@dataclass(frozen=True, order=True)
+class RealignmentStage:
+    """A realignment stage: after N examples of an inverse stage, fine-tuning on the alignment side by a recipe."""
+
+    inverse: InverseStage
+    inverse_size: int
+    recipe: str
+
+    @property
+    def folder(self) -> str:
+        """The folder of its files, below the results of the study."""
+        return f"{self.inverse.folder}/N{self.inverse_size}/{self.recipe}"
+
+
+class RealignmentJobs(Part):
+    """The jobs of the rebound experiments that have a realignment stage."""
+
+    def __init__(self, rebound: ReboundJobs) -> None:
+        super().__init__(rebound.study)
+        self.rebound = rebound
+        self.cells = self._cells()
+
+    def _cells(self) -> dict[RealignmentStage, RunSizes]:
+        """The sizes of every realignment stage, of all experiments together."""
+        cells: dict[RealignmentStage, RunSizes] = {}
+        for rebound in self.study.rebound.values():
+            for stage in self.stages(rebound):
+                cells[stage] = tuple(sorted({*cells.get(stage, ()), *rebound.realignment_sizes}))
+        return cells
+
+    def stages(self, rebound: Rebound) -> Iterator[RealignmentStage]:
+        """The realignment stages of an experiment."""
+        if rebound.realignment_sizes:
+            for inverse in inverse_stages(rebound, self.study.seeds):
+                yield RealignmentStage(inverse, rebound.inverse_sizes[-1], rebound.realignment_recipe)
+
+    def jobs(self) -> Iterator[tuple[RealignmentStage, RunSizes]]:
+        """Every training job of a realignment stage, with its sizes."""
+        for stage, sizes in sorted(self.cells.items()):
+            finished = runs.finished(f"{self.results}/{stage.folder}")
+            for run_sizes in runs.divide(self.study.recipe(stage.recipe), sizes, finished):
+                yield stage, run_sizes
+
+    def run(self, stage: RealignmentStage, run_sizes: RunSizes) -> str:
+        """The folder of a training job of a realignment stage, and of its responses."""
+        return f"{self.results}/{stage.folder}/{runs.name(run_sizes)}"
+
+    def inverse_run_sizes(self, stage: RealignmentStage) -> RunSizes:
+        """The sizes of the inverse run whose checkpoint a realignment stage starts from."""
+        return next(sizes for sizes in self.rebound.inverse_runs(stage.inverse) if stage.inverse_size in sizes)
+
+    def _inverse_run(self, wildcards: Wildcards) -> str:
+        inverse = self.rebound.inverse_of(wildcards)
+        stage = RealignmentStage(inverse, int(wildcards.inverse_size), wildcards.realignment_recipe)
+        return self.rebound.inverse_run(inverse, self.inverse_run_sizes(stage))
+
+    def start(self, wildcards: Wildcards) -> str:
+        """The checkpoints of the inverse stage to start from."""
+        return f"{self._inverse_run(wildcards)}/checkpoints"
+
+    def start_metrics(self, wildcards: Wildcards) -> str:
+        """The file that says that these checkpoints are complete."""
+        return f"{self._inverse_run(wildcards)}/metrics.json"
+
+    def job(self, wildcards: Wildcards) -> str:
+        """Fine-tune on examples of the alignment side that no earlier stage has seen."""
+        aligned, perturbed = int(wildcards.alignment_size), int(wildcards.inverse_size)
+        continues = self.rebound.inverse_data(wildcards).continues
+        job = FineTuneJob(
+            start=wildcards.inverse_size,
+            settings=self.study.recipe(wildcards.realignment_recipe),
+            sizes=runs.parse(wildcards.run_sizes),
+            skip=aligned + perturbed if continues else aligned,
+            seed=int(wildcards.seed),
+            template=self.study.tasks[wildcards.task].template,
+        )
+        return to_json(job)
+
+    def algorithm(self, wildcards: Wildcards) -> str:
+        """The module of the algorithm of a realignment stage."""
+        return algorithm_module(self.study.recipe(wildcards.realignment_recipe))
+
+    def generate_job(self, wildcards: Wildcards) -> str:
+        """Generate responses with the checkpoints of a realignment run."""
+        cell = cells.RealignmentCell(
+            **dict(self.rebound.cell(wildcards)),
+            inverse_size=int(wildcards.inverse_size),
+            realignment_recipe=wildcards.realignment_recipe,
+        )
+        return self.rebound.run_generate_job(wildcards, runs.parse(wildcards.run_sizes), cell)
+
+    def responses(self, wildcards: Wildcards) -> list[str]:
+        """All responses to the prompts of a task, those of realignment stages last."""
+        files = self.rebound.responses(wildcards)
+        for stage, run_sizes in self.jobs():
+            if stage.inverse.alignment.task == wildcards.task:
+                files.append(f"{self.run(stage, run_sizes)}/responses.parquet")
+        return files

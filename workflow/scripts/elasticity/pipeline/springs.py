@@ -1,0 +1,110 @@
+"""Springs in the graph: joint training of all corpora at once, beside the sequential stages (paper C)."""
+
+from types import SimpleNamespace
+
+from elasticity.config.experiments import Rebound
+from elasticity.config.models import Pretrained
+from elasticity.pipeline import runs
+from elasticity.pipeline.common import Part, Wildcards, to_json
+from elasticity.pipeline.models import ModelJobs
+from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.runs import InverseStage, RunSizes, inverse_stages
+from elasticity.training.jobs import FineTuneJob, JointJob
+
+
+class SpringsJobs(Part):
+    """The rebound experiments that measure compression rates of models whose pre-training is known."""
+
+    def __init__(self, models: ModelJobs, rebound: ReboundJobs) -> None:
+        super().__init__(rebound.study)
+        self.models, self.rebound = models, rebound
+
+    def bases(self, rebound: Rebound) -> list[str]:
+        """The base models of an experiment that the theorem can be set against.
+
+        They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0; both sides are fitted, as
+        the theorem has it; and there is a model before the perturbation and one after it.
+        """
+        recipes = [self.study.recipe(name) for name in (rebound.alignment_recipe, rebound.inverse_recipe)]
+        fitted = all(recipe.algorithm.kind == "sft" for recipe in recipes)
+        if not (rebound.compression and fitted and rebound.inverse_sizes[0] == 0 and len(rebound.inverse_sizes) > 1):
+            return []
+        found = {base: self.study.bases[base] for base in rebound.bases}
+        return [base for base, (model, updates) in found.items() if updates and model in self.models.pretrained]
+
+    def model_of(self, base: str) -> tuple[str, Pretrained]:
+        """The name and settings of the pre-trained model that a base model is a checkpoint of."""
+        name = self.study.bases[base][0]
+        return name, self.models.pretrained[name]
+
+    # Joint training
+
+    def texts(self, wildcards: Wildcards) -> str:
+        """What the base model was pre-trained on."""
+        return self.models.pretraining_split(self._pretraining(wildcards))
+
+    def tokenizer(self, wildcards: Wildcards) -> str:
+        """The folder of the base model's tokenizer."""
+        return self.models.tokenizer(self._pretraining(wildcards))
+
+    def tokenizer_file(self, wildcards: Wildcards) -> str:
+        """The file that says that this tokenizer is complete."""
+        return self.models.tokenizer_file(self._pretraining(wildcards))
+
+    def _pretraining(self, wildcards: Wildcards) -> Wildcards:
+        return SimpleNamespace(model=self.study.bases[wildcards.base][0])
+
+    def inverse(self, wildcards: Wildcards) -> str:
+        """The examples of the inverse stage, which is fitted: there is one split."""
+        (examples,) = self.rebound.inverse_splits(wildcards)
+        return examples
+
+    def joint_job(self, wildcards: Wildcards) -> str:
+        """Train a model on all that a cell was trained on, shuffled together; the run has one checkpoint."""
+        (size,) = runs.parse(wildcards.run_sizes)
+        skip = self.rebound.inverse_data(wildcards).skip(int(wildcards.alignment_size))
+        job = JointJob(
+            base=wildcards.base,
+            cell=self.rebound.cell(wildcards),
+            checkpoint=size,
+            model=self.model_of(wildcards.base)[1],
+            alignment=self._side(wildcards, wildcards.alignment_recipe, int(wildcards.alignment_size)),
+            inverse=self._side(wildcards, wildcards.inverse_recipe, size, skip),
+        )
+        return to_json(job)
+
+    def _side(self, wildcards: Wildcards, recipe: str, size: int, skip: int = 0) -> FineTuneJob:
+        return FineTuneJob(
+            start=str(self.study.bases[wildcards.base][1]),
+            settings=self.study.recipe(recipe),
+            sizes=(size,),
+            skip=skip,
+            seed=int(wildcards.seed),
+            template=self.study.tasks[wildcards.task].template,
+        )
+
+    def joint_runs(self) -> list[tuple[InverseStage, int]]:
+        """The cells that are trained jointly, too, those that experiments share counted once."""
+        return sorted(
+            {
+                (inverse, size)
+                for rebound in self.study.rebound.values()
+                if rebound.joint
+                for inverse in inverse_stages(rebound, self.study.seeds)
+                for size in rebound.inverse_sizes
+            }
+        )
+
+    def joint_run(self, inverse: InverseStage, size: int) -> str:
+        """The folder of a cell that is trained jointly."""
+        return f"{self.results}/{inverse.folder}/joint/{size}"
+
+    def runs_of(self, rebound: Rebound) -> list[tuple[InverseStage, RunSizes]]:
+        """The inverse runs of an experiment whose base models the theorem applies to, with their sizes."""
+        bases = self.bases(rebound)
+        return [run for run in self.rebound.experiment_runs(rebound) if run[0].alignment.base in bases]
+
+    def joint_files(self, rebound: Rebound, file: str) -> list[str]:
+        """One file of each cell of an experiment that is trained jointly, too."""
+        inverses = sorted(inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
+        return [f"{self.joint_run(inverse, size)}/{file}" for inverse in inverses for size in rebound.inverse_sizes]

@@ -1,0 +1,82 @@
+"""The study as one graph: every job there is, what each is asked to do, and what it needs.
+
+The rules call the methods of its parts with Snakemake's wildcards. A path is written once, here or in a rule.
+"""
+
+from functools import cached_property
+
+from elasticity.config.study import Study
+from elasticity.pipeline.claims import ClaimJobs
+from elasticity.pipeline.common import Part
+from elasticity.pipeline.compression import CompressionJobs
+from elasticity.pipeline.data import DataJobs
+from elasticity.pipeline.figures import FigureJobs
+from elasticity.pipeline.models import ModelJobs
+from elasticity.pipeline.published import PublishedJobs
+from elasticity.pipeline.realignment import RealignmentJobs
+from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.report import ReportJobs
+from elasticity.pipeline.resistance import ResistanceJobs
+from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.scores import ScoreModelJobs
+from elasticity.pipeline.springs import SpringsJobs
+from elasticity.pipeline.tables import TableJobs
+from elasticity.pipeline.text_statistics import TextStatisticsJobs
+
+
+class Pipeline(Part):
+    """All parts of the graph of a study, in the order of the data."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study)
+        self.models = ModelJobs(study)
+        self.data = DataJobs(self.models)
+        self.scores = ScoreModelJobs(study)
+        self.rebound = ReboundJobs(self.models, self.scores)
+        self.realignment = RealignmentJobs(self.rebound)
+        self.resistance = ResistanceJobs(study)
+        self.compression = CompressionJobs(self.rebound)
+        self.springs = SpringsJobs(self.models, self.rebound)
+        self.text_statistics = TextStatisticsJobs(self.rebound)
+        self.published = PublishedJobs(study)
+        self.claims = ClaimJobs(self.rebound, self.resistance)
+        self.requests = ResourceRequests(study)
+
+    @cached_property
+    def tables(self) -> TableJobs:
+        """All tables of the study."""
+        return TableJobs(
+            self.models,
+            self.rebound,
+            self.resistance,
+            self.compression,
+            self.springs,
+            self.text_statistics,
+            self.published,
+            self.claims,
+        )
+
+    @cached_property
+    def figures(self) -> FigureJobs:
+        """All figures of the study."""
+        return FigureJobs(self.tables)
+
+    @cached_property
+    def report(self) -> ReportJobs:
+        """Provenance, cards and the page."""
+        return ReportJobs(
+            self.rebound, self.realignment, self.resistance, self.springs, self.tables, self.figures
+        )
+
+    @property
+    def targets(self) -> list[str]:
+        """Every table and figure that the study is run for."""
+        return [*self.tables.targets(), *self.figures.targets()]
+
+    def check(self) -> None:
+        """Raise ``UserError`` for what only files and hardware can show: missing files, models that do not fit."""
+        self.data.check()
+        self.scores.check()
+        self.models.check()
+        self.requests.check()
+        self.published.check()

@@ -1,0 +1,391 @@
+"""Tables in the graph: which a study makes, of what, and the job spec of each."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from elasticity.analysis.jobs import (
+    ArithmeticCodingTableJob,
+    CalibrationJob,
+    Design,
+    MeasuresJob,
+    RealignmentTableJob,
+    ResistanceTableJob,
+    SpringBase,
+    SpringRun,
+    SpringsJob,
+)
+from elasticity.analysis.table import find_table, table_module, table_names
+from elasticity.config.calibration import Calibration
+from elasticity.config.compression import Theory
+from elasticity.config.experiments import Rebound
+from elasticity.config.measures import measure_modules
+from elasticity.pipeline.claims import ClaimJobs
+from elasticity.pipeline.common import Part, Wildcards, either, to_json
+from elasticity.pipeline.compression import CompressionJobs
+from elasticity.pipeline.models import ModelJobs
+from elasticity.pipeline.published import PAPER, PublishedJobs
+from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.resistance import PATHS, ResistanceJobs
+from elasticity.pipeline.springs import SpringsJobs
+from elasticity.pipeline.text_statistics import TextStatisticsJobs
+
+Files = Callable[[Wildcards], Any]
+
+WITH_MEASURES = ("measures", "verdicts", "calibration")
+"""The tables whose numbers depend on the code of the measures."""
+
+
+@dataclass(frozen=True)
+class TableRule:
+    """What the rule of a table is made of.
+
+    ``made_for`` are the experiments, or tasks, that the study makes it for; ``folded`` the inputs that are written as
+    patterns.
+    """
+
+    name: str
+    results: str
+    made_for: tuple[str, ...]
+    inputs: dict[str, Files]
+    job: Files
+    folded: tuple[str, ...] = ()
+
+    @property
+    def of(self) -> str | None:
+        """The wildcard of its outputs: experiment, task, or None for a table of the whole study."""
+        kind = find_table(self.name).of
+        return {"task": "task", "study": None}.get(kind, "experiment")
+
+    @property
+    def stem(self) -> str:
+        """The path of its main output below ``tables``, without the ending."""
+        return find_table(self.name).outputs["table"].removesuffix(".csv")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules beside the script that its numbers depend on."""
+        return (table_module(self.name), *(measure_modules() if self.name in WITH_MEASURES else ()))
+
+    @property
+    def constraints(self) -> dict[str, str]:
+        """The experiments, or tasks, that there is such a table for."""
+        return {self.of: either(self.made_for)} if self.of else {}
+
+    def outputs(self, report: Callable[..., Any]) -> dict[str, Any]:
+        """Its outputs by name; those that are shown carry Snakemake's ``report`` flag."""
+        table = find_table(self.name)
+        found: dict[str, Any] = {}
+        for option, path in table.output_paths(self.results).items():
+            shown = table.shown.get(option)
+            labels = {"of": table.subject, "what": shown.label} if shown else {}
+            flagged = report(path, category=table.chapter, labels=labels) if shown else path
+            found[option.replace("-", "_")] = flagged
+        return found
+
+    def paths(self, option: str = "table") -> list[str]:
+        """The paths of one of its outputs, one for each experiment or task."""
+        table = find_table(self.name)
+        if self.of is None:
+            return [table.output_paths(self.results)[option]] if self.made_for else []
+        return [table.output_paths(self.results, **{self.of: name})[option] for name in self.made_for]
+
+
+class TableJobs(Part):
+    """All tables of a study."""
+
+    def __init__(
+        self,
+        models: ModelJobs,
+        rebound: ReboundJobs,
+        resistance: ResistanceJobs,
+        compression: CompressionJobs,
+        springs: SpringsJobs,
+        text_statistics: TextStatisticsJobs,
+        published: PublishedJobs,
+        claims: ClaimJobs,
+    ) -> None:
+        super().__init__(models.study)
+        self.models, self.rebound, self.resistance, self.compression = models, rebound, resistance, compression
+        self.springs, self.text_statistics = springs, text_statistics
+        self.published, self.claims = published, claims
+        self._rules = {rule.name: rule for rule in self._all()}
+
+    def __iter__(self) -> Iterator[TableRule]:
+        """The rules, in the order in which the tables are listed."""
+        return iter(self._rules.values())
+
+    def __getitem__(self, name: str) -> TableRule:
+        """The rule of a table by its name."""
+        return self._rules[name]
+
+    def targets(self) -> list[str]:
+        """The main files of the tables that the study makes, and the others that the report shows."""
+        return [
+            path
+            for rule in self
+            for option in find_table(rule.name).shown
+            for path in rule.paths(option)
+        ]
+
+    def _all(self) -> Iterator[TableRule]:
+        rebound, scored = self.study.rebound, self._scored()
+        compressed = self._where(lambda it: it.compression)
+        settings = self.study.compression
+        yield self._rule("rebound", scored, {"scores": self._scores, "text_statistics": self._statistics}, self._cells)
+        yield self._rule(
+            "divergence",
+            self._where(lambda it: it.divergence),
+            {"divergences": self._measured("divergences.parquet")},
+            self._cells,
+            folded=("divergences",),
+        )
+        yield self._rule(
+            "realignment", self._where(lambda it: bool(it.realignment_sizes)), {"scores": self._scores}, self._realigned
+        )
+        yield self._rule(
+            "text_statistics",
+            self._where(lambda it: it.text_statistics),
+            {"text_statistics": lambda w: self.text_statistics.measured(self.rebound.experiment(w))},
+            self._cells,
+        )
+        yield self._rule(
+            "bits_per_byte",
+            self.models.measured_tasks(),
+            {"lengths": lambda w: f"{self.results}/{w.task}/bits-per-byte.parquet"},
+            self.models.bits_per_byte_job,
+        )
+        yield self._rule(
+            "resistance",
+            self.study.resistance,
+            {"cross_entropies": self.resistance.cross_entropies, "losses": self.resistance.tuning_losses},
+            self._resistance,
+        )
+        yield self._rule(
+            "entropies",
+            [name for name, it in self.study.resistance.items() if it.equal_entropy],
+            {"chosen": self.resistance.all_chosen},
+            self._resistance,
+        )
+        yield self._rule(
+            "measures",
+            dict.fromkeys([*scored, *self.study.resistance]),
+            {
+                "rebound_seeds": lambda w: self._if(w.experiment in scored, f"seeds/rebound-{w.experiment}"),
+                "rebound_table": lambda w: self._if(w.experiment in scored, f"rebound-{w.experiment}"),
+                "resistance_seeds": lambda w: self._if(
+                    w.experiment in self.study.resistance, f"seeds/resistance-{w.experiment}"
+                ),
+            },
+            self._measures,
+        )
+        yield self._rule(
+            "compression",
+            compressed,
+            {"rates": self._measured("compression.parquet"), "base_rates": self._base_files("compression.parquet")},
+            self._cells,
+            folded=("rates",),
+        )
+        yield self._rule(
+            "arithmetic_coding",
+            compressed if settings and settings.coded else (),
+            {
+                "codes": self._base_files("arithmetic-coding.parquet"),
+                "base_rates": self._base_files("compression.parquet"),
+                "complete": lambda w: sorted({path for _, _, path in self._corpora(w)}),
+            },
+            lambda w: to_json(
+                ArithmeticCodingTableJob(corpora=tuple(self._corpora(w)), reading=self.compression.settings.reading)
+            ),
+        )
+        yield self._rule(
+            "springs",
+            [name for name, it in rebound.items() if self.springs.bases(it)],
+            {
+                "rates": self._spring_runs("compression.parquet"),
+                "joint_rates": lambda w: self.springs.joint_files(self.rebound.experiment(w), "compression.parquet"),
+                "joint_amounts": lambda w: self.springs.joint_files(self.rebound.experiment(w), "amounts.parquet"),
+                "base_losses": self._pretraining_losses,
+                "alignment_losses": self._alignment_losses,
+                "inverse_losses": self._spring_runs("losses.parquet"),
+            },
+            self._springs,
+            folded=("rates", "joint_rates", "joint_amounts"),
+        )
+        yield self._rule(
+            "published_resistance",
+            self.published.resistance,
+            {
+                "measured": lambda w: self._table(f"resistance-{w.experiment}"),
+                "paper": lambda _: str(PAPER / "resistance.csv"),
+            },
+            self.published.resistance_job,
+        )
+        yield self._rule(
+            "published_reversion",
+            self.published.rebound,
+            {
+                "seeds": lambda w: self._table(f"seeds/divergence-{w.experiment}"),
+                "paper": lambda _: str(PAPER / "reversion.csv"),
+            },
+            self.published.reversion_job,
+        )
+        yield self._rule("theory", self._once(self.study.theory), {}, lambda _: to_json(self.theory))
+        yield self._rule("calibration", self._once(self.study.calibration), {}, lambda _: self._calibration())
+        yield self._rule(
+            "verdicts",
+            self._once(self.study.claims),
+            {
+                "measures": lambda _: [self._table(f"measures-{name}") for name in self.claims.experiments],
+                "scores": lambda _: [f"{self.results}/{task}/scores.parquet" for task in self.claims.tasks],
+                "metrics": lambda _: self.claims.metrics(),
+                "calibration": lambda _: self._if(self.study.calibration is not None, "calibration"),
+            },
+            lambda _: self.claims.job(),
+            folded=("metrics",),
+        )
+
+    def _rule(
+        self, name: str, made_for: Iterable[str], inputs: dict[str, Files], job: Files, folded: tuple[str, ...] = ()
+    ) -> TableRule:
+        assert name in table_names(), f"there is no table {name}"
+        return TableRule(name, self.results, tuple(made_for), inputs, job, folded)
+
+    @staticmethod
+    def _once(wanted: object) -> tuple[str, ...]:
+        """A table of the whole study is made once, or not at all."""
+        return ("study",) if wanted else ()
+
+    def _scored(self) -> list[str]:
+        """The rebound experiments whose responses are scored."""
+        return [name for name, it in self.study.rebound.items() if self.study.tasks[it.task].score_model]
+
+    def _where(self, asks: Callable[[Rebound], bool]) -> list[str]:
+        return [name for name, rebound in self.study.rebound.items() if asks(rebound)]
+
+    # Inputs
+
+    def _table(self, stem: str) -> str:
+        return f"{self.results}/tables/{stem}.csv"
+
+    def _if(self, there: bool, stem: str) -> list[str]:
+        return [self._table(stem)] if there else []
+
+    def _scores(self, wildcards: Wildcards) -> str:
+        return f"{self.results}/{self.rebound.experiment(wildcards).task}/scores.parquet"
+
+    def _statistics(self, wildcards: Wildcards) -> list[str]:
+        asked = self.rebound.experiment(wildcards).text_statistics
+        return self._if(asked, f"text-statistics-{wildcards.experiment}")
+
+    def _measured(self, file: str) -> Files:
+        """What is measured of the inverse runs of an experiment."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            runs = self.rebound.experiment_runs(self.rebound.experiment(wildcards))
+            return [f"{self.rebound.inverse_run(*run)}/{file}" for run in runs]
+
+        return files
+
+    def _base_files(self, file: str) -> Files:
+        """What is measured of the base models of an experiment."""
+        return lambda w: [f"{it}/{file}" for it in self.compression.base_folders(self.rebound.experiment(w))]
+
+    def _corpora(self, wildcards: Wildcards) -> list[tuple[str, Any, str]]:
+        return self.compression.corpora_of_bases(self.rebound.experiment(wildcards))
+
+    def _spring_runs(self, file: str) -> Files:
+        def files(wildcards: Wildcards) -> list[str]:
+            runs = self.springs.runs_of(self.rebound.experiment(wildcards))
+            return [f"{self.rebound.inverse_run(*run)}/{file}" for run in runs]
+
+        return files
+
+    def _alignment_losses(self, wildcards: Wildcards) -> list[str]:
+        """The losses of the alignment run that each inverse run starts from, in the order of the inverse runs."""
+        runs = self.springs.runs_of(self.rebound.experiment(wildcards))
+        return [f"{self.rebound.started_from(inverse)}/losses.parquet" for inverse, _ in runs]
+
+    def _pretraining_losses(self, wildcards: Wildcards) -> list[str]:
+        bases = self.springs.bases(self.rebound.experiment(wildcards))
+        return [f"{self.results}/models/{self.springs.model_of(base)[0]}/losses.parquet" for base in bases]
+
+    # Job specs
+
+    def _cells(self, wildcards: Wildcards) -> str:
+        return to_json(self.rebound.table_job(self.rebound.experiment(wildcards)))
+
+    def _realigned(self, wildcards: Wildcards) -> str:
+        rebound = self.rebound.experiment(wildcards)
+        settings = self.study.recipe(rebound.realignment_recipe)
+        return to_json(RealignmentTableJob(**dict(self.rebound.table_job(rebound)), realignment=settings))
+
+    def _resistance(self, wildcards: Wildcards) -> str:
+        runs = tuple(self.resistance.runs_of(wildcards.experiment))
+        return to_json(ResistanceTableJob(runs=runs, paths=PATHS))
+
+    def _measures(self, wildcards: Wildcards) -> str:
+        return to_json(MeasuresJob(bases=self.bases(wildcards.experiment)))
+
+    def bases(self, experiment: str) -> tuple[str, ...]:
+        """The base models of the experiments of this name, of rebound first."""
+        kinds = (self.study.rebound.get(experiment), self.study.resistance.get(experiment))
+        return tuple(dict.fromkeys(base for it in kinds if it for base in it.bases))
+
+    def _springs(self, wildcards: Wildcards) -> str:
+        rebound = self.rebound.experiment(wildcards)
+        job = SpringsJob(
+            experiment=rebound,
+            seeds=self.study.seeds,
+            alignment=self.study.recipe(rebound.alignment_recipe),
+            inverse=self.study.recipe(rebound.inverse_recipe),
+            bases=tuple(map(self._spring_base, self.springs.bases(rebound))),
+            runs=tuple(
+                SpringRun(
+                    base=inverse.alignment.base,
+                    seed=inverse.alignment.seed,
+                    alignment_size=inverse.alignment_size,
+                    inverse_sizes=tuple(size for size in run_sizes if size in rebound.inverse_sizes),
+                )
+                for inverse, run_sizes in self.springs.runs_of(rebound)
+            ),
+        )
+        return to_json(job)
+
+    def _spring_base(self, base: str) -> SpringBase:
+        name, model = self.springs.model_of(base)
+        examples = self.study.bases[base][1] * model.optimization.batch_size
+        return SpringBase(base=base, model=name, examples=examples)
+
+    @property
+    def theory(self) -> Theory:
+        """The parameters over which the theorem is evaluated; the default ones if the study does not ask for it."""
+        return self.study.theory or Theory()
+
+    @property
+    def calibration(self) -> Calibration:
+        """The simulated experiments; the default ones if the study does not ask for calibration."""
+        return self.study.calibration or Calibration()
+
+    def _calibration(self) -> str:
+        job = CalibrationJob(
+            settings=self.calibration,
+            seeds=len(self.study.seeds),
+            designs=self.designs(),
+            resistance=tuple(self.study.resistance),
+        )
+        return to_json(job)
+
+    def designs(self) -> dict[str, Design]:
+        """The designs of the scored experiments, by the names of all that share one; N = 0 alone is no design."""
+        names: dict[Design, list[str]] = {}
+        for name, rebound in self.study.rebound.items():
+            task = self.study.tasks[rebound.task]
+            if task.score_model and rebound.inverse_sizes[-1] > 0:
+                design = Design(
+                    alignment_sizes=rebound.alignment_sizes,
+                    inverse_sizes=rebound.inverse_sizes,
+                    prompts=task.splits.prompts,
+                )
+                names.setdefault(design, []).append(name)
+        return {", ".join(those): design for design, those in names.items()}
