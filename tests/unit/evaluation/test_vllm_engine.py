@@ -160,7 +160,7 @@ def test_both_engines_write_the_same_table(
     """Where nothing is left to chance."""
     sampling = Sampling(new_tokens=12, top_k=1)
     for name, by in (("vllm", engine), ("transformers", TransformersEngine(model, tokenizer))):
-        rows = [{"slice": 1} | row for row in response(by, tokenizer, PROMPTS, sampling, "plain")]
+        rows = [{"slice": 1} | row for row in generate(by, tokenizer, PROMPTS, sampling, "plain")]
         write_table(tmp_path / f"{name}.parquet", rows, SLICE_RESPONSES)
     assert pq.read_table(tmp_path / "vllm.parquet").num_rows == len(PROMPTS)
     assert (tmp_path / "vllm.parquet").read_bytes() == (tmp_path / "transformers.parquet").read_bytes()

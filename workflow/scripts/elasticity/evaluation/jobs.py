@@ -96,7 +96,7 @@ class CrossEntropyJob(Section):
 
 
 class ChoosingJob(Section):
-    """Choose prompts on which the entropies of two slices agree, for each of the pairs; slices are these checkpoints."""
+    """Choose prompts on which the entropies of two slices agree, for each pair of the slices (checkpoints)."""
 
     slices: tuple[int, int, int]
     pairs: tuple[TuningPath, ...]

@@ -72,9 +72,11 @@ COMPRESSION = pa.schema(
         ("from_base_nats", pa.float64()),
     ]
 )
-"""One row per held-out text and model of a cell (p), with its base model (q). All are sums over the tokens of the text:
-the code length −log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies H(p, q) and
-H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or control."""
+"""One row per held-out text and model of a cell (p), with its base model (q): sums over the tokens of the text.
+
+These are the code length −log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies
+H(p, q) and H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or
+control."""
 
 
 ARITHMETIC_CODING = pa.schema(
@@ -106,8 +108,10 @@ CROSS_ENTROPIES = pa.schema(
         ("kl_nats", pa.float64()),
     ]
 )
-"""One row per response of slice ``target`` and model ``start`` tuned on the target's responses: code lengths in nats under
-the tuned model and under the target, and KL(target || tuned) over the whole vocabulary, summed over its tokens."""
+"""One row per response of slice ``target`` and per slice ``start`` tuned on the target's responses.
+
+It holds the code lengths in nats under the tuned model and under the target, and KL(target || tuned) over the whole
+vocabulary, summed over the tokens of the response."""
 
 
 CHOSEN = pa.schema(
@@ -123,8 +127,9 @@ CHOSEN = pa.schema(
         ("chosen", pa.bool_()),
     ]
 )
-"""One row per prompt and pair of slices: the code length of each slice's response under the slice itself, and whether the
-equal-entropy control keeps the prompt for this pair. ``responses`` is twins or questions."""
+"""One row per prompt and pair of slices, with the code length of each slice's response under the slice itself.
+
+``chosen``: whether the equal-entropy control keeps the prompt for this pair. ``responses`` is twins or questions."""
 
 
 BITS_PER_BYTE = pa.schema(
