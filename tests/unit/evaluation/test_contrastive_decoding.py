@@ -150,7 +150,7 @@ def test_the_whole_threshold_leaves_the_likeliest_token(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     greedy = Sampling(new_tokens=8, top_k=1)
-    assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == response(model, weak, tokenizer, greedy)
+    assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == generated(model, weak, tokenizer, greedy)
 
 
 def test_a_weak_model_with_other_tokens_is_refused(

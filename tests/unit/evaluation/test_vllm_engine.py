@@ -168,9 +168,9 @@ def test_both_engines_write_the_same_table(
 
 def test_responses_do_not_depend_on_the_other_prompts(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     sampling = Sampling(new_tokens=12)
-    responses = response(engine, tokenizer, PROMPTS, sampling, "plain")
-    assert response(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == responses[::-2]
-    assert response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != responses
+    responses = generate(engine, tokenizer, PROMPTS, sampling, "plain")
+    assert generate(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == responses[::-2]
+    assert generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != responses
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_responses_end_with_the_end_token_and_hold_no_special_ones(
     uniform: VllmEngine, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
-    responses = response(uniform, tokenizer, MANY, sampling, "plain")
+    responses = generate(uniform, tokenizer, MANY, sampling, "plain")
     assert {row["finished"] for row in responses} == {True, False}
     assert all((len(row["response_tokens"]) < sampling.new_tokens) == row["finished"] for row in responses)
     assert not {token for row in responses for token in row["response_tokens"]} & set(tokenizer.all_special_ids)
@@ -196,13 +196,13 @@ def test_one_token_for_beginning_and_end_can_end_an_response(
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
     engine = VllmEngine(StandIn(), tmp_path / "4", tokenizer)
-    assert any(row["finished"] for row in response(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
+    assert any(row["finished"] for row in generate(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
 
 
 def test_an_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     engine.llm.context = 10
     with pytest.raises(UserError, match=r"cut a response off after \d of 12 tokens.*Lower new_tokens"):
-        response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
+        generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
 
 
 # The real parameters

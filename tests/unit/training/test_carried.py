@@ -139,7 +139,7 @@ def test_a_checkpoint_with_an_optimizer_is_a_model_folder_like_any_other(
 
 def test_a_checkpoint_without_an_optimizer_is_refused(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
     checkpoint = stages.train("first", fresh_model(), batches)
-    with pytest.raises(UserError, match=r"optimizer: carried goes on .* holds none: delete the folder"):
+    with pytest.raises(UserError, match=r"optimizer: carried continues with .* holds none: delete the folder"):
         stages.train("second", load_model(checkpoint), batches, CARRIED, start=checkpoint)
 
 
@@ -215,8 +215,8 @@ def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_mode
 def study_values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
     monkeypatch.chdir(tmp_path)
     del values["models"]["given"], values["resistance"]
-    second = values["inverse"]
-    values["recipes"] = {"carried": second | {"optimizer": "carried"}, "bf16": second | {"weights": "bf16"}}
+    inverse = values["inverse"]
+    values["recipes"] = {"carried": inverse | {"optimizer": "carried"}, "bf16": inverse | {"weights": "bf16"}}
     values["rebound"]["existence"]["inverse_recipe"] = "carried"
     return values
 
@@ -236,7 +236,7 @@ def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_v
         }
         job = FineTuneJob.model_validate_json(plan.alignment_job(SimpleNamespace(**where)))
         assert job.keep_optimizer is kept
-    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "first side"]
+    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "alignment"]
     assert sorted(work.kept for work in firsts) == [1, 1, 3 * 2, 3 * 2]
 
 
@@ -258,7 +258,7 @@ def test_one_gpu_is_all_that_is_planned(study_values: Values) -> None:
     where = {"task": "reviews", "base": "nano", "run_sizes": "8"}
     assert asks(SimpleNamespace(**where, inverse_recipe="inverse")) > 1
     with pytest.raises(UserError, match=r"does not fit.* no more than one \(optimizer: carried"):
-        asks(SimpleNamespace(**where, second="carried"))
+        asks(SimpleNamespace(**where, inverse_recipe="carried"))
 
 
 def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(study_values: Values) -> None:
@@ -270,7 +270,7 @@ def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(
         experiment["alignment_recipe"] = "long"
     with pytest.raises(UserError, match=r"existence\.alignment_recipe: .* save whole, .* [248] GPUs with ZeRO"):
         ResourceRequests(read_study(study_values)).check()
-    study_values["rebound"]["existence"]["inverse_recipe"] = "second"
+    study_values["rebound"]["existence"]["inverse_recipe"] = "inverse"
     ResourceRequests(read_study(study_values)).check()
 
 
@@ -299,11 +299,11 @@ def test_deepspeed_is_refused_when_it_is_started(
 
 
 MISTAKES: dict[str, tuple[Callable[[Values], Any], str]] = {
-    "first side": (
+    "alignment stage": (
         lambda v: v["alignment"].update(optimizer="carried"),
-        "alignment_recipe: optimizer: carried .* second",
+        "alignment_recipe: optimizer: carried .* use fresh here",
     ),
-    "third stage": (
+    "realignment stage": (
         lambda v: v["rebound"]["existence"].update(realignment_sizes=[4], realignment_recipe="carried"),
         "realignment_recipe: optimizer: carried .* use fresh here",
     ),

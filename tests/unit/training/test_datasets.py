@@ -129,14 +129,14 @@ def test_a_cell_is_trained_on_what_its_sequential_runs_see(joint: dict[str, Any]
     wildcards = SimpleNamespace(
         task="reviews", base="nano", side="positive", alignment_recipe="alignment", inverse_recipe="inverse"
     )
-    wildcards.seed, wildcards.first, wildcards.run_sizes = "2", "16", "4"
+    wildcards.seed, wildcards.alignment_size, wildcards.run_sizes = "2", "16", "4"
     springs = SpringsPlan(plan)
     job = JointJob.model_validate_json(springs.joint_job(wildcards))
-    assert job.first == FineTuneJob.model_validate_json(
+    assert job.alignment == FineTuneJob.model_validate_json(
         plan.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
     )
-    assert job.second.sizes == (4,)
-    assert job.second.settings == plan.study.inverse
+    assert job.inverse.sizes == (4,)
+    assert job.inverse.settings == plan.study.inverse
     assert (job.cell.seed, job.cell.alignment_size, job.checkpoint) == (2, 16, 4)
     assert springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
     assert springs.second(wildcards) == "results/tiny/reviews/splits/negative.parquet"

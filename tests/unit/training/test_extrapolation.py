@@ -152,7 +152,7 @@ SLICES = {
 }
 
 MISTAKES: dict[str, tuple[str, object, str]] = {
-    "one epoch": ("recipes/pushed-0.5/epochs", 1, "it needs 2 epochs or more"),
+    "one epoch": ("recipes/pushed-0.5/epochs", 1, "set epochs to 2 or more"),
     "one update": (
         "rebound/pushed-0.5/alignment_sizes",
         [4, 160],

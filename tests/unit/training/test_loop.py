@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import Dpo, FineTuning, Optimization
+from elasticity.config.training import FineTuning, Optimization
 from elasticity.core.errors import StoppedError, UserError
 from elasticity.data.examples import Batch, Example, batched, micro_batches, training_examples
 from elasticity.models.loading import load_model, prepare_for_training
@@ -23,6 +23,7 @@ from elasticity.resources.flops import training_flops_per_token
 from elasticity.runtime.command import Command
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.dpo import Dpo
 from elasticity.training.backends import OneProcess
 from elasticity.training.checkpoint import Progress, StateFolder
 from elasticity.training.jobs import FineTuneJob
