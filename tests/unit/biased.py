@@ -1,4 +1,4 @@
-"""A model that is nothing but a bias: every token is drawn from one distribution, whatever came before."""
+"""A model that is only a bias: the distribution of the next token does not depend on the context."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Small models in the hub's layout, with tokenizers in the manner of each family."""
+"""Small models of each family in the hub's layout, with tokenizers like those of the family."""
 
 import json
 from dataclasses import dataclass, field
@@ -32,7 +32,10 @@ SIZES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Family:
-    """How one kind of models begins, ends and pads texts, and its architecture."""
+    """A family of models: special tokens, architecture, and how its tokenizer treats texts.
+
+    ``puts`` is the BOS token that the tokenizer adds to texts, if any.
+    """
 
     special: tuple[str, ...]
     named: dict[str, Any]
@@ -43,7 +46,7 @@ class Family:
     generation: dict[str, Any] = field(default_factory=dict)
 
     def tokenizer(self) -> Tokenizer:
-        """Bytes as letters of their own and merges over words, or over the whole text as SentencePiece does."""
+        """A BPE tokenizer on bytes, or on whole texts as that of SentencePiece."""
         bpe = Tokenizer(models.BPE(unk_token="<unk>" if self.sentencepiece else None))
         alphabet = pre_tokenizers.ByteLevel.alphabet()
         if self.sentencepiece:
@@ -67,7 +70,7 @@ class Family:
         return bpe
 
     def save(self, folder: Path, dtype: torch.dtype = torch.bfloat16) -> Path:
-        """As the hub has it: the weights in 16 bits, and a tokenizer that names what it has."""
+        """Save a model as the hub has it: 16-bit weights, and a tokenizer with the names of its special tokens."""
         torch.manual_seed(0)
         model = AutoModelForCausalLM.from_config(self.config, dtype=dtype)
         model.save_pretrained(folder)
@@ -135,7 +138,7 @@ FAMILIES = {
         config=GPTNeoXConfig(**SIZES, tie_word_embeddings=False),
     ),
 }
-"""``tinyllama`` has fewer rows than tokens, most others have more."""
+"""Families by name. ``tinyllama`` has fewer embedding rows than tokens; most others have more."""
 
 PADDED_BY = {"llama": "</s>", "tinyllama": "</s>", "llama3": "<|end_of_text|>", "gemma": "<pad>"}
-"""And all others by their EOS token, too."""
+"""Padding tokens; other families use their EOS token."""

@@ -23,7 +23,7 @@ WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_he
 
 
 def write_gguf(file: Path, model: PreTrainedModel, tokenizer: Tokenizer, puts_beginning: bool) -> None:
-    """Weights in fp32; tokens 0 and 1 begin and end texts."""
+    """Write a model with fp32 weights; tokens 0 and 1 are the BOS and EOS tokens."""
     writer = gguf.GGUFWriter(file, "llama")
     config = model.config
     writer.add_block_count(config.num_hidden_layers)
@@ -60,7 +60,7 @@ def _name(name: str) -> str:
 
 
 def _rotated(name: str, weight: torch.Tensor, model: PreTrainedModel) -> torch.Tensor:
-    """GGUF has the two halves that rotary embeddings turn together side by side."""
+    """The weight with the rows of queries and keys in the order of GGUF, which interleaves the halves of a rotation."""
     heads = {"q_proj": model.config.num_attention_heads, "k_proj": model.config.num_key_value_heads}
     for part, count in heads.items():
         if part in name:

@@ -1,4 +1,4 @@
-"""A cache in the layout of the Hugging Face hub, as its client leaves it."""
+"""A cache in the layout of the client of the Hugging Face hub."""
 
 import hashlib
 from collections.abc import Mapping

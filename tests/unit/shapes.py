@@ -1,4 +1,4 @@
-"""Shapes for tests: any Llama, and models of papers."""
+"""Shapes for tests: random Llamas, and published models."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from elasticity.models.shapes import Shape
 
 
 def llama(**changes: Any) -> Shape:
-    """A Llama like the first one of 7 billion parameters, but for these changes."""
+    """The shape of Llama 7B with some changes."""
     sizes = {"layers": 32, "hidden_size": 4096, "intermediate_size": 11008, "heads": 32, "vocabulary": 32_000} | changes
     sizes = {"key_value_heads": sizes["heads"], "head_size": sizes["hidden_size"] // sizes["heads"]} | sizes
     return shapes.llama(**({"tied": False} | sizes))
@@ -43,12 +43,12 @@ MODELS = {
         layers=80, hidden_size=8192, intermediate_size=29_568, heads=64, key_value_heads=8, vocabulary=152_064
     ),
 }
-"""TinyLlama, Gemma, Qwen 3, Llama 2, Llama 3.1, Llama 2, Qwen 2.5."""
+"""Shapes of TinyLlama, Gemma, Qwen 3, Llama 2 (7B), Llama 3.1, Llama 2 (13B) and Qwen 2.5."""
 
 
 @st.composite
 def any_shape(draw: st.DrawFn) -> Shape:
-    """A model of any size, from toys to hundreds of billions of parameters."""
+    """A random shape, from thousands to hundreds of billions of parameters."""
     heads = draw(st.integers(1, 128))
     return llama(
         layers=draw(st.integers(1, 120)),

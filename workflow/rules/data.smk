@@ -15,7 +15,7 @@ use rule download as fetch with:
     log:
         "<logs>/{task}/fetch.log",
     params:
-        **spec("fetch_data.py", pipeline.data.fetch_job, pipeline.data.format_module),
+        **spec("fetch_data.py", pipeline.data.fetch_job, pipeline.data.format_modules),
         files=options("examples", "counts"),
 
 

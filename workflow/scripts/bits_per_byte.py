@@ -1,4 +1,4 @@
-"""Code lengths of held-out texts of each corpus under the base models."""
+"""Measure code lengths of held-out texts of each corpus under the base models."""
 
 from pathlib import Path
 
@@ -34,6 +34,6 @@ with Command(__doc__, BitsPerByteJob, "texts", output="lengths") as command:
                         "nats": nats,
                     }
                 )
-        del model  # or it is in memory while the next is loaded
+        del model  # free its memory before the next is loaded
     write_table(command.path("lengths"), rows, BITS_PER_BYTE)
     print(f"{len(rows)} code lengths")

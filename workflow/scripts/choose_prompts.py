@@ -27,7 +27,7 @@ with Command(__doc__, ChoosingJob, "slices", "twins", "questions", output="chose
                 row["prompt_id"]: (len(example.tokens) - example.response_start, nats)
                 for row, example, nats in zip(own, examples, lengths, strict=True)
             }
-        del model  # or it is in memory while the next is loaded
+        del model  # free its memory before the next is loaded
     chosen = [
         row
         for name in responses

@@ -1,4 +1,4 @@
-"""Pack held-out texts of each corpus with a base model and an arithmetic coder, and restore them."""
+"""Compress held-out texts of each corpus with a base model and an arithmetic coder, and restore them."""
 
 import math
 
@@ -34,8 +34,8 @@ with Command(__doc__, ArithmeticCodingJob, "base", "texts", output="codes") as c
         code, count = pack(text.text, model, tokenizer, job.reading)
         if unpack(code, count, model, tokenizer, job.reading) != text.text:
             raise UserError(
-                f"text {text.id} of corpus {text.corpus} was packed into {len(code)} bytes, but is not restored from "
-                f"them by {job.base}: its tokenizer may not keep every character. Set compression.coded to 0."
+                f"text {text.id} of corpus {text.corpus} was packed into {len(code)} bytes, but {job.base} does not "
+                "restore it from them: its tokenizer may not keep every character. Set compression.coded to 0."
             )
         rows.append(
             {

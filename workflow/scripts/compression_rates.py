@@ -1,4 +1,4 @@
-"""Measure compression rates of every checkpoint of a run, and its distance from the base model, on held-out texts."""
+"""Measure compression rates of every checkpoint of a run, and its divergence from the base model, on held-out texts."""
 
 from elasticity.core.tables import write_table
 from elasticity.evaluation.compression import check_window, rates, read_texts, targets
@@ -26,7 +26,7 @@ with Command(__doc__, CompressionJob, "checkpoints", "base", "texts", output="ra
         check_same_vocabulary(base_folder, folder)
         model = load_for_measuring(folder) if job.cell else base
         found = rates(model, base, windows, tokenizer.pad_token_id)
-        del model  # or it is in memory while the next is loaded
+        del model  # free its memory before the next is loaded
         rows += collect(
             [
                 job.row(checkpoint)

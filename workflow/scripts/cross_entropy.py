@@ -1,4 +1,4 @@
-"""Cross-entropies and KL: the responses of each target slice under the models tuned toward it, and under the slice."""
+"""Measure code lengths and KL on the responses of each target slice, under the slice and the models tuned on them."""
 
 from itertools import groupby
 
@@ -25,7 +25,7 @@ with Command(__doc__, CrossEntropyJob, *FILES, output="cross-entropies", optiona
     chosen = chosen_prompts(row for path in command.paths("chosen") for row in read_rows(path, CHOSEN))
     rows = []
     paths = zip(job.paths, command.paths("tuned"), strict=True)
-    by_target = sorted(paths, key=lambda path: path[0][1])  # so that each slice is loaded once
+    by_target = sorted(paths, key=lambda path: path[0][1])  # each slice is loaded once
     for target, group in groupby(progress(by_target, "measure", "models", command.journal), lambda path: path[0][1]):
         slice_model = load_for_measuring(folders[target - 1])
         responses = [row for row in questions if row["slice"] == target]
@@ -36,7 +36,7 @@ with Command(__doc__, CrossEntropyJob, *FILES, output="cross-entropies", optiona
             tuned = load_for_measuring(folder / job.tuned_checkpoint)
             lengths = code_lengths(tuned, examples, pad)
             kls = divergences(slice_model, tuned, examples, pad)
-            del tuned  # or it is in memory while the next is loaded
+            del tuned  # free its memory before the next is loaded
             for i, response in enumerate(responses):
                 if chosen and response["prompt_id"] not in chosen["questions", path]:
                     continue

@@ -1,4 +1,4 @@
-"""Measure how far every checkpoint of a run is from its base model, on the checkpoint's own responses."""
+"""Measure the KL divergence of every checkpoint of a run from its base model, on the checkpoint's own responses."""
 
 import sys
 
@@ -28,7 +28,7 @@ with Command(__doc__, DivergenceJob, "checkpoints", "base", "responses", output=
         own = share([row for row in responses if row["inverse_size"] == checkpoint])
         examples = response_examples(own, tokenizer, sys.maxsize)
         nats = divergences(model, base, examples, tokenizer.pad_token_id)
-        del model  # or it is in memory while the next is loaded
+        del model  # free its memory before the next is loaded
         cell = job.cell.row(job.base, checkpoint)
         rows += collect(
             [

@@ -14,7 +14,7 @@ from elasticity.runtime.sharding import collect, share
 
 
 def main() -> None:
-    """The job on the command line."""
+    """Run the job on the command line."""
     with Command(__doc__, GenerateJob, "checkpoints", "prompts", output="responses", optional=("weak",)) as command:
         one_thread()
         job = command.job
@@ -32,5 +32,5 @@ def main() -> None:
         print(f"{len(rows)} responses, {sum(len(row['response_tokens']) for row in rows)} tokens")
 
 
-if __name__ == "__main__":  # the process that vLLM starts imports this file
+if __name__ == "__main__":  # vLLM starts a process that imports this file
     main()

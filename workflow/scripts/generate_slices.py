@@ -1,4 +1,4 @@
-"""Response with each slice: the twin data sets (prompts of D4), and responses to measure cross-entropies on."""
+"""Generate responses with each slice: the twin data sets (prompts of D4), and the texts of the cross-entropies."""
 
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import PROMPTS
@@ -16,7 +16,7 @@ FILES = ("checkpoints", "twin-prompts", "question-prompts", "questions")
 
 
 def main() -> None:
-    """The job on the command line."""
+    """Run the job on the command line."""
     with Command(__doc__, GenerateSlicesJob, *FILES, output="twins") as command:
         one_thread()
         job = command.job
@@ -39,5 +39,5 @@ def main() -> None:
         print(f"{len(twins)} twin responses, {len(questions)} responses to measure on")
 
 
-if __name__ == "__main__":  # the process that vLLM starts imports this file
+if __name__ == "__main__":  # vLLM starts a process that imports this file
     main()

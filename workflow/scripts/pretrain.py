@@ -1,4 +1,4 @@
-"""Pre-train a language model from random weights; its checkpoints are checkpoints of one run."""
+"""Pre-train a language model from random weights in one run, and save the checkpoints that the study names."""
 
 from elasticity.core.tables import read_rows
 from elasticity.data.examples import batched, pretraining_sequences

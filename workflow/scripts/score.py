@@ -1,4 +1,7 @@
-"""Score all responses of a task with one loading of the score model. Responses are named by patterns: see ``paths``."""
+"""Score all responses of a task; the score model is loaded once.
+
+The files of responses are named by patterns: see ``elasticity.core.path_patterns``.
+"""
 
 from elasticity.core.path_patterns import unfold
 from elasticity.core.tables import read_table, write_table

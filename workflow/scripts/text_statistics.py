@@ -1,6 +1,6 @@
-"""Measure all responses of a base model and of what it became: repetition, and code lengths under the base model.
+"""Measure all responses of a base model and of the models trained from it: repetition, and code length under the base.
 
-Responses are named by patterns: see ``paths``.
+The files of responses are named by patterns: see ``elasticity.core.path_patterns``.
 """
 
 import sys

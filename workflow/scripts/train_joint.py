@@ -1,4 +1,4 @@
-"""Train a model from random weights on what pre-training, alignment and perturbation saw, all shuffled together."""
+"""Train a model from random weights on the data of pre-training, alignment and perturbation, shuffled together."""
 
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.examples import batched, pretraining_sequences

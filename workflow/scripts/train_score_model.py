@@ -1,4 +1,4 @@
-"""Train and test the classifier that score models the responses."""
+"""Train and test the snippet classifier that scores the responses of a task."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""Try a score model that was trained elsewhere, before anything is trained for it to judge.
+"""Check a score model that was trained elsewhere, before any model is trained.
 
-Its gold pair is scored and, where the task keeps labelled texts for that, its accuracy on them is measured.
+Its gold pair is scored, and its accuracy is measured on labelled texts if the task keeps some for that.
 """
 
 import json

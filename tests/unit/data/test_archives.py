@@ -1,7 +1,9 @@
 """Files in archives at an address."""
 
+import errno
 import hashlib
 import io
+import re
 import tarfile
 import threading
 import zipfile
@@ -16,6 +18,7 @@ from huggingface_hub import constants
 from elasticity.config.data import ArchiveFile
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
+from elasticity.data import archives
 from elasticity.data.archives import archived, cache
 from elasticity.data.sources import examples
 
@@ -25,7 +28,7 @@ MEMBER = "data-1.0/texts/book.txt"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a cache of its own."""
+    """A temporary folder, in which the cache is."""
     monkeypatch.setenv("ELASTICITY_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
@@ -49,7 +52,7 @@ def zipped(path: Path) -> Path:
 
 @pytest.fixture
 def address(place: Path) -> Iterator[str]:
-    """A server of the folder; it answers that it found nothing for what is not there."""
+    """The address of a server of the folder; it answers 404 for files that do not exist."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
@@ -80,7 +83,7 @@ def test_a_damaged_file_of_the_cache_is_replaced(place: Path) -> None:
 
 
 @pytest.mark.parametrize("member", ["../../../outside.txt", "/tmp/outside.txt", "a/../../book.txt"])
-def test_names_in_an_archive_lead_nowhere(place: Path, member: str) -> None:
+def test_names_in_an_archive_are_not_used_as_paths(place: Path, member: str) -> None:
     archive = tar(place / "data.tar.gz", member)
     file, _ = archived(archive.as_uri(), file_digest(archive), member)
     assert file.parent.parent == cache()
@@ -125,23 +128,21 @@ def test_an_archive_in_an_archive_is_like_a_folder(place: Path, outer: str, inne
 
 @pytest.mark.parametrize("name", ["data.tar.gz", "data.zip"])
 @pytest.mark.parametrize("member", ["book.txt", "link", "data-1.0"])
-def test_a_file_that_is_not_in_an_archive_is_an_error_that_lists_those_that_are(
-    place: Path, name: str, member: str
-) -> None:
+def test_a_file_that_is_not_in_an_archive_is_an_error_that_lists_its_files(place: Path, name: str, member: str) -> None:
     archive = (zipped if name.endswith("zip") else tar)(place / name)
     with pytest.raises(UserError, match=f"{name} holds no file {member}; it holds: {MEMBER}"):
         archived(archive.as_uri(), file_digest(archive), member)
 
 
 @pytest.mark.parametrize("broken", ["no archive", "cut short"])
-def test_what_cannot_be_unpacked_is_an_error(place: Path, broken: str) -> None:
+def test_an_archive_that_cannot_be_unpacked_is_an_error(place: Path, broken: str) -> None:
     archive = tar(place / "data.tar.gz", content=bytes(range(256)) * 99)
     archive.write_bytes(archive.read_bytes()[:200] if broken == "cut short" else b"<html>")
     with pytest.raises(UserError, match=r"data\.tar\.gz cannot be unpacked: .*Only tar and zip"):
         archived(archive.as_uri(), file_digest(archive), MEMBER)
 
 
-def test_what_cannot_be_downloaded_is_an_error_that_says_what_to_do(place: Path, address: str) -> None:
+def test_a_failed_download_is_an_error_that_says_what_to_do(place: Path, address: str) -> None:
     with pytest.raises(UserError, match=r"no\.zip cannot be downloaded: the server answered 404 .*Correct the address"):
         archived(f"{address}/no.zip", "0" * 64, MEMBER)
     with pytest.raises(UserError, match=r"no\.zip cannot be downloaded: there is no such file"):
@@ -157,11 +158,50 @@ def test_nothing_is_downloaded_offline(place: Path, address: str, monkeypatch: p
         archived(f"{address}/data.tar.gz", "0" * 64, MEMBER)
 
 
-def test_a_cache_that_cannot_be_written_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def unwritable(error: UserError) -> str:
+    """The reason in a message, which must be one line and name the variable."""
+    words = (
+        r"the cache folder \S+ cannot be read and written \((.*)\): set the environment variable ELASTICITY_CACHE .*"
+    )
+    found = re.fullmatch(words, str(error))
+    assert found, error
+    return found[1]
+
+
+def test_a_cache_that_is_a_file_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "file").touch()
     monkeypatch.setenv("ELASTICITY_CACHE", str(place / "file"))
-    with pytest.raises(UserError, match=r"cannot be written \(Not a directory\): set ELASTICITY_CACHE"):
+    with pytest.raises(UserError) as error:
         archived((place / "data.zip").as_uri(), "0" * 64, MEMBER)
+    assert unwritable(error.value) == "Not a directory"
+
+
+@pytest.mark.parametrize("step", ["is_file", "mkdir", "replace"])
+def test_a_cache_without_permission_is_an_error(place: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """The tests may run as root, for whom permissions do not matter, so the call is made to fail."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    url, sha256 = tar(place / "data.tar.gz").as_uri(), file_digest(place / "data.tar.gz")
+    monkeypatch.setattr(Path, step, refuse)
+    with pytest.raises(UserError) as error:
+        archived(url, sha256, MEMBER)
+    assert unwritable(error.value) == "Permission denied"
+
+
+@pytest.mark.parametrize("step", ["_stream", "_opened"])
+def test_a_full_cache_is_not_reported_as_a_broken_download_or_archive(
+    place: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    url, sha256 = tar(place / "data.tar.gz").as_uri(), file_digest(place / "data.tar.gz")
+    monkeypatch.setattr(archives, step, full)
+    with pytest.raises(UserError) as error:
+        archived(url, sha256, MEMBER)
+    assert unwritable(error.value) == "No space left on device"
 
 
 def test_the_cache_is_among_the_users_caches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +216,7 @@ def test_an_archive_is_a_source_of_examples(place: Path) -> None:
     archive = tar(place / "data.tar.gz")
     options = {"url": archive.as_uri(), "sha256": file_digest(archive), "path": MEMBER}
     source = ArchiveFile(kind="archive", format="passages", characters=6, **options)
-    assert [raw.answer for raw in examples(source)] == ["One.\n\n", "Two.\n"]
+    assert [raw.response for raw in examples(source)] == ["One.\n\n", "Two.\n"]
     assert {raw.source for raw in examples(source)} == {hashlib.sha256(TEXT).hexdigest()}
 
 
@@ -189,7 +229,7 @@ def test_an_archive_is_a_source_of_examples(place: Path) -> None:
         ({"path": "texts/.."}, "must be the path of a file"),
     ],
 )
-def test_settings_of_no_archive_are_refused(options: dict[str, str], words: str) -> None:
+def test_invalid_settings_of_an_archive_are_refused(options: dict[str, str], words: str) -> None:
     given = {"url": "https://example.org/a.zip", "sha256": "0" * 64, "path": MEMBER} | options
     with pytest.raises(ValueError, match=words):
         ArchiveFile(kind="archive", **given)

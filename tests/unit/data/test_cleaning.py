@@ -60,7 +60,7 @@ def test_texts_on_both_sides_are_left_out() -> None:
     assert counts == {"read": 4, "empty": 1, "duplicates": 0, "on_both_sides": 2, "kept": 1}
 
 
-def test_the_same_response_to_another_prompt_is_none_of_both() -> None:
+def test_the_same_response_to_another_prompt_is_not_a_duplicate() -> None:
     rows, counts = clean([Raw("Why?", "No.", "positive"), Raw("How?", "No.", "negative"), Raw("why", "no", "positive")])
     assert sorted((row["prompt"].lower().strip("?"), row["side"]) for row in rows) == [
         ("how", "negative"),
@@ -89,7 +89,7 @@ def test_where_a_prompt_ends_matters() -> None:
     assert len({row["id"] for row in rows}) == 3
 
 
-def test_rows_of_ten_megabytes_take_no_more_than_their_length() -> None:
+def test_rows_of_ten_megabytes_are_cleaned_in_linear_time() -> None:
     parts = ["<br" + " " * 2_000_000, "<br <br <br " * 200_000, "x" * 2_000_000, "," * 2_000_000]
     started = time.perf_counter()
     _, counts = clean([*map(text, parts), Raw("Go on?", "word " * 2_000_000, "neutral")])

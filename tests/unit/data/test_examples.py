@@ -41,7 +41,7 @@ def row(**changes: object) -> dict[str, object]:
 # Texts
 
 
-def test_a_text_stands_between_beginning_and_end(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
+def test_a_text_has_bos_and_eos_tokens(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> None:
     for example, sentence in zip(training_examples(plain(sentences), tokenizer, "plain", 100), sentences, strict=True):
         assert example.tokens[0] == tokenizer.bos_token_id
         assert example.tokens[-1] == tokenizer.eos_token_id
@@ -70,7 +70,9 @@ def test_every_text_can_be_encoded_and_decoded(tokenizer: PreTrainedTokenizerFas
 # Responses
 
 
-def test_an_response_follows_its_prompt_and_ends_if_it_is_finished(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_response_follows_its_prompt_and_ends_if_it_is_finished(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     finished, unfinished, silent = response_examples(
         [row(), row(finished=False), row(response_tokens=[])], tokenizer, max_length=100
@@ -80,7 +82,7 @@ def test_an_response_follows_its_prompt_and_ends_if_it_is_finished(tokenizer: Pr
     assert silent == Example([bos, 40, 41, eos], 3, "p7")
 
 
-def test_only_the_response_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_only_the_response_has_a_loss(tokenizer: PreTrainedTokenizerFast) -> None:
     batch = collate(response_examples([row(), row(response_tokens=[])], tokenizer, 100), pad=2)
     eos = tokenizer.eos_token_id
     assert batch.labels[:, :3].unique().tolist() == [IGNORED]
@@ -89,7 +91,7 @@ def test_only_the_response_bears_a_loss(tokenizer: PreTrainedTokenizerFast) -> N
 
 
 @pytest.mark.parametrize(("changes", "length"), [({}, 3), ({"response_tokens": [], "finished": False}, 100)])
-def test_an_response_without_a_target_is_an_error_that_names_its_prompt(
+def test_a_response_without_a_target_is_an_error_that_names_its_prompt(
     tokenizer: PreTrainedTokenizerFast, changes: dict[str, object], length: int
 ) -> None:
     with pytest.raises(UserError, match=rf"example p7 .* max_length {length}"):
@@ -114,7 +116,7 @@ def test_blocks_are_the_joined_texts_without_gaps(
 
 
 @given(IDENTITIES, st.integers(0, 99))
-def test_an_order_holds_every_place_once(identities: list[str], seed: int) -> None:
+def test_an_order_holds_every_index_once(identities: list[str], seed: int) -> None:
     assert sorted(shuffled(identities, seed)) == list(range(len(identities)))
 
 
@@ -125,7 +127,7 @@ def test_the_order_of_items_does_not_depend_on_other_items(identities: list[str]
     assert [kept[i] for i in shuffled(kept, 3)] == [identity for identity in whole if identity in kept]
 
 
-def test_each_seed_has_its_order() -> None:
+def test_different_seeds_give_different_orders() -> None:
     assert shuffled("abcdefgh", 1) != shuffled("abcdefgh", 2)
 
 

@@ -21,7 +21,7 @@ def test_pairs_share_a_prompt_and_use_each_row_once(good: list[int], bad: list[i
     assert len(pairs) == (Counter(good) & Counter(bad)).total()  # as many as there can be
 
 
-def test_plain_texts_are_paired_in_the_order_of_the_shuffle() -> None:
+def test_plain_texts_are_paired_in_the_shuffled_order() -> None:
     chosen = [{"id": f"c{i}", "prompt": "", "response": ""} for i in range(6)]
     rejected = [{"id": f"r{i}", "prompt": "", "response": ""} for i in range(9)]
     pairs = same_prompt(chosen, rejected, 1)

@@ -11,7 +11,7 @@ SETTINGS = Beginnings(tokenizer="nano", min_tokens=2, max_tokens=5)
 
 
 def texts(sentences: list[str]) -> list[dict[str, str]]:
-    """Every end of every sentence."""
+    """Rows with every suffix of every sentence."""
     ends = [sentence[start:] for sentence in sentences for start in range(len(sentence))]
     return [{"id": str(i), "side": "positive", "prompt": "", "response": end} for i, end in enumerate(ends)]
 
@@ -59,7 +59,7 @@ def test_a_text_of_ten_megabytes_is_not_encoded_whole(tokenizer: PreTrainedToken
     assert time.perf_counter() - started < 1
 
 
-def test_decoding_has_no_say_in_a_prompt(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_prompt_does_not_depend_on_settings_of_decoding(tokenizer: PreTrainedTokenizerFast) -> None:
     tidy = copy.deepcopy(tokenizer)
     tidy.clean_up_tokenization_spaces = True
     rows = [{"id": str(i), "side": "positive", "prompt": "", "response": "a , b . c ! </s> d"} for i in range(20)]

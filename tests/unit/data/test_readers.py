@@ -21,7 +21,7 @@ def cut(text: str, longest: int) -> list[str]:
 
 
 @given(TEXT, LONGEST)
-def test_passages_give_back_the_text_and_are_neither_long_nor_short(text: str, longest: int) -> None:
+def test_joined_passages_are_the_text_and_each_has_the_right_length(text: str, longest: int) -> None:
     found = cut(text, longest)
     assert "".join(found) == text
     assert all(longest // 2 < len(passage) <= longest for passage in found[:-1])
@@ -57,7 +57,7 @@ def test_a_text_of_any_name_is_read(tmp_path: Path, name: str) -> None:
     assert list(passages_of(path, 12)) == [{"text": "Eins zwei.\n"}, {"text": "Drei vier.\n"}]
 
 
-def test_only_as_much_of_a_text_is_read_as_is_wanted(tmp_path: Path) -> None:
+def test_a_text_is_read_only_as_far_as_passages_are_taken(tmp_path: Path) -> None:
     path = tmp_path / "long"
     path.write_bytes(b"word " * module.BLOCK + b"\xff")
     found = passages_of(path, 100)
@@ -66,6 +66,6 @@ def test_only_as_much_of_a_text_is_read_as_is_wanted(tmp_path: Path) -> None:
         list(found)
 
 
-def test_a_file_of_rows_is_no_text(tmp_path: Path) -> None:
+def test_a_file_of_rows_is_not_read_as_text(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.csv holds rows, not passages"):
         list(passages_of(tmp_path / "r.csv.gz", 100))

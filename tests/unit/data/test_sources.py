@@ -1,4 +1,4 @@
-"""Where data come from: files, packages, the hub."""
+"""Data sources: files, packages, the hub, and two sources for two sides."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def hub(*files: str) -> HubData:
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the hub with the data set org/data, far from any network."""
+    """A cache of the hub with the data set org/data, used offline."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     first, second = FILE.read_bytes().splitlines(keepends=True)
@@ -126,7 +126,7 @@ def test_rows_are_counted_across_files() -> None:
     assert list(examples(source.model_copy(update={"rows": 9}))) == first
 
 
-# Two sides of different origin
+# Two sides from different sources
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> DataFile:
@@ -148,7 +148,7 @@ def test_a_neutral_source_gives_a_side_all_its_examples_and_one_with_sides_the_s
         assert {raw.source for raw in examples(both)} == {file_digest(Path(one.path)) for one in (reviews, facts)}
 
 
-def test_two_sources_are_both_of_texts_or_both_of_dialogues(tmp_path: Path) -> None:
+def test_either_both_sources_have_prompts_or_none(tmp_path: Path) -> None:
     reviews = MovieReviews(kind="movie-reviews")
     with pytest.raises(ValueError, match="the negative examples have prompts, the positive ones are texts without"):
         TwoSides(kind="sides", positive=reviews, negative=file())
@@ -157,7 +157,7 @@ def test_two_sources_are_both_of_texts_or_both_of_dialogues(tmp_path: Path) -> N
     assert list(examples(both)) == sorted(examples(file()), key=lambda raw: raw.side, reverse=True)
 
 
-def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
+def test_local_files_are_found_with_the_keys_that_name_them(tmp_path: Path) -> None:
     texts = DataFile(kind="file", path="a.txt", format="passages")
     both = TwoSides(kind="sides", positive=texts, negative=MovieReviews(kind="movie-reviews"))
     assert local_files(both) == {"positive.path": "a.txt"}
@@ -165,7 +165,7 @@ def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
     assert local_files(hub("r.jsonl")) == {}
 
 
-# What a study says of its data
+# Settings
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_users_own_files_are_known_by_their_place(tmp_path: Path) -> None:
         ({"fields": Fields(prompt="ask", response=None, label=None)}, {"neutral"}, True, False),
     ],
 )
-def test_described_data_have_the_sides_and_parts_that_are_named(
+def test_described_data_have_the_described_sides_prompts_and_responses(
     options: dict[str, Any], sides: set[str], has_prompts: bool, has_responses: bool
 ) -> None:
     source = DataFile(kind="file", path="r.csv", **options)

@@ -62,7 +62,7 @@ def test_files_are_read_compressed_or_not(
     assert list(rows_of(pack(path, compression) if compression else path)) == ROWS
 
 
-def test_files_that_were_packed_in_parts_are_read_whole(tmp_path: Path) -> None:
+def test_files_of_several_compressed_parts_are_read_completely(tmp_path: Path) -> None:
     path = tmp_path / "parts.jsonl.gz"
     path.write_bytes(gzip.compress(b'{"a": 1}\n') + gzip.compress(b'{"a": 2}\n'))
     assert [row["a"] for row in rows_of(path)] == [1, 2]
@@ -118,7 +118,7 @@ def test_lines_are_rows_of_named_fields_between_tabs(tmp_path: Path) -> None:
         list(lines_of(path, ("id", "side", "text")))
 
 
-def test_bytes_in_parquet_that_are_no_utf8_are_an_error_with_their_row(tmp_path: Path) -> None:
+def test_bytes_in_parquet_that_are_not_utf8_are_an_error_with_their_row(tmp_path: Path) -> None:
     path = tmp_path / "r.parquet"
     column = pa.array([b"good", b"caf\xe9"]).view(pa.string())
     pq.write_table(pa.table({"text": column}), path)

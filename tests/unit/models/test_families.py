@@ -1,4 +1,4 @@
-"""Beginning, end and padding of each family of models, from the hub's layout to examples and responses."""
+"""BOS, EOS and padding tokens of each family of models, from the hub's layout to examples and responses."""
 
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def made(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """All imported."""
+    """The folders after import."""
     found = {name: tmp_path_factory.mktemp("made") / name for name in folders}
     for name, folder in folders.items():
         save(*load(ModelFolder(kind="folder", path=str(folder)), folder), found[name], 0.0)
@@ -59,12 +59,12 @@ def model(made: dict[str, Path], name: str) -> PreTrainedModel:
 # Tokenizers
 
 
-def test_a_beginning_is_put_where_the_family_puts_one(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+def test_texts_begin_with_a_bos_token_if_the_family_adds_one(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
     expected = [tokenizer.convert_tokens_to_ids(BEGIN[name])] if name in BEGIN else []
     assert beginning(tokenizer) == expected == tokenizer("Like that")["input_ids"][: len(expected)]
 
 
-def test_padding_is_the_family_s_own_or_the_end(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
+def test_the_padding_token_is_the_family_s_own_or_the_eos_token(tokenizer: PreTrainedTokenizerFast, name: str) -> None:
     assert tokenizer.pad_token == PADDED_BY.get(name, tokenizer.eos_token)
 
 
@@ -99,7 +99,7 @@ def test_every_token_has_a_row_and_new_rows_are_the_mean(
         torch.testing.assert_close(new, layer.weight[:given].mean(0).expand_as(new))
 
 
-def test_the_end_token_learns_as_an_input_also_where_it_pads(
+def test_the_eos_token_has_a_gradient_as_an_input_even_if_it_is_used_for_padding(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     end = tokenizer.eos_token_id
@@ -128,7 +128,7 @@ def test_a_context_begins_once_and_holds_the_prompt(
 
 
 @pytest.mark.parametrize("name", CHATS, indirect=True)
-def test_a_chat_is_that_of_the_tokenizer_itself(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_chat_equals_that_of_the_tokenizer_itself(tokenizer: PreTrainedTokenizerFast) -> None:
     for prompt in PROMPTS:
         messages = [{"role": "user", "content": prompt}]
         own = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
@@ -152,10 +152,10 @@ def test_special_tokens_in_data_are_text(tokenizer: PreTrainedTokenizerFast, nam
 
 
 @pytest.mark.parametrize("template", ["plain", "conversation", "chat"])
-def test_examples_are_trained_on_as_they_are_drawn(
+def test_training_and_generation_use_the_same_context(
     tokenizer: PreTrainedTokenizerFast, name: str, template: str
 ) -> None:
-    """The context is the same, the response and the EOS token follow, and they alone bear a loss."""
+    """The context is the same, and only the response and the EOS token have a loss."""
     if template == "chat" and name not in CHATS:
         return
     row = {"id": "x", "prompt": "How do I say this?", "response": "Like that: {braces}."}
@@ -178,14 +178,14 @@ def test_the_first_token_of_a_text_is_context(tokenizer: PreTrainedTokenizerFast
 # Responses
 
 
-def test_responses_hold_tokens_that_have_a_text(
+def test_responses_contain_only_tokens_with_a_text(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, name: str
 ) -> None:
-    """And the EOS token ends them."""
+    """Special tokens and rows without a token are never sampled, except for the EOS token."""
     model.get_output_embeddings().weight.data.zero_()  # every token is as likely as any other
     prompts = [{"prompt_id": str(number), "prompt": "The film"} for number in range(40)]
     sampling = Sampling(new_tokens=40)
-    rows = response(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
+    rows = generate(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
     drawn = {token for row in rows for token in row["response_tokens"]}
     assert drawn <= set(tokenizer.get_vocab().values()) - set(special_tokens(tokenizer).values())
     assert len(drawn) > 0.9 * len(tokenizer)
@@ -198,6 +198,6 @@ def test_responses_do_not_depend_on_padding(model: PreTrainedModel, tokenizer: P
     prompts = [{"prompt_id": text, "prompt": text} for text in ("The film", "How do I say this? Like that")]
     engine = TransformersEngine(model, tokenizer)
     sampling = Sampling(new_tokens=6, top_k=1)
-    together = response(engine, tokenizer, prompts, sampling, "conversation")
-    alone = [row for prompt in prompts for row in response(engine, tokenizer, [prompt], sampling, "conversation")]
+    together = generate(engine, tokenizer, prompts, sampling, "conversation")
+    alone = [row for prompt in prompts for row in generate(engine, tokenizer, [prompt], sampling, "conversation")]
     assert together == alone

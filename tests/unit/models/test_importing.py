@@ -18,8 +18,9 @@ from elasticity.core.hub import package_file
 from elasticity.data.chat_templates import context
 from elasticity.data.examples import training_examples
 from elasticity.evaluation.generation import TransformersEngine, generate
-from elasticity.models.importing import fetch, load, source_of
+from elasticity.models.importing import load
 from elasticity.models.loading import load_model, save
+from elasticity.models.sources import fetch, source_of
 from elasticity.models.tokenizer import beginning, check_same_vocabulary, encode, load_tokenizer
 from tests.unit.families import CHATML, FAMILIES
 from tests.unit.hub_cache import COMMIT, add_to_cache
@@ -46,25 +47,25 @@ def folder(tmp_path: Path) -> Path:
 
 def test_weights_in_pickles_are_refused(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(UserError, match=r"no weights in safetensors: pickles .* are not read"):
+    with pytest.raises(UserError, match=r"no weights in safetensors: convert them; pickles .* are not read"):
         load(given(folder), folder)
 
 
 def test_generation_settings_of_a_folder_are_left_out(tmp_path: Path) -> None:
-    """Those of Llama 2 are such that transformers refuses to save them."""
+    """transformers refuses to save the generation settings of Llama 2."""
     folder = FAMILIES["llama"].save(tmp_path / "given")
     model, tokenizer = load(given(folder), folder)
     save(model, tokenizer, tmp_path / "made", 0.0)
     assert load_model(tmp_path / "made").generation_config.temperature in (None, 1.0)
 
 
-def test_a_tokenizer_without_an_end_is_an_error(folder: Path) -> None:
+def test_a_tokenizer_without_an_eos_token_is_an_error(folder: Path) -> None:
     (folder / "tokenizer_config.json").write_text("{}")
-    with pytest.raises(UserError, match=r"has no eos_token: set it in tokenizer_config.json"):
+    with pytest.raises(UserError, match=r"has no eos_token: set it in its tokenizer_config.json"):
         load(given(folder), folder)
 
 
-def test_a_token_for_padding_that_is_added_gets_a_row(folder: Path, tmp_path: Path) -> None:
+def test_an_added_padding_token_gets_a_row(folder: Path, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(folder)
     before = len(tokenizer)
     tokenizer.add_tokens([AddedToken(f"<|{number}|>", special=True) for number in range(520 - before)])
@@ -80,7 +81,7 @@ def test_a_token_for_padding_that_is_added_gets_a_row(folder: Path, tmp_path: Pa
 def test_models_of_different_vocabularies_are_not_compared(folder: Path, tmp_path: Path) -> None:
     other = FAMILIES["qwen"].save(tmp_path / "other")
     check_same_vocabulary(folder, folder)
-    with pytest.raises(UserError, match=r"different vocabularies \(\d+ and \d+ tokens; token 0 is '<\|.*one of them"):
+    with pytest.raises(UserError, match=r"different vocabularies \(\d+ and \d+ tokens; token 0 is '<\|.*only one of"):
         check_same_vocabulary(folder, other)
 
 
@@ -89,7 +90,7 @@ def test_models_of_different_vocabularies_are_not_compared(folder: Path, tmp_pat
 
 @pytest.fixture
 def add(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
-    """Put a folder into the hub's cache, with other files beside it; no network."""
+    """Put a folder and other files into the hub's cache; there is no network."""
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
 
@@ -134,7 +135,7 @@ def test_a_model_of_another_shape_than_the_study_says_is_an_error(
 def test_a_model_of_two_matrices_that_should_have_three_is_an_error(tmp_path: Path) -> None:
     folder = FAMILIES["pythia"].save(tmp_path / "given")
     shape = SHAPE.model_copy(update={"key_value_heads": 2})
-    with pytest.raises(UserError, match=r"parameters, but a model of the study's shape has.*is `gated` right"):
+    with pytest.raises(UserError, match=r"parameters, but a model of the study's shape has.*check `gated`"):
         load(HUB.model_copy(update={"shape": shape}), folder)
 
 
@@ -143,7 +144,7 @@ def test_a_model_of_two_matrices_that_should_have_three_is_an_error(tmp_path: Pa
 
 @pytest.fixture
 def written(tmp_path: Path) -> Callable[[bool], PreTrainedModel]:
-    """Write model.gguf, with or without a beginning of texts; returns the model."""
+    """Write model.gguf, with or without a BOS token before texts; returns the model."""
     gguf_file = pytest.importorskip("tests.unit.gguf_file")
 
     def write(puts_beginning: bool) -> PreTrainedModel:
@@ -178,7 +179,7 @@ def test_a_gguf_file_is_unpacked(written: Callable[[bool], PreTrainedModel], tmp
 
 
 @pytest.mark.parametrize("puts", [True, False])
-def test_a_gguf_file_says_whether_texts_have_a_beginning(
+def test_a_gguf_file_says_whether_texts_have_a_bos_token(
     puts: bool, written: Callable[[bool], PreTrainedModel], tmp_path: Path
 ) -> None:
     written(puts)
@@ -188,7 +189,7 @@ def test_a_gguf_file_says_whether_texts_have_a_beginning(
     assert beginning(load_tokenizer(tmp_path / "made")) == ([0] if puts else [])
 
 
-def test_a_gguf_file_that_is_another_one_is_an_error(
+def test_a_gguf_file_with_another_checksum_or_shape_is_an_error(
     written: Callable[[bool], PreTrainedModel], tmp_path: Path
 ) -> None:
     written(False)
@@ -220,7 +221,7 @@ def test_a_model_without_a_chat_template_cannot_chat(tokenizer: PreTrainedTokeni
 
 
 @pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{{ messages[1] }}", "{% if", "never mind"])
-def test_a_chat_template_that_takes_no_single_prompt_is_an_error(folder: Path, template: str) -> None:
+def test_a_chat_template_that_does_not_render_a_single_prompt_is_an_error(folder: Path, template: str) -> None:
     tokenizer = load_tokenizer(folder)
     tokenizer.chat_template = template
     with pytest.raises(UserError, match="does not render a single prompt"):
@@ -233,25 +234,25 @@ def test_a_prompt_that_leaves_no_room_is_an_error_that_names_the_example(folder:
         training_examples(rows, load_tokenizer(folder), "conversation", 60)
 
 
-def test_an_empty_prompt_without_a_beginning_is_an_error(tmp_path: Path) -> None:
+def test_an_empty_prompt_without_a_bos_token_is_an_error(tmp_path: Path) -> None:
     folder = FAMILIES["qwen"].save(tmp_path)
     tokenizer = load_tokenizer(folder)
     engine = TransformersEngine(load_model(folder), tokenizer)
     rows = [{"prompt_id": "p", "prompt": ""}]
     with pytest.raises(UserError, match="prompt p is empty"):
-        response(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
-    assert response(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
+        generate(engine, tokenizer, rows, Sampling(new_tokens=2), "plain")
+    assert generate(engine, tokenizer, rows, Sampling(new_tokens=2), "conversation")
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen"])
 @pytest.mark.parametrize("text", ["The film opens on a quiet harbour. " * 400, "x" * 9000, "日本 " * 3000])
-def test_of_a_long_text_the_first_tokens_are_those_of_the_whole(family: str, text: str, tmp_path: Path) -> None:
+def test_the_first_tokens_of_a_long_text_are_those_of_the_whole_text(family: str, text: str, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(FAMILIES[family].save(tmp_path))
     (whole,), (first,) = encode(tokenizer, [text]), encode(tokenizer, [text], 50)
     assert first == whole[:50]
 
 
-def test_a_text_of_ten_megabytes_takes_no_time(folder: Path) -> None:
+def test_a_text_of_ten_megabytes_is_encoded_quickly(folder: Path) -> None:
     tokenizer = load_tokenizer(folder)
     row = {"id": "x", "prompt": "", "response": "The film opens on a quiet harbour. " * 300_000}
     started = time.monotonic()
@@ -260,7 +261,7 @@ def test_a_text_of_ten_megabytes_takes_no_time(folder: Path) -> None:
     assert len(example.tokens) == 64
 
 
-def test_the_stand_in_is_no_part_of_the_template(folder: Path) -> None:
+def test_the_stand_in_is_not_part_of_the_rendered_template(folder: Path) -> None:
     tokenizer = load_tokenizer(folder)
     tokenizer.chat_template = CHATML
     text = tokenizer.decode(context(tokenizer, "chat", ["Say {braces}."])[0], skip_special_tokens=False)

@@ -91,8 +91,8 @@ def test_weights_in_several_files_and_in_bf16_are_counted(tmp_path: Path) -> Non
     assert shape_of(ModelFolder(kind="folder", path=str(tmp_path))).parameters == parameters(model)
 
 
-def test_a_config_that_does_not_say_whether_weights_are_tied_means_that_they_are(tmp_path: Path) -> None:
-    """Older files say only what differs from the default."""
+def test_weights_are_tied_if_the_config_does_not_say(tmp_path: Path) -> None:
+    """Older files contain only values that differ from the default."""
     folder = saved(CONFIGS["tied"], tmp_path)
     expected = shape_of(folder)
     config = json.loads((tmp_path / "config.json").read_text())
@@ -101,7 +101,7 @@ def test_a_config_that_does_not_say_whether_weights_are_tied_means_that_they_are
     assert shape_of(folder) == expected
 
 
-def test_a_tied_output_layer_that_is_stored_nevertheless_counts_once(tmp_path: Path) -> None:
+def test_a_tied_output_layer_that_is_stored_twice_counts_once(tmp_path: Path) -> None:
     folder = saved(CONFIGS["tied"], tmp_path)
     expected = shape_of(folder)
     tensors = load_file(tmp_path / "model.safetensors")
@@ -109,7 +109,7 @@ def test_a_tied_output_layer_that_is_stored_nevertheless_counts_once(tmp_path: P
     assert shape_of(folder) == expected
 
 
-def test_a_pretrained_model_is_that_of_the_workflow(fresh_model: Any) -> None:
+def test_the_shape_of_a_pretrained_model_is_that_of_the_model(fresh_model: Any) -> None:
     shape = shape_of(SHAPE)
     model = fresh_model()
     assert shape.parameters == parameters(model)
@@ -131,7 +131,7 @@ def test_pretrained_models_of_any_width(hidden_size: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "billions"), [("1.1B", 1.10), ("2.5B", 2.51), ("7B", 6.74), ("8B", 8.03)])
-def test_models_of_papers_have_as_many_parameters_as_they_say(name: str, billions: float) -> None:
+def test_published_models_have_the_published_number_of_parameters(name: str, billions: float) -> None:
     assert round(MODELS[name].parameters / 1e9, 2) == billions
 
 
@@ -141,7 +141,7 @@ def test_layers_and_embeddings_are_the_whole_model_but_for_the_last_norm() -> No
         assert 0 <= shape.parameters - embeddings - shape.layers * shape.layer <= shape.hidden_size
 
 
-# Models that are not here yet
+# Models without files
 
 LLAMA = ModelShape(
     layers=3, hidden_size=32, intermediate_size=48, heads=4, key_value_heads=2, head_size=8, vocabulary=300, tied=False
@@ -153,7 +153,7 @@ SOURCES = [
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.kind)
-def test_what_the_study_says_is_the_shape_of_a_model_that_is_not_here(source: Any, tmp_path: Path) -> None:
+def test_a_model_without_files_has_the_shape_in_the_study(source: Any, tmp_path: Path) -> None:
     assert shape_of(source) == shape_of(saved(CONFIGS["few keys"], tmp_path))
 
 
@@ -174,14 +174,14 @@ def test_feed_forward_layers_of_two_matrices_are_counted() -> None:
     )
     found = replace(shape_in(config.to_dict(), "pythia"), parameters=parameters(model_of(config)))
     check_shape(described, found, "pythia")
-    with pytest.raises(UserError, match="is `gated` right"):
+    with pytest.raises(UserError, match="check `gated`"):
         check_shape(described.model_copy(update={"gated": True}), found, "pythia")
 
 
 def test_a_tuned_model_has_no_shape_of_its_own() -> None:
     tuning = FineTuning(learning_rate=1e-5, batch_size=4, max_length=16)
     tuned = TunedModel(kind="tuned", base="a", task="b", side="neutral", examples=4, tuning=tuning)
-    with pytest.raises(TypeError, match="that of its origin"):
+    with pytest.raises(TypeError, match="has the shape of its base model: ask for that of a"):
         shape_of(tuned)
 
 
@@ -190,15 +190,15 @@ def test_a_tuned_model_has_no_shape_of_its_own() -> None:
 
 def test_a_folder_without_a_config_is_an_error(tmp_path: Path) -> None:
     folder = ModelFolder(kind="folder", path=str(tmp_path))
-    with pytest.raises(UserError, match="holds no config"):
+    with pytest.raises(UserError, match="holds no readable config"):
         shape_of(folder)
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(UserError, match="holds no config"):
+    with pytest.raises(UserError, match="holds no readable config"):
         shape_of(folder)
 
 
 @pytest.mark.parametrize("missing", ["hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size"])
-def test_a_config_that_does_not_tell_is_an_error(missing: str, tmp_path: Path) -> None:
+def test_a_config_without_a_number_is_an_error(missing: str, tmp_path: Path) -> None:
     folder = saved(CONFIGS["tied"], tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     del config[missing]

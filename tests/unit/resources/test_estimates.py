@@ -1,4 +1,4 @@
-"""What jobs ask the scheduler for."""
+"""Memory and time limits that jobs request from the scheduler."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ SFT = FineTuning(learning_rate=1e-5, batch_size=8, max_length=128)
 PLAIN = Geometry(1, 1, None, 8, False, "none")
 
 
-def test_the_default_study_asks_for_as_much_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_study_requests_little_more_than_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its largest job was measured at 0.8 GB, its longest at about a minute."""
     monkeypatch.chdir(ROOT)
     study = read_study_file(Path("config.yaml"))
@@ -52,8 +52,8 @@ def test_the_default_study_asks_for_as_much_as_it_needs(monkeypatch: pytest.Monk
         assert generation_runtime_min(shape, 160, 4, study.sampling, CPU, processes=1) == 20
 
 
-def test_a_process_in_place_of_a_gpu_keeps_all_in_the_memory_of_the_node() -> None:
-    """1.1 billion parameters: 16 bytes each and more on one process; on two the states of both."""
+def test_without_gpus_everything_is_in_the_memory_of_the_node() -> None:
+    """1.1 billion parameters: one process needs 16 bytes each and more; with two, the states of both count."""
     shape = MODELS["1.1B"]
     plain = training_memory_mb(shape, 64, PLAIN, CPU)
     assert 16 * 1100 < plain - 1500 < 22 * 1100
@@ -66,7 +66,7 @@ def test_a_process_in_place_of_a_gpu_keeps_all_in_the_memory_of_the_node() -> No
 @pytest.mark.parametrize(
     ("how", "bytes_per_parameter"),
     [
-        ((1, 1, None, "none"), 12),  # a state on its way to disk
+        ((1, 1, None, "none"), 12),  # the states while they are saved
         ((1, 8, 2, "none"), 8 * 4),  # eight processes load the weights
         ((2, 8, 3, "none"), 8 * 12 / 16),  # half of the state
         ((1, 8, 3, "none"), 12),
@@ -74,7 +74,7 @@ def test_a_process_in_place_of_a_gpu_keeps_all_in_the_memory_of_the_node() -> No
         ((1, 8, 3, "weights"), 12 + 20),
     ],
 )
-def test_beside_gpus_the_node_holds_what_is_loaded_saved_and_offloaded(
+def test_with_gpus_the_node_holds_loaded_saved_and_offloaded_states(
     how: tuple[int, int, int | None, Any], bytes_per_parameter: float
 ) -> None:
     nodes, processes, stage, offload = how
@@ -84,7 +84,7 @@ def test_beside_gpus_the_node_holds_what_is_loaded_saved_and_offloaded(
 
 
 def is_limit(limit: int, expected_s: float) -> bool:
-    """Three times what is expected and a quarter of an hour, in whole five minutes."""
+    """Whether a limit is 15 minutes and three times the expected time, rounded up to a multiple of 5 minutes."""
     return limit % 5 == 0 and 0 <= limit - (15 + 3 * expected_s / 60) < 5
 
 
@@ -98,8 +98,8 @@ def is_limit(limit: int, expected_s: float) -> bool:
         (CPU, replace(PLAIN, gradient_checkpointing=True), 8e12 / 2e10),
     ],
 )
-def test_time_is_operations_by_rate(hardware: Hardware, geometry: Geometry, expected_s: float) -> None:
-    """1e6 parameters, no attention to speak of: 6e6 operations a token, 8e6 with a second forward pass."""
+def test_time_is_operations_divided_by_rate(hardware: Hardware, geometry: Geometry, expected_s: float) -> None:
+    """1e6 parameters, with negligible attention: 6e6 operations a token, 8e6 with a second forward pass."""
     shape = Shape(10**6, 1, 1, 1, 1, 1, 1, 1, tied=True)
     assert training_s(shape, SFT, 1000, 1000, geometry, hardware) == pytest.approx(expected_s * 1.002)
     assert training_s(shape, SFT, 100_000, 1000, geometry, hardware) == pytest.approx(100 * expected_s * 1.002)
@@ -129,7 +129,7 @@ def test_algorithms_take_more_than_one_pass_of_an_example(
     assert training_s(MODELS["7B"], settings, 100, 128, PLAIN, GPUS) == pytest.approx(expected_s)
 
 
-def test_ppo_takes_the_time_of_drawing_and_of_judging() -> None:
+def test_ppo_takes_the_time_of_sampling_and_of_scoring() -> None:
     shape = MODELS["7B"]
     assert rewarding_s(shape, SFT, 100, 128, PLAIN, GPUS, 0) == 0
     ppo = with_algorithm(kind="ppo", new_tokens=20)
@@ -140,10 +140,10 @@ def test_ppo_takes_the_time_of_drawing_and_of_judging() -> None:
 
 
 @pytest.mark.parametrize(("batch_size", "processes", "batches"), [(1, 1, 1000), (1, 8, 125), (100, 1, 10), (300, 2, 2)])
-def test_responses_take_the_time_of_reading_weights_of_computing_and_of_python(
+def test_generation_takes_the_time_of_reading_weights_of_computing_and_of_python(
     batch_size: int, processes: int, batches: int
 ) -> None:
-    """Two checkpoints response 1000 prompts with 100 tokens."""
+    """Two checkpoints generate 100 tokens for each of 1000 prompts."""
     parameters, sampling = MODELS["7B"].parameters, Sampling(new_tokens=100, batch_size=batch_size)
     token_s = 4 * parameters / 1e12 + 2 * parameters * batch_size / (0.03 * 989.4e12) + 0.05
     expected_s = 2 * (batches * 100 * token_s + 4 * parameters / 2e8)

@@ -1,4 +1,4 @@
-"""The arithmetic of memory against the tensors of real models, and what must hold for any model."""
+"""Planned memory against the tensors of real models, and properties that hold for any model."""
 
 import weakref
 from dataclasses import replace
@@ -114,7 +114,7 @@ MEASURED = {
 def test_bytes_are_those_of_a_real_model(
     shape: Shape, length: int, micro_batch: int, checkpointing: bool, precision: Precision
 ) -> None:
-    """Between 97 % and 110 % of what is alive at the peak: memory is lost by planning too much, jobs by too little."""
+    """Planned bytes are 97 % to 110 % of those at the peak: planning more wastes memory, planning less fails jobs."""
     geometry = replace(PLAIN, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
     planned = training_bytes(shape, length, geometry, precision)
     assert 0.97 < planned / measured_bytes(shape, length, geometry, precision) < 1.10
@@ -159,7 +159,7 @@ def test_states_are_divided(how: tuple[int, int, int | None], per_parameter: flo
     ("stage", "offload", "on_gpu"),
     [(1, "optimizer", 8.0), (2, "optimizer", 4.0), (3, "optimizer", 4 / 4), (3, "weights", 0.0)],
 )
-def test_what_is_offloaded_is_not_on_the_gpu(stage: int, offload: Any, on_gpu: float) -> None:
+def test_offloaded_states_are_not_on_the_gpu(stage: int, offload: Any, on_gpu: float) -> None:
     geometry = Geometry(1, 4, stage, micro_batch=1, gradient_checkpointing=True, offload=offload)
     planned = training_bytes(LARGE, 2, geometry) / LARGE.parameters
     assert on_gpu < planned < on_gpu + 0.3
@@ -173,14 +173,14 @@ def test_what_is_offloaded_is_not_on_the_gpu(stage: int, offload: Any, on_gpu: f
     ids=["plain", "stage 0", "stage 1", "stage 2"],
 )
 def test_states_of_adapters_are_divided(how: tuple[int, int, int | None], per_adapter: float) -> None:
-    """The frozen weights, 4 bytes each, are whole everywhere."""
+    """The frozen weights, 4 bytes each, are complete in every process."""
     geometry = Geometry(*how, micro_batch=1, gradient_checkpointing=True, offload="none")
     adapters = LARGE.layers * LARGE.adapter(8)
     assert sum(states(LARGE, geometry, adapter_rank=8).values()) == 4 * LARGE.parameters + per_adapter * adapters
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_what_stage_3_needs_however_many_processes_there_are(checkpointing: bool) -> None:
+def test_stage_3_needs_the_same_minimum_with_any_number_of_processes(checkpointing: bool) -> None:
     """Two layers gathered, a bf16 copy of one, its gradient in bf16 and fp32, two buckets of gradients."""
     shape = llama(vocabulary=260)
     geometry = Geometry(10**6, 8, 3, 1, checkpointing, "none")
@@ -188,7 +188,7 @@ def test_what_stage_3_needs_however_many_processes_there_are(checkpointing: bool
     assert training_bytes(shape, 2, geometry) == pytest.approx(expected, rel=0.01)
 
 
-# What holds for any model
+# Properties for any model
 
 
 @given(any_shape(), LENGTHS, GEOMETRIES, st.integers(1, 8))

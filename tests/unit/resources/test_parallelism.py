@@ -43,7 +43,7 @@ def changed(hardware: Hardware, **changes: Any) -> Hardware:
     return Hardware.model_validate(hardware.model_dump() | changes)
 
 
-# What is expected of models that are known
+# Known models
 
 
 OUTCOMES = {
@@ -109,15 +109,15 @@ def test_a_batch_smaller_than_the_processes_leaves_some_of_them_without_work() -
 
 
 def test_adapters_take_fewer_gpus() -> None:
-    """7B in 80 GB: 28 GB of frozen weights; 13B is not divided in stage 3, which adapters cannot be merged in."""
+    """7B has 28 GB of frozen weights. 13B must not use stage 3, in which adapters cannot be merged."""
     for model, hardware, expected in (("7B", GB80, (1, None)), ("13B", GB80, (1, None)), ("13B", GB141, (1, None))):
         geometry = training_geometry(model, MODELS[model], ADAPTERS, LENGTH, hardware)
         assert (geometry.processes, geometry.zero_stage) == expected
 
 
 @pytest.mark.parametrize("how", [{"zero_stage": 3}, {"offload": "weights"}], ids=str)
-def test_adapters_refuse_what_divides_matrices(how: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match="take zero_stage 0, 1 or 2, and offload: none or optimizer"):
+def test_adapters_refuse_settings_that_divide_matrices(how: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="use zero_stage 0, 1 or 2, and offload: none or optimizer"):
         training_geometry("7B", MODELS["7B"], ADAPTERS, LENGTH, changed(GB80, **how))
     with pytest.raises(UserError, match="72B"):
         training_geometry("72B", MODELS["72B"], ADAPTERS, LENGTH, GB80)
@@ -128,8 +128,8 @@ def with_algorithm(kind: str, batch_size: int = 32) -> FineTuning:
     return FineTuning.model_validate(values)
 
 
-def test_the_model_at_the_start_and_the_score_model_of_ppo_take_room() -> None:
-    """7B in 80 GB: 4 P + 16 P / n with ZeRO stage 2, 4 P of the start, and 4 bytes a parameter of the score model."""
+def test_the_reference_model_and_the_score_model_of_ppo_need_memory() -> None:
+    """With ZeRO stage 2, 7B needs 4 P + 16 P / n, 4 P for the reference model, and 4 bytes a parameter to score."""
     shape, ppo = MODELS["7B"], with_algorithm("ppo")
     geometry = training_geometry("7B", shape, ppo, LENGTH, GB80, 355_000_000)
     assert (geometry.processes, geometry.zero_stage) == (16, 2)
@@ -139,8 +139,8 @@ def test_the_model_at_the_start_and_the_score_model_of_ppo_take_room() -> None:
         training_geometry("7B", shape, ppo, LENGTH, GB80, 6_610_000_000)
 
 
-def test_ppo_draws_from_whole_matrices() -> None:
-    with pytest.raises(UserError, match="ppo draws responses from whole ones: take zero_stage 0, 1 or 2"):
+def test_ppo_needs_undivided_matrices() -> None:
+    with pytest.raises(UserError, match="ppo samples responses with undivided matrices: use zero_stage 0, 1 or 2"):
         training_geometry("7B", MODELS["7B"], with_algorithm("ppo"), LENGTH, changed(GB80, zero_stage=3))
     with pytest.raises(UserError, match="does not fit") as error:
         training_geometry("72B", MODELS["72B"], with_algorithm("ppo"), LENGTH, GB80)
@@ -150,7 +150,7 @@ def test_ppo_draws_from_whole_matrices() -> None:
 
 @pytest.mark.parametrize("kind", ["dpo", "kto", "simpo"])
 def test_the_two_responses_of_a_pair_are_in_one_pass(kind: str) -> None:
-    """They take twice the room, and the least is both."""
+    """They need twice the memory, and a micro-batch holds at least both."""
     shape, pairs = MODELS["4B"], with_algorithm(kind, 7)
     assert training_geometry("4B", shape, pairs, LENGTH, Hardware()).micro_batch == 14
     assert training_geometry("4B", shape, pairs, LENGTH, changed(GB80, micro_batch=1)).micro_batch == 2
@@ -179,10 +179,10 @@ def test_a_model_that_does_not_fit_is_an_error_that_says_what_helps() -> None:
 
 
 @given(any_shape(), st.integers(1, 16), st.sampled_from([24.0, 80.0, 141.0]), st.floats(0.1, 20))
-def test_a_process_that_responses_gets_the_fewest_gpus_with_room_for_whole_layers(
+def test_generation_gets_the_fewest_gpus_with_room_for_whole_layers(
     shape: Shape, gpus_per_node: int, gpu_memory_gb: float, times: float
 ) -> None:
-    """Filled one after another with layers, the GPUs hold all."""
+    """The GPUs hold all layers if they are filled one after the other."""
     hardware = Hardware(device="cuda", gpus_per_node=gpus_per_node, gpu_memory_gb=gpu_memory_gb)
     usable, layer = USABLE * gpu_memory_gb * 1e9, 4 * max(shape.layer, shape.embedding)
     needed = max(1, math.ceil(times * usable))
@@ -200,7 +200,7 @@ def test_the_search_ends() -> None:
         fitted("72B", changed(GB80, gpu_memory_gb=1))
 
 
-# What holds for any model and study
+# Properties for any model and study
 
 CHOICES = st.fixed_dictionaries(
     {
@@ -235,7 +235,7 @@ def fits(shape: Shape, geometry: Geometry, hardware: Hardware) -> bool:
 
 
 @given(any_shape(), any_hardware(), st.integers(1, 300))
-def test_what_is_chosen_fits_and_keeps_to_the_study(shape: Shape, hardware: Hardware, batch_size: int) -> None:
+def test_the_chosen_geometry_fits_and_agrees_with_the_study(shape: Shape, hardware: Hardware, batch_size: int) -> None:
     try:
         geometry = training_geometry("any", shape, settings(batch_size), LENGTH, hardware)
     except UserError:
@@ -257,7 +257,7 @@ def test_what_is_chosen_fits_and_keeps_to_the_study(shape: Shape, hardware: Hard
 
 
 @given(any_shape(), st.integers(1, 300), st.sampled_from([4.0, 16.0, 80.0]))
-def test_nothing_more_welcome_would_have_fitted(shape: Shape, batch_size: int, gpu_memory_gb: float) -> None:
+def test_no_preferred_geometry_fits(shape: Shape, batch_size: int, gpu_memory_gb: float) -> None:
     hardware = Hardware(device="cuda", gpus_per_node=8, gpu_memory_gb=gpu_memory_gb)
     try:
         chosen = training_geometry("any", shape, settings(batch_size), LENGTH, hardware)

@@ -133,12 +133,8 @@ def ipo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(ALGORITHMS, "_loaded", False)
     importlib.invalidate_caches()
     yield
-    del sys.modules["elasticity.training.algorithms.ipo"]
-    delattr(algorithms, "ipo")
-
-
-def settings_of_ipo(**options: float) -> FineTuning:
-    return FineTuning.model_validate(SETTINGS | {"algorithm": {"kind": "ipo"} | options})
+    sys.modules.pop("elasticity.training.algorithms.ipo", None)
+    vars(algorithms).pop("ipo", None)
 
 
 def test_the_guide_adds_an_algorithm_in_less_than_50_lines(ipo: None) -> None:
@@ -157,7 +153,7 @@ def test_a_study_takes_it_with_its_options(ipo: None, values: dict[str, Any]) ->
     assert "inverse.algorithm.beta: unknown key; allowed here: kind, tau" in complaint(values)
 
 
-def test_the_test_of_the_guide_passes(ipo: None, tmp_path: Path) -> None:
+def test_the_test_of_the_guide_passes(ipo: None) -> None:
     names: dict[str, Any] = {}
     exec(compile(code_of_guide()[1], "the guide", "exec"), names)
     test = names["test_ipo_is_the_squared_distance_from_the_target_margin"]
@@ -168,10 +164,10 @@ def test_the_test_of_the_guide_passes(ipo: None, tmp_path: Path) -> None:
 
 def test_its_loss_and_gradient_follow_the_closed_form(ipo: None) -> None:
     """Chosen are two tokens 0, rejected is one token 1; p is the probability of token 0."""
-    settings = settings_of_ipo(tau=0.5)
+    algorithm: Any = ALGORITHMS["ipo"].model_validate({"kind": "ipo", "tau": 0.5})
     model: Any = Bias(0.0, 0.0)
     backend = OneProcess(model, Optimization(learning_rate=1, batch_size=1, precision="fp32"))
-    objective = PreferenceObjective(settings.algorithm)  # type: ignore[arg-type]
+    objective = PreferenceObjective(algorithm)
     (batch,) = batched([Example([0, 0, 0], 1, "chosen"), Example([0, 1], 1, "rejected")], 2, 0)
     objective.measure_start(backend, 0, batch, 2)
     model.bias.data[0] = 0.7

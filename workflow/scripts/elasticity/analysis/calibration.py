@@ -1,7 +1,8 @@
-"""How often the tests that verdicts rest on reject, where they should not and where they should: by simulation.
+"""Error rates and power of the tests that verdicts rest on, by simulation.
 
-A test is tried on what ``NULLS`` names for its claim: experiments in which nothing is there to be found. It is sized if
-it rejects in not more of them than the level, within the Monte Carlo error. Its power is the rate with a rebound.
+A test is tried on experiments without the effect that its claim is about, which ``NULLS`` names. It is sized if it
+rejects in no more of them than its level allows, within the Monte Carlo error. Its power is its rate of rejection in
+experiments with a rebound.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,10 +16,11 @@ from scipy import stats
 from elasticity.analysis.aggregation import CONFIDENCE
 from elasticity.analysis.hypothesis_tests import LEVEL, clustered_difference, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
-from elasticity.analysis.measures_table import bounds
+from elasticity.analysis.measures.inputs import Curves, rebound_bounds
 from elasticity.analysis.simulation import Gap, Scenario, responses, simulated, simulated_gaps
 from elasticity.analysis.verdict_reasons import allowance
-from elasticity.config.claims import PARTS, Over
+from elasticity.config.claims import Over
+from elasticity.config.measures import MEASURES
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -30,23 +32,23 @@ SEED = 0
 
 
 FLIPS = 2**12
-"""Sign flips of a test: with more than 12 seeds they are drawn, or a thousand tests would take minutes."""
+"""Sign flips of a test. With more than 12 seeds they are drawn, because a thousand exact tests would take minutes."""
 
 
 RESAMPLES = 999
-"""Of the bootstrap."""
+"""Resamples of the bootstrap."""
 
 
 CLUSTERED = 100
-"""Simulated experiments that clustered errors are tried on; more would take long."""
+"""Simulated experiments on which clustered errors are tried; more would take too long."""
 
 
 COVERED_SEEDS = (3, 5, 10)
-"""How many seeds the intervals are tried with."""
+"""Numbers of seeds with which the intervals are tried."""
 
 
 LESS = ("end", "reversal-ratio")
-"""Measures that a rebound makes small; all others it makes large."""
+"""Measures that a rebound makes small; it makes all others large."""
 
 
 NULLS: Mapping[tuple[str, Over], Scenario] = {
@@ -70,9 +72,12 @@ NULLS: Mapping[tuple[str, Over], Scenario] = {
     ("overshoot", "sizes"): "relaxation",
     ("matched-fall", "sizes"): "relaxation",
 }
-"""What a claim must not be confirmed on. Between sizes P, and for a crossing, that is a plain relaxation: it has no
-rebound in it. A value alone is tried where training does nothing, and the reversal ratio where it does not depend on
-P. Between bases, and beside a control, both are plain relaxations; a control shares the base model, and its responses."""
+"""The scenario in which a claim must not be confirmed, by its measure and what it compares.
+
+For a difference between sizes P, and for a crossing, it is a plain relaxation, which has no rebound. A value by itself
+is tried where training changes nothing, and the reversal ratio where it does not depend on P. Between bases, and beside
+a control, both experiments are plain relaxations; a control shares the base model and its responses.
+"""
 
 
 GAP_NULLS: Mapping[str, Gap] = {
@@ -81,12 +86,12 @@ GAP_NULLS: Mapping[str, Gap] = {
     "cross-entropy-gap": "entropies",
     "training-loss-gap": "entropies",
 }
-"""Targets whose responses differ in entropy, but no resistance."""
+"""The kind of gap in which a claim about resistance must not be confirmed, by its measure."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A test of a claim, tried in a scenario; ``rate`` of the experiments confirm the claim, ``against`` refute it."""
+    """A test of a claim, tried in a scenario: the shares of experiments that confirm it (``rate``) and refute it (``against``)."""
 
     measure: str
     over: Over
@@ -99,11 +104,11 @@ class Trial:
 
 
 def calibration_table(job: CalibrationJob) -> pd.DataFrame:
-    """A row for each design, test and scenario: how often it rejects at the level 0.05, with its Monte Carlo error.
+    """How often each test rejects at the level 0.05, one row for each design, test and scenario.
 
-    ``role`` is ``size`` where nothing is there to be found, ``power`` where it is, and ``coverage`` for intervals,
-    whose rate is how often they hold the true value. ``against`` is how often the test for the opposite rejects.
-    ``sized`` is missing where the role is ``power``.
+    ``role`` is ``size`` where there is no effect, ``power`` where there is one, and ``coverage`` for intervals, whose
+    rate is how often they hold the true value. ``against`` is how often the test for the opposite rejects. ``error`` is
+    the Monte Carlo error of the rate. ``sized`` is missing where the role is ``power``.
     """
     tables = [_table(name, job, trials(design, job)) for name, design in job.designs.items()]
     if job.resistance:
@@ -153,19 +158,20 @@ def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
 def measured(
     scenarios: Sequence[Scenario], design: Design, job: CalibrationJob, stream: int
 ) -> list[dict[str, Bounds]]:
-    """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) of those between sizes."""
+    """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) for those between sizes P."""
     experiments = simulated(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
     firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.alignment_sizes, design.inverse_sizes))
     with np.errstate(invalid="ignore"):
-        return [bounds(firsts, seconds, scores, experiments.base[:, None, None]) for scores in experiments.scores]
+        bases = experiments.base[:, None, None]
+        return [rebound_bounds(Curves(seconds, scores, bases, firsts)) for scores in experiments.scores]
 
 
 def _parts(measure: str, found: Mapping[str, Bounds]) -> list[Bounds]:
-    return [found[part] for part in PARTS.get(measure, (measure,))]
+    return [found[part] for part in MEASURES[measure].parts or (measure,)]
 
 
 def _over(values: Bounds, over: Over) -> Bounds:
-    """One number a seed."""
+    """One number per seed."""
     low, high = values
     if low.ndim == 2:
         return values
@@ -175,7 +181,7 @@ def _over(values: Bounds, over: Over) -> Bounds:
 
 
 def _difference(one: Bounds, other: Bounds) -> Bounds:
-    """Its bounds are as far apart as they may be."""
+    """The difference of two bounded numbers; its bounds are the widest possible."""
     return one[0] - other[1], one[1] - other[0]
 
 
@@ -201,9 +207,9 @@ def gap_trials(job: CalibrationJob) -> Iterator[Trial]:
 def _tests(
     measure: str, over: Over, scenario: str, role: Literal["size", "power"], parts: list[Bounds]
 ) -> Iterator[Trial]:
-    """The t and the sign-flip test of one number a seed, or of several parts that must all hold.
+    """The t test and the sign-flip test of one number per seed, or of several parts that must all hold.
 
-    Nothing if a part is never known; where it is missing of some seeds, it may have any value there.
+    Yields nothing if a part is never known. Where a part is missing for some seeds, it may have any value there.
     """
     if any(np.isnan(low).all() for low, _ in parts):
         return
@@ -225,7 +231,7 @@ def _tests(
 
 
 def _p_values(low: Array, high: Array) -> dict[str, Array]:
-    """Of each row, shape (draws, seeds): as ``inference.bounded_effect`` has them."""
+    """p-values of each row, shape (draws, seeds), as in ``hypothesis_tests.bounded_effect``."""
     missing = np.isnan(low) | np.isnan(high)
     below = row_effects(np.where(missing, -np.inf, low), flips=FLIPS)
     above = below if np.array_equal(low, high) else row_effects(np.where(missing, np.inf, high), flips=FLIPS)
@@ -239,8 +245,8 @@ def _p_values(low: Array, high: Array) -> dict[str, Array]:
 def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
     """How often intervals at 95 % hold the true value, for the end of the crossing and for the start.
 
-    The bootstrap over seeds is there for comparison: no verdict uses it. The start is measured from one set of responses
-    of the base model, which all seeds share: intervals over seeds do not know that it is a draw, too.
+    The bootstrap over seeds is included for comparison: no verdict uses it. The start is measured from one set of
+    responses of the base model, which all seeds share: intervals over seeds ignore that this set is a draw, too.
     """
     rows = []
     for seeds in sorted({job.seeds, *COVERED_SEEDS} - {1}):
@@ -257,7 +263,7 @@ def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
 
 
 def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
-    """Their true value, the mean of all that is simulated, and intervals by t and by bootstrap."""
+    """The true value, which is the mean over all simulated experiments, and intervals by t and by bootstrap."""
     (found,) = measured(("relaxation",), design, job, 200 + job.seeds)
     values, _ = found["crossing-end"]
     resampled = stats.bootstrap(
@@ -278,7 +284,7 @@ def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dic
 
 
 def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
-    """Of models that training does nothing to but for an offset: by t, and with errors clustered by seed and prompt."""
+    """Intervals by t and with clustered errors, for models that training changes only by a random offset."""
     settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
     draws, runs = min(settings.draws, CLUSTERED), len(design.alignment_sizes)
     offsets = settings.run_offset * generator.standard_normal((draws, job.seeds * runs))

@@ -1,19 +1,17 @@
-"""Claims that a study declares before it trains anything, and the digest that reveals later changes."""
+"""Claims: what a study expects to find, declared before it trains anything, and the digest that reveals a change."""
 
 import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, PositiveInt, StringConstraints
+from pydantic_core import CoreSchema
 
 from elasticity.config.base import Name, Section
+from elasticity.config.measures import MEASURES, Kind, Measure
 from elasticity.core.digests import digest
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
-
-
-Kind = Literal["rebound", "resistance"]
-"""The kinds of experiments."""
 
 
 Over = Literal["value", "sizes", "bases", "control"]
@@ -26,118 +24,77 @@ Role = Literal["confirmatory", "exploratory"]
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
 
-Measure = Literal[
-    "crossing",
-    "crossing-start",
-    "crossing-end",
-    "start",
-    "end",
-    "reversal-ratio",
-    "initial-rate",
-    "two-phase",
-    "area",
-    "overshoot",
-    "matched-fall",
-    "kl-gap",
-    "entropy-gap",
-    "cross-entropy-gap",
-    "training-loss-gap",
-]
+def _registered(name: str) -> str:
+    if name not in MEASURES.names():
+        raise ValueError(f"there is no measure {name!r}; available: {', '.join(MEASURES.names())}")
+    return name
 
 
-PARTS: Mapping[str, tuple[str, ...]] = {"crossing": ("crossing-start", "crossing-end")}
-"""Measures that consist of several: a claim about one holds only if it holds for each part."""
+class _MeasureNames:
+    """Puts the names of all measures into the JSON schema."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(core) | {"enum": list(MEASURES.names())}
 
 
-MEASURES: Mapping[str, tuple[Kind, str]] = {
-    "crossing": ("rebound", "score"),
-    "crossing-start": ("rebound", "score"),
-    "crossing-end": ("rebound", "score"),
-    "start": ("rebound", "score"),
-    "end": ("rebound", "score"),
-    "reversal-ratio": ("rebound", "log2(N / P)"),
-    "initial-rate": ("rebound", "share of the fall per example"),
-    "two-phase": ("rebound", "ΔBIC"),
-    "area": ("rebound", "score"),
-    "overshoot": ("rebound", "score"),
-    "matched-fall": ("rebound", "score"),
-    "kl-gap": ("resistance", "nats per token"),
-    "entropy-gap": ("resistance", "nats per token"),
-    "cross-entropy-gap": ("resistance", "nats per token"),
-    "training-loss-gap": ("resistance", "nats per token"),
-}
-"""The kind of experiment that each measure is computed from, and its unit. The last four are forward minus inverse."""
-
-
-UNITS = {measure: unit for measure, (_, unit) in MEASURES.items()}
-"""The unit of each measure."""
-
-
-BETWEEN_SIZES = ("crossing", "crossing-start", "crossing-end")
-"""Measures that are themselves differences between the largest and the smallest P."""
-
-
-FROM_ZERO = ("crossing", "crossing-start", "start", "initial-rate", "area", "matched-fall")
-"""Measures that need N = 0, the model before the inverse stage."""
-
-
-PER_PROMPT = ("start", "end", "crossing-start", "crossing-end")
-"""Measures that are linear in the scores, so that each prompt has a value of its own."""
+MeasureName = Annotated[str, AfterValidator(_registered), _MeasureNames()]
 
 
 class Claim(Section):
-    """A claim that an effect is above or below a margin. The effect is one number for each training seed."""
+    """An effect that is expected to be above or below a margin. The effect is one number for each seed."""
 
-    hypothesis: Text = Field(description="The claim in words, as the report shows it")
-    experiment: Name = Field(description="The experiment to measure: one of `rebound` or `resistance`")
-    measure: Measure = Field(description="The measure. Scores are oriented so that the alignment stage raises them")
+    hypothesis: Text = Field(description="The hypothesis in words, as the report shows it")
+    experiment: Name = Field(description="A rebound or a resistance experiment of the study")
+    measure: MeasureName = Field(
+        description="The measure of the experiment, oriented so that the direction of the alignment stage is up"
+    )
     over: Over = Field(
         "value",
-        description="The effect. value: the measure itself; sizes: its difference between the largest and the smallest "
-        "P; bases: between the last and the first of `bases`; control: between the experiment and its `control`. "
-        "Remaining sizes P and base models are averaged",
+        description="value: the measure itself; sizes: largest P - smallest P; bases: last base - first base; "
+        "control: the experiment - `control`. The remaining P and bases are averaged",
     )
     control: Name | None = Field(
         None,
         description="The experiment to subtract if `over` is control. A rebound experiment must have the same task and "
         "inverse_sizes and as many bases and alignment_sizes as the experiment, a resistance experiment as many bases",
     )
-    direction: Literal["greater", "less"] = Field(description="greater: the effect is above the margin; less: below it")
-    margin: float = Field(0.0, description="The margin, in the unit of the measure")
-    role: Role = Field(
-        description="How p-values are adjusted over all claims of this role. confirmatory: Holm; exploratory: "
-        "Benjamini-Hochberg"
-    )
-    seeds: PositiveInt = Field(description="Least number of training seeds. With fewer the verdict is: undecided")
+    direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, the margin")
+    margin: float = Field(0.0, description="In the unit of the measure")
+    role: Role = Field(description="confirmatory: Holm over all of these claims; exploratory: Benjamini-Hochberg")
+    seeds: PositiveInt = Field(description="The verdict is undecided with fewer seeds than this")
     exclusions: dict[int, Text] = Field(
-        default_factory=dict,
-        description="Seeds to leave out and the reason for each, which must not depend on the results",
+        default_factory=dict, description="Seeds that are left out, with the reason: known before results are seen"
     )
+
+    @property
+    def entry(self) -> Measure:
+        """The registered measure that the claim is about."""
+        return MEASURES[self.measure]
 
     @property
     def kind(self) -> Kind:
         """The kind of experiment that the measure is computed from."""
-        return MEASURES[self.measure][0]
+        return self.entry.kind
 
     @property
     def unit(self) -> str:
         """The unit of the effect."""
-        return UNITS[self.measure]
+        return self.entry.unit
 
     @property
     def sign(self) -> int:
-        """The factor, 1 or -1, by which effects are multiplied so that large values support the claim."""
+        """The factor that makes an effect large where the claim holds: 1, or -1 if the claim is ``less``."""
         return 1 if self.direction == "greater" else -1
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The measures that must all be on the claimed side of the margin."""
-        return PARTS.get(self.measure, (self.measure,))
+        """The measures that the claim is about: all of them must be on the claimed side of the margin."""
+        return self.entry.parts or (self.measure,)
 
     @property
     def is_per_prompt(self) -> bool:
-        """Whether the effect can be computed for each prompt."""
-        return set(self.parts) <= set(PER_PROMPT)
+        """Whether each prompt has an effect of its own."""
+        return all(MEASURES[part].per_prompt for part in self.parts)
 
     @property
     def experiments(self) -> tuple[str, ...]:
@@ -146,16 +103,15 @@ class Claim(Section):
 
 
 def claims_digest(claims: Mapping[Name, Claim]) -> str:
-    """Return the SHA-256 (hex) of the claims. Their order, and keys at their default, do not change it."""
+    """SHA-256 (hex) of the claims. Neither their order nor values that are left at their defaults change it."""
     return digest({name: claim.model_dump(mode="json", exclude_defaults=True) for name, claim in claims.items()})
 
 
 def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]]) -> dict[str, str | int]:
-    """Count the training jobs that ran while the study declared other claims.
+    """How many training jobs there are, and how many of them ran under other claims.
 
-    ``metrics`` are the metrics of all training jobs; each records the digest of the claims at its time. A job without a
-    digest counts as having run under other claims. Returns the present digest (``claims``), the number of jobs
-    (``training_jobs``) and the number of those under other claims (``under_other_claims``).
+    ``metrics`` are the metrics of the training jobs, which hold the digest of the claims at that time. A job without a
+    digest ran under other claims, too.
     """
     own = claims_digest(claims)
     found = [job.get("claims") for job in metrics]

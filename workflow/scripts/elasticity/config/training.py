@@ -1,6 +1,6 @@
 """Settings of pre-training and fine-tuning: optimizer, algorithm, adapters and data."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
@@ -139,12 +139,12 @@ class FineTuning(Optimization):
         return self.algorithm.drawn_tokens
 
     @model_validator(mode="after")
-    def _has_large_enough_batches(self) -> "FineTuning":
+    def _check_batch_size(self) -> "FineTuning":
         self.algorithm.check_batch_size(self.batch_size)
         return self
 
     @model_validator(mode="after")
-    def _imitates_its_data(self) -> "FineTuning":
+    def _check_data(self) -> "FineTuning":
         if self.data and self.algorithm.kind != "sft":
             raise ValueError(
                 f"data is for sft only: {self.algorithm.kind} compares the two sides of the experiment's task"
@@ -152,7 +152,7 @@ class FineTuning(Optimization):
         return self
 
     @model_validator(mode="after")
-    def _has_weights_to_round(self) -> "FineTuning":
+    def _check_weights(self) -> "FineTuning":
         if self.bf16_weights and (self.lora or self.draws):
             raise ValueError(
                 "weights: bf16 is for full fine-tuning on given responses: it cannot be combined with lora or ppo"
@@ -160,7 +160,7 @@ class FineTuning(Optimization):
         return self
 
     @model_validator(mode="after")
-    def _has_an_earlier_epoch(self) -> "FineTuning":
+    def _check_extrapolation(self) -> "FineTuning":
         if self.extrapolation and self.epochs < 2:
             raise ValueError("extrapolation starts from the weights after the first epoch: it needs 2 epochs or more")
         return self

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 
 from elasticity.config.base import Name
-from elasticity.config.claims import BETWEEN_SIZES, FROM_ZERO, MEASURES, Claim
+from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression
 from elasticity.config.experiments import Rebound, Resistance
+from elasticity.config.measures import MEASURES
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.training import FineTuning
 
@@ -41,8 +42,8 @@ def claim_mistakes(
             for experiment in claim.experiments:
                 yield from _unmeasured(where, claim.measure, experiment, rebound[experiment], scored)
         if claim.over == "sizes":
-            if claim.measure in BETWEEN_SIZES or kind == "resistance":
-                yield f"{where}.over: {claim.measure} is not measured for a single P; use value, bases or control"
+            if claim.entry.between_sizes or kind == "resistance":
+                yield f"{where}.over: {claim.measure} has no single P to compare; use value, bases or control"
             elif len(rebound[claim.experiment].alignment_sizes) < 2:
                 yield f"{where}.over: sizes compares sizes P, but rebound.{claim.experiment}.alignment_sizes holds one"
         if claim.over == "bases" and len(experiments[claim.experiment].bases) < 2:
@@ -60,7 +61,7 @@ def _unknown(where: str, claim: Claim, experiments: Experiments, others: Experim
         if name is None or name in experiments:
             continue
         if name in others:
-            fitting = ", ".join(measure for measure, (kind, _) in MEASURES.items() if kind != claim.kind)
+            fitting = ", ".join(name for name in MEASURES.names() if MEASURES[name].kind != claim.kind)
             yield (
                 f"{where}.measure: {claim.measure} is a measure of {claim.kind} experiments, and {where}.{key} "
                 f"{name!r} is none; measures of this experiment: {fitting}"
@@ -73,9 +74,9 @@ def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, score
     """Yield a mistake if a rebound experiment lacks the cells from which the measure is computed."""
     if experiment.task not in scored:
         yield f"{where}: rebound.{name} has no scores to measure: tasks.{experiment.task} has no score_model"
-    if measure in FROM_ZERO and experiment.inverse_sizes[0] != 0:
+    if MEASURES[measure].from_zero and experiment.inverse_sizes[0] != 0:
         yield f"{where}.measure: {measure} needs 0 among rebound.{name}.inverse_sizes"
-    if measure in BETWEEN_SIZES and len(experiment.alignment_sizes) < 2:
+    if MEASURES[measure].between_sizes and len(experiment.alignment_sizes) < 2:
         yield f"{where}.measure: {measure} compares sizes P, but rebound.{name}.alignment_sizes holds one"
 
 

@@ -48,8 +48,8 @@ def _fill(split: Take, side: Side, rows: list[tuple[str, dict[str, str]]], owner
     if len(taken) < share:
         raise UserError(
             f"the split {split.split} needs {share} {side} examples, but the data hold {len(taken)} for it: "
-            f"{len(rows)} without duplicates, with {len({about for about, _ in rows})} different prompts or texts, and "
-            "no prompt or text is in two splits. Make this split or the splits before it smaller"
+            f"{len(rows)} without duplicates, with about {len({about for about, _ in rows})} different prompts or "
+            "texts, and no prompt or text is in two splits. Make this split or the splits before it smaller"
             + (", or raise prompts.max_tokens" if split.longest_prompt else "")
         )
     return taken

@@ -1,7 +1,7 @@
 """An arithmetic coder: symbols to bytes and back, with a distribution for each symbol (Witten, Neal and Cleary, 1987).
 
-Whole numbers throughout, so nothing depends on rounding but the distributions themselves. Distributions have 48 bits;
-coders with 24 or 32, which most libraries have, give away a hundredth of a bit a token where the vocabulary is large.
+The coder computes with integers, so only the distributions depend on rounding. Probabilities have 48 bits; with the 24 or
+32 bits of most libraries, a code is about a hundredth of a bit per token longer if the vocabulary is large.
 """
 
 from collections.abc import Sequence
@@ -22,31 +22,31 @@ Bounds = np.ndarray[Any, np.dtype[np.int64]]
 
 
 SCALE = 2**48
-"""What probabilities are multiplied by."""
+"""Factor that turns probabilities into integers."""
 
 
 WIDEST, NARROWEST = 2**96, 2**80
-"""The interval is widened by whole bytes as soon as it is narrower than the second; the first is what it begins as."""
+"""Initial width of the interval, and the width below which it is rescaled by whole bytes."""
 
 
 BYTES = 12
-"""That hold the widest interval."""
+"""Number of bytes that hold the widest interval."""
 
 
 class Predictor(Protocol):
-    """What tells the distribution of the next symbol, given those that it has seen."""
+    """Predicts the next symbol from those that it has seen."""
 
     def predict(self) -> Probabilities:
-        """Of the next symbol, one for each symbol."""
+        """Return the probabilities of the next symbol, shape (symbols,)."""
 
     def see(self, symbol: int) -> None:
-        """The next symbol."""
+        """Add the next symbol to those seen."""
 
 
 def encode(symbols: Sequence[int], predictor: Predictor) -> bytes:
-    """A number in the interval of the symbols, as its bytes behind the point, without zeros at the end.
+    """Return the code of symbols: a number in their interval, as the bytes of its fraction without trailing zeros.
 
-    The code takes at most Σ −log2 p bits and 8 more; and billionths of a bit for each symbol, by rounding.
+    The code has at most Σ −log2 p + 8 bits, and about 1e-9 bits more for each symbol by rounding.
     """
     low, width, shifted = 0, WIDEST, 0
     for symbol in symbols:
@@ -57,13 +57,13 @@ def encode(symbols: Sequence[int], predictor: Predictor) -> bytes:
         while width < NARROWEST:
             low, width, shifted = low << 8, width << 8, shifted + 1
         predictor.see(symbol)
-    spare = (width.bit_length() - 1) // 8  # so many bytes at the end may be anything
+    spare = (width.bit_length() - 1) // 8  # this many trailing bytes are arbitrary
     number = -(-low >> 8 * spare)
     return number.to_bytes(BYTES + shifted - spare, "big").rstrip(b"\0")
 
 
 def decode(code: bytes, count: int, predictor: Predictor) -> list[int]:
-    """The symbols of a code, ``count`` of them, by a predictor that predicts as that of the encoder did."""
+    """Return the ``count`` symbols of a code; the predictor must predict exactly what the encoder's predicted."""
     rest = iter(code[BYTES:])
     offset, width = int.from_bytes(code[:BYTES].ljust(BYTES, b"\0"), "big"), WIDEST
     symbols = []
@@ -81,15 +81,15 @@ def decode(code: bytes, count: int, predictor: Predictor) -> list[int]:
 
 
 def _bounds(probabilities: Probabilities) -> Bounds:
-    """Where the parts of the interval that belong to the symbols begin, and where the last ends; none is empty."""
+    """Return where the sub-interval of each symbol begins, and where the last one ends; none is empty."""
     parts = np.floor(probabilities * (SCALE - len(probabilities))).astype(np.int64) + 1
     return np.concatenate([[0], np.cumsum(parts)])
 
 
 class ModelPredictor:
-    """A model that reads tokens one by one, through the windows that compression rates are measured with.
+    """Predicts tokens with a model, over the same windows as compression rates are measured on.
 
-    Encoder and decoder make the same calls with the same numbers, so that their distributions are equal bit by bit.
+    Encoder and decoder make the same calls with the same inputs, so their distributions are bit-identical.
     """
 
     def __init__(self, model: PreTrainedModel, first: int, reading: Reading) -> None:
@@ -98,12 +98,12 @@ class ModelPredictor:
         self._unread, self._cache = [first], None
 
     def see(self, symbol: int) -> None:
-        """The next token."""
+        """Add the next token to those seen."""
         self._tokens.append(symbol)
         self._unread.append(symbol)
 
     def predict(self) -> Probabilities:
-        """Of the next token, in double precision."""
+        """Return the probabilities of the next token in double precision, shape (vocabulary,)."""
         if len(self._tokens) - self._begin == self._reading.window - 1:
             self._begin += self._reading.stride
             self._unread, self._cache = [self._first, *self._tokens[self._begin :]], None
@@ -116,7 +116,7 @@ class ModelPredictor:
 
 
 def pack(text: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reading: Reading) -> tuple[bytes, int]:
-    """The code of a text, and the number of its tokens."""
+    """Return the code of a text and the number of its tokens."""
     (tokens,) = tokenize(tokenizer, [text])
     return encode(tokens, ModelPredictor(model, start(tokenizer), reading)), len(tokens)
 
@@ -124,6 +124,6 @@ def pack(text: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, 
 def unpack(
     code: bytes, count: int, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reading: Reading
 ) -> str:
-    """The text of a code of so many tokens."""
+    """Return the text whose code of ``count`` tokens ``pack`` returned."""
     tokens = decode(code, count, ModelPredictor(model, start(tokenizer), reading))
     return str(tokenizer.decode(tokens, clean_up_tokenization_spaces=False))

@@ -1,4 +1,4 @@
-"""Compression rates: the code lengths of whole texts under a model, and how far it is from its base model on them."""
+"""Compression rates: code lengths of whole texts under a model, and its divergence from the base model on them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,14 +13,14 @@ from elasticity.data.examples import IGNORED, Example, collate
 from elasticity.models.tokenizer import beginning, encode
 
 AT_ONCE = {"cpu": (2**22, 2**18), "cuda": (2**26, 2**24)}
-"""Numbers at a model's output in one pass, in single precision; and those in work after it, in double precision.
+"""Most logits of one pass (single precision), and most that are processed at once after it (double precision).
 
-Few on a processor, whose caches should hold them; on a GPU about a gigabyte together.
+On a CPU they should fit into its caches; on a GPU they take about a gigabyte together.
 """
 
 
 Rates = dict[str, float]
-"""The sums over a text that schema ``COMPRESSION`` names, in nats."""
+"""The sums over a text that schema ``COMPRESSION`` describes, in nats."""
 
 
 SUMS = (
@@ -35,22 +35,22 @@ SUMS = (
 
 
 def read_texts(texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, reading: Reading) -> list[list[Example]]:
-    """The windows of each text, all its tokens included and no special ones; an empty text has none."""
+    """Return the windows over all tokens of each text, without special tokens; an empty text has no windows."""
     first = start(tokenizer)
     return [windows(tokens, first, reading) for tokens in encode(tokenizer, texts)]
 
 
 def start(tokenizer: PreTrainedTokenizerFast) -> int:
-    """What every window begins with: the BOS token; or that of the end, where texts have none.
+    """Return the token that every window begins with: the BOS token, or the EOS token where texts have no BOS token.
 
-    Between texts of pre-training there was that of the end, so it tells a model of a text that begins.
+    In pre-training the EOS token separates texts, so the model reads it as the start of a text.
     """
     (token,) = beginning(tokenizer) or [tokenizer.eos_token_id]
     return int(token)
 
 
 def check_window(reading: Reading, model: PreTrainedModel, folder: Path) -> None:
-    """Raise ``UserError`` if windows are wider than the model can read: some fail there, others predict nonsense."""
+    """Raise ``UserError`` if windows are longer than the context of the model."""
     longest = getattr(model.config, "max_position_embeddings", None) or reading.window
     if reading.window > longest:
         raise UserError(
@@ -59,7 +59,10 @@ def check_window(reading: Reading, model: PreTrainedModel, folder: Path) -> None
 
 
 def windows(tokens: Sequence[int], first: int, reading: Reading) -> list[Example]:
-    """Windows over the tokens of a text, each with ``first`` before it; every token is the target of exactly one."""
+    """Return windows over the tokens of a text, each starting with ``first``.
+
+    Every token is a target in exactly one window.
+    """
     found, done, begin = list[Example](), 0, 0
     while done < len(tokens):
         held = tokens[begin : begin + reading.window - 1]
@@ -69,15 +72,15 @@ def windows(tokens: Sequence[int], first: int, reading: Reading) -> list[Example
 
 
 def targets(windows: Sequence[Example]) -> int:
-    """How many tokens the windows of a text predict: all of it."""
+    """Return the number of targets in the windows of a text, which is the number of its tokens."""
     return sum(len(window.tokens) - window.response_start for window in windows)
 
 
 def rates(model: PreTrainedModel, base: PreTrainedModel, texts: Sequence[Sequence[Example]], pad: int) -> list[Rates]:
-    """Sums over the targets of each text, given as its windows: p is the model, q its base, which may be itself.
+    """Return the sums over the targets of each text, which is given as its windows.
 
-    Everything is computed from its own formula in double precision, so that H(p, q) = H(p) + KL(p || q) and
-    H(q, p) = H(q) + KL(q || p) check it.
+    p is ``model`` and q is ``base``, which may be the same object. Each quantity is computed by its own formula in double
+    precision, so that H(p, q) = H(p) + KL(p || q) and H(q, p) = H(q) + KL(q || p) are checks.
     """
     found = torch.zeros(len(texts), len(SUMS), dtype=torch.float64)
     passed, in_work = AT_ONCE[model.device.type]
@@ -97,7 +100,7 @@ def rates(model: PreTrainedModel, base: PreTrainedModel, texts: Sequence[Sequenc
 
 
 def _batches(texts: Sequence[Sequence[Example]], tokens: int) -> Iterator[list[tuple[int, int]]]:
-    """Places of windows of about the same length, of at most so many tokens together, or of one."""
+    """Yield batches of (text, window) indices: similar lengths, at most ``tokens`` tokens or a single window."""
     places = [(i, j) for i, text in enumerate(texts) for j in range(len(text))]
     places.sort(key=lambda place: len(texts[place[0]][place[1]].tokens))
     while places:
@@ -108,7 +111,7 @@ def _batches(texts: Sequence[Sequence[Example]], tokens: int) -> Iterator[list[t
 
 
 def _sums(mine: torch.Tensor, others: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """For logits of shape (places, vocabulary): what ``SUMS`` names at each place, shape (places, sums)."""
+    """Return the quantities of ``SUMS`` at each place, shape (places, sums); logits are (places, vocabulary)."""
     log_p, log_q = (functional.log_softmax(logits.double(), -1) for logits in (mine, others))
     p, q, difference = log_p.exp(), log_q.exp(), log_p - log_q
     dot = torch.linalg.vecdot

@@ -1,4 +1,4 @@
-"""EpiCoDe's contrastive decoding (paper D): the difference between a strong and a weak model's logits is enlarged."""
+"""EpiCoDe's contrastive decoding (paper D): amplifies the difference between a strong and a weak model's logits."""
 
 import math
 from pathlib import Path
@@ -13,9 +13,9 @@ from elasticity.models.tokenizer import load_tokenizer
 
 
 def load_weak(folder: Path, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """The weak model of a folder, on this process's device.
+    """Return the weak model of a folder, on the device of this process.
 
-    Raises ``UserError`` if its tokens are not those of the strong model.
+    Raises ``UserError`` if its vocabulary is not that of the strong model, whose tokenizer is given.
     """
     if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
         raise UserError(
@@ -28,13 +28,14 @@ def load_weak(folder: Path, tokenizer: PreTrainedTokenizerFast) -> PreTrainedMod
 
 
 class Contrasting(LogitsProcessor):
-    """L + strength (L − L_weak) over the tokens that the strong model finds likely enough, minus infinity elsewhere.
+    """Replaces logits L by L + strength (L − L_weak) for likely tokens, and by minus infinity for all others.
 
-    L are raw logits. Log-probabilities would give the same responses: they differ by one number for all tokens of a step,
-    which no softmax, top-k or top-p sees. A token is likely enough if its probability is at least ``threshold`` times
-    that of the likeliest, at temperature 1. Tokens that are never drawn (already at minus infinity) do not count.
+    L are raw logits. Log-probabilities would give the same responses: they differ by a constant for all tokens of a step,
+    which does not affect softmax, top-k or top-p. A token is likely if its probability under the strong model at
+    temperature 1 is at least ``threshold`` times that of the most likely token. Tokens that are never drawn (their logits
+    are minus infinity already) do not count.
 
-    The weak model reads what the strong one draws, with keys and values of its own: one object serves one batch.
+    The weak model reads the drawn tokens with a key-value cache of its own, so an instance serves one batch only.
     ``attention``, of shape (prompts, tokens), is zero at the padding on the left.
     """
 
@@ -44,13 +45,16 @@ class Contrasting(LogitsProcessor):
         self.seen = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary) logits of the strong model."""
+        """Return the new logits, shape (prompts, vocabulary).
+
+        ``input_ids`` has the shape (prompts, tokens so far); ``scores`` are the logits of the strong model.
+        """
         weak = self._weak_logits(input_ids)
         unlikely = scores < scores.max(-1, keepdim=True).values + math.log(self.contrast.threshold)
         return (scores + self.contrast.strength * (scores - weak)).masked_fill(unlikely, -torch.inf)
 
     def _weak_logits(self, input_ids: torch.Tensor) -> torch.Tensor:
-        """Of the next token; only tokens that are new since the last call are computed."""
+        """Return the weak model's logits of the next token; only tokens added since the last call are computed."""
         drawn = input_ids.shape[1] - self.attention.shape[1]
         attention = torch.nn.functional.pad(self.attention, (0, drawn), value=1)
         positions = (attention.cumsum(-1) - 1).clamp(min=0)

@@ -1,4 +1,4 @@
-"""Held-out texts of the corpora that compression rates are measured on."""
+"""Held-out texts of the corpora that compression rates are measured on, and general-purpose compressors."""
 
 import gzip
 import lzma
@@ -15,7 +15,7 @@ from elasticity.data.schemas import EXAMPLES, text_of
 
 @dataclass(frozen=True)
 class HeldOutText:
-    """A text, as much of it as is read."""
+    """The part of a held-out text that is read."""
 
     corpus: Corpus
     id: str
@@ -23,12 +23,12 @@ class HeldOutText:
 
     @property
     def utf8_bytes(self) -> int:
-        """The size of the text."""
+        """The size of the text in bytes."""
         return len(self.text.encode())
 
 
 def held_out_texts(corpora: Iterable[tuple[Corpus, Path]], reading: Reading) -> list[HeldOutText]:
-    """The texts of each corpus, whose file has schema ``EXAMPLES``; a prompt and its response are one text."""
+    """Return the texts of each corpus, whose file has schema ``EXAMPLES``; a prompt and its response are one text."""
     return [
         HeldOutText(corpus, row["id"], text_of(row)[: reading.characters])
         for corpus, path in corpora
@@ -44,6 +44,6 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 
 
 def packed_bits_per_byte(texts: Iterable[str]) -> dict[str, float]:
-    """Of each compressor."""
+    """Return the compressed size of all texts together, in bits per byte, for each compressor."""
     data = "\n".join(texts).encode()
     return {name: 8 * len(pack(data)) / len(data) for name, pack in PACKERS.items()}

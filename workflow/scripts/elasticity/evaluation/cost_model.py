@@ -1,6 +1,6 @@
 """Cost models of the Beaver family (Dai et al. 2024, Safe RLHF): a linear head on the last token of a conversation.
 
-Their repositories name a class of PKU-Alignment's package safe-rlhf. Nothing of it is needed: it is a Llama, a head
+Their repositories name a class of PKU-Alignment's package safe-rlhf, which is not needed: the model is a Llama, a head
 with one output, and, if the configuration says so, a division by a running standard deviation.
 """
 
@@ -22,21 +22,21 @@ ARCHITECTURES = ("LlamaForScore", "LlamaModelForScore")
 
 
 CONVERSATION = "BEGINNING OF CONVERSATION: USER: {} ASSISTANT:{}"
-"""Prompt and response, as the cost models were trained; the EOS token follows. A study's template is another matter."""
+"""Template that the cost models were trained with; the EOS token follows. It is independent of a study's template."""
 
 
 EPSILON = 1e-8
-"""Beside the standard deviation that costs are divided by."""
+"""Added to the standard deviation that costs are divided by."""
 
 
 class CostScoreModel:
-    """Minus the cost: the cost is below 0 for safe responses and above 0 for unsafe ones.
+    """Scores a response by minus its cost, which is below 0 for safe responses and above 0 for unsafe ones.
 
-    Conversations that are too long lose their beginning, because the verdict is read at their end.
+    Conversations that are too long lose their beginning, because the cost is read at their end.
     """
 
     def __init__(self, folder: Path, settings: CostModel) -> None:
-        """Raises ``UserError`` if the folder holds no cost model."""
+        """Load the model. Raises ``UserError`` if the folder holds no cost model."""
         self.settings = settings
         config = _config(folder)
         stored = _stored(folder)
@@ -48,7 +48,7 @@ class CostScoreModel:
         check_length(settings.max_length, folder, self.model)
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """Minus the cost of each response to its prompt."""
+        """Return minus the cost of each response to its prompt."""
         texts = [CONVERSATION.format(prompt, response) for prompt, response in zip(prompts, responses, strict=True)]
         tokens = [self._conversation(tokens) for tokens in encode(self.tokenizer, texts)]
         end: int = self.tokenizer.eos_token_id
@@ -64,7 +64,7 @@ class CostScoreModel:
 
 
 class _LlamaWithHead(LlamaPreTrainedModel):
-    """A Llama and its head, under the names of the files."""
+    """A Llama with a head; the names of the weights are those in the files."""
 
     _keys_to_ignore_on_load_unexpected = [r"^normalizer\.", r"^lm_head\.", r"rotary_emb\.inv_freq$"]  # noqa: RUF012
 
@@ -75,7 +75,7 @@ class _LlamaWithHead(LlamaPreTrainedModel):
         self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, tokens: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
-        """Costs of shape (conversations,), read at the last token that is not masked."""
+        """Return costs of shape (conversations,), read at the last token that is not masked."""
         states = self.model(input_ids=tokens, attention_mask=attention, use_cache=False).last_hidden_state
         last = attention.cumsum(1).argmax(1)
         costs: torch.Tensor = self.score_head(states[torch.arange(len(states), device=states.device), last])
@@ -83,7 +83,10 @@ class _LlamaWithHead(LlamaPreTrainedModel):
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """The configuration, if it is that of a cost model."""
+    """Return the configuration in a folder.
+
+    Raises ``UserError`` if it is not that of a cost model.
+    """
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text())
     except (OSError, ValueError):
@@ -103,7 +106,7 @@ def _config(folder: Path) -> dict[str, Any]:
 
 
 def _stored(folder: Path) -> dict[str, Path]:
-    """The names of all weights, and the file that each lies in."""
+    """Return the names of all weights and the file that each is in."""
     try:
         return {
             name: path
@@ -115,7 +118,7 @@ def _stored(folder: Path) -> dict[str, Path]:
 
 
 def _divisor(config: dict[str, Any], stored: dict[str, Path]) -> float:
-    """What costs are divided by: they are scaled, not shifted, so that 0 still parts safe from unsafe."""
+    """Return the divisor of costs: they are scaled, not shifted, so that 0 still separates safe from unsafe."""
     if not config.get("do_normalize", False):
         return 1.0
     if path := stored.get("normalizer.var"):

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from elasticity.config import splits
-from elasticity.config.data import Beginnings, formats_of, local_files
-from elasticity.config.formats import FORMATS
+from elasticity.config.data import Beginnings, format_modules, local_files
 from elasticity.config.models import Pretrained
 from elasticity.core.errors import UserError
 from elasticity.data.jobs import FetchJob, PromptJob, SplitJob
@@ -23,9 +22,9 @@ class DataJobs(Part):
         """Read a source and clean its examples."""
         return to_json(FetchJob(source=self.study.tasks[wildcards.task].source))
 
-    def format_module(self, wildcards: Wildcards) -> list[str]:
+    def format_modules(self, wildcards: Wildcards) -> tuple[str, ...]:
         """The modules of the data formats that a task's source is read by."""
-        return [FORMATS.module(name) for name in formats_of(self.study.tasks[wildcards.task].source)]
+        return format_modules(self.study.tasks[wildcards.task].source)
 
     def source_files(self, wildcards: Wildcards) -> list[str]:
         """The user's own data files that a task is made of."""

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -23,7 +24,13 @@ class Command(Generic[Job]):
     """
 
     def __init__(
-        self, doc: str | None, job: type[Job], *names: str, output: str, optional: tuple[str, ...] = ()
+        self,
+        doc: str | None,
+        job: type[Job],
+        *names: str,
+        output: str,
+        optional: tuple[str, ...] = (),
+        arguments: Sequence[str] | None = None,
     ) -> None:
         parser = argparse.ArgumentParser(description=doc)
         parser.add_argument("job", help=f"JSON of a {job.__name__} (see elasticity/jobs.py)")
@@ -32,10 +39,10 @@ class Command(Generic[Job]):
         for name in optional:
             parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
         parser.add_argument("--code", default="", help="digest of the code: another one resumes no saved state")
-        arguments = vars(parser.parse_args())
-        self.code: str = arguments.pop("code")
-        self.job = job.model_validate_json(arguments.pop("job"))
-        self._paths: dict[str, list[Path]] = arguments
+        given = vars(parser.parse_args(arguments))
+        self.code: str = given.pop("code")
+        self.job = job.model_validate_json(given.pop("job"))
+        self._paths: dict[str, list[Path]] = given
         self.journal = Journal(self.paths(output)[0])
 
     def path(self, name: str) -> Path:

@@ -1,4 +1,7 @@
-"""What runs the passes and the optimizer: one plain process here, several under DeepSpeed in ``distributed``."""
+"""Backends run the passes and the optimizer: the interface, and the backend for one plain process.
+
+The backend for several processes is in ``deepspeed``.
+"""
 
 import copy
 import resource
@@ -17,7 +20,7 @@ from elasticity.models.loading import autocast, device, probe_nats, save
 from elasticity.training.lora import merged_weights
 
 OPTIMIZER = "optimizer.safetensors"
-"""The state of an optimizer: moments and step counts of each weight, by its number."""
+"""File of an optimizer's state: moments and step counts of each weight, by its index."""
 
 
 class Backend(ABC):
@@ -27,7 +30,7 @@ class Backend(ABC):
     processes: int
     device: torch.device
     kind: dict[str, Any]
-    """What states are saved as: goes into their manifest."""
+    """Description of the backend that goes into the manifest of a saved state."""
 
     @abstractmethod
     def logits(self, batch: Batch) -> torch.Tensor:
@@ -35,69 +38,72 @@ class Backend(ABC):
 
     @abstractmethod
     def whole_model(self) -> PreTrainedModel:
-        """The model in training, to draw from. Raises ``UserError`` where each process has a part of it only."""
+        """Return the model in training, to draw from.
+
+        Raises ``UserError`` if each process holds only a part of it.
+        """
 
     @abstractmethod
     def backward(self, loss: torch.Tensor, last: bool) -> None:
-        """Add this part's gradient to those of the update; ``last`` says that no part follows."""
+        """Add the gradient of a part to that of the update; ``last`` marks the last part."""
 
     @abstractmethod
     def gradient_norm(self) -> float:
-        """Of the whole update, before clipping; not finite if any gradient is not."""
+        """Return the norm of the gradient of the whole update before clipping; not finite if any gradient is not."""
 
     @abstractmethod
     def step(self, rate: float) -> None:
-        """Clip, update the weights at this learning rate, forget the gradients."""
+        """Clip the gradient, update the weights at the learning rate ``rate``, and reset the gradient."""
 
     @abstractmethod
     def total(self, value: float) -> float:
-        """The sum of all processes' values."""
+        """Return the sum of the values of all processes."""
 
     @abstractmethod
     def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
+        """Return whether the flag is set in any process."""
 
     @abstractmethod
     def gather(self, names: list[str]) -> list[str]:
-        """Those of all processes."""
+        """Return the names of all processes."""
 
     @abstractmethod
     def wait(self) -> None:
-        """For the other processes."""
+        """Wait for the other processes."""
 
     @abstractmethod
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Write an ordinary model folder."""
+        """Write a model folder in the Hugging Face layout."""
 
     @abstractmethod
     def save_state(self, folder: Path) -> None:
-        """Write the weights that are trained, and the optimizer."""
+        """Write the weights that are trained and the state of the optimizer."""
 
     @abstractmethod
     def load_state(self, folder: Path, kind: dict[str, Any]) -> bool:
-        """Read what ``save_state`` wrote; False if it is of a kind that cannot be read."""
+        """Load what ``save_state`` wrote; return False if this backend cannot load a state of this kind."""
 
     @abstractmethod
     def peak_memory_bytes(self) -> int:
-        """The most that a process has used: of the GPU, or of the host where there is none."""
+        """Return the peak memory of this process: of its GPU, or of the host without a GPU."""
 
     @abstractmethod
     def close(self) -> None:
-        """Part from the other processes."""
+        """Leave the group of processes."""
 
 
 def logits(model: PreTrainedModel, batch: Batch, precision: Precision) -> torch.Tensor:
-    """Forward pass of a plain model on the batch's device; shape (examples, tokens, vocabulary)."""
+    """Forward pass of a plain model on the device of the batch; shape (examples, tokens, vocabulary)."""
     with autocast(precision, batch.tokens.device):
         output: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
     return output
 
 
 def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
-    """AdamW on the weights that are trained; weight decay on matrices only, as is usual.
+    """Return AdamW on the weights that are trained, with weight decay on matrices only.
 
-    At small learning rates bf16 weights would hardly move, so others than fp32 are refused, unless that is what the
-    settings are about.
+    Raises ``TypeError`` if the weights are not fp32 (bf16 with ``weights: bf16``): at small learning rates most updates
+    of bf16 weights are lost to rounding.
     """
     wanted = torch.bfloat16 if settings.bf16_weights else torch.float32
     if any(parameter.dtype != wanted for parameter in model.parameters()):
@@ -111,25 +117,25 @@ def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
 
 
 def convert(model: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Change the type of the weights in place; buffers, those of rotary positions among them, stay exact."""
+    """Convert the weights in place; buffers, such as those of rotary positions, keep their type."""
     for parameter in model.parameters():
         parameter.data = parameter.data.to(dtype)
 
 
 def _dimensions(parameter: torch.nn.Parameter) -> int:
-    """Of the whole parameter: under ZeRO-3 only a flat part of it may be here."""
+    """Return the number of dimensions of the whole parameter: under ZeRO-3 a process may hold a flat part of it."""
     return len(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def peak_memory_bytes(place: torch.device) -> int:
-    """The most memory that this process has used on its device."""
+    """Return the peak memory of this process on its device, in bytes."""
     if place.type == "cuda":
         return torch.cuda.max_memory_allocated(place)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class OneProcess(Backend):
-    """Plain PyTorch on one processor core or one GPU."""
+    """Plain PyTorch on one CPU core or one GPU."""
 
     rank = 0
     processes = 1
@@ -186,21 +192,21 @@ class OneProcess(Backend):
     @override
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         model = self.model
-        if self.settings.bf16_weights:  # saved as they are, in fp32: whoever loads a checkpoint computes in fp32
+        if self.settings.bf16_weights:  # the same values in fp32, because models are loaded in fp32
             model = copy.deepcopy(model)
             convert(model, torch.float32)
         nats = probe_nats(model, model.config.vocab_size, self.device)
         save(model, tokenizer, folder, nats, merged_weights(model))
 
     def save_optimizer(self, folder: Path) -> None:
-        """Write what the optimizer needs to go on, be it in another run."""
+        """Write the state of the optimizer, from which this run or another one can continue."""
         folder.mkdir(exist_ok=True)
         state = self.optimizer.state_dict()["state"]
         tensors = {f"{index}.{key}": value for index, entry in state.items() for key, value in entry.items()}
         save_file(tensors, folder / OPTIMIZER)
 
     def load_optimizer(self, folder: Path) -> None:
-        """Read what ``save_optimizer`` wrote of a model of the same shape."""
+        """Load what ``save_optimizer`` wrote for a model of the same shape."""
         state: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in load_file(folder / OPTIMIZER).items():
             index, key = name.split(".", 1)
@@ -233,5 +239,5 @@ class OneProcess(Backend):
         pass
 
     def _parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Each that is trained, once: tied weights share one entry; frozen ones are those of the start."""
+        """Return the parameters that are trained by name; tied weights have one entry."""
         return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}

@@ -30,7 +30,7 @@ class TrainingInputs:
     """The folder of the model at the start of the stage."""
 
     examples: Sequence[Sequence[Row]]
-    """Tables of schema ``EXAMPLES`` or ``SLICE_RESPONSES``; if the algorithm compares sides, the side to prefer first."""
+    """Tables of schema ``EXAMPLES`` or ``SLICE_RESPONSES``; the side to prefer comes first if sides are compared."""
 
     prompts: Sequence[Row] = ()
     """Rows of schema ``PROMPTS``, if the algorithm draws responses."""

@@ -24,14 +24,14 @@ from elasticity.training.backends import Backend, adamw, peak_memory_bytes
 from elasticity.training.lora import merged_weights
 
 TAG = "deepspeed"
-"""The folder of DeepSpeed's files within a state."""
+"""Folder of DeepSpeed's files in a saved state."""
 
 
 def configuration(settings: Optimization, launch: Launch, bf16: bool, universal: bool) -> dict[str, Any]:
-    """DeepSpeed's configuration.
+    """Return DeepSpeed's configuration.
 
-    ``torch_autocast`` instead of its ``bf16`` mode: weights, gradients of the update and optimizer stay fp32 on every
-    stage, as in one process; ``bf16`` keeps bf16 weights, and its stage 0 gives other results than stages 1 to 3.
+    It uses ``torch_autocast`` instead of the ``bf16`` mode: weights, gradients and optimizer stay fp32 on every stage,
+    as in one process. The ``bf16`` mode keeps bf16 weights, and its stage 0 gives other results than stages 1 to 3.
     """
     zero: dict[str, Any] = {"stage": launch.zero_stage, "stage3_gather_16bit_weights_on_model_save": True}
     zero |= {f"{what}_bucket_size": BUCKET for what in ("reduce", "allgather", "stage3_prefetch")}
@@ -42,7 +42,7 @@ def configuration(settings: Optimization, launch: Launch, bf16: bool, universal:
     if launch.offload == "weights":
         zero["offload_param"] = host
     return {
-        "train_micro_batch_size_per_gpu": 1,  # asked for; the loop divides batches itself
+        "train_micro_batch_size_per_gpu": 1,  # required by DeepSpeed; the loop divides batches itself
         "gradient_accumulation_steps": 1,
         "gradient_clipping": settings.gradient_clip,
         "zero_optimization": zero,
@@ -54,11 +54,11 @@ def configuration(settings: Optimization, launch: Launch, bf16: bool, universal:
 
 
 class DeepSpeed(Backend):
-    """A model whose training is divided among processes: ZeRO stages 0 to 3.
+    """A model whose training is divided among processes with ZeRO stages 0 to 3.
 
-    ``make_model`` is called when DeepSpeed is ready, so that under ZeRO-3 each process loads its part only.
-    ``saved_by`` is the kind of the backend that saved the state to resume from, empty if there is none: DeepSpeed wants
-    to know at the start whether that state was divided otherwise.
+    ``make_model`` is called when DeepSpeed is initialised, so that under ZeRO-3 each process loads only its part.
+    ``saved_by`` is the kind of the backend that saved the state to resume from, empty if there is none: DeepSpeed must
+    know in advance whether that state was divided among another number of processes.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class DeepSpeed(Backend):
         place = torch.device(launch.device)
         bf16 = resolved(settings.precision, place) == "bf16"
         processes = launch.nodes * launch.processes
-        # Stage 0 divides nothing. A state of stage 3 can be converted, but the run that goes on is another (0.19.8).
+        # Stage 0 divides nothing. A state of stage 3 can be converted, but training then differs (DeepSpeed 0.19.8).
         self.universal = launch.zero_stage in (1, 2) and saved_by.get("processes", processes) != processes
         plugin = DeepSpeedPlugin(hf_ds_config=configuration(settings, launch, bf16, self.universal))
         self.accelerator = Accelerator(deepspeed_plugin=plugin, mixed_precision="no")
@@ -97,8 +97,8 @@ class DeepSpeed(Backend):
     def whole_model(self) -> PreTrainedModel:
         if self.stage == 3:
             raise UserError(
-                "ppo draws from the model in training, and under ZeRO stage 3 no process has all of it: set zero_stage "
-                "to 2 or less in the study's hardware, with more memory or a smaller model"
+                "ppo draws from the model in training, but under ZeRO stage 3 no process has all of it: set zero_stage "
+                "to 2 or less in the study's hardware, and take GPUs with more memory or a smaller model"
             )
         model: PreTrainedModel = self.engine.module
         return model
@@ -186,13 +186,13 @@ class DeepSpeed(Backend):
 
 
 def _repeated_names(model: PreTrainedModel) -> set[str]:
-    """Names of tied tensors but the first of each, under which a single process saves it."""
+    """Return the names of tied tensors except the first name of each, under which one process saves it."""
     names = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     return names - {name for name, _ in model.named_parameters()}
 
 
 def _make_universal(source: Path, target: Path) -> None:
-    """DeepSpeed's own conversion to a state that any number of processes can load."""
+    """Convert a state with DeepSpeed's tool, so that any number of processes can load it."""
     command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
     workers = ["--num_extract_workers", "1", "--num_merge_workers", "1"]
     folders = ["--input_folder", str(source), "--output_folder", str(target)]

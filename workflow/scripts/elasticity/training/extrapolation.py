@@ -1,7 +1,7 @@
-"""EpiCoDe's extrapolation of weights (paper D): a model goes on in the direction of its later epochs, without data.
+"""EpiCoDe's extrapolation of weights (paper D): weights are moved further in the direction of the later epochs.
 
-A run with extrapolation keeps two checkpoints of each size for itself: the model after the first epoch and the one at the
-end. Their names begin with a dot, which keeps them out of the declared output. The checkpoint itself is made of them.
+A run with extrapolation saves two internal checkpoints of each size: the model after the first epoch and the final one.
+Their names begin with a dot, which keeps them out of the declared output. The checkpoint of the size is made from them.
 """
 
 import shutil
@@ -21,15 +21,15 @@ EARLY, TUNED = ".early-", ".tuned-"
 
 
 def extrapolate(early: torch.Tensor, tuned: torch.Tensor, mu: float) -> torch.Tensor:
-    """θ_ft + mu (θ_ft − θ_early), computed in fp64 and rounded once to the type of ``tuned``."""
+    """Return θ_ft + mu (θ_ft − θ_early), computed in fp64 and rounded once to the type of ``tuned``."""
     return (tuned.double() + mu * (tuned.double() - early.double())).to(tuned.dtype)
 
 
 def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, str]:
-    """The updates after which a run over ``sizes`` examples saves a checkpoint, and the checkpoint's name.
+    """Map the updates after which a run over ``sizes`` examples saves a checkpoint to the names of the checkpoints.
 
-    With extrapolation those that the checkpoint of a size is made of. Size 0 is the model as given: there is nothing to
-    extrapolate.
+    With extrapolation these are the internal checkpoints that the checkpoint of a size is made from. Size 0 is the
+    model as given and is not extrapolated.
     """
     checkpoints = {}
     for size in sizes:
@@ -42,10 +42,10 @@ def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, 
 
 
 def extrapolate_checkpoints(folder: Path, settings: Optimization) -> None:
-    """Make the checkpoint of each size of which ``folder`` holds the early and the last model, unless it is there already.
+    """Make the checkpoint of each size for which ``folder`` holds the early and the final model, unless it exists.
 
-    A checkpoint appears whole by a rename, and what it is made of stays: after a kill the same call goes on. One tensor at a
-    time is read of the two models, so that little more than the new one is in memory.
+    A checkpoint is published by a rename and its sources are kept, so the same call continues after a kill. The two
+    models are read one tensor at a time, so that little more than the new model is in memory.
     """
     if not isinstance(settings, FineTuning):
         return
@@ -65,7 +65,7 @@ def extrapolate_checkpoints(folder: Path, settings: Optimization) -> None:
 
 
 def _extrapolate_file(early: Path, tuned: Path, mu: float) -> None:
-    """Replace a file of the tuned model; the early one's of the same name holds the same tensors."""
+    """Replace a file of the final model; the file of the same name of the early model holds the same tensors."""
     with safe_open(early, framework="pt") as before, safe_open(tuned, framework="pt") as after:
         weights = {
             name: extrapolate(before.get_tensor(name), after.get_tensor(name), mu)

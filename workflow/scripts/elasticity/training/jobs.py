@@ -1,6 +1,6 @@
-"""What each kind of job is told: exactly the values that it uses, as JSON on its command line.
+"""Job specs of training: the values that each kind of job uses, as JSON on its command line.
 
-Snakemake reruns a job when this text changes, so nothing belongs here that does not change the result.
+Snakemake reruns a job when this text changes, so a job spec holds nothing that does not change the result.
 """
 
 from elasticity.config.base import Opposed, Section
@@ -12,25 +12,26 @@ from elasticity.config.training import FineTuning
 
 
 class PretrainJob(Section):
-    """Pre-train a model and keep it after each of these updates."""
+    """Pre-train a model and save a checkpoint after each of the updates in ``checkpoints``."""
 
     model: Pretrained
     checkpoints: tuple[int, ...]
 
 
 class Reward(Section):
-    """What PPO is rewarded by: the score, or minus the score where the side to train on is the negative one."""
+    """The reward of drawn responses: their score, negated if the side to train on is the negative one."""
 
     score_model: ScoreModelSettings
     side: Opposed
 
 
 class FineTuneJob(Section):
-    """Fine-tune the checkpoint ``start`` and keep the model after each of these sizes (examples).
+    """Fine-tune the checkpoint ``start`` and save a checkpoint after each of the sizes (numbers of examples).
 
-    The first ``skip`` examples, in the order of the seed, are passed over. ``keep_optimizer``: beside the weights of
-    each checkpoint lies the state of its optimizer, for inverse stages that carry it on. ``chosen_for`` are two slices: only
-    responses to the prompts that were chosen for them.
+    The first ``skip`` examples, in the order of the seed, are left out. With ``keep_optimizer`` each checkpoint also
+    holds the state of its optimizer, for inverse stages with ``optimizer: carried``. ``responses_of_slice`` trains on
+    the responses of that slice. With ``chosen_for``, a pair of slices, only responses to the prompts chosen for it are
+    used.
     """
 
     start: str
@@ -46,9 +47,10 @@ class FineTuneJob(Section):
 
 
 class JointJob(Section):
-    """Train a model from random weights on all that a cell's model was trained on, at once; ``checkpoint`` names it.
+    """Train a model from random weights on everything that a cell's model was trained on, shuffled together.
 
-    ``alignment`` and ``inverse`` say what the sequential runs see; the seed of the cell is that of weights and order.
+    ``alignment`` and ``inverse`` are the job specs of the sequential runs. The seed of the cell is that of the weights
+    and of the order. ``checkpoint`` names the result.
     """
 
     base: str

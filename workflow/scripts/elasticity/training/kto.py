@@ -17,9 +17,9 @@ from elasticity.training.preference import PairObjective, Responses, batches_of_
 class KtoObjective(PairObjective):
     """λ_D (1 − σ(β(r − z0))) for desirable and λ_U (1 − σ(β(z0 − r))) for undesirable responses, r the log-ratio.
 
-    The two responses of a pair need no common prompt. z0 estimates KL(π‖π_ref) on the whole batch: the mean log-ratio of
-    prompts with responses to other prompts, at least zero, without a gradient. ``mismatched`` holds a batch of these for
-    each update.
+    The two responses of a pair need no common prompt. z0 estimates KL(π‖π_ref) on the whole batch: it is the mean
+    log-ratio of prompts with responses to other prompts, at least zero, without a gradient. ``mismatched`` holds a
+    batch of these for each update.
     """
 
     def __init__(self, settings: Kto, mismatched: Sequence[Batch]) -> None:

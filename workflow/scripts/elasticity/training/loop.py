@@ -22,7 +22,7 @@ STOPPING = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopSignal:
-    """Remembers SIGTERM and SIGUSR1 while it is open; a loop looks at it between two updates."""
+    """Context manager that records SIGTERM and SIGUSR1; a loop checks ``received`` between two updates."""
 
     def __init__(self) -> None:
         self.received = False
@@ -40,15 +40,15 @@ class StopSignal:
 
 
 FINAL_SHARE = 0.1
-"""Of the peak learning rate, at the end of a linear or cosine schedule."""
+"""Share of the peak learning rate that a linear or cosine schedule ends at."""
 
 
 SAVING_SHARE = 0.05
-"""Of the time that a run may spend on saving its state."""
+"""Largest share of its time that a run spends on saving its state."""
 
 
 def learning_rate(settings: Optimization, update: int, updates: int) -> float:
-    """The learning rate of an update (counted from 0) in a run of so many: linear warm-up, then the schedule."""
+    """Return the learning rate of an update (from 0) in a run of ``updates``: linear warm-up, then the schedule."""
     if update < settings.warmup_updates:
         return settings.learning_rate * (update + 1) / settings.warmup_updates
     done = (update - settings.warmup_updates) / max(1, updates - settings.warmup_updates)
@@ -68,14 +68,15 @@ def train(
     save_every_s: float,
     journal: Journal,
 ) -> Progress:
-    """Train on the batches in their order, one update each, and save the model after the updates named in ``checkpoints``.
+    """Train on the batches in their order, one update each, and save checkpoints.
 
-    Continues from the last published state of the same run and, on one process, ends at the same weights, bit for bit.
-    Rung 0 is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A
-    state is saved every ``save_every_s`` seconds (0: after every update), or less often where saving takes long.
+    ``checkpoints`` maps the number of updates after which the model is saved to the name of the checkpoint; 0 updates
+    is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A state is saved every
+    ``save_every_s`` seconds (0: after every update), or less often where saving takes long. A run continues from the
+    last published state and, on one process, ends at bit-identical weights.
 
-    Returns the losses, one row an update (schema ``LOSSES``), and the seconds that all attempts took.
-    Raises ``UserError`` if a loss or a gradient is not finite, before the update; ``StoppedError`` after a signal. The
+    Returns the losses, one row per update (schema ``LOSSES``), and the seconds that all attempts took.
+    Raises ``UserError`` before an update whose loss or gradient is not finite, and ``StoppedError`` after a signal. The
     state that was saved last is kept.
     """
     started = time.monotonic()
@@ -113,7 +114,10 @@ def train(
 def _update(
     backend: Backend, objective: Objective, batch: Batch, parts: Sequence[Batch], rate: float, update: int
 ) -> float:
-    """One optimizer update; returns the objective before it. The gradient is the same however a batch is divided."""
+    """Make one optimizer update and return the objective before it.
+
+    The gradient does not depend on how the batch is divided, up to rounding.
+    """
     loss = 0.0
     for number, part in enumerate(parts, start=1):
         share = objective.loss(backend, part, batch)
@@ -131,7 +135,7 @@ def _update(
 
 
 def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
-    """The examples of an update, of all processes, whose loss is not finite; all if only a gradient is not."""
+    """Return the examples of an update, on all processes, whose loss is not finite; all examples if every loss is."""
     diverged = []
     for part in parts:
         with torch.no_grad():

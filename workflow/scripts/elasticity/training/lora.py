@@ -1,4 +1,4 @@
-"""Low-rank adapters (Hu et al. 2021) through peft: W stays as it is, and W + alpha/rank · B A is what a checkpoint holds."""
+"""Low-rank adapters (Hu et al. 2021) with peft: W is frozen, and checkpoints hold W + alpha/rank · B A."""
 
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 import torch
 
 NAME = "default"
-"""peft's name of the only adapter."""
+"""Name of the only adapter in peft."""
 
 
 def adapted(model: PreTrainedModel, lora: Lora | None, seed: int) -> PreTrainedModel:
-    """The same model, ready to train: as it is without ``lora``, else frozen, with fp32 adapters.
+    """Return the model ready to train: unchanged without ``lora``, otherwise frozen and with fp32 adapters.
 
-    Every linear layer gets an adapter but the output layer, as in Dettmers et al. 2023. B begins at zero, so the model
-    begins as it was. A (rank, inputs) is drawn on the processor from the seed alone; no other random number changes.
-    Gradient checkpointing needs no gradient of its input, because it is not the reentrant kind.
+    Every linear layer except the output layer gets an adapter, as in Dettmers et al. 2023. B is initialised with zeros,
+    so the function of the model does not change. A, of shape (rank, inputs), is drawn on the CPU from the seed alone;
+    no other random number changes. Non-reentrant gradient checkpointing needs no gradient of the inputs.
 
     Raises ``UserError`` under ZeRO stage 3, where no process has a whole matrix to merge with.
     """
@@ -42,11 +42,11 @@ def adapted(model: PreTrainedModel, lora: Lora | None, seed: int) -> PreTrainedM
 
 
 def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor] | None:
-    """The weights of an ordinary model that computes what an adapted one does; None if the model has no adapters.
+    """Return the weights of a model without adapters that computes the same; None if the model has no adapters.
 
-    The live weights stay: adding and subtracting again would leave them changed by rounding, and a checkpoint would differ
-    from an independent run. What is merged lies in the memory of the node, because a GPU may have no room for it beside
-    the live ones. Weights without an adapter are not copied.
+    The weights in training are not touched: adding and subtracting the adapters would change them by rounding, and a
+    checkpoint would differ from an independent run. Merged weights are in host memory, because a GPU may not have room
+    for both. Weights without an adapter are not copied.
     """
     if all(parameter.requires_grad for parameter in model.parameters()):
         return None
@@ -68,7 +68,7 @@ def _adapted_layers(model: PreTrainedModel) -> "dict[str, Linear]":
 
 
 def _update(layer: "Linear") -> torch.Tensor:
-    """alpha/rank · B A, of the shape of the layer's weight."""
+    """Return alpha/rank · B A, which has the shape of the layer's weight."""
     with torch.no_grad():
         update: torch.Tensor = layer.get_delta_weight(NAME)
     return update

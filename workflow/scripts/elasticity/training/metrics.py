@@ -1,4 +1,4 @@
-"""What a training job did and how fast: its metrics."""
+"""Metrics of a training job: what was trained, how fast, and on which hardware."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ def summary(
     settings: Optimization,
     micro_batch: int,
 ) -> dict[str, Any]:
-    """Metrics of a training job; seconds and rates are over all attempts that the result is made of.
+    """Return the metrics of a training job; seconds and rates are over all attempts that led to the result.
 
-    Tokens are those that went through the model, without padding; peak memory is that of the first process; the
-    utilisation is None where the device's peak is not known, as for processors. ``claims`` is the digest of what the
-    study claimed when the job ran; None outside a study.
+    ``tokens`` counts the tokens that went through the model, without padding. ``peak_memory_gb`` is that of the first
+    process. ``utilisation`` is None if the peak rate of the device is unknown, as for CPUs. ``claims`` is the digest of
+    the study's claims when the job ran, None outside a study.
     """
     targets = sum(row["tokens"] for row in done.losses)
     examples = sum(row["examples"] for row in done.losses)
@@ -56,7 +56,7 @@ def summary(
 
 
 def _mean_loss(losses: Sequence[Mapping[str, Any]], settings: Optimization) -> dict[str, float | None]:
-    """Of all target tokens, in nats; of all examples where an algorithm minimises something else, without a unit."""
+    """Return the mean loss: nats per target token in supervised fine-tuning, otherwise per example, without a unit."""
     nats = not isinstance(settings, FineTuning) or settings.algorithm.kind == "sft"
     name, weight = ("mean_loss_nats", "tokens") if nats else ("mean_loss", "examples")
     total = sum(row[weight] for row in losses)

@@ -1,4 +1,7 @@
-"""What training minimises: the code length of the targets here, preferences and rewards in modules of their own."""
+"""Objectives of training: the base class, and the code length of the targets.
+
+The objectives of preferences and rewards are in ``preference``, ``kto`` and ``ppo``.
+"""
 
 from abc import ABC, abstractmethod
 
@@ -11,36 +14,36 @@ from elasticity.training.backends import Backend
 
 
 class Objective(ABC):
-    """A function of the weights and of one batch; the parts of a batch, of all processes, add up to it."""
+    """A function of the weights and of one batch: the sum over the parts of the batch on all processes."""
 
     group = 1
-    """Rows of a batch that belong together and are never in different parts."""
+    """The number of successive rows that belong together: they are never divided between parts."""
 
     passes = 1
-    """Successive updates on the same batch that a run is not interrupted in, because they rest on the first."""
+    """The number of successive updates on the same batch, between which no state is saved."""
 
     compares = False
-    """Whether weights are compared with those at the start of the run."""
+    """Whether the objective compares the model with that at the start of the run."""
 
     def measure_start(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> None:
-        """Called for every batch before the first update, in every attempt, if ``compares``.
+        """Measure a batch under the model at the start of the run.
 
-        The backend has the weights of the start; what is measured goes through the model as it will in training. An
-        objective that compares nothing has nothing to measure.
+        Called for every batch before the first update, in every attempt, if ``compares`` is true. The backend holds the
+        weights of the start, and the passes are those of training.
         """
-        return  # not abstract: most objectives leave it
+        return  # not abstract: objectives that compare nothing need not override it
 
     def parts(self, backend: Backend, update: int, batch: Batch, micro_batch: int) -> list[Batch]:
-        """What this process computes of a batch: parts of about ``micro_batch`` rows, as many as other processes'."""
+        """Return this process's parts of a batch, of about ``micro_batch`` rows; every process has equally many."""
         return divided(backend, batch, micro_batch, self.group)
 
     @abstractmethod
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
-        """What one part adds to the objective of the whole batch."""
+        """Return what one part contributes to the objective of the whole batch."""
 
 
 class CodeLength(Objective):
-    """Supervised fine-tuning and pre-training: mean nats per target token, all tokens of a batch alike."""
+    """Supervised fine-tuning and pre-training: mean nats per target token, every token of a batch weighted equally."""
 
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
@@ -48,29 +51,32 @@ class CodeLength(Objective):
 
 
 def divided(backend: Backend, batch: Batch, micro_batch: int, group: int = 1) -> list[Batch]:
-    """The parts of a batch that are this process's, on its device; see ``micro_batches``."""
+    """Return the parts of a batch that belong to this process, on its device; see ``micro_batches``."""
     parts = micro_batches(batch, micro_batch, backend.rank, backend.processes, group)
     return [part.to(backend.device) for part in parts]
 
 
 def token_nats(logits: torch.Tensor, batch: Batch, reduction: str) -> torch.Tensor:
-    """−log p of the target tokens: their sum, or each (shape: rows * (tokens - 1), zero elsewhere)."""
+    """Return −log p of the target tokens in nats: their sum, or each of them.
+
+    With ``reduction="none"`` the shape is (rows * (tokens - 1),), with zeros at places without a target.
+    """
     return functional.cross_entropy(
         logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction=reduction
     )
 
 
 def log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-    """Log p of the targets of each row, in nats; shape (rows,). Zero for a row without targets."""
+    """Return log p of the targets of each row in nats, shape (rows,); 0 for a row without targets."""
     return -token_nats(logits, batch, "none").view(len(batch.tokens), -1).sum(1)
 
 
 def measured(backend: Backend, part: Batch) -> torch.Tensor:
-    """``log_probabilities`` without a gradient."""
+    """Return the ``log_probabilities`` of a part without a gradient."""
     with torch.no_grad():
         return log_probabilities(backend.logits(part), part)
 
 
 def targets(batch: Batch) -> torch.Tensor:
-    """The number of target tokens in each row; shape (rows,)."""
+    """Return the number of target tokens in each row, shape (rows,)."""
     return (batch.labels[:, 1:] != IGNORED).sum(1)

@@ -1,8 +1,8 @@
-"""Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score, a response being one action.
+"""Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score.
 
-A prompt is the state, the whole response the action, and nothing follows: a contextual bandit. No reward comes later that
-a value network could foretell; the batch's mean is the baseline. A second network, with settings of its own that no
-version of the paper states, would only blur what is compared.
+The problem is a contextual bandit: a prompt is the state, the whole response is the action, and the episode ends. There
+are no later rewards for a value network to predict, so the baseline is the mean reward of the batch. A value network
+would also need settings that no version of the paper states.
 """
 
 import math
@@ -31,28 +31,31 @@ from elasticity.training.datasets import TrainingData, TrainingInputs, first_of
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured
 
 SMALLEST_SPREAD = 1e-6
-"""Rewards that differ by less count as equal: no response of the batch is better than another."""
+"""Rewards whose standard deviation in a batch is smaller count as equal: all advantages are then 0."""
 
 
 Reward = Callable[[Sequence[str], Sequence[str]], list[float]]
-"""Prompts and responses in, what is to rise out."""
+"""A function of prompts and responses that returns the reward of each response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Responded(Batch):
-    """Prompts with responses as targets; of each response log π_old and the advantage, shapes (responses,)."""
+    """Prompts with drawn responses as targets."""
 
     before: torch.Tensor
+    """Log π_old of each response, shape (responses,)."""
+
     advantages: torch.Tensor
+    """The advantage of each response, shape (responses,)."""
 
 
 class PpoObjective(Objective):
     """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the responses of a batch, r = π(y|x) / π_old(y|x).
 
-    A is the reward less ``beta`` log π_old(y|x)/π_start(y|x), the batch's mean taken off and divided by its standard
-    deviation; where all rewards are equal it is zero. A batch holds prompts as ``prompt_examples`` makes them; responses are drawn
-    by π_old, the model before the first of ``passes`` updates on the batch, with random numbers that belong to seed,
-    update and prompt. ``make_start`` loads the model at the start of the run, which every process keeps.
+    The advantage A is the reward minus ``beta`` log π_old(y|x)/π_start(y|x), standardised over the batch; it is 0 if
+    all rewards are equal. A batch holds prompts as ``prompt_examples`` makes them. Responses are drawn from π_old, the
+    model before the first of ``passes`` updates on the batch, with random numbers that depend on seed, update and
+    prompt only. ``make_start`` loads the model at the start of the run, which every process keeps.
     """
 
     def __init__(
@@ -94,7 +97,7 @@ class PpoObjective(Objective):
         return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
 
     def _drawn(self, backend: Backend, part: Batch, update: int) -> Batch:
-        """The prompts of a part with responses as targets; a part without prompts as it is."""
+        """Return the prompts of a part with drawn responses as targets; a part without prompts stays unchanged."""
         if _is_empty(part):
             return part
         lengths = part.attention.sum(1).tolist()
@@ -108,7 +111,7 @@ class PpoObjective(Objective):
         return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
 
     def _rewards(self, backend: Backend, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        """Of each response, less the penalty; shape (responses,), empty for a part without prompts."""
+        """Return the reward of each response minus the KL penalty, shape (responses,); empty without prompts."""
         if part.targets == 0:
             return logs[:0]
         with torch.no_grad():
@@ -126,7 +129,7 @@ class PpoObjective(Objective):
 
 
 def rewarded_prompts(ppo: Ppo, inputs: TrainingInputs, score_model: ScoreModel) -> TrainingData:
-    """Return prompts to draw responses to; the reward of a response is its score, or minus it on the negative side.
+    """Return prompts to draw responses to. The reward of a response is its score, negated for the negative side.
 
     Raises ``UserError`` if there are fewer prompts than wanted, or if a response may not fit into ``max_length``.
     """
@@ -137,8 +140,8 @@ def rewarded_prompts(ppo: Ppo, inputs: TrainingInputs, score_model: ScoreModel) 
     for name, tokens in contexts.items():
         if (longest := len(tokens) + ppo.new_tokens) > settings.max_length:
             raise UserError(
-                f"max_length is {settings.max_length}, but prompt {name} takes {len(tokens)} tokens and its response up "
-                f"to {ppo.new_tokens}: raise max_length to {longest}, or lower algorithm.new_tokens"
+                f"max_length is {settings.max_length}, but prompt {name} takes {len(tokens)} tokens and its response "
+                f"up to {ppo.new_tokens}: raise max_length to {longest}, or lower algorithm.new_tokens"
             )
     sign = -1 if job.reward and job.reward.side == "negative" else 1
 
@@ -167,7 +170,10 @@ def _is_empty(part: Batch) -> bool:
 
 
 def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """Standardised over the batch of all processes, which has so many responses; 0 for a part without responses."""
+    """Return rewards standardised over the batch of all processes, which has ``count`` responses.
+
+    A part without responses gets a single 0.
+    """
     mean = backend.total(sum(part.sum().item() for part in rewards)) / count
     spread = math.sqrt(backend.total(sum((part - mean).square().sum().item() for part in rewards)) / count)
     scale = 1 / spread if spread > SMALLEST_SPREAD else 0.0
@@ -176,7 +182,7 @@ def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -
 
 @contextmanager
 def _drawing(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-    """The model in training, for a while as one to draw from."""
+    """Lend the model in training for drawing; restore its generation settings and training mode afterwards."""
     settings, training = model.generation_config, model.training
     try:
         yield model

@@ -95,8 +95,8 @@ def rows_of_pairs(
 ) -> list[Row]:
     """Return the rows chosen, rejected, chosen, rejected, ... of all epochs.
 
-    ``paired`` makes pairs of the rows of both sides (schema ``EXAMPLES``) in the order of a seed; ``what`` names them in
-    the message. Raises ``UserError`` if there are fewer pairs than wanted.
+    ``paired`` makes pairs of the rows of both sides (schema ``EXAMPLES``) in the order of a seed; ``what`` names them
+    in the message. Raises ``UserError`` if there are fewer pairs than wanted.
     """
     job = inputs.job
     chosen, rejected = inputs.examples

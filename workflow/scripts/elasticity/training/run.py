@@ -1,4 +1,4 @@
-"""A training job from start to finish: resume, train, hand over checkpoints, losses and metrics, forget the state."""
+"""A training job from start to finish: resume, train, write checkpoints, losses and metrics, delete the state."""
 
 import json
 import os
@@ -29,16 +29,16 @@ from elasticity.training.objectives import Objective
 from elasticity.training.schemas import LOSSES
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
-"""Seconds between states that a killed run resumes from; they change nothing about the result."""
+"""Seconds between the states that a killed run resumes from; it does not affect the result."""
 
 
 KEPT = "an inverse stage goes on with its optimizer (optimizer: carried), which one process must save whole"
-"""Why an alignment stage may need one process."""
+"""Why an alignment stage that keeps its optimizer needs one process."""
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The outputs of a run, the folder of its state, and its journal."""
+    """Paths of a run's outputs and of its state, and its journal."""
 
     checkpoints: Path
     losses: Path
@@ -48,10 +48,10 @@ class RunFiles:
 
     @classmethod
     def of(cls, command: Command[Job], inputs: Sequence[Path]) -> "RunFiles":
-        """The files named on the command line; the state is kept under the digest of all that determines the run."""
+        """Return the files named on the command line; the state folder is named by the digest of the run's inputs."""
         contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
         checkpoints, losses, metrics, state = map(command.path, ("checkpoints", "losses", "metrics", "state"))
-        # The output is part of the key: two experiments may hold the same run, and their jobs run side by side.
+        # The output is part of the key: two experiments may contain the same run, and their jobs may run at once.
         key = digest([checkpoints.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
         return cls(checkpoints, losses, metrics, state / key[:32], command.journal)
 
@@ -69,10 +69,11 @@ def run(
 ) -> None:
     """Train and write every output of a training job, on the processes that it was launched with.
 
-    ``checkpoints`` names the model after each of these updates. ``carried`` is a checkpoint of another run, whose optimizer goes
-    on; with ``keep_optimizer`` this run's can, too. The metrics are written last: they say that a run is done.
+    ``checkpoints`` maps updates to names of checkpoints. ``carried`` is a checkpoint of another run whose optimizer
+    this run continues with; ``keep_optimizer`` saves the optimizer with every checkpoint, so that other runs can do so.
+    The metrics are written last and mark the run as finished.
 
-    Raises ``UserError`` if that checkpoint holds no optimizer.
+    Raises ``UserError`` if the checkpoint ``carried`` holds no optimizer, or if memory does not suffice.
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
@@ -80,7 +81,7 @@ def run(
     try:
         backend = _backend(make_model, settings, launch, state)
         if carried is not None:
-            assert isinstance(backend, OneProcess)  # the settings' ``alone`` has refused others
+            assert isinstance(backend, OneProcess)  # ``_backend`` has refused other backends
             carry(backend, carried)
         done = train(
             backend,
@@ -129,23 +130,23 @@ def _backend(
 
 
 def carry(backend: OneProcess, checkpoint: Path) -> None:
-    """Go on with the optimizer of the run that left this checkpoint: its moments and step counts, at the new settings."""
+    """Continue with the moments and step counts of the optimizer in a checkpoint, under the settings of this run."""
     folder = checkpoint / OPTIMIZER_FOLDER
     if not folder.is_dir():
         raise UserError(
-            f"optimizer: carried goes on with the optimizer of the alignment stage, but {checkpoint} holds none: delete the "
-            "folder of these checkpoints and run the same command again"
+            f"optimizer: carried continues with the optimizer of the alignment stage, but {checkpoint} holds none: "
+            "delete the folder of these checkpoints and run the same command again"
         )
     backend.load_optimizer(folder)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Of a GPU, or of the host (torch has no type for that)."""
+    """Return whether a GPU, or the host (for which torch has no exception of its own), ran out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def _advice(micro_batch: int, group: int, state: StateFolder) -> str:
-    """What to do after so many rows at a time were too many; those of a group are never apart."""
+    """Return what to do after this many rows at a time did not fit into memory; the rows of a group stay together."""
     if micro_batch > group:
         return (
             f"out of memory with {micro_batch} examples at a time. The next attempt takes "

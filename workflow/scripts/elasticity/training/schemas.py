@@ -1,4 +1,4 @@
-"""The tables: every stage writes parquet with a declared schema, and every reader checks it."""
+"""Schemas of the parquet tables that training writes; readers check them."""
 
 import pyarrow as pa
 
@@ -12,7 +12,7 @@ AMOUNTS = pa.schema(
         ("perturbation_tokens", pa.int64()),
     ]
 )
-"""How much of each corpus a cell's model was trained on, |D1|, |D2|, |D3|: target tokens, each counted once."""
+"""Sizes |D1|, |D2|, |D3| of the corpora that a cell's model was trained on: target tokens, each counted once."""
 
 
 LOSSES = pa.schema(
@@ -24,6 +24,6 @@ LOSSES = pa.schema(
         ("loss", pa.float64()),
     ]
 )
-"""One row an optimizer update: examples and target tokens in it, and the objective before it, a mean over the batch.
+"""One row per optimizer update: its examples and target tokens, and the mean objective of the batch before the update.
 
-In supervised fine-tuning that is nats per target token."""
+In supervised fine-tuning the objective is in nats per target token."""

@@ -1,6 +1,6 @@
-"""Event files for TensorBoard, made afterwards from the losses and metrics of finished runs.
+"""Event files for TensorBoard, made from the losses and metrics of finished runs.
 
-No rule depends on this, so it can fail no run; it needs no network and nothing that a run does not leave behind anyway.
+No rule depends on this module, and it reads only outputs that every run writes.
 """
 
 import json
@@ -14,15 +14,15 @@ from elasticity.training.schemas import LOSSES
 
 
 def track(results: Path, target: Path) -> int:
-    """Write every finished run below ``results`` into a folder of its own below ``target``; returns how many.
+    """Write every finished run below ``results`` into its own folder below ``target`` and return their number.
 
-    The horizontal axis counts updates. What an earlier call wrote is replaced.
+    The horizontal axis counts updates. Existing event files are replaced.
     """
     shutil.rmtree(target, ignore_errors=True)
     tracked = 0
     for path in sorted(results.rglob("metrics.json")):
         metrics = json.loads(path.read_text())
-        if metrics.get("updates"):  # not so imported models, and checkpoints of size 0 alone
+        if metrics.get("updates"):  # imported models and runs of size 0 have none
             _write(path.parent, metrics, target / path.parent.relative_to(results))
             tracked += 1
     return tracked

@@ -1,1 +1,1 @@
-"""The training algorithms, one module each: a new one is a new file here, which nothing else lists."""
+"""Training algorithms, one module each. ``ALGORITHMS`` imports every module of this package."""

@@ -23,17 +23,17 @@ from elasticity.analysis.theorem import (
 from elasticity.config.compression import Theory
 
 SEED = 0
-"""Of the draws, which all cells share."""
+"""The seed of the draws, which all cells share."""
 
 
 BATCHES = 100
-"""That the draws are divided into: their spread gives the standard errors."""
+"""The number of batches of draws; their spread gives the standard errors."""
 
 
 def theory_table(settings: Theory) -> pd.DataFrame:
     """One row for each reading of D3, normalisation, α, k, l and corpus (D1, D2).
 
-    ``slope`` is dγ/dl by quadrature with ``error``; ``sampled`` is that by Monte Carlo with its standard error;
+    ``slope`` is dγ/dl by quadrature with ``error``; ``sampled`` is dγ/dl by Monte Carlo with its standard error;
     ``expanded`` is the leading order in 1/k. ``over_first`` is dγ2/dl over dγ1/dl.
     """
     grid = np.array(list(product(settings.ratios, settings.perturbations)))

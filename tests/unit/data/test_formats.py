@@ -1,6 +1,9 @@
-"""Each known data set in its own format (tests/data), and rows with described fields."""
+"""Every data format on a small file in it (tests/data), the registry of formats, and rows with described fields."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from elasticity.config.data import DataFile, Fields, Format
+from elasticity.config.data import DataFile, Fields, MovieReviews, TwoSides, format_modules
+from elasticity.config.formats import FORMATS
+from elasticity.config.loading import schema
+from elasticity.core.digests import code_digest
 from elasticity.core.errors import UserError
-from elasticity.data.adapters import FORMATS, Described
+from elasticity.data import formats
 from elasticity.data.cleaning import Raw
+from elasticity.data.described import Described
 from elasticity.data.sources import examples
 from tests.conftest import ROOT
 
 DATA = ROOT / "tests/data"
 
-EXPECTED: dict[Format, tuple[str, list[tuple[str | None, str | None, str]]]] = {
+EXPECTED: dict[str, tuple[str, list[tuple[str | None, str | None, str]]]] = {
     "alpaca": (
         "alpaca.json",
         [
@@ -115,27 +122,27 @@ EXPECTED: dict[Format, tuple[str, list[tuple[str | None, str | None, str]]]] = {
 }
 
 
-def source(path: Path, name: Format | None) -> DataFile:
+def source(path: Path, name: str | None) -> DataFile:
     return DataFile(kind="file", path=str(path), format=name)
 
 
-def read(path: Path, name: Format | None = None) -> list[tuple[str | None, str | None, str]]:
+def read(path: Path, name: str | None = None) -> list[tuple[str | None, str | None, str]]:
     return [raw[:3] for raw in examples(source(path, name))]
 
 
 def test_every_format_is_tested() -> None:
-    assert set(EXPECTED) == set(FORMATS)
+    assert set(EXPECTED) == set(FORMATS.names())
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_a_known_data_set_becomes_examples(name: Format) -> None:
+def test_a_known_data_set_becomes_examples(name: str) -> None:
     file, expected = EXPECTED[name]
     found = read(DATA / file, name)
     assert found == expected
     about = source(DATA / file, name)
     assert {side for *_, side in found} == set(about.sides)
     assert {prompt is not None for prompt, *_ in found} == {about.has_prompts}
-    assert {answer is not None for _, answer, _ in found} == {about.has_responses}
+    assert {response is not None for _, response, _ in found} == {about.has_responses}
 
 
 def test_truthfulqa_of_the_hub_has_other_names_and_lists(tmp_path: Path) -> None:
@@ -148,18 +155,18 @@ def test_truthfulqa_of_the_hub_has_other_names_and_lists(tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", FORMATS.names())
 @pytest.mark.parametrize(
     "row", [{}, {"prompt": "a", "is_safe": True}, {"instruction": "a", "instances": [], "label": 1}]
 )
-def test_rows_of_another_format_are_an_error_that_names_a_field(name: Format, row: dict[str, Any]) -> None:
+def test_rows_of_another_format_are_an_error_that_names_a_field(name: str, row: dict[str, Any]) -> None:
     if name == "beavertails-evaluation" and row.get("prompt"):
         return
     with pytest.raises(UserError, match=r"no field '.*source\.format|instances is \[\], not a list of objects"):
-        list(FORMATS[name](row))
+        list(FORMATS[name].examples(row))
 
 
-WRONG: dict[str, tuple[Format, dict[str, Any], str]] = {
+WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "no text": ("alpaca", {"instruction": "a", "input": None, "output": "b"}, "input is None, not text"),
     "no truth": ("beavertails", {"prompt": "a", "response": "b", "is_safe": "perhaps"}, "is_safe is 'perhaps', not"),
     "no label": ("imdb", {"text": "a", "label": 2}, "label is 2, not"),
@@ -175,41 +182,118 @@ WRONG: dict[str, tuple[Format, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("name", "row", "words"), WRONG.values(), ids=WRONG)
-def test_a_wrong_value_is_named(name: Format, row: dict[str, Any], words: str) -> None:
+def test_a_wrong_value_is_named(name: str, row: dict[str, Any], words: str) -> None:
     with pytest.raises(UserError) as error:
-        list(FORMATS[name](row))
+        list(FORMATS[name].examples(row))
     assert words in str(error.value)
 
 
 @pytest.mark.parametrize("value", [True, "True", "true", 1, "1"])
 def test_truth_is_read_from_json_and_from_csv(value: object) -> None:
-    (example,) = FORMATS["beavertails"]({"prompt": "a", "response": "b", "is_safe": value})
+    (example,) = FORMATS["beavertails"].examples({"prompt": "a", "response": "b", "is_safe": value})
     assert example.side == "positive"
+
+
+# The registry
+
+
+@pytest.fixture
+def add_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Write a module of this name into a folder outside the library that is part of the package of formats."""
+    FORMATS.names()
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    monkeypatch.setattr(FORMATS, "_entries", FORMATS._entries.copy())
+    monkeypatch.setattr(FORMATS, "_modules", FORMATS._modules.copy())
+
+    def add(module: str, code: str) -> None:
+        (tmp_path / f"{module}.py").write_text(code)
+        monkeypatch.delitem(sys.modules, f"elasticity.data.formats.{module}", raising=False)
+        monkeypatch.setattr(FORMATS, "_loaded", False)
+
+    return add
+
+
+def guide_example() -> str:
+    """The file that docs/extending.md shows for a data format."""
+    section = (ROOT / "docs/extending.md").read_text().partition("## A data format\n")[2].partition("\n## ")[0]
+    return section.partition("```python\n")[2].partition("```")[0]
+
+
+def test_a_format_is_added_by_one_file(add_format: Callable[[str, str], None], tmp_path: Path) -> None:
+    """The example of the guide is complete, short and right."""
+    code = guide_example()
+    assert 0 < len(code.splitlines()) < 50
+    add_format("good_bad", code)
+    rows = [{"question": "Why?", "good_reply": "Because.", "bad_reply": "Go away."}, {"question": "How?"}]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:1]))
+    about = source(tmp_path / "r.jsonl", "good-bad")
+    assert read(tmp_path / "r.jsonl", "good-bad") == [
+        ("Why?", "Because.", "positive"),
+        ("Why?", "Go away.", "negative"),
+    ]
+    assert (about.sides, about.has_prompts, about.has_responses) == (("positive", "negative"), True, True)
+    assert format_modules(about) == ("elasticity.data.formats.good_bad",)
+    assert '"good-bad"' in schema()
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=r"r\.jsonl, row 2: no field 'good_reply'; its fields: question"):
+        read(tmp_path / "r.jsonl", "good-bad")
+
+
+def test_two_modules_cannot_register_the_same_format(add_format: Callable[[str, str], None]) -> None:
+    add_format("other_reviews", guide_example().replace('"good-bad"', '"imdb"'))
+    with pytest.raises(ValueError, match=r"'imdb' is registered by elasticity\.data\.formats\.imdb and by .*other_rev"):
+        FORMATS.names()
+
+
+def test_an_unknown_format_is_an_error_with_all_known_names() -> None:
+    with pytest.raises(ValueError, match="unknown data format") as error:
+        source(Path("r.csv"), "alpacca")
+    assert [name for name in FORMATS.names() if f"'{name}'" not in str(error.value)] == []
+
+
+def test_the_code_of_a_job_that_reads_a_format_includes_its_module_only() -> None:
+    reviews, texts = MovieReviews(kind="movie-reviews"), source(Path("t.txt"), "passages")
+    assert format_modules(source(Path("r.csv"), None)) == ()
+    assert format_modules(texts) == ("elasticity.data.formats.passages",)
+    both = format_modules(TwoSides(kind="sides", positive=reviews, negative=texts))
+    assert both == ("elasticity.data.formats.imdb", "elasticity.data.formats.passages")
+    digests = {code_digest("fetch_data.py", *modules) for modules in ((), format_modules(texts), both)}
+    assert len(digests) == 3
+
+
+def test_reading_the_names_of_formats_imports_no_large_library() -> None:
+    code = (
+        "import sys; from elasticity.config.formats import FORMATS; FORMATS.names(); "
+        "print({'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules))"
+    )
+    environment = {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 # Described fields
 
 
-def test_fields_and_labels_are_those_of_the_study_and_other_labels_are_passed_over() -> None:
-    adapter = Described(Fields(prompt="ask", answer="body", label="mood", positive="good", negative=False))
+def test_fields_and_labels_are_those_of_the_study_and_other_labels_are_skipped() -> None:
+    described = Described(Fields(prompt="ask", response="body", label="mood", positive="good", negative=False))
     rows = [{"ask": "?", "body": str(label), "mood": label} for label in ("good", False, "mixed")]
-    found = [example for row in rows for example in adapter(row)]
+    found = [example for row in rows for example in described(row)]
     assert found == [Raw("?", "good", "positive"), Raw("?", "False", "negative")]
-    adapter.check()
+    described.check()
 
 
 def test_without_a_label_all_rows_are_neutral() -> None:
-    adapter = Described(Fields(prompt="ask", answer=None, label=None))
-    assert adapter({"ask": "why?"}) == [Raw("why?", None, "neutral")]
-    adapter.check()
+    described = Described(Fields(prompt="ask", response=None, label=None))
+    assert described({"ask": "why?"}) == [Raw("why?", None, "neutral")]
+    described.check()
 
 
 def test_a_label_that_no_row_has_is_named_with_those_that_are_there() -> None:
-    adapter = Described(Fields(positive="good", negative="bad"))
+    described = Described(Fields(positive="good", negative="bad"))
     for label in ("good", "poor"):
-        adapter({"text": "a", "label": label})
+        described({"text": "a", "label": label})
     with pytest.raises(UserError, match=r"no row has label bad; found: good, poor.*source\.fields\.negative"):
-        adapter.check()
+        described.check()
 
 
 def test_a_missing_field_is_named_with_those_that_are_there(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measures of experiments. Each module registers its measures with ``elasticity.config.measures.measure``."""
