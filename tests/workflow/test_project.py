@@ -74,9 +74,6 @@ def test_every_imported_package_is_a_direct_dependency() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             missing |= {name: path for name in names if name.split(".")[0] not in named}
-    # Comes with transformers and is imported only beside it.
-    missing.pop("rich.progress", None)
-    missing.pop("rich.text", None)
     assert missing == {}
 
 
