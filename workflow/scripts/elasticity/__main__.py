@@ -50,7 +50,7 @@ def show_example(arguments: argparse.Namespace) -> str:
 
 def compare(arguments: argparse.Namespace) -> str:
     """Write a table and a figure that compare elasticity cards of any studies."""
-    from elasticity.analysis.tables import write_csv
+    from elasticity.analysis.table import write_csv
     from elasticity.plots.style import save
     from elasticity.report.card_page import compared, compared_figure, read_card
 
