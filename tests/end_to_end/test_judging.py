@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.analysis.tables import read_csv
+from elasticity.analysis.table import read_csv
 from elasticity.core.tables import read_table
 from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, TEXT_STATISTICS
 from elasticity.training.schemas import LOSSES

@@ -10,18 +10,16 @@ from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import (
     base_scores,
-    bits_per_byte_table,
-    divergence_seeds,
     over_seeds,
     rebound_seeds,
     rebound_table,
-    resistance_seeds,
-    resistance_table,
     t_interval,
-    training_loss,
 )
 from elasticity.analysis.jobs import ReboundTableJob
-from elasticity.analysis.tables import write_csv
+from elasticity.analysis.table import write_csv
+from elasticity.analysis.tables.bits_per_byte import bits_per_byte_table
+from elasticity.analysis.tables.divergence import divergence_seeds
+from elasticity.analysis.tables.resistance import resistance_seeds, resistance_table, training_loss
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 
@@ -102,14 +100,14 @@ def scores() -> pd.DataFrame:
     return pd.DataFrame([row for rows in [*others, *mine] for row in rows])
 
 
-def test_only_the_cells_of_the_experiment_are_judged(scores: pd.DataFrame) -> None:
+def test_only_the_cells_of_the_experiment_count(scores: pd.DataFrame) -> None:
     per_seed = rebound_seeds(scores, JOB)
     assert len(per_seed) == 2 * 2 * 2 * 2
     assert (per_seed["score"] == per_seed["seed"] / 2).all()
     assert (per_seed["prompts"] == 2).all()
 
 
-def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.DataFrame) -> None:
+def test_a_rebound_table_has_a_row_for_each_cell_with_the_base_beside_it(scores: pd.DataFrame) -> None:
     table = rebound_table(rebound_seeds(scores, JOB), JOB, "score")
     cells = [(base, first, second) for base in ("nano", "big") for first in (8, 16) for second in (0, 6)]
     assert [*table[["base", "alignment_size", "inverse_size"]].itertuples(index=False, name=None)] == cells
@@ -120,12 +118,12 @@ def test_a_rebound_table_has_a_row_a_cell_with_the_base_beside_it(scores: pd.Dat
 
 
 def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:
-    others = scores[scores["alignment"].notna()].assign(inverse_recipe="dpo", score=9.0)
+    others = scores[scores["alignment_side"].notna()].assign(inverse_recipe="dpo", score=9.0)
     pd.testing.assert_frame_equal(rebound_seeds(pd.concat([scores, others]), JOB), rebound_seeds(scores, JOB))
 
 
 def test_divergence_is_nats_over_tokens_of_all_responses(scores: pd.DataFrame) -> None:
-    cells = scores[scores["alignment"].notna()].assign(
+    cells = scores[scores["alignment_side"].notna()].assign(
         tokens=[1, 3] * (len(scores) // 2 - 2), nats=[1.0, 0.0] * (len(scores) // 2 - 2)
     )
     per_seed = divergence_seeds(cells, JOB)

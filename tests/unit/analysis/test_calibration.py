@@ -1,5 +1,6 @@
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,15 @@ import pytest
 from elasticity.analysis.calibration import NULLS, calibration_table, measured
 from elasticity.analysis.hypothesis_tests import LEVEL, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
-from elasticity.analysis.measures import overshoot, reversal_ratio
+from elasticity.analysis.measures.inputs import Curves
+from elasticity.analysis.measures.rebound import overshoot, reversal_ratio
 from elasticity.analysis.simulation import curves, responses, simulated, simulated_gaps
-from elasticity.analysis.tables import read_csv, write_csv
+from elasticity.analysis.table import read_csv, write_csv
 from elasticity.config.calibration import Calibration
 from elasticity.config.loading import read_study
-from elasticity.pipeline.analyses import CalibrationPlan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.calibration import calibration
+from elasticity.plots.figure import FigureJob
 from elasticity.plots.style import save
 
 DESIGN = Design(alignment_sizes=(40, 160, 640), inverse_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
@@ -45,7 +48,9 @@ def test_a_relaxation_goes_one_way_to_one_floor() -> None:
 def test_proportional_is_the_boundary_of_the_reversal_ratio() -> None:
     sizes = np.array([0, *range(1, 700)], dtype=float)
     design = DESIGN.model_copy(update={"inverse_sizes": tuple(range(700))})
-    low, high = reversal_ratio(sizes, curves("proportional", design, SETTINGS), SETTINGS.base, np.array([40, 160, 640]))
+    low, high = reversal_ratio(
+        Curves(sizes, curves("proportional", design, SETTINGS), SETTINGS.base, np.array([40, 160, 640]))
+    )
     np.testing.assert_allclose([low, high], 0, atol=0.01)
 
 
@@ -54,7 +59,7 @@ def test_a_rebound_reverses_the_order() -> None:
     assert (np.diff(found[:, 0]) > 0).all()
     assert (np.diff(found[:, -1]) < 0).all()
     assert (np.diff(found, axis=1) < 0).all()
-    assert np.diff(overshoot(found, SETTINGS.base))[0] > 0
+    assert np.diff(overshoot(Curves(SIZES, found, SETTINGS.base)))[0] > 0
 
 
 def test_nothing_is_nothing() -> None:
@@ -134,7 +139,7 @@ def test_measures_that_a_plain_relaxation_moves_too_are_not_called_sized(table: 
     assert not found & primary
 
 
-def test_what_rests_on_the_base_models_responses_is_not_told_by_seeds_alone(table: pd.DataFrame) -> None:
+def test_intervals_over_seeds_ignore_the_noise_of_the_base_models_responses(table: pd.DataFrame) -> None:
     """All seeds share those responses. A control shares them, too, and clusters of prompts hold them."""
     assert rate(table, "start", "value", "t", "size") > 2 * LEVEL
     assert rate(table, "start", "control", "t", "size") <= LEVEL + 0.04
@@ -166,7 +171,7 @@ def test_few_seeds_never_let_the_sign_flip_test_reject() -> None:
 
 
 @pytest.mark.parametrize(("firsts", "seconds"), [((40,), (0, 8, 24)), ((40, 80), (8, 24)), ((40,), (24,))])
-def test_what_a_design_cannot_tell_is_left_out(firsts: tuple[int, ...], seconds: tuple[int, ...]) -> None:
+def test_measures_that_a_design_cannot_have_are_left_out(firsts: tuple[int, ...], seconds: tuple[int, ...]) -> None:
     design = Design(alignment_sizes=firsts, inverse_sizes=seconds, prompts=20)
     rows = calibration_table(CalibrationJob(settings=QUIET, seeds=1, designs={"a": design}, resistance=()))
     measures = set(rows["measure"])
@@ -175,7 +180,7 @@ def test_what_a_design_cannot_tell_is_left_out(firsts: tuple[int, ...], seconds:
     assert ("crossing-end" in measures) == (len(firsts) > 1)
     assert ("start" in measures) == (seconds[0] == 0)
     assert ("sizes" in set(rows["over"])) == (len(firsts) > 1)
-    calibration(rows)
+    calibration(rows, FigureJob())
 
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
@@ -193,22 +198,23 @@ def test_the_same_table_gives_the_same_figure(tmp_path: Path, table: pd.DataFram
     assert set(read["role"]) == {"size", "power", "coverage"}
     paths = [tmp_path / f"{name}.svg" for name in "ab"]
     for path in paths:
-        save(calibration(read), [path])
+        save(calibration(read, FigureJob()), [path])
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_tests_are_calibrated_only_if_the_study_says_so(values: dict[str, Any]) -> None:
-    assert CalibrationPlan(read_study(values)).targets() == []
-    plan = CalibrationPlan(read_study(values | {"calibration": {"draws": 60}}))
-    assert plan.targets() == ["results/tiny/tables/calibration.csv", "results/tiny/figures/calibration.svg"]
-    job = CalibrationJob.model_validate_json(plan.job())
+    files = {"results/tiny/tables/calibration.csv", "results/tiny/figures/calibration.svg"}
+    assert not files & set(Pipeline(read_study(values)).targets)
+    plan = Pipeline(read_study(values | {"calibration": {"draws": 60}}))
+    assert files <= set(plan.targets)
+    job = CalibrationJob.model_validate_json(plan.tables["calibration"].job(SimpleNamespace()))
     assert (job.settings.draws, job.seeds, job.resistance) == (60, 2, ("slices",))
     assert job.designs["existence"] == Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), prompts=6)
 
 
 def test_experiments_of_one_design_are_simulated_once(values: dict[str, Any]) -> None:
     values["rebound"]["again"] = values["rebound"]["existence"] | {"direction": "reversed"}
-    assert list(CalibrationPlan(read_study(values)).designs()) == ["existence, again", "pretraining"]
+    assert list(Pipeline(read_study(values)).tables.designs()) == ["existence, again", "pretraining"]
 
 
 def test_scores_must_stay_shares() -> None:

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from elasticity.analysis.compression import PER_TOKEN, arithmetic_coding_table, compression_seeds, compression_table
 from elasticity.analysis.jobs import ReboundTableJob
+from elasticity.analysis.tables.arithmetic_coding import arithmetic_coding_table
+from elasticity.analysis.tables.compression import PER_TOKEN, compression_seeds, compression_table
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.corpora import HeldOutText, packed_bits_per_byte
-from elasticity.plots.compression import coding, distances, rates
+from elasticity.plots.compression import arithmetic_coding, distances, rates
+from elasticity.plots.figure import FigureJob
 from elasticity.plots.style import save
 
 BASES, SIDES = ("nano", "big"), ("positive", "negative")
@@ -25,6 +27,9 @@ JOB = ReboundTableJob(
     seeds=(1, 2),
     inverse=FineTuning(learning_rate=1e-3, batch_size=2, max_length=16),
 )
+
+
+DRAWN = FigureJob(bases=BASES, sides=SIDES)
 
 
 def text(where: dict[str, Any], corpus: str, nats: float) -> list[dict[str, Any]]:
@@ -109,7 +114,7 @@ def test_what_is_random_is_packed_by_nobody() -> None:
 
 
 def drawn(table: pd.DataFrame) -> list[Figure]:
-    return [rates(table, BASES, SIDES), distances(table, BASES, SIDES)]
+    return [rates(table, DRAWN), distances(table, DRAWN)]
 
 
 def test_each_base_has_a_row_and_each_corpus_a_column(table: pd.DataFrame) -> None:
@@ -126,7 +131,7 @@ def test_each_base_has_a_row_and_each_corpus_a_column(table: pd.DataFrame) -> No
 
 
 def test_where_a_base_has_no_such_corpus_nothing_is_drawn_but_its_name_stays(table: pd.DataFrame) -> None:
-    figure = rates(table, BASES, SIDES)
+    figure = rates(table, DRAWN)
     assert [axis.axison for axis in figure.axes] == [True, True, True, False, True, True]
     assert figure.axes[4].get_ylabel() == "big\nγ, bits per byte"
 
@@ -143,8 +148,9 @@ def test_the_base_model_is_a_dashed_line(table: pd.DataFrame) -> None:
 def test_figures_are_the_same_bytes_twice(table: pd.DataFrame, tmp_path: Path) -> None:
     codes = pd.DataFrame({"base": "nano", "corpus": CORPORA["nano"]})
     codes = codes.assign(model=2.0, coded_model=2.1, coded_arithmetic=2.11, gzip=4.0, xz=3.9, zstd=3.8)
+    one = FigureJob(bases=("nano",), sides=SIDES)
     for name in ("one", "two"):
-        for number, figure in enumerate([*drawn(table), coding(codes, ["nano"], SIDES)]):
+        for number, figure in enumerate([*drawn(table), arithmetic_coding(codes, one)]):
             save(figure, [tmp_path / f"{name}-{number}.svg"])
     for number in range(3):
         one, two = ((tmp_path / f"{name}-{number}.svg").read_bytes() for name in ("one", "two"))

@@ -137,7 +137,7 @@ def test_infinite_values_are_limits(finite: list[float], infinite: list[float]) 
 # Censored values
 
 
-def test_each_side_is_judged_on_the_bounds_that_speak_against_it() -> None:
+def test_each_direction_is_tested_on_its_unfavourable_bounds() -> None:
     low, high = np.array([1.0, 2.0, -INF, 1.5]), np.array([1.0, 3.0, 1.0, INF])
     effect = bounded_effect(low, high, 0.5)
     below, above = effect_of(low, 0.5), effect_of(high, 0.5)

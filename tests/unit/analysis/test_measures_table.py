@@ -12,25 +12,26 @@ import pandas as pd
 import pytest
 
 from elasticity.analysis.jobs import MeasuresJob
-from elasticity.analysis.measures_table import (
+from elasticity.analysis.table import write_csv
+from elasticity.analysis.tables.measures import (
     COLUMNS,
-    GAPS,
-    REBOUND,
     in_order,
     measures_summary,
     read_measures,
     rebound_measures,
     resistance_measures,
 )
-from elasticity.analysis.tables import write_csv
 from elasticity.config.loading import read_study
-from elasticity.pipeline.analyses import MeasuresPlan
-from elasticity.pipeline.rebound import Plan
+from elasticity.config.measures import computed
+from elasticity.pipeline.study_pipeline import Pipeline
+from elasticity.plots.figure import FigureJob
 from elasticity.plots.measures import measures
 from elasticity.plots.style import save
 from tests.conftest import ROOT
 
-BASES = ["nano", "NA"]
+BASES = ("nano", "NA")
+REBOUND, RESISTANCE = ([measure.name for measure in computed(kind)] for kind in ("rebound", "resistance"))
+DRAWN = FigureJob(bases=BASES)
 SIZES = (0, 4, 16, 64, 256, 1024)
 BASE_SCORES = pd.Series({"nano": 0.5, "NA": 0.25})
 
@@ -84,13 +85,13 @@ def value(table: pd.DataFrame, measure: str, **where: Any) -> float:
 
 def test_every_measure_has_a_row_for_each_seed_and_size(table: pd.DataFrame) -> None:
     assert list(table) == COLUMNS
-    assert list(dict.fromkeys(table["measure"])) == list(REBOUND)
+    assert list(dict.fromkeys(table["measure"])) == REBOUND
     assert not table.duplicated(["base", "seed", "alignment_size", "pair", "measure"]).any()
     over_sizes = table["measure"].str.startswith("crossing-")
     assert len(table) == 2 * 3 * (2 + 2 * (len(REBOUND) - 2))
     assert (table["alignment_size"].isna() == over_sizes).all()
     assert table["pair"].isna().all()
-    assert list(dict.fromkeys(table["base"])) == BASES
+    assert list(dict.fromkeys(table["base"])) == list(BASES)
 
 
 def test_each_row_measures_its_own_cells(table: pd.DataFrame) -> None:
@@ -124,7 +125,7 @@ def test_with_the_negative_side_first_scores_are_turned() -> None:
     pd.testing.assert_frame_equal(found, rebound_measures(rebound_table_of_seeds(), BASE_SCORES))
 
 
-def test_without_the_model_before_the_second_side_what_needs_it_is_missing() -> None:
+def test_without_n_0_the_measures_that_need_it_are_missing() -> None:
     table = rebound_measures(rebound_table_of_seeds(sizes=SIZES[1:]), BASE_SCORES)
     missing = set(table[table["value"].isna()]["measure"])
     assert missing == {"start", "crossing-start", "initial-rate", "two-phase", "area", "matched-fall"}
@@ -143,7 +144,7 @@ def test_a_seed_without_a_cell_misses_what_is_measured_of_it() -> None:
 def test_resistance_is_forward_minus_inverse_and_the_mean_over_pairs() -> None:
     table = in_order(resistance_measures(resistance_table_of_seeds()), ["nano"])
     assert list(table) == COLUMNS
-    assert len(table) == len(GAPS) * 2 * 4
+    assert len(table) == len(RESISTANCE) * 2 * 4
     assert value(table, "kl-gap", seed=2, pair="1-3") == 1.5
     assert value(table, "kl-gap", seed=2, pair="all") == 1.0
     assert value(table, "entropy-gap", seed=1, pair="all") == 0.0
@@ -175,15 +176,14 @@ def test_the_script_measures_both_kinds_that_share_a_name(tmp_path: Path) -> Non
     write_csv(rebound_table_of_seeds(), files["rebound-seeds"])
     write_csv(BASE_SCORES.rename_axis("base").rename("base_score").reset_index(), files["rebound-table"])
     write_csv(resistance_table_of_seeds(), files["resistance-seeds"])
-    outputs = {"table": tmp_path / "measures.csv", "html": tmp_path / "measures.html"}
-    paths = [str(part) for name, path in (files | outputs).items() for part in (f"--{name}", path)]
-    script = ROOT / "workflow/scripts/measures_table.py"
-    job = MeasuresJob(bases=tuple(BASES)).model_dump_json()
-    subprocess.run([sys.executable, str(script), job, *paths], check=True)
-    found = read_measures(outputs["table"])
-    assert list(dict.fromkeys(found["measure"])) == [*REBOUND, *GAPS]
+    output = tmp_path / "measures.csv"
+    paths = [str(part) for name, path in (files | {"table": output}).items() for part in (f"--{name}", path)]
+    script = ROOT / "workflow/scripts/table.py"
+    job = MeasuresJob(bases=BASES).model_dump_json()
+    subprocess.run([sys.executable, str(script), "measures", job, *paths], check=True)
+    found = read_measures(output)
+    assert list(dict.fromkeys(found["measure"])) == [*REBOUND, *RESISTANCE]
     assert value(found, "start", base="NA", seed=2, alignment_size=16) == pytest.approx(0.625)
-    assert "reversal-ratio" in outputs["html"].read_text()
 
 
 # The figure
@@ -192,12 +192,12 @@ def test_the_script_measures_both_kinds_that_share_a_name(tmp_path: Path) -> Non
 def test_the_same_bytes_twice(table: pd.DataFrame, tmp_path: Path) -> None:
     paths = [tmp_path / "one.svg", tmp_path / "two.svg"]
     for path in paths:
-        save(measures(table, BASES), [path])
+        save(measures(table, DRAWN), [path])
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 def test_a_panel_for_each_measure_that_could_be_computed(table: pd.DataFrame) -> None:
-    figure = measures(table[table["measure"] != "two-phase"], BASES)
+    figure = measures(table[table["measure"] != "two-phase"], DRAWN)
     panels = {axis.get_title(): axis for axis in figure.axes if axis.axison}
     assert len(panels) == 8
     assert [tick.get_text() for tick in panels["crossing"].get_xticklabels()] == ["start", "end"]
@@ -211,26 +211,29 @@ def test_a_panel_for_each_measure_that_could_be_computed(table: pd.DataFrame) ->
 
 def test_nothing_and_resistance_are_drawn(table: pd.DataFrame, tmp_path: Path) -> None:
     missing = table.assign(value=np.nan, low=np.nan, high=np.nan)
-    save(measures(missing, BASES), [tmp_path / "missing.svg"])
-    figure = measures(resistance_measures(resistance_table_of_seeds()), ["nano"])
+    save(measures(missing, DRAWN), [tmp_path / "missing.svg"])
+    figure = measures(resistance_measures(resistance_table_of_seeds()), FigureJob(bases=("nano",)))
     assert [axis.get_ylabel() for axis in figure.axes] == ["nats per token"] * 4
     plt.close(figure)
 
 
-# The plan
+# The graph
 
 
 def test_scored_and_resistance_experiments_are_measured(values: dict[str, Any]) -> None:
     values["resistance"]["existence"] = values["resistance"]["slices"]
-    plan = MeasuresPlan(Plan(read_study(values)))
-    tables = [target for target in plan.targets() if target.endswith(".csv")]
-    assert tables == [f"results/tiny/tables/measures-{name}.csv" for name in ("existence", "pretraining", "slices")]
+    table = Pipeline(read_study(values)).tables["measures"]
+    assert table.paths() == [
+        f"results/tiny/tables/measures-{name}.csv" for name in ("existence", "pretraining", "slices")
+    ]
     both, one = SimpleNamespace(experiment="existence"), SimpleNamespace(experiment="slices")
-    assert plan.rebound_seeds(both) == ["results/tiny/tables/seeds/rebound-existence.csv"]
-    assert plan.rebound_table(both) == ["results/tiny/tables/rebound-existence.csv"]
-    assert plan.resistance_seeds(both) == ["results/tiny/tables/seeds/resistance-existence.csv"]
-    assert plan.rebound_seeds(one) == plan.rebound_table(one) == []
-    assert MeasuresJob.model_validate_json(plan.job(both)).bases == ("nano", "given")
+    assert {name: files(both) for name, files in table.inputs.items()} == {
+        "rebound_seeds": ["results/tiny/tables/seeds/rebound-existence.csv"],
+        "rebound_table": ["results/tiny/tables/rebound-existence.csv"],
+        "resistance_seeds": ["results/tiny/tables/seeds/resistance-existence.csv"],
+    }
+    assert table.inputs["rebound_seeds"](one) == table.inputs["rebound_table"](one) == []
+    assert MeasuresJob.model_validate_json(table.job(both)).bases == ("nano", "given")
 
 
 def test_what_is_not_scored_is_not_measured(values: dict[str, Any]) -> None:
@@ -238,4 +241,4 @@ def test_what_is_not_scored_is_not_measured(values: dict[str, Any]) -> None:
     values |= {"resistance": {}, "compression": {"window": 32, "stride": 16}}
     for rebound in values["rebound"].values():
         rebound["compression"] = True
-    assert MeasuresPlan(Plan(read_study(values))).targets() == []
+    assert Pipeline(read_study(values)).tables["measures"].paths() == []

@@ -1,4 +1,4 @@
-"""Measured against printed numbers, on made-up measurements."""
+"""Measured numbers beside published ones, on made-up measurements."""
 
 import json
 from types import SimpleNamespace
@@ -8,17 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from elasticity.analysis.aggregation import resistance_table
 from elasticity.analysis.published import published_resistance, published_reversion, reversions
+from elasticity.analysis.tables.resistance import resistance_table
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.analyses import PAPER, PublishedPlan
+from elasticity.pipeline.published import PAPER
+from elasticity.pipeline.study_pipeline import Pipeline
 
 RESISTANCE = pd.read_csv(PAPER / "resistance.csv")
 REVERSION = pd.read_csv(PAPER / "reversion.csv")
 
 
-def test_the_paper_has_27_pairs_and_prints_inverse_below_forward_in_all() -> None:
+def test_the_paper_has_27_pairs_and_publishes_inverse_below_forward_in_all() -> None:
     assert len(RESISTANCE) == len(RESISTANCE.drop_duplicates(["task", "model", "pair"])) == 27
     assert (RESISTANCE["inverse"] < RESISTANCE["forward"]).all()
     assert (RESISTANCE["forward"] - RESISTANCE["inverse"]).min() == pytest.approx(0.0002)
@@ -35,7 +36,7 @@ def test_the_paper_reverts_faster_the_more_safe_examples() -> None:
 
 
 def measured(**shifts: float) -> pd.DataFrame:
-    """Two seeds of one base, each as printed but for a shift of the inverse cells of a pair, and seed noise."""
+    """Two seeds of one base, each as published except for a shift of the inverse cells of a pair, and seed noise."""
     rows = []
     for cell in RESISTANCE[(RESISTANCE["task"] == "safe") & (RESISTANCE["model"] == "Llama2-7B")].to_dict("records"):
         for seed, noise in ((1, -0.001), (2, 0.001)):
@@ -77,7 +78,7 @@ def test_an_effect_of_the_other_sign_does_not_agree() -> None:
     assert effects.set_index("pair").loc["1-2", "measured"] == pytest.approx(0.0079 - 0.02)
 
 
-def test_bases_without_printed_numbers_are_left_out() -> None:
+def test_bases_without_published_numbers_are_left_out() -> None:
     assert published_resistance(measured(), RESISTANCE, "safe", {"other": "Llama2-7B"}).empty
 
 
@@ -108,7 +109,7 @@ def test_a_seed_has_its_divergence_and_its_size() -> None:
     assert row["reversion_size"] == pytest.approx(301 * np.log(20))
 
 
-def test_divergences_stand_beside_the_printed_ones() -> None:
+def test_divergences_stand_beside_the_published_ones() -> None:
     per_seed = reversions(decays({1000: 0.2, 10000: 0.3}, 300))
     table = published_reversion(per_seed, REVERSION, {"mine": "Llama2-7B"}).set_index(["quantity", "alignment_size"])
     assert table.loc[("kl", "1000"), "difference"] == pytest.approx(0.2 - 0.21)
@@ -136,30 +137,30 @@ def test_a_mean_is_missing_if_a_seed_never_reverts() -> None:
 # The plan
 
 
-def with_published(values: dict[str, Any], base: str) -> PublishedPlan:
+def with_published(values: dict[str, Any], base: str) -> Pipeline:
     values["models"][base] = values["models"]["nano"] | {"checkpoints": []}
     values["resistance"]["slices"] |= {"bases": ["nano", base], "published": "safe"}
-    return PublishedPlan(read_study(values))
+    return Pipeline(read_study(values))
 
 
 @pytest.mark.parametrize("base", ["Llama2-7B", "llama-2-7b"])
 def test_models_are_known_by_name(values: dict[str, Any], base: str) -> None:
     plan = with_published(values, base)
-    job = json.loads(plan.resistance_job(SimpleNamespace(experiment="slices")))
+    job = json.loads(plan.published.resistance_job(SimpleNamespace(experiment="slices")))
     assert job == {"task": "safe", "models": {base: "Llama2-7B"}}
-    assert plan.targets() == ["results/tiny/tables/published-resistance-slices.csv"]
-    plan.check()
+    assert plan.tables["published_resistance"].paths() == ["results/tiny/tables/published-resistance-slices.csv"]
+    plan.published.check()
 
 
 def test_a_comparison_without_a_model_of_the_paper_is_an_error(values: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"resistance\.slices\.printed: the paper has no numbers of nano, mine"):
-        with_published(values, "mine").check()
+    with pytest.raises(UserError, match=r"resistance\.slices\.published: the paper has no numbers of nano, mine"):
+        with_published(values, "mine").published.check()
 
 
 def test_nothing_is_compared_unless_it_is_asked_for(values: dict[str, Any]) -> None:
-    plan = PublishedPlan(read_study(values))
-    plan.check()
-    assert plan.targets() == []
+    plan = Pipeline(read_study(values))
+    plan.published.check()
+    assert plan.tables["published_resistance"].paths() == plan.tables["published_reversion"].paths() == []
 
 
 def test_divergences_are_compared_if_they_are_measured(values: dict[str, Any]) -> None:
@@ -167,4 +168,5 @@ def test_divergences_are_compared_if_they_are_measured(values: dict[str, Any]) -
     with pytest.raises(UserError, match="divergence: true"):
         read_study(values)
     values["rebound"]["existence"]["divergence"] = True
-    assert PublishedPlan(read_study(values)).targets() == ["results/tiny/tables/published-reversion-existence.csv"]
+    table = Pipeline(read_study(values)).tables["published_reversion"]
+    assert table.paths() == ["results/tiny/tables/published-reversion-existence.csv"]

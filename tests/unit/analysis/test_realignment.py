@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import rebound_seeds
 from elasticity.analysis.jobs import RealignmentTableJob
-from elasticity.analysis.realignment import reached, realignment_seeds, realignment_table, return_table, returns
-from elasticity.analysis.tables import read_csv, write_csv
+from elasticity.analysis.table import read_csv, write_csv
+from elasticity.analysis.tables.realignment import reached, realignment_seeds, realignment_table, return_table, returns
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.schemas import SCORES
@@ -73,7 +73,7 @@ def test_cells_and_what_they_are_set_beside(scores: pd.DataFrame) -> None:
     assert (table["score_low"] <= table["score"]).all()
 
 
-def test_the_end_of_the_second_side_is_size_0_even_if_no_checkpoint_is(scores: pd.DataFrame) -> None:
+def test_the_end_of_the_inverse_stage_is_size_0_even_without_a_checkpoint(scores: pd.DataFrame) -> None:
     without = scores[scores["realignment_size"] != 0]
     pd.testing.assert_frame_equal(
         realignment_seeds(without, job_of(realignment_sizes=(8, 16, 32))),
@@ -82,7 +82,7 @@ def test_the_end_of_the_second_side_is_size_0_even_if_no_checkpoint_is(scores: p
     )
 
 
-def test_other_third_stages_do_not_count(scores: pd.DataFrame) -> None:
+def test_other_realignment_stages_do_not_count(scores: pd.DataFrame) -> None:
     others = [
         *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], realignment_recipe="other")[4:],
         *way(1, 8, 0.6, 0.4, [0.9, 0.9, 0.9], inverse_size=5)[4:],
@@ -93,7 +93,7 @@ def test_other_third_stages_do_not_count(scores: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(realignment_seeds(more, JOB), realignment_seeds(scores, JOB))
 
 
-def test_the_judgement_of_second_sides_ignores_third_stages(scores: pd.DataFrame) -> None:
+def test_scores_of_inverse_stages_ignore_realignment_stages(scores: pd.DataFrame) -> None:
     """Whose rows have the sizes of an inverse stage, too."""
     alone = scores[scores["realignment_size"].isna()].drop(columns=["realignment_size", "realignment_recipe"])
     pd.testing.assert_frame_equal(rebound_seeds(scores, JOB), rebound_seeds(alone, JOB))
@@ -111,8 +111,10 @@ def test_half_of_what_was_lost(scores: pd.DataFrame) -> None:
     assert measures.loc[(1, 16, "first-half"), "value"] == pytest.approx(8)
 
 
-def test_the_other_side_first_is_the_same_upside_down(scores: pd.DataFrame) -> None:
-    turned = scores.assign(score=-scores["score"], alignment_side=scores["alignment"].replace("positive", "negative"))
+def test_the_reversed_direction_is_the_same_upside_down(scores: pd.DataFrame) -> None:
+    turned = scores.assign(
+        score=-scores["score"], alignment_side=scores["alignment_side"].replace("positive", "negative")
+    )
     job = job_of(direction="reversed")
     pd.testing.assert_frame_equal(
         returns(realignment_seeds(turned, job), job), returns(realignment_seeds(scores, JOB), JOB)

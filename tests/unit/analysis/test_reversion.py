@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticity.analysis.measures import reversion_size
+from elasticity.analysis.published import reversion_size
 
 
 @given(st.floats(0.02, 5), st.floats(20, 500))

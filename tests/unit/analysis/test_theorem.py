@@ -21,7 +21,7 @@ from elasticity.analysis.theorem import (
     expanded,
     exponential_integral,
 )
-from elasticity.analysis.theory_table import by_sampling, jackknife, stratified
+from elasticity.analysis.theory import by_sampling, jackknife, stratified
 from elasticity.analysis.token_tree import TokenTree, difference_rate, joint, ratio_rate
 
 ALPHAS = (2.3, 3.0, 5.0, 10.0)
@@ -184,7 +184,7 @@ def test_independent_perturbations_worsen_the_larger_corpus_and_improve_the_smal
 
 
 @pytest.mark.parametrize("alpha", ALPHAS)
-def test_perturbations_like_the_larger_corpus_have_the_printed_signs(alpha: float) -> None:
+def test_perturbations_like_the_larger_corpus_have_the_published_signs(alpha: float) -> None:
     first, second = slopes(alpha, "pretraining", "difference", K, L)
     assert np.all(first < 0)
     assert np.all(second > 0)
@@ -242,7 +242,7 @@ def test_for_heavy_tails_the_first_versions_signs_hold_for_all_large_ratios() ->
     assert leading(2.1) > 0 > leading(4)
 
 
-def test_the_share_of_the_larger_corpus_from_which_the_printed_signs_hold() -> None:
+def test_the_share_of_the_larger_corpus_from_which_the_published_signs_hold() -> None:
     """D3 drawn in part from D1's masses: at l = 0 its derivatives are the mean of those of the parts."""
     k = np.array([10.0, 100.0, 1000.0])
     independent, copied = (slopes(3.0, reading, "difference", k, 0 * k)[1] for reading in READINGS[:2])
@@ -262,7 +262,7 @@ def test_even_the_opposite_of_the_alignment_corpus_improves_it(alpha: float) -> 
 
 
 @pytest.mark.parametrize(("alpha", "limit"), [(3.0, 0.0369), (5.0, 0.0123), (10.0, 0.00291)])
-def test_masses_high_where_pretraining_is_high_and_alignment_low_have_the_printed_signs(
+def test_masses_high_where_pretraining_is_high_and_alignment_low_have_the_published_signs(
     alpha: float, limit: float
 ) -> None:
     """D3 as opposed as can be to w = y / x: γ2' = 1 / (k + 1) − E[w z / (k + w)] for l = 0."""

@@ -4,11 +4,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from elasticity.analysis.tables import read_csv, write_csv
-from elasticity.analysis.theory_table import theory_table
+from elasticity.analysis.table import read_csv, write_csv
+from elasticity.analysis.theory import theory_table
 from elasticity.config.compression import Theory
 from elasticity.config.loading import read_study
-from elasticity.pipeline.analyses import TheoryPlan
+from elasticity.pipeline.study_pipeline import Pipeline
+from elasticity.plots.figure import FigureJob
 from elasticity.plots.style import MARKERS, save
 from elasticity.plots.theory import theory
 
@@ -27,8 +28,8 @@ def test_a_row_for_each_reading_normalisation_cell_and_corpus(table: pd.DataFram
     assert table.notna().all().all()
 
 
-def test_what_is_printed_and_what_is_found(table: pd.DataFrame) -> None:
-    figure = theory(table)
+def test_published_and_found_signs_are_in_the_corners(table: pd.DataFrame) -> None:
+    figure = theory(table, FigureJob())
     told = [axis.texts[-1].get_text() for axis in figure.axes[:3]]
     assert told == [
         "printed: D1 < 0, D2 > 0\nfound: D1 > 0, D2 < 0",
@@ -38,14 +39,14 @@ def test_what_is_printed_and_what_is_found(table: pd.DataFrame) -> None:
 
 
 def test_every_panel_is_labelled(table: pd.DataFrame) -> None:
-    axes = theory(table).axes
+    axes = theory(table, FigureJob()).axes
     assert len(axes) == 4
     assert all(axis.get_xlabel() == "k = |D1| / |D2|" and axis.get_ylabel() and axis.get_title() for axis in axes)
 
 
 def test_there_may_be_more_tails_than_markers() -> None:
     tails = tuple(3.0 + place for place in range(len(MARKERS) + 1))
-    figure = theory(theory_table(Theory(tails=tails, ratios=(10.0,), perturbations=(0.0,), draws=1000)))
+    figure = theory(theory_table(Theory(tails=tails, ratios=(10.0,), perturbations=(0.0,), draws=1000)), FigureJob())
     assert len(figure.axes) == 4
 
 
@@ -55,7 +56,7 @@ def test_the_same_numbers_give_the_same_files(tmp_path: Path, table: pd.DataFram
     for folder in ("a", "b"):
         paths = [tmp_path / folder / f"theory.{suffix}" for suffix in ("svg", "pdf", "png")]
         paths[0].parent.mkdir()
-        save(theory(read_csv(tmp_path / "table.csv")), paths)
+        save(theory(read_csv(tmp_path / "table.csv"), FigureJob()), paths)
         contents.append([path.read_bytes() for path in paths])
     assert contents[0] == contents[1]
 
@@ -72,7 +73,8 @@ def test_tails_without_a_variance_are_refused() -> None:
 
 
 def test_the_theorem_is_checked_only_if_the_study_says_so(values: dict[str, Any]) -> None:
-    assert TheoryPlan(read_study(values)).targets() == []
-    assert TheoryPlan(read_study(values | {"theory": {"draws": 3000}})).draws == 3000
-    files = TheoryPlan(read_study(values | {"theory": {}})).targets()
-    assert files == ["results/tiny/tables/theory.csv", "results/tiny/figures/theory.svg"]
+    files = {"results/tiny/tables/theory.csv", "results/tiny/figures/theory.svg"}
+    assert not files & set(Pipeline(read_study(values)).targets)
+    asked = Pipeline(read_study(values | {"theory": {"draws": 3000}}))
+    assert files <= set(asked.targets)
+    assert asked.tables.theory.draws == 3000

@@ -80,7 +80,7 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
     ),
     "measure of another kind, resistance": (
         {"experiment": "slices"},
-        ["crossing is measured of rebound experiments", "'slices' is none", "entropy-gap, kl-gap"],
+        ["crossing is a measure of rebound experiments", "'slices' is none", "entropy-gap, kl-gap"],
     ),
     "control of another kind": (
         {"over": "control", "control": "slices"},

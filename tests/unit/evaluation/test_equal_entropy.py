@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticity.analysis.aggregation import entropy_seeds, entropy_table
+from elasticity.analysis.tables.entropies import entropy_seeds, entropy_table
 from elasticity.config.loading import read_study
 from elasticity.evaluation.equal_entropy import choices, chosen_prompts, nearest_half
 from elasticity.pipeline.cost import Budget

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import CELL
 from elasticity.analysis.jobs import ReboundTableJob
-from elasticity.analysis.tables import read_csv, write_csv
-from elasticity.analysis.text_statistics import (
+from elasticity.analysis.table import read_csv, write_csv
+from elasticity.analysis.tables.rebound import beside_scores
+from elasticity.analysis.tables.text_statistics import (
     VALUES,
-    beside_scores,
     text_statistics_seeds,
     text_statistics_table,
     warning,
@@ -27,7 +27,8 @@ from elasticity.core.errors import UserError
 from elasticity.evaluation.text_statistics import AT_ONCE, distinct, distinct_responses, repetition, responses_at_once
 from elasticity.pipeline.analyses import TextStatisticsPlan
 from elasticity.pipeline.rebound import Plan
-from elasticity.plots.rebound import PANELS, text_statistics
+from elasticity.plots.figure import FigureJob
+from elasticity.plots.text_statistics import PANELS, text_statistics
 
 RESPONSE = st.lists(st.integers(0, 3), max_size=12)
 LENGTH = st.integers(3, 40)
@@ -173,7 +174,9 @@ def test_scores_keep_their_order_and_get_the_warnings(
 
 def test_every_statistic_has_a_panel_with_the_base_model(responses: pd.DataFrame, job: ReboundTableJob) -> None:
     table = text_statistics_table(text_statistics_seeds(responses, job), responses, job)
-    figure = text_statistics(table, job.experiment.bases, ("positive", "neutral manual"))
+    figure = text_statistics(
+        table, FigureJob(bases=job.experiment.bases, sides=("positive", "neutral manual"))
+    )
     assert {axis.get_xlabel() for axis in figure.axes} == {"", "N, neutral manual examples"}
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == [*PANELS.values(), ""]

@@ -11,11 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from elasticity.plots.compression import rates
-from elasticity.plots.rebound import PANELS, rebound, text_statistics, way_back
+from elasticity.plots.figure import FigureJob
+from elasticity.plots.realignment import realignment
+from elasticity.plots.rebound import rebound
 from elasticity.plots.resistance import resistance
 from elasticity.plots.style import save
+from elasticity.plots.text_statistics import PANELS, text_statistics
 
-BASES = ["nano", "big"]
+BASES = ("nano", "big")
 SIDES = ("positive", "negative")
 VALUES = ["training_loss", "cross_entropy", "own_entropy", "kl", "kl_exact"]
 PAIRS = ["1-2", "1-3", "2-3"]
@@ -48,12 +51,16 @@ def resistance_numbers(half: float = 0.1) -> tuple[pd.DataFrame, pd.DataFrame]:
     return pd.DataFrame(table), pd.DataFrame(seeds)
 
 
-def draw_rebound(bases: list[str] = BASES) -> Figure:
-    return rebound(rebound_numbers(), bases, SIDES, "share classified positive")
+def job(*bases: str, score: str = "score") -> FigureJob:
+    return FigureJob(bases=bases, sides=SIDES, score=score)
+
+
+def draw_rebound(*bases: str) -> Figure:
+    return rebound(rebound_numbers(), job(*(bases or BASES), score="share classified positive"))
 
 
 def draw_resistance() -> Figure:
-    return resistance(*resistance_numbers(), "nano")
+    return resistance(*resistance_numbers(), FigureJob(base="nano"))
 
 
 def lines(axis: Axes) -> dict[str, Any]:
@@ -82,7 +89,7 @@ def test_every_format_is_written_and_the_same_bytes_twice(tmp_path: Path, draw: 
 
 def test_rebound_axes_are_labelled() -> None:
     axes = draw_rebound().axes
-    assert [axis.get_title() for axis in axes] == BASES
+    assert [axis.get_title() for axis in axes] == list(BASES)
     assert [axis.get_xlabel() for axis in axes] == ["N, negative examples"] * 2
     assert axes[0].get_ylabel() == "share classified positive"
     assert [tick.get_text() for tick in axes[0].get_xticklabels()] == ["0", "6", "24"]
@@ -104,7 +111,7 @@ def test_each_panel_has_the_line_of_its_base_model() -> None:
 
 
 def test_lines_can_be_told_apart_in_grey() -> None:
-    (axis,) = draw_rebound(["nano"]).axes
+    (axis,) = draw_rebound("nano").axes
     drawn = [lines(axis)[f"P = {size} positive"].lines[0] for size in (8, 16)]
     light = [
         sum(share * part for share, part in zip((0.3, 0.59, 0.11), to_rgb(line.get_color()), strict=True))
@@ -120,7 +127,7 @@ def test_the_legend_names_every_line() -> None:
 
 
 def test_scores_of_a_single_seed_are_drawn_without_intervals(tmp_path: Path) -> None:
-    figure = rebound(rebound_numbers(half=float("nan")), ["nano"], SIDES, "score")
+    figure = rebound(rebound_numbers(half=float("nan")), job("nano"))
     save(figure, [tmp_path / "figure.svg"])
     assert lines(figure.axes[0])["P = 8 positive"].lines[0].get_ydata().size == 3
 
@@ -159,21 +166,21 @@ def table_of(sizes: tuple[int, ...], *values: str) -> pd.DataFrame:
 
 
 def draw_against_sizes(kind: str, sizes: tuple[int, ...]) -> Figure:
-    bases = ["one", "two", "three"]
+    bases = ("one", "two", "three")
     match kind:
         case "compression":
-            return rates(table_of(sizes, "bits_per_byte"), bases, SIDES)
+            return rates(table_of(sizes, "bits_per_byte"), job(*bases))
         case "text_statistics":
-            return text_statistics(table_of(sizes, *PANELS), bases[:1], SIDES)
-        case "third stage":
+            return text_statistics(table_of(sizes, *PANELS), job(*bases[:1]))
+        case "realignment":
             table = table_of(sizes, "score", "aligned", "first_alignment")
-            return way_back(table[table["corpus"] == "control"], bases, "positive", "score")
+            return realignment(table[table["corpus"] == "control"], job(*bases))
         case _:
-            return rebound(table_of(sizes, "score"), bases, SIDES, "score")
+            return rebound(table_of(sizes, "score"), job(*bases))
 
 
 @pytest.mark.parametrize("sizes", [(0, 8, 96, 768), (0, 8, 24, 48, 96, 192, 384, 768)], ids=["4", "8"])
-@pytest.mark.parametrize("kind", ["compression", "text_statistics", "third stage", "rebound"])
+@pytest.mark.parametrize("kind", ["compression", "text_statistics", "realignment", "rebound"])
 def test_every_size_has_a_tick_and_no_label_runs_into_another(kind: str, sizes: tuple[int, ...]) -> None:
     figure = draw_against_sizes(kind, sizes)
     figure.set_dpi(300)
@@ -182,15 +189,15 @@ def test_every_size_has_a_tick_and_no_label_runs_into_another(kind: str, sizes: 
         labels = labels_drawn(axis)
         names = [label.get_text() for label in labels]
         assert not run_into_another(labels), names
-        assert len(axis.get_xticks()) == len(sizes) + (kind == "third stage")
-        assert {names[0], names[-1]} == {"aligned" if kind == "third stage" else "0", "768"}
-        if len(sizes) == 4 and kind != "third stage":
+        assert len(axis.get_xticks()) == len(sizes) + (kind == "realignment")
+        assert {names[0], names[-1]} == {"aligned" if kind == "realignment" else "0", "768"}
+        if len(sizes) == 4 and kind != "realignment":
             assert names == [str(size) for size in sizes]
     plt.close(figure)
 
 
 def test_the_labels_of_eight_sizes_would_run_into_each_other() -> None:
-    """Or the test above would show nothing."""
+    """Without this the test above would show nothing."""
     figure = draw_against_sizes("compression", (0, 8, 24, 48, 96, 192, 384, 768))
     axis = figure.axes[0]
     axis.set_xticks(axis.get_xticks(), ["0", "8", "24", "48", "96", "192", "384", "768"])

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -13,8 +14,7 @@ from scipy import stats
 from elasticity.analysis.table import write_csv
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.report import CardPlan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.report.card import card
 from elasticity.report.card_page import card_page, compared, compared_figure, read_card, words
 from elasticity.report.card_schema import Card, CardJob, schema
@@ -46,7 +46,7 @@ def measures(**values: list[Any]) -> pd.DataFrame:
 
 def made(folder: Path, tables: dict[str, pd.DataFrame], *runs: dict[str, Any], declared: bool = False) -> Card:
     study = read_study(tiny_study())
-    job = CardJob.model_validate_json(CardPlan(Plan(study)).job(type("Wildcards", (), {"base": "nano"})))
+    job = CardJob.model_validate_json(Pipeline(study).report.card_job(SimpleNamespace(base="nano")))
     for name, table in tables.items():
         write_csv(table, folder / f"{name}.csv")
     for place, run in enumerate(runs):
@@ -170,7 +170,7 @@ def test_cards_are_compared(tmp_path: Path) -> None:
     assert right.get_xlabel().startswith("crossing")
 
 
-def test_what_is_no_card_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_card_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.json: No such file"):
         read_card(tmp_path / "none.json")
     wrong = tmp_path / "wrong.json"
@@ -182,11 +182,11 @@ def test_what_is_no_card_is_told(tmp_path: Path) -> None:
 
 
 def test_the_files_of_a_card_are_those_of_the_study() -> None:
-    plan = CardPlan(Plan(read_study(tiny_study())))
-    wildcards = type("Wildcards", (), {"base": "nano-step3"})
-    assert plan.targets() == ["results/tiny/cards/nano.json", "results/tiny/cards/nano-step3.json"]
-    assert "results/tiny/tables/bits-per-byte-made-up.csv" in plan.tables(wildcards)
-    metrics = plan.metrics(wildcards)
+    plan = Pipeline(read_study(tiny_study())).report
+    wildcards = SimpleNamespace(base="nano-step3")
+    assert plan.cards() == ["results/tiny/cards/nano.json", "results/tiny/cards/nano-step3.json"]
+    assert "results/tiny/tables/bits-per-byte-made-up.csv" in plan.card_tables(wildcards)
+    metrics = plan.card_metrics(wildcards)
     assert metrics[0] == "results/tiny/models/nano/metrics.json"
     assert len(metrics) == 1 + 2 + 2  # pre-training, and alignment and inverse stages of two seeds
 

@@ -42,7 +42,7 @@ def test_another_study_has_another_digest(values: dict[str, Any]) -> None:
     assert provenance(read_study(values), [], [])["study_digest"] != before
 
 
-def test_the_commit_is_that_of_the_code_and_changes_are_told(values: dict[str, Any], elsewhere: Path) -> None:
+def test_the_commit_is_that_of_the_code_and_changes_are_recorded(values: dict[str, Any], elsewhere: Path) -> None:
     def git(*arguments: str) -> str:
         identity = ["-c", "user.name=Nobody", "-c", "user.email=nobody@example.org", "-c", "commit.gpgsign=false"]
         command = ["git", *identity, *arguments]

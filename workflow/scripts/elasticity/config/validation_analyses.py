@@ -43,7 +43,7 @@ def claim_mistakes(
                 yield from _unmeasured(where, claim.measure, experiment, rebound[experiment], scored)
         if claim.over == "sizes":
             if claim.entry.between_sizes or kind == "resistance":
-                yield f"{where}.over: {claim.measure} has no single P to compare; use value, bases or control"
+                yield f"{where}.over: {claim.measure} is not measured for a single P; use value, bases or control"
             elif len(rebound[claim.experiment].alignment_sizes) < 2:
                 yield f"{where}.over: sizes compares sizes P, but rebound.{claim.experiment}.alignment_sizes holds one"
         if claim.over == "bases" and len(experiments[claim.experiment].bases) < 2:

@@ -3,9 +3,11 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elasticity.plots.rebound import way_back
+from elasticity.plots.figure import FigureJob
+from elasticity.plots.realignment import realignment
 
-BASES = ["nano", "big"]
+BASES = ("nano", "big")
+SIDES = ("positive", "negative")
 
 
 def numbers(aligned: float = 0.9) -> pd.DataFrame:
@@ -33,8 +35,8 @@ def ticks(axis: Axes) -> list[str]:
 
 
 def test_lines_the_base_and_its_first_alignment() -> None:
-    figure = way_back(numbers(), BASES, "positive", "share classified positive")
-    assert [axis.get_title() for axis in figure.axes] == BASES
+    figure = realignment(numbers(), FigureJob(bases=BASES, sides=SIDES, score="share classified positive"))
+    assert [axis.get_title() for axis in figure.axes] == list(BASES)
     for panel in (0, 1):
         found = named(figure, panel)
         assert found["P = 8 positive"] == pytest.approx([0.4, 0.48, 0.72])
@@ -47,9 +49,9 @@ def test_lines_the_base_and_its_first_alignment() -> None:
     assert [line.get_ydata()[0] for line in marked] == [0.9, 0.9]
 
 
-def test_without_cells_before_the_second_side() -> None:
+def test_without_cells_before_the_inverse_stage() -> None:
     table = numbers(float("nan"))
     table.loc[table["realignment_size"] > 0, ["first_alignment"]] = float("nan")
-    figure = way_back(table[table["base"] == "nano"], ["nano"], "positive", "score")
+    figure = realignment(table[table["base"] == "nano"], FigureJob(bases=("nano",), sides=SIDES, score="score"))
     assert ticks(figure.axes[0]) == ["0", "8", "32"]
     assert list(named(figure)) == ["base model", "P = 8 positive", "P = 16 positive"]
