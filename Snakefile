@@ -12,7 +12,7 @@ from elasticity.config.claims import claims_digest
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.pipeline import status
-from elasticity.pipeline.common import either, options, spec
+from elasticity.pipeline.common import either, options, spec, template
 from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.environment import online, set_environment
@@ -76,7 +76,7 @@ rule plan:
     params:
         study=study.model_dump_json(),
     shell:
-        'python "$SCRIPTS"/show_plan.py {params.study:q} | tee {log:q}'
+        'PYTHONPATH="$SCRIPTS" python -m elasticity plan --json {params.study:q} | tee {log:q}'
 
 
 rule all:

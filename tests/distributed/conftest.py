@@ -1,4 +1,4 @@
-"""A real fine-tuning job on a tiny model, launched as rules launch it."""
+"""A real fine-tuning job on a tiny model, launched in the same way as by a rule."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from tests.unit import conftest as unit
 SHAPE = unit.SHAPE.model_copy(update={"hidden_size": 32, "layers": 2})
 SETTINGS = {"learning_rate": 1e-3, "batch_size": 8, "max_length": 24, "weight_decay": 0.1, "precision": "fp32"}
 SIZES = (16, 44)
-"""Examples at the two checkpoints: two updates, then four, the last of which has four examples only."""
+"""Examples at the two checkpoints, after two and after six updates; the last batch has four examples."""
 
 
 PAIRS = {"examples": ["texts.parquet", "others.parquet"]}
@@ -33,7 +33,7 @@ DATA = {
     "sft": {"examples": ["texts.parquet"]},
     "ppo": {"prompts": ["prompts.parquet"], "score-model": ["features.parquet"]},
 }
-"""What an algorithm takes; the others take pairs."""
+"""Input files of an algorithm; the others take ``PAIRS``."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Run:
 
 
 class Trainer:
-    """Starts fine-tuning jobs; every run of one has the same data and the same start."""
+    """Starts fine-tuning jobs with the same data and the same start."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

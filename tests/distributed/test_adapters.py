@@ -1,4 +1,4 @@
-"""Adapters on several real processes: what one process gives, merged and resumed."""
+"""Low-rank adapters on several processes: the same result as on one process, merged and resumed."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 LORA = {"rank": 4, "alpha": 8.0}
 FAR = (16, 240)
-"""Examples: far enough to be killed on the way."""
+"""Number of examples: enough to kill the run before its end."""
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
@@ -28,8 +28,8 @@ def test_two_processes_agree_with_one(trainer: Trainer, tmp_path: Path, stage: i
 
 
 @pytest.mark.parametrize(("stage", "then"), [(0, 2), (1, 2), (2, 2), (2, 1)])
-def test_a_killed_run_goes_on(trainer: Trainer, tmp_path: Path, stage: int, then: int) -> None:
-    """Also with another number of processes; the frozen weights are not in the state."""
+def test_a_killed_run_resumes(trainer: Trainer, tmp_path: Path, stage: int, then: int) -> None:
+    """The number of processes may change; frozen weights are not in the state."""
     expected = trainer.train(tmp_path / "alone", lora=LORA, sizes=FAR)
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(stage), environment=EVERY_UPDATE, lora=LORA, sizes=FAR)
@@ -49,7 +49,7 @@ def test_stage_3_is_refused(trainer: Trainer, tmp_path: Path) -> None:
 
 
 def test_extrapolation_after_stage_3(trainer: Trainer, tmp_path: Path) -> None:
-    """One process loads the whole model then."""
+    """After training, one process loads the whole model."""
     pushing = {"epochs": 2, "extrapolation": 1.0, "sizes": (16,)}
     expected = trainer.train(tmp_path / "alone", **pushing)
     run = trainer.train(tmp_path / "run", *two(3), **pushing)

@@ -1,4 +1,4 @@
-"""Inverse stages by every algorithm: two processes that divide a model give what one process gives."""
+"""Training algorithms under ZeRO: two processes give the same result as one."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
     ids=["kto", "ppo"],
 )
 def test_two_processes_agree_with_one(algorithm: dict[str, Any], trainer: Trainer, tmp_path: Path) -> None:
-    """In the last batch a process has nothing to do. KTO has all that DPO has, and an estimate on the whole batch."""
+    """A process has no examples in the last batch. KTO covers DPO and adds an estimate over the whole batch."""
     changes: dict[str, Any] = {"algorithm": algorithm, "max_length": 40, "sizes": (16, 41)}
     alone: Run = trainer.train(tmp_path / "alone", **changes)
     run: Run = trainer.train(tmp_path / "run", "--processes", "2", "--zero-stage", "2", "--micro-batch", "4", **changes)

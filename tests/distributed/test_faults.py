@@ -1,4 +1,4 @@
-"""Several real processes that are killed, stopped, starved of memory; and what the next attempt makes of it."""
+"""Several processes that are killed, stopped or run out of memory, and the attempts after that."""
 
 import math
 import os
@@ -20,7 +20,7 @@ from tests.distributed.test_zero import TOLERANCE, furthest
 pytestmark = pytest.mark.slow
 
 SIZES = (16, 480)
-"""The first checkpoint soon; then far enough to be killed on the way."""
+"""Sizes with an early first checkpoint, and enough examples to kill the run before its end."""
 
 EVERY_UPDATE = {"ELASTICITY_SAVE_EVERY_S": "0"}
 
@@ -30,28 +30,28 @@ def two(stage: int) -> tuple[str, ...]:
 
 
 def wait_for_state(run: Run, process: psutil.Popen, update: int) -> None:
-    """Until a state of this update or a later one is published."""
+    """Wait until a state of this update or a later one is published."""
     while not run.states() or int(run.states()[-1].name.split("-")[1]) < update:
         assert process.poll() is None, run.folder.with_suffix(".log").read_text()
         time.sleep(0.05)
 
 
 def workers(process: psutil.Popen) -> list[psutil.Process]:
-    """The processes that torchrun started."""
+    """Return the processes that torchrun started."""
     return [child for child in process.children(recursive=True) if "finetune.py" in " ".join(child.cmdline())]
 
 
 @pytest.fixture(scope="module")
 def expected(trainer: Trainer) -> Run:
-    """One process that nobody disturbs."""
+    """An uninterrupted run on one process."""
     return trainer.train(trainer.folder / "undisturbed", sizes=SIZES)
 
 
 @pytest.mark.parametrize(("stage", "then"), [(2, 2), (2, 1), (3, 2), (0, 1)])
-def test_one_killed_process_ends_all_and_the_next_attempt_goes_on(
+def test_one_killed_process_ends_all_and_the_next_attempt_resumes(
     trainer: Trainer, expected: Run, tmp_path: Path, stage: int, then: int
 ) -> None:
-    """Also with another number of processes, by DeepSpeed's universal checkpoint."""
+    """The number of processes may change, with DeepSpeed's universal checkpoint."""
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(stage), environment=EVERY_UPDATE, sizes=SIZES)
     wait_for_state(run, process, 4)
@@ -79,7 +79,7 @@ def test_one_killed_process_ends_all_and_the_next_attempt_goes_on(
         ),
     ],
 )
-def test_a_state_that_cannot_be_read_is_refused_in_words(
+def test_a_state_that_cannot_be_loaded_is_refused(
     trainer: Trainer, tmp_path: Path, stage: int, then: tuple[str, ...], words: str
 ) -> None:
     run = Run(tmp_path / "run")
@@ -97,7 +97,7 @@ def test_a_state_that_cannot_be_read_is_refused_in_words(
 def test_a_signal_to_the_launcher_saves_the_state_of_all(
     trainer: Trainer, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """The states are saved once a minute, so the state that is there was saved because of the signal."""
+    """States are saved once a minute, so the state that is found was saved because of the signal."""
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(2), sizes=SIZES)
     while not list(run.folder.glob("state/*/checkpoints/16")):
@@ -137,7 +137,7 @@ def test_one_process_stopped_by_a_signal_has_its_own_status(trainer: Trainer, ex
 
 
 def test_out_of_memory_halves_the_micro_batch_of_the_next_attempt(trainer: Trainer, tmp_path: Path) -> None:
-    """The allocation really fails: the job may not have more address space than it takes without the batch."""
+    """The allocation fails for real: the address space is limited to what the job takes without the batch."""
     run = Run(tmp_path / "run")
     big = {"batch_size": 4096, "sizes": (600,), "epochs": 8, "max_length": 48}
     command = trainer.command(run, **big)

@@ -1,4 +1,4 @@
-"""Real DeepSpeed processes over gloo: every ZeRO stage gives what one process gives."""
+"""DeepSpeed processes over gloo: every ZeRO stage gives the same result as one process."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.distributed.conftest import SIZES, Run, Trainer
 pytestmark = pytest.mark.slow
 
 TOLERANCE = {"fp32": 2e-5, "bf16": 5e-3}
-"""The largest difference of a weight from that of one process. Weights move by up to 4e-3 in these four updates at rate
+"""Largest allowed difference of a weight from that of one process. Weights move by up to 4e-3 in these updates at rate
 1e-3; under bf16 autocast gradients are rounded to eight bits on their way between processes."""
 
 LOSS_TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
@@ -22,7 +22,7 @@ LOSS_TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
 def alone(
     request: pytest.FixtureRequest, trainer: Trainer, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Run]:
-    """What one plain process gives."""
+    """A run on one process without DeepSpeed."""
     folder = tmp_path_factory.mktemp("alone") / "run"
     return request.param, trainer.train(folder, precision=request.param)
 
@@ -48,7 +48,7 @@ def test_two_processes_agree_with_one(alone: tuple[str, Run], stage: int, traine
 
 
 @pytest.mark.parametrize(("stage", "offload"), [(2, "optimizer"), (3, "weights")])
-def test_what_is_offloaded_changes_nothing(trainer: Trainer, tmp_path: Path, stage: int, offload: str) -> None:
+def test_offloading_does_not_change_the_result(trainer: Trainer, tmp_path: Path, stage: int, offload: str) -> None:
     launch = ("--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2")
     kept = trainer.train(tmp_path / "kept", *launch)
     run = trainer.train(tmp_path / "run", *launch, "--offload", offload, "--gradient-checkpointing", "true")

@@ -25,7 +25,7 @@ settings.load_profile("unit")
 HELD = """
 import sys
 from pathlib import Path
-from elasticity.journal import Journal
+from elasticity.runtime.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 journal.open()
 journal.advance("train", 120, 400, "updates", 2.0)

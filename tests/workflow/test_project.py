@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from elasticity.config.loading import read_study_file, schema
+from elasticity.config.loading import read_study_file
+from elasticity.config.reference import reference
+from elasticity.config.schema import schema
 from elasticity.pipeline.cost import report
 from elasticity.report import card_schema
 from tests.conftest import ROOT, Project, tiny_study
@@ -25,6 +27,10 @@ STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "studies").glob("*.yaml"))]
 def test_the_schema_is_that_of_the_types() -> None:
     assert (ROOT / "workflow/schemas/study.schema.json").read_text() == schema()
     assert json.loads(schema())["additionalProperties"] is False
+
+
+def test_the_reference_of_the_configuration_is_that_of_the_types() -> None:
+    assert (ROOT / "docs/configuration.md").read_text() == reference()
 
 
 def test_the_schema_of_cards_is_that_of_their_types() -> None:

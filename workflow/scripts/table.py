@@ -1,4 +1,4 @@
-"""Make a table: ``table.py NAME JOB --option PATH ...``. The tables are the modules of ``elasticity.analysis.tables``."""
+"""Make a table: ``table.py NAME JOB --option PATH ...``; the tables are modules of ``elasticity.analysis.tables``."""
 
 import sys
 

@@ -291,6 +291,25 @@ def test_a_task_that_is_named_like_a_kind_keeps_its_place_in_messages(values: Va
     assert f"tasks.{name}.prompts.tokenizer: is missing" in complaint(values)
 
 
+# Files
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_study_file_may_begin_with_a_byte_order_mark(tmp_path: Path, values: Values, encoding: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(values), encoding=encoding)
+    assert read_study_file(path) == read_study(values)
+
+
+def test_paths_of_studies_may_contain_spaces(tmp_path: Path, values: Values, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "my studies"
+    folder.mkdir()
+    (folder / "the base.yaml").write_text(yaml.safe_dump(values))
+    (folder / "my own.yaml").write_text("extends: my studies/the base.yaml\nname: own\n")
+    assert read_study_file(folder / "my own.yaml") == read_study(values | {"name": "own"})
+
+
 # Extends
 
 

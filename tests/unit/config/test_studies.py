@@ -1,4 +1,4 @@
-"""The studies that the project ships for clusters: they are valid, pinned, and say what their models are."""
+"""The studies for clusters are valid, pinned to revisions, and state the shapes of their models."""
 
 import re
 import time
@@ -36,7 +36,7 @@ PARAMETERS = {
     "EleutherAI/pythia-1b": 1_011_781_632,
     "EleutherAI/pythia-1.4b": 1_414_647_808,
 }
-"""As their authors and the hub count them."""
+"""Numbers of parameters as stated by the authors and the hub."""
 
 
 @pytest.fixture(params=ALL)
@@ -46,7 +46,7 @@ def study(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
 
 
 def test_shapes_have_the_known_numbers_of_parameters(study: Study) -> None:
-    """But for biases, which a shape leaves out: less than a thousandth."""
+    """Biases, which a shape leaves out, are less than a thousandth of the parameters."""
     for model in study.models.values():
         if isinstance(model, HubModel):
             known = PARAMETERS.get(model.repo) or PARAMETERS[model.repo.split("/")[0]]
@@ -54,7 +54,7 @@ def test_shapes_have_the_known_numbers_of_parameters(study: Study) -> None:
 
 
 def test_everything_from_the_hub_is_pinned(study: Study) -> None:
-    """By commits; Pythia's steps by the branches that its authors made for them."""
+    """By commits, except for the steps of Pythia, which are branches that its authors made."""
     tasks = study.tasks.values()
     pinned = [task.source for task in tasks if isinstance(task.source, HubData)]
     score_models = [task.score_model for task in tasks if isinstance(task.score_model, TextClassifier | CostModel)]

@@ -1,3 +1,5 @@
+"""Digests of values, files and code: what changes them, and what does not."""
+
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from elasticity.core.digests import canonical_json, code_digest, digest, file_di
 SCRIPT = '''"""What the script does."""
 
 # How
-from elasticity.runs import name
+from elasticity.core.errors import UserError
 
 WIDTH = 3
 """In tokens."""
@@ -47,7 +49,7 @@ def test_a_digest_is_the_sha_256_of_the_json() -> None:
     assert digest({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
 
 
-def test_a_folder_digest_tells_names_and_contents(tmp_path: Path) -> None:
+def test_a_folder_digest_depends_on_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "weights").write_bytes(b"1")
     before = folder_digest(tmp_path / "a")
@@ -61,7 +63,7 @@ def test_a_folder_digest_tells_names_and_contents(tmp_path: Path) -> None:
     assert len({before, changed, folder_digest(tmp_path / "a")}) == 3
 
 
-def test_a_file_digest_is_that_of_the_contents(tmp_path: Path) -> None:
+def test_a_file_digest_is_the_sha_256_of_the_contents(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     assert file_digest(tmp_path / "empty") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -70,15 +72,19 @@ def test_a_file_digest_is_that_of_the_contents(tmp_path: Path) -> None:
 
 
 class Scripts:
-    """A copy of the scripts that can be edited."""
+    """A copy of the scripts and the library that can be edited."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "job.py").write_text(SCRIPT)
 
-    def digest(self, script: str) -> str:
+    def digest(self, script: str, *modules: str) -> str:
         code_digest.cache_clear()
-        return code_digest(script)
+        return code_digest(script, *modules)
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.folder / name).write_text(text)
 
     def append(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -98,26 +104,27 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     code_digest.cache_clear()
 
 
-@pytest.mark.parametrize("module", ["finetune.py", "elasticity/training.py", "elasticity/settings.py"])
+@pytest.mark.parametrize(
+    "module",
+    ["finetune.py", "elasticity/training/loop.py", "elasticity/config/training.py", "elasticity/core/tables.py"],
+)
 def test_code_that_a_script_uses_changes_its_digest(scripts: Scripts, module: str) -> None:
     before = scripts.digest("finetune.py")
     scripts.append(module, "\nADDED = 1\n")
     assert scripts.digest("finetune.py") != before
 
 
-@pytest.mark.parametrize(
-    "module", ["pretrain.py", "elasticity/study.py", "elasticity/figures.py", "elasticity/judging_jobs.py"]
-)
-def test_code_that_a_script_does_not_use_leaves_its_digest_alone(scripts: Scripts, module: str) -> None:
+@pytest.mark.parametrize("module", ["pretrain.py", "elasticity/config/study.py", "elasticity/pipeline/cost.py"])
+def test_code_that_a_script_does_not_use_leaves_its_digest_unchanged(scripts: Scripts, module: str) -> None:
     before = scripts.digest("finetune.py")
     scripts.append(module, "\nADDED = 1\n")
     assert scripts.digest("finetune.py") == before
 
 
 @pytest.mark.parametrize("module", digests.REPORTING)
-def test_code_that_only_tells_of_a_run_leaves_its_digest_alone(scripts: Scripts, module: str) -> None:
+def test_code_that_only_reports_on_a_run_leaves_its_digest_unchanged(scripts: Scripts, module: str) -> None:
     before = scripts.digest("finetune.py")
-    scripts.append(f"elasticity/{module}.py", "\nADDED = 1\n")
+    scripts.append(module, "\nADDED = 1\n")
     assert scripts.digest("finetune.py") == before
 
 
@@ -125,7 +132,7 @@ def test_code_that_only_tells_of_a_run_leaves_its_digest_alone(scripts: Scripts,
     "form", ["from elasticity.used import X", "from elasticity import used", "import elasticity.used"]
 )
 def test_every_form_of_import_is_followed(scripts: Scripts, form: str) -> None:
-    (scripts.folder / "elasticity/used.py").write_text("X = 1\n")
+    scripts.write("elasticity/used.py", "X = 1\n")
     scripts.append("job.py", f"\n{form}\n")
     before = scripts.digest("job.py")
     scripts.append("elasticity/used.py", "Y = 2\n")
@@ -135,7 +142,7 @@ def test_every_form_of_import_is_followed(scripts: Scripts, form: str) -> None:
 @pytest.mark.parametrize(
     "words", ["What the script does.", "# How", "In tokens.", "What a part is.", "How wide it is."]
 )
-def test_comments_and_docstrings_leave_the_digest_alone(scripts: Scripts, words: str) -> None:
+def test_comments_and_docstrings_leave_the_digest_unchanged(scripts: Scripts, words: str) -> None:
     before = scripts.digest("job.py")
     scripts.replace("job.py", words, "# Other words")
     assert scripts.digest("job.py") == before
@@ -145,3 +152,57 @@ def test_a_changed_value_changes_the_digest(scripts: Scripts) -> None:
     before = scripts.digest("job.py")
     scripts.replace("job.py", "WIDTH = 3", "WIDTH = 4")
     assert scripts.digest("job.py") != before
+
+
+# Modules that a script looks up by name
+
+
+@pytest.fixture
+def figures(scripts: Scripts) -> Scripts:
+    """A package with two figures, one of which imports a helper; no script imports them."""
+    scripts.write("elasticity/figures/__init__.py", '"""Figures."""\n')
+    scripts.write("elasticity/figures/lines.py", "from elasticity.helper import X\n\nY = X\n")
+    scripts.write("elasticity/figures/bars.py", "Y = 2\n")
+    scripts.write("elasticity/helper.py", '"""What it does."""\n\n# Why\nX = 1\n')
+    return scripts
+
+
+LINES, BARS = "elasticity.figures.lines", "elasticity.figures.bars"
+
+
+def test_a_named_module_is_part_of_the_digest(figures: Scripts) -> None:
+    assert len({figures.digest("job.py"), figures.digest("job.py", LINES), figures.digest("job.py", BARS)}) == 3
+
+
+@pytest.mark.parametrize("file", ["figures/lines.py", "helper.py"])
+def test_a_named_module_and_its_imports_change_the_digest(figures: Scripts, file: str) -> None:
+    before, without = figures.digest("job.py", LINES), figures.digest("job.py")
+    figures.append(f"elasticity/{file}", "ADDED = 1\n")
+    assert figures.digest("job.py", LINES) != before
+    assert figures.digest("job.py") == without
+
+
+def test_another_module_of_the_same_package_leaves_the_digest_unchanged(figures: Scripts) -> None:
+    before = figures.digest("job.py", LINES)
+    figures.append("elasticity/figures/bars.py", "ADDED = 1\n")
+    figures.write("elasticity/figures/pies.py", "Y = 3\n")
+    assert figures.digest("job.py", LINES) == before
+
+
+@pytest.mark.parametrize("words", ["What it does.", "# Why"])
+def test_comments_and_docstrings_of_a_named_module_leave_the_digest_unchanged(figures: Scripts, words: str) -> None:
+    before = figures.digest("job.py", LINES)
+    figures.replace("elasticity/helper.py", words, "# Other words")
+    assert figures.digest("job.py", LINES) == before
+
+
+def test_the_order_of_named_modules_does_not_matter(figures: Scripts) -> None:
+    assert figures.digest("job.py", LINES, BARS) == figures.digest("job.py", BARS, LINES)
+
+
+def test_named_modules_add_the_versions_of_the_packages_that_they_import(figures: Scripts) -> None:
+    before = figures.digest("job.py", LINES)
+    figures.replace("elasticity/helper.py", "X = 1", "import yaml\n\nX = 1")
+    imported = figures.digest("job.py", LINES)
+    figures.replace("elasticity/helper.py", "import yaml", "import pydantic as yaml")
+    assert len({before, imported, figures.digest("job.py", LINES)}) == 3

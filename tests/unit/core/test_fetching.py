@@ -1,3 +1,5 @@
+"""Files of a model that are put beside a listing of their digests."""
+
 import hashlib
 import json
 import os
@@ -27,19 +29,19 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add_to_cache(tmp_path / "hub", "model", "org/score_model", FILES)
 
 
-def test_what_a_judge_needs_is_fetched_and_listed(tmp_path: Path) -> None:
+def test_the_files_of_a_score_model_are_fetched_and_listed(tmp_path: Path) -> None:
     listing = tmp_path / "source/fetched.json"
     for _ in range(2):
         fetch("org/score_model", COMMIT, SCORE_MODEL_FILES, listing)
         assert sorted(os.listdir(listing.parent)) == ["config.json", "fetched.json", "merges.txt", "model.safetensors"]
-    told = json.loads(listing.read_text())
-    assert (told["repo"], told["revision"]) == ("org/score_model", COMMIT)
-    assert told["sha256"]["model.safetensors"] == hashlib.sha256(b"weights").hexdigest()
+    listed = json.loads(listing.read_text())
+    assert (listed["repo"], listed["revision"]) == ("org/score_model", COMMIT)
+    assert listed["sha256"]["model.safetensors"] == hashlib.sha256(b"weights").hexdigest()
     assert (listing.parent / "model.safetensors").read_bytes() == b"weights"
     assert not (listing.parent / "model.safetensors").is_symlink()
 
 
-def test_files_of_another_revision_go(tmp_path: Path) -> None:
+def test_files_of_another_revision_are_removed(tmp_path: Path) -> None:
     listing = tmp_path / "source/fetched.json"
     listing.parent.mkdir()
     (listing.parent / "model-00001-of-00002.safetensors").touch()
@@ -49,6 +51,6 @@ def test_files_of_another_revision_go(tmp_path: Path) -> None:
     assert (listing.parent / ".journal").exists()
 
 
-def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_downloaded_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the model org/other at revision main cannot be downloaded"):
         fetch("org/other", "main", SCORE_MODEL_FILES, tmp_path / "source/fetched.json")

@@ -1,4 +1,4 @@
-"""The hub's own client: with a cache in its layout, and with a server that answers as the hub does."""
+"""Downloads through the client of the hub, with a cache in its layout and a local server in place of the hub."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ Answer = Callable[[str], tuple[int, dict[str, str], bytes]]
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, no token, and no waiting before another try."""
+    """An empty cache. No token is set, and retries do not wait."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
@@ -36,7 +36,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], list[str | None]]]:
-    """Start a hub that answers paths; returns the list of the authorizations that it is sent."""
+    """Start a server in place of the hub; returns the list of the authorizations that it receives."""
     servers = []
 
     def serve(answer: Answer) -> list[str | None]:
@@ -71,7 +71,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], list[s
 
 
 def point_to(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
-    """Let the client take this machine for the hub."""
+    """Let the client use a local server in place of the hub."""
     endpoint = f"http://127.0.0.1:{port}"
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
@@ -80,7 +80,7 @@ def point_to(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
 
 
 def repository(files: dict[str, bytes]) -> Answer:
-    """A hub with one data set."""
+    """A hub with one data set, whose files these are."""
 
     def answer(path: str) -> tuple[int, dict[str, str], bytes]:
         path, _, _ = path.partition("?")
@@ -111,7 +111,7 @@ def complaint(*patterns: str, revision: str = COMMIT) -> str:
 
 @pytest.mark.usefixtures("offline")
 @pytest.mark.parametrize("revision", [COMMIT, "main", "step1000"])
-def test_a_cache_that_was_brought_here_is_enough(cache: Path, revision: str) -> None:
+def test_a_copied_cache_is_enough(cache: Path, revision: str) -> None:
     files = {"train.jsonl": b"{}\n", "deep/test.jsonl": b"{}\n", "README.md": b""}
     add_to_cache(cache, "model", "org/name", files, refs=("main", "step1000"))
     folder = snapshot("org/name", revision, ("*.jsonl",), "model")
@@ -120,17 +120,17 @@ def test_a_cache_that_was_brought_here_is_enough(cache: Path, revision: str) -> 
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_cache_or_a_network_the_error_says_so() -> None:
+def test_an_absent_file_is_an_error_offline() -> None:
     assert "HF_HUB_OFFLINE" in complaint()
 
 
-def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     point_to(monkeypatch, 9)
     assert "cannot be reached" in complaint()
 
 
 @pytest.mark.usefixtures("offline")
-def test_patterns_that_match_nothing_are_named(cache: Path) -> None:
+def test_patterns_that_match_no_file_are_an_error(cache: Path) -> None:
     add_to_cache(cache, "dataset", "org/data", {"train.csv": b"a\n"})
     assert "no file that matches *.jsonl, no.csv" in complaint("*.jsonl", "no.csv")
 
@@ -142,10 +142,10 @@ def test_only_the_files_that_match_are_downloaded(serve: Callable[[Answer], list
     assert (folder / "train.jsonl").read_bytes() == b'{"a": 1}\n'
     asked = len(sent)
     assert snapshot("org/data", COMMIT, ("*.jsonl",), "dataset") == folder
-    assert len(sent) == asked  # a pinned commit that is in the cache asks nothing
+    assert len(sent) == asked  # a pinned commit that is in the cache sends no request
 
 
-def test_the_token_of_the_environment_is_sent_and_no_other(
+def test_only_the_token_of_the_environment_is_sent(
     serve: Callable[[Answer], list[str | None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     sent = serve(repository({"train.jsonl": b"{}\n"}))
@@ -158,6 +158,23 @@ def test_the_token_of_the_environment_is_sent_and_no_other(
     sent.clear()
     snapshot("org/data", COMMIT, ("*.jsonl",), "dataset")
     assert set(sent) == {f"Bearer {TOKEN}"}
+
+
+@pytest.mark.parametrize("place", ["file/cache", "/proc/none/cache"])
+def test_a_cache_that_cannot_be_written_is_an_error_that_names_the_variable(
+    serve: Callable[[Answer], list[str | None]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str
+) -> None:
+    serve(repository({"train.jsonl": b"{}\n"}))
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / place))
+    message = complaint()
+    assert f"the cache {tmp_path / place} is not writable" in message
+    assert "Set HF_HOME" in message
+
+
+def test_a_user_without_a_home_folder_is_told_to_set_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    assert "no home folder. Set HF_HOME" in complaint()
 
 
 REFUSALS = {
@@ -176,7 +193,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize(("answer", "token", "words"), REFUSALS.values(), ids=REFUSALS)
-def test_a_refusal_is_told_with_what_to_do(
+def test_a_refusal_is_an_error_with_advice(
     serve: Callable[[Answer], list[str | None]],
     monkeypatch: pytest.MonkeyPatch,
     answer: Answer,
@@ -190,7 +207,7 @@ def test_a_refusal_is_told_with_what_to_do(
     assert [word for word in words if word not in message] == []
 
 
-def test_files_that_are_gated_behind_an_open_list_are_told_like_the_rest(
+def test_gated_files_of_a_repository_with_a_public_listing_are_an_error(
     serve: Callable[[Answer], list[str | None]],
 ) -> None:
     listing = repository({"train.jsonl": b""})

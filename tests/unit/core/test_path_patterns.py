@@ -1,3 +1,5 @@
+"""Brace patterns stand for the paths that they were made of, and keep command lines short."""
+
 import json
 import shlex
 import subprocess
@@ -15,14 +17,14 @@ from tests.conftest import ROOT
 from tests.unit.evaluation.test_snippet_classifier import SETTINGS, reviews
 
 LONGEST_ARGUMENT = 131_072
-"""Bytes, in Linux; the shell gets the whole command of a rule as one."""
+"""Bytes, in Linux. The shell receives the whole command of a rule as one argument."""
 
 NAMES = st.sampled_from(["a", "b", "0-4", "seed1", "x.y"])
 FILES = st.builds(lambda folders, name: "/".join([*folders, f"{name}.parquet"]), st.lists(NAMES, max_size=4), NAMES)
 
 
 @given(st.sets(FILES, max_size=30))
-def test_patterns_stand_for_these_paths_and_no_others(paths: set[str]) -> None:
+def test_patterns_stand_for_exactly_the_folded_paths(paths: set[str]) -> None:
     assert unfold(fold(paths)) == [Path(path) for path in sorted(paths)]
 
 
@@ -33,7 +35,7 @@ def test_a_grid_is_one_pattern() -> None:
 
 
 def grid(folder: str, seeds: int) -> list[str]:
-    """The responses of a study with 25 bases and 10 first sizes."""
+    """The files of responses of a study with 25 base models and 10 sizes P."""
     return [
         f"{folder}/rebound/m{base}/positive/seed{seed}/P{size}/0-100-200-500-1000-2000/responses.parquet"
         for base in range(25)
@@ -50,7 +52,7 @@ def test_thousands_of_paths_fit_into_one_argument() -> None:
     assert unfold(fold(paths)) == [Path(path) for path in sorted(paths)]
 
 
-def test_a_job_scores_more_files_than_a_command_line_has_room_for(tmp_path: Path) -> None:
+def test_a_job_can_score_more_files_than_one_argument_can_list(tmp_path: Path) -> None:
     paths = grid(f"{tmp_path}/{'long' * 50}/{'long' * 50}", seeds=1)
     assert sum(map(len, paths)) > LONGEST_ARGUMENT
     write_table(tmp_path / "features.parquet", train_classifier(reviews(200), SETTINGS)[0], FEATURES)

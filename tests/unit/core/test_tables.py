@@ -1,3 +1,5 @@
+"""Parquet tables: what is written is read again, and damaged files are errors."""
+
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +42,7 @@ ROWS = [{"prompt_id": "p1", "prompt": "The film"}, {"prompt_id": "p2", "prompt":
 
 
 @given(st.lists(st.builds(lambda cell, response: cell | response, CELLS, RESPONSE), min_size=1, max_size=4))
-def test_rows_come_back_as_they_were_and_give_the_same_bytes(
+def test_rows_are_read_as_written_and_give_equal_bytes(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
 ) -> None:
     one, two = (tmp_path_factory.mktemp("tables") / "new folder" / "responses.parquet" for _ in range(2))
@@ -50,7 +52,7 @@ def test_rows_come_back_as_they_were_and_give_the_same_bytes(
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_a_value_of_another_type_is_not_written(tmp_path: Path) -> None:
+def test_a_value_of_another_type_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(pa.ArrowException):
         write_table(tmp_path / "prompts.parquet", [{"prompt_id": 7, "prompt": "The film"}], PROMPTS)
 
@@ -72,13 +74,13 @@ BREAKAGES: dict[str, tuple[Callable[[Path], object], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("harm", "words"), BREAKAGES.values(), ids=BREAKAGES)
-def test_a_table_that_is_not_right_is_an_error_that_names_it_and_the_remedy(
-    tmp_path: Path, harm: Callable[[Path], object], words: list[str]
+@pytest.mark.parametrize(("damage", "words"), BREAKAGES.values(), ids=BREAKAGES)
+def test_a_damaged_table_is_an_error_with_its_path_and_advice(
+    tmp_path: Path, damage: Callable[[Path], object], words: list[str]
 ) -> None:
     path = tmp_path / "prompts.parquet"
     write_table(path, ROWS, PROMPTS)
-    harm(path)
+    damage(path)
     with pytest.raises(UserError) as error:
         read_rows(path, PROMPTS)
     wanted = [*words, f"Delete {path} and run the same command again"]

@@ -1,4 +1,4 @@
-"""What is packed is restored, and as short as the distributions promise; with fixed ones, and with a model's."""
+"""Arithmetic coding: restored symbols and code lengths, with fixed distributions and with those of a model."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ TEXTS = ["", " ", "🙂🏳️‍🌈 e\u0301 日本", "</s><s> <pad>", "\0\r\n\
 
 
 class Given:
-    """Predicts these distributions one after another."""
+    """Predicts given distributions one after another."""
 
     def __init__(self, distributions: Sequence[Probabilities]) -> None:
         self.distributions = iter(distributions)
@@ -28,7 +28,7 @@ class Given:
         return next(self.distributions)
 
     def see(self, symbol: int) -> None:
-        """Nothing depends on it."""
+        """Ignore the symbol."""
 
 
 def promised(symbols: Sequence[int], distributions: Sequence[Probabilities]) -> float:
@@ -37,7 +37,7 @@ def promised(symbols: Sequence[int], distributions: Sequence[Probabilities]) -> 
 
 
 def packed_bits(symbols: Sequence[int], distributions: Sequence[Probabilities]) -> int:
-    """Of a code that is checked to restore the symbols."""
+    """Return the length of a code in bits, after checking that it restores the symbols."""
     code = encode(symbols, Given(distributions))
     assert decode(code, len(symbols), Given(distributions)) == list(symbols)
     return 8 * len(code)
@@ -45,7 +45,7 @@ def packed_bits(symbols: Sequence[int], distributions: Sequence[Probabilities]) 
 
 @st.composite
 def messages(draw: st.DrawFn) -> tuple[list[int], list[Probabilities]]:
-    """Symbols of which some are all but impossible, and others all but certain."""
+    """Symbols with distributions in which some are almost impossible and others almost certain."""
     size = draw(st.integers(1, 6))
     weights = st.lists(st.sampled_from([1e-300, 1e-12, 1e-6, 0.01, 0.3, 1.0]), min_size=size, max_size=size)
     drawn = [np.array(row) / sum(row) for row in draw(st.lists(weights, max_size=30))]
@@ -53,11 +53,11 @@ def messages(draw: st.DrawFn) -> tuple[list[int], list[Probabilities]]:
 
 
 @given(messages())
-def test_any_symbols_are_restored_from_no_more_bits_than_promised(message: Any) -> None:
+def test_any_symbols_are_restored_within_the_bound_on_the_length(message: Any) -> None:
     assert packed_bits(*message) <= promised(*message) + 8 + 1e-6
 
 
-def test_symbols_that_are_impossible_are_restored_too() -> None:
+def test_symbols_of_probability_zero_are_restored() -> None:
     assert packed_bits([1, 0, 1], [np.array([1.0, 0.0])] * 3) <= 2 * 48 + 8
 
 
@@ -69,8 +69,8 @@ def test_uniform_symbols_take_the_logarithm_of_their_number(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 2000, 100_000])
-def test_lengths_are_the_promised_ones(size: int) -> None:
-    """Also for the least likely symbols, which are the worst case of coders with few bits."""
+def test_code_lengths_equal_minus_log2_of_the_probabilities(size: int) -> None:
+    """The least likely symbols are the worst case of coders with few bits."""
     random = np.random.default_rng(0)
     distributions = [random.dirichlet(np.full(size, 0.3)) + 1e-12 for _ in range(50)]
     distributions = [given / given.sum() for given in distributions]
@@ -80,7 +80,7 @@ def test_lengths_are_the_promised_ones(size: int) -> None:
         assert packed_bits(symbols, distributions) == pytest.approx(promised(symbols, distributions), rel=1e-3, abs=8)
 
 
-def test_nothing_takes_nothing_and_what_is_certain_little() -> None:
+def test_no_symbols_take_no_bytes_and_certain_symbols_few() -> None:
     assert encode([], Given([])) == b""
     assert packed_bits([0] * 1000, [np.array([1 - 1e-9, 1e-9])] * 1000) <= 8
 
@@ -108,7 +108,7 @@ def random_model(fresh_model: Any, tokenizer: PreTrainedTokenizerFast) -> Any:
 
 
 @pytest.mark.parametrize("reading", [READING, Reading(window=64, stride=32)])
-def test_codes_are_as_long_as_the_rates_say(
+def test_code_lengths_agree_with_the_compression_rates(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, sentences: list[str], reading: Reading
 ) -> None:
     text = " ".join(sentences)
@@ -118,7 +118,7 @@ def test_codes_are_as_long_as_the_rates_say(
     assert count > 64
 
 
-def test_a_uniform_model_packs_into_the_logarithm_of_the_vocabulary(
+def test_a_uniform_model_takes_log2_of_the_vocabulary_per_token(
     uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, sentences: list[str]
 ) -> None:
     code, count = pack(sentences[0], uniform_model, tokenizer, READING)

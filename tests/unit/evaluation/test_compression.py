@@ -1,4 +1,4 @@
-"""Rates against closed forms, numbers worked out by hand, and the same sums token by token."""
+"""Compression rates against closed forms, hand-computed numbers, and sums token by token."""
 
 import math
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_every_token_is_predicted_once_in_the_first_window_that_holds_it(length:
 
 
 @given(st.integers(0, 60), readings())
-def test_no_window_is_wider_than_it_may_be(length: int, reading: Reading) -> None:
+def test_no_window_is_longer_than_the_setting(length: int, reading: Reading) -> None:
     found = windows(range(length), 7, reading)
     assert all(len(window.tokens) <= reading.window for window in found)
     assert targets(found) == length
@@ -77,13 +77,13 @@ def test_windows_may_not_leave_gaps() -> None:
         Reading(window=8, stride=8)
 
 
-def test_windows_are_no_wider_than_a_model_can_read(model: PreTrainedModel) -> None:
+def test_windows_longer_than_the_context_are_refused(model: PreTrainedModel) -> None:
     check_window(Reading(window=64, stride=8), model, Path("given"))
     with pytest.raises(UserError, match="window is 65, but the model in given reads 64 tokens"):
         check_window(Reading(window=65, stride=8), model, Path("given"))
 
 
-def test_special_tokens_are_neither_predicted_nor_recognised(tokenizer: PreTrainedTokenizerFast) -> None:
+def test_special_tokens_are_neither_predicted_nor_parsed(tokenizer: PreTrainedTokenizerFast) -> None:
     text = "</s> The <s>film"
     (read,) = read_texts([text], tokenizer, READING)
     tokens = [token for window in read for token in window.tokens[window.response_start :]]
@@ -92,7 +92,7 @@ def test_special_tokens_are_neither_predicted_nor_recognised(tokenizer: PreTrain
     assert {window.tokens[0] for window in read} == {tokenizer.bos_token_id}
 
 
-def test_where_texts_have_no_beginning_windows_begin_with_the_end(sentences: list[str]) -> None:
+def test_without_a_bos_token_windows_begin_with_the_eos_token(sentences: list[str]) -> None:
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.backend_tokenizer.post_processor = processors.ByteLevel()
     assert start(tokenizer) == tokenizer.eos_token_id
@@ -112,8 +112,8 @@ def test_a_uniform_model_takes_the_logarithm_of_the_vocabulary(
         assert (found["to_base_nats"], found["from_base_nats"]) == (0, 0)
 
 
-def test_tokens_are_predicted_from_what_is_before_them_and_from_the_beginning() -> None:
-    """Token 2 begins; a shift by one place, or texts without a beginning, would give other numbers."""
+def test_tokens_are_predicted_from_the_tokens_before_them() -> None:
+    """Windows begin with token 2; a shift by one place, or no first token, would give other numbers."""
     model = bigram([[1 / 8, 3 / 4, 1 / 8], [1 / 2, 1 / 4, 1 / 4], [1 / 2, 3 / 8, 1 / 8]])
     other = bigram([[1 / 4, 1 / 4, 1 / 2], [1 / 4, 1 / 4, 1 / 2], [1 / 4, 1 / 2, 1 / 4]])
     (found,) = rates(model, other, [windows([0, 1, 1], 2, Reading())], 0)
@@ -128,7 +128,7 @@ def test_tokens_are_predicted_from_what_is_before_them_and_from_the_beginning() 
     assert found["to_base_nats"] == pytest.approx(after_2 + after_0 + after_1, rel=1e-6)
 
 
-def test_sums_are_those_of_each_token_by_itself(
+def test_sums_equal_those_computed_token_by_token(
     model: PreTrainedModel,
     fresh_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerFast,
@@ -153,7 +153,7 @@ def test_sums_are_those_of_each_token_by_itself(
         assert found == pytest.approx(expected, rel=1e-5)
 
 
-def test_cross_entropies_are_entropies_and_divergences(
+def test_cross_entropies_are_sums_of_entropies_and_divergences(
     model: PreTrainedModel,
     uniform_model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -176,14 +176,14 @@ def test_a_text_shorter_than_the_window_is_read_in_one_pass(
     assert [found["nats"] for found in rates(model, model, texts, tokenizer.pad_token_id)] == pytest.approx(lengths)
 
 
-def test_an_empty_text_takes_nothing(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_an_empty_text_has_zero_sums(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     empty, other = rates(model, model, read_texts(["", "a"], tokenizer, READING), tokenizer.pad_token_id)
     assert set(empty.values()) == {0}
     assert other["nats"] > 0
 
 
 @pytest.mark.parametrize("at_once", [(1, 1), (320 * 20, 320 * 3), (2**30, 2**30)])
-def test_how_much_is_in_memory_changes_nothing(
+def test_the_limits_on_memory_do_not_change_the_rates(
     model: PreTrainedModel,
     fresh_model: Callable[[], PreTrainedModel],
     tokenizer: PreTrainedTokenizerFast,

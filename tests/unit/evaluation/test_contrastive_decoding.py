@@ -30,7 +30,7 @@ Logits = np.ndarray[Any, np.dtype[np.float64]]
 
 @pytest.fixture
 def weak(model: PreTrainedModel) -> PreTrainedModel:
-    """Another model with the same tokens; of other logits by far more than rounding."""
+    """Another model with the same tokens, whose logits differ by far more than rounding."""
     weak = deepcopy(model)
     torch.manual_seed(4)
     with torch.no_grad():
@@ -52,7 +52,7 @@ def generated(
 
 
 def logits_of(model: PreTrainedModel, tokens: list[int]) -> Logits:
-    """Of the next token, by a forward pass over all tokens."""
+    """Return the logits of the next token by a forward pass over all tokens."""
     with torch.inference_mode():
         logits: Logits = model(torch.tensor([tokens]), use_cache=False).logits[0, -1].double().numpy()
     return logits
@@ -65,7 +65,7 @@ def by_hand(
     sampling: Sampling,
     normalised: bool = False,
 ) -> list[list[int]]:
-    """Each prompt alone, and every candidate one by one; with log-probabilities instead of logits if ``normalised``."""
+    """Draw for each prompt alone, candidate by candidate; from log-probabilities, not logits, if ``normalised``."""
     assert sampling.contrast is not None
     strength, threshold = sampling.contrast.strength, sampling.contrast.threshold
     responses = []
@@ -117,7 +117,7 @@ def test_responses_are_those_drawn_by_hand(
 def test_the_cached_weak_model_has_the_logits_of_full_passes(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """Prompts of different length, padded on the left, then six more tokens one by one."""
+    """Prompts of different lengths, padded on the left, then six more tokens one by one."""
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randint(3, 320, (length,), generator=generator).tolist() for length in (9, 4, 1)]
     tokens, attention = torch.full((3, 9), tokenizer.pad_token_id), torch.zeros(3, 9, dtype=torch.long)
@@ -139,18 +139,18 @@ def test_the_cached_weak_model_has_the_logits_of_full_passes(
 def test_without_strength_only_unlikely_tokens_are_left_out(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, threshold: float
 ) -> None:
-    """Also if the weak model is the strong one. min-p sampling of transformers leaves out the same tokens."""
+    """The same holds if the weak model is the strong one. min-p of transformers leaves out the same tokens."""
     limit = generated(model, weak, tokenizer, contrasting(1e-9, threshold))
     assert limit == generated(model, model, tokenizer, contrasting(3.0, threshold))
     assert limit != generated(model, weak, tokenizer, contrasting(1.0, threshold))
     assert limit != generated(model, weak, tokenizer, Sampling(new_tokens=8, seed=5))
 
 
-def test_the_whole_threshold_leaves_the_likeliest_token(
+def test_threshold_one_leaves_the_most_likely_token(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     greedy = Sampling(new_tokens=8, top_k=1)
-    assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == response(model, weak, tokenizer, greedy)
+    assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == generated(model, weak, tokenizer, greedy)
 
 
 def test_a_weak_model_with_other_tokens_is_refused(

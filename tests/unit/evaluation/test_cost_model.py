@@ -25,7 +25,7 @@ def settings(folder: Path, **changes: Any) -> CostModel:
 
 
 def costs(llama: LlamaModel, head: torch.Tensor, tokenizer: PreTrainedTokenizerFast) -> list[float]:
-    """Head times the hidden state of the EOS token, one conversation at a time."""
+    """Return the head applied to the hidden state of the EOS token, one conversation at a time."""
     found = []
     for prompt, response in zip(PROMPTS, RESPONSES, strict=True):
         text = "BEGINNING OF CONVERSATION: USER: " + prompt + " ASSISTANT:" + response
@@ -49,7 +49,7 @@ def test_the_head_may_have_a_bias(tmp_path: Path, tokenizer: PreTrainedTokenizer
 
 
 @pytest.mark.parametrize("size", [1, 3])
-def test_the_batch_changes_nothing(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, size: int) -> None:
+def test_scores_do_not_depend_on_the_batch(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, size: int) -> None:
     cost_model(tmp_path, tokenizer)
     prompts, responses = PROMPTS * 3, [response * 3 for response in RESPONSES] + RESPONSES + RESPONSES[::-1]
     whole = CostScoreModel(tmp_path, settings(tmp_path)).score(prompts, responses)
@@ -57,7 +57,7 @@ def test_the_batch_changes_nothing(tmp_path: Path, tokenizer: PreTrainedTokenize
     assert parts == pytest.approx(whole, abs=1e-5)
 
 
-def test_two_processes_score_what_one_does(
+def test_two_processes_give_the_scores_of_one(
     tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cost_model(tmp_path, tokenizer)
@@ -111,7 +111,9 @@ def test_a_long_conversation_loses_its_beginning(tmp_path: Path, tokenizer: PreT
     )
 
 
-def test_up_is_good_or_it_does_not_judge(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_model_that_scores_the_bad_response_higher_is_refused(
+    tmp_path: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
     cost_model(tmp_path, tokenizer)
     first, second = CostScoreModel(tmp_path, settings(tmp_path)).score(["where?"] * 2, ["here", "there"])
     good, bad = ("here", "there") if first > second else ("there", "here")
@@ -144,7 +146,7 @@ def test_other_models_are_refused(
         CostScoreModel(tmp_path, settings(tmp_path))
 
 
-def test_weights_that_are_not_whole_are_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_incomplete_weights_are_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     cost_model(tmp_path, tokenizer)
     path = tmp_path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:100])
@@ -161,7 +163,7 @@ def test_a_model_without_the_head_is_refused(tmp_path: Path, tokenizer: PreTrain
         CostScoreModel(tmp_path, settings(tmp_path))
 
 
-def test_a_length_that_the_model_cannot_take_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_length_beyond_the_context_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> None:
     cost_model(tmp_path, tokenizer)
     with pytest.raises(UserError, match="takes 256 tokens"):
         CostScoreModel(tmp_path, settings(tmp_path, max_length=257))

@@ -1,4 +1,4 @@
-"""Divergences against sums over the whole vocabulary, written out."""
+"""KL divergences against direct sums over the whole vocabulary."""
 
 import copy
 import math
@@ -15,12 +15,12 @@ from tests.unit.conftest import plain
 
 @pytest.fixture
 def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
-    """Of different lengths, and with contexts of different lengths."""
+    """Examples of different lengths with contexts of different lengths."""
     whole = training_examples(plain(sentences), tokenizer, "plain", 60)
     return [Example(example.tokens, 1 + i % 3) for i, example in enumerate(whole)]
 
 
-def test_a_model_is_not_away_from_itself(
+def test_the_divergence_of_a_model_from_itself_is_zero(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
 ) -> None:
     assert divergences(model, model, examples, tokenizer.pad_token_id) == [0.0] * len(examples)
@@ -47,7 +47,7 @@ def test_every_token_of_the_response_counts_once(
         assert nats == pytest.approx(expected, rel=1e-4)
 
 
-def test_from_a_uniform_model_it_is_what_is_missing_of_the_largest_entropy(
+def test_the_divergence_from_a_uniform_model_is_log_v_minus_the_entropy(
     model: PreTrainedModel,
     uniform_model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -61,20 +61,20 @@ def test_from_a_uniform_model_it_is_what_is_missing_of_the_largest_entropy(
     assert nats == pytest.approx(float((largest - entropies).sum()), rel=1e-4)
 
 
-def test_it_is_positive_however_small(
+def test_small_divergences_are_positive(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
 ) -> None:
-    """Logits that differ by a hundred-thousandth: of the second order, below the rounding of single precision."""
+    """Logits differ by 1e-5: the divergence is of second order, below the rounding of single precision."""
     other = copy.deepcopy(model)
     other.lm_head.weight = torch.nn.Parameter(model.lm_head.weight * (1 + 1e-5))
     found = divergences(model, other, examples, tokenizer.pad_token_id)
     assert all(0 < nats < 1e-6 for nats in found)
 
 
-def test_over_all_responses_of_one_token_it_is_what_the_draws_would_estimate(
+def test_the_divergence_is_the_expectation_of_the_log_ratio(
     model: PreTrainedModel, fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """The expectation of log p - log q of a response, drawn without truncation."""
+    """It is the expectation of log p - log q of a response drawn without truncation."""
     other, context = fresh_model(), [5, 6, 7]
     responses = [Example([*context, token], 3) for token in range(model.config.vocab_size)]
     own, others = (code_lengths(m, responses, tokenizer.pad_token_id) for m in (model, other))

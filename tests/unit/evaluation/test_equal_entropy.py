@@ -1,4 +1,4 @@
-"""The chosen half against every run of half of the prompts, and what follows from it."""
+"""The equal-entropy control: the chosen prompts, their table, and the jobs of the experiment."""
 
 import json
 from math import fsum
@@ -30,7 +30,7 @@ def named(count: int) -> list[str]:
 
 
 @given(DIFFERENCES)
-def test_no_run_of_half_of_the_prompts_is_nearer_to_0(differences: list[float]) -> None:
+def test_no_contiguous_half_of_the_prompts_has_a_mean_nearer_to_0(differences: list[float]) -> None:
     kept = nearest_half(differences, named(len(differences)))
     ordered = sorted(differences)
     count = (len(ordered) + 1) // 2
@@ -50,14 +50,14 @@ def test_the_order_of_the_prompts_does_not_matter(differences: list[float], rand
     assert {prompts[shuffled[i]] for i in again} == kept
 
 
-def test_a_shift_is_chosen_away_if_it_is_within_the_spread() -> None:
+def test_a_shift_within_the_spread_is_removed_by_the_choice() -> None:
     assert nearest_half([-1.0, 0.0, 1.0, 2.0, 3.0, 4.0], named(6)) == [0, 1, 2]
     assert nearest_half([4.0, 3.0, 1.0, 2.0], named(4)) == [2, 3]
     assert nearest_half([0.0, 0.0, 0.0], ["c", "b", "a"]) == [2, 1]
 
 
 @given(st.lists(st.tuples(*[st.tuples(st.integers(1, 9), st.floats(0, 20))] * 2), min_size=2, max_size=8))
-def test_choices_are_by_nats_per_token_and_serve_both_directions(measured: list[Any]) -> None:
+def test_choices_are_by_nats_per_token_and_apply_to_both_directions(measured: list[Any]) -> None:
     prompts = named(len(measured))
     first, second = (dict(zip(prompts, side, strict=True)) for side in zip(*measured, strict=True))
     rows = choices("twins", (1, 3), first, second)
@@ -70,7 +70,7 @@ def test_choices_are_by_nats_per_token_and_serve_both_directions(measured: list[
 # The table
 
 
-def test_entropies_are_told_before_and_after() -> None:
+def test_the_table_holds_entropies_before_and_after_the_choice() -> None:
     first = {"a": (2, 2.0), "b": (1, 1.0), "c": (4, 4.0), "d": (1, 3.0)}
     second = {"a": (2, 2.0), "b": (2, 2.0), "c": (1, 5.0), "d": (1, 5.0)}
     seed = pd.DataFrame(choices("questions", (1, 2), first, second))
@@ -111,8 +111,8 @@ def test_slices_and_responses_are_shared_and_tuning_is_not(values: dict[str, Any
     assert set(plan.chosen(equal)) < set(plan.all_chosen(equal))
 
 
-def test_what_asks_for_the_training_jobs_does_not_train_shared_slices_again(values: dict[str, Any]) -> None:
-    """Neither verdicts nor cards, which read the metrics of every job."""
+def test_readers_of_metrics_do_not_train_shared_slices_again(values: dict[str, Any]) -> None:
+    """Verdicts and cards read the metrics of every job."""
     values["resistance"] = {name: part | {"bases": ["nano"]} for name, part in values["resistance"].items()}
     values["claims"] = {"equal": expected("equal-entropy", "kl-gap", "greater")}
     plan = Plan(read_study(values))
@@ -125,21 +125,21 @@ def test_what_asks_for_the_training_jobs_does_not_train_shared_slices_again(valu
 
 
 @pytest.mark.parametrize("key", ["slices", "twin_sampling", "question_sampling"])
-def test_other_slices_or_responses_are_made_anew(values: dict[str, Any], key: str) -> None:
+def test_other_slices_or_responses_are_not_shared(values: dict[str, Any], key: str) -> None:
     changes = {"learning_rate": 1e-4} if key == "slices" else {"seed": 5}
     equal = values["resistance"]["equal-entropy"]
     equal[key] = equal[key] | changes
     assert ResistancePlan(read_study(values)).maker("equal-entropy", "nano") == "equal-entropy"
 
 
-def test_a_base_that_only_the_later_experiment_has_is_made_there(values: dict[str, Any]) -> None:
+def test_a_base_of_the_later_experiment_only_is_made_there(values: dict[str, Any]) -> None:
     values["resistance"]["slices"] = values["resistance"]["slices"] | {"bases": ["given"]}
     plan = ResistancePlan(read_study(values))
     assert plan.maker("equal-entropy", "nano") == "equal-entropy"
     assert plan.maker("equal-entropy", "given") == "slices"
 
 
-def test_half_of_a_twin_data_set_is_tuned_on(values: dict[str, Any]) -> None:
+def test_the_control_tunes_on_half_of_a_twin_data_set(values: dict[str, Any]) -> None:
     plan = ResistancePlan(read_study(values))
     equal, plain = (json.loads(plan.tune_job(wildcards(name, k="3", l="1"))) for name in ("equal-entropy", "slices"))
     assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([4], [3, 1], 1)
@@ -149,7 +149,7 @@ def test_half_of_a_twin_data_set_is_tuned_on(values: dict[str, Any]) -> None:
     assert {pair for path in PATHS for pair in PAIRS if set(pair) == set(path)} == set(PAIRS)
 
 
-def test_what_is_shared_is_counted_once(values: dict[str, Any]) -> None:
+def test_shared_jobs_are_counted_once(values: dict[str, Any]) -> None:
     values["resistance"] = {name: part | {"bases": ["nano"]} for name, part in values["resistance"].items()}
     study = read_study(values)
     stages = {stage.name: stage for stage in Budget(study).stages()}

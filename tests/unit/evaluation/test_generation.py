@@ -35,7 +35,7 @@ def inverse_cdf(probabilities: np.ndarray[Any, Any], uniform: float) -> int:
 
 
 def likely(logits: np.ndarray[Any, Any], sampling: Sampling) -> np.ndarray[Any, Any]:
-    """Temperature, then the k most likely tokens, then the fewest tokens that hold probability p."""
+    """Apply temperature, then keep the k most likely tokens, then the fewest with total probability p."""
     order = np.argsort(-logits)
     probabilities = np.exp((logits - logits.max()) / sampling.temperature)
     if sampling.top_k:
@@ -49,7 +49,7 @@ def likely(logits: np.ndarray[Any, Any], sampling: Sampling) -> np.ndarray[Any, 
 def by_hand(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, row: dict[str, Any], sampling: Sampling
 ) -> tuple[list[int], bool]:
-    """One prompt alone, a full forward pass for every token."""
+    """Draw for one prompt alone, with a full forward pass for every token."""
     context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
     uniforms = InverseCdf([row["prompt_id"]], 0, sampling).uniforms[0].tolist()
     tokens: list[int] = []
@@ -99,12 +99,12 @@ def test_an_impossible_first_token_is_not_drawn_at_zero() -> None:
     assert draw(torch.zeros(1, 1), torch.tensor([[-torch.inf, 0.0, 0.0]])).argmax().item() == 1
 
 
-def test_each_seed_prompt_and_step_has_its_own_number() -> None:
+def test_each_seed_prompt_and_step_has_its_own_random_number() -> None:
     numbers = [InverseCdf(["p", "q"], 1, Sampling(new_tokens=50, seed=seed)).uniforms for seed in (0, 1)]
     assert torch.stack(numbers).unique().numel() == 200
 
 
-def test_a_longer_response_begins_with_the_same_numbers() -> None:
+def test_a_longer_response_begins_with_the_same_random_numbers() -> None:
     short, long = (InverseCdf(["p"], 1, Sampling(new_tokens=steps)).uniforms for steps in (5, 9))
     assert torch.equal(short, long[:, :5])
 
@@ -128,7 +128,7 @@ def test_responses_are_those_drawn_by_hand(
 
 
 @pytest.mark.parametrize("options", [{"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-3}], ids=str)
-def test_the_most_likely_token_is_left_at_the_limits(
+def test_extreme_settings_leave_the_most_likely_token(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, options: dict[str, Any]
 ) -> None:
     responses = [response(model, tokenizer, PROMPTS, Sampling(new_tokens=6, seed=seed, **options)) for seed in (0, 1)]
@@ -158,7 +158,7 @@ def test_the_seed_determines_the_responses(model: PreTrainedModel, tokenizer: Pr
     assert drawn(first) != drawn(other)
 
 
-def test_an_response_is_finished_if_the_end_token_was_drawn(
+def test_a_response_is_finished_if_the_eos_token_was_drawn(
     uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
@@ -173,17 +173,17 @@ def test_responses_hold_no_special_tokens(uniform_model: PreTrainedModel, tokeni
     assert tokens == set(range(len(tokenizer))) - set(tokenizer.all_special_ids)
 
 
-def test_rows_hold_the_prompt_and_the_very_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_rows_hold_the_prompt_and_the_drawn_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
     for row, prompt in zip(response(model, tokenizer, PROMPTS, Sampling(new_tokens=12)), PROMPTS, strict=True):
         assert row.items() >= prompt.items()
         assert decode(tokenizer, row["prompt_tokens"]) == prompt["prompt"]
         assert decode(tokenizer, row["response_tokens"]) == row["response"]
 
 
-def test_one_token_for_beginning_and_end_can_end_an_response(
+def test_a_token_that_is_both_bos_and_eos_can_end_a_response(
     uniform_model: PreTrainedModel, sentences: list[str]
 ) -> None:
-    """As in GPT-2."""
+    """GPT-2 has such a token."""
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
     assert any(row["finished"] for row in response(uniform_model, tokenizer, MANY, Sampling(new_tokens=30)))
@@ -199,10 +199,10 @@ def test_generation_settings_in_a_model_folder_change_nothing(
     assert response(model, tokenizer, PROMPTS, sampling) == expected
 
 
-def test_a_model_is_forgotten_before_the_next_is_loaded(
+def test_a_model_is_freed_before_the_next_is_loaded(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    """The name of the engine lives on in the caller's loop; two large models would not fit into a GPU."""
+    """The caller's loop still refers to the engine, and two large models would not fit into a GPU."""
     save(model, tokenizer, tmp_path, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
     with load_engine("transformers", tmp_path, tokenizer, weak=tmp_path) as engine:
         assert isinstance(engine, TransformersEngine)
@@ -212,7 +212,7 @@ def test_a_model_is_forgotten_before_the_next_is_loaded(
 
 
 class Small(TransformersEngine):
-    """On a device that has room for so many prompts at a time."""
+    """An engine on a device with room for ``room`` prompts at a time."""
 
     room: int
 
@@ -223,7 +223,7 @@ class Small(TransformersEngine):
 
 
 def test_batches_that_do_not_fit_are_divided(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
-    """The keys and values of the longest prompts may fill a GPU; the shorter ones before them were drawn already."""
+    """The longest prompts may fill a GPU after shorter ones have been drawn."""
     small, sampling = Small(model, tokenizer), Sampling(new_tokens=5, batch_size=5)
     expected = generate_with(TransformersEngine(model, tokenizer), tokenizer, PROMPTS, sampling, "plain")
     for room in (1, 2, 4):

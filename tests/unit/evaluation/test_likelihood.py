@@ -11,13 +11,13 @@ from tests.unit.conftest import plain
 
 @pytest.fixture
 def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
-    """Texts, and a response to a prompt, all of different lengths."""
+    """Texts, and a response to a prompt, of different lengths."""
     row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "response_tokens": [70, 80], "finished": True}
     return [*training_examples(plain(sentences), tokenizer, "plain", 40), *response_examples([row], tokenizer, 40)]
 
 
 def by_hand(model: PreTrainedModel, example: Example) -> float:
-    """−Σ log softmax, one token at a time, from its own forward pass over what is before it."""
+    """Return −Σ log p, with a forward pass over the preceding tokens for every token."""
     nats = 0.0
     for place in range(example.response_start, len(example.tokens)):
         with torch.inference_mode():
@@ -49,7 +49,7 @@ def test_the_padding_token_does_not_matter(model: PreTrainedModel, examples: lis
     assert code_lengths(model, examples, 2) == code_lengths(model, examples, 77)
 
 
-def test_a_uniform_model_needs_log_v_nats_a_token(uniform_model: PreTrainedModel, examples: list[Example]) -> None:
+def test_a_uniform_model_needs_log_v_nats_per_token(uniform_model: PreTrainedModel, examples: list[Example]) -> None:
     targets = [len(example.tokens) - example.response_start for example in examples]
     expected = [count * math.log(320) for count in targets]
     assert code_lengths(uniform_model, examples, 2) == pytest.approx(expected, rel=1e-6)

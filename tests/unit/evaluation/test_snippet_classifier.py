@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 
 
 def reviews(count: int, mislead: float = 0.0) -> Rows:
-    """Made-up texts; the words of some say the opposite of their label."""
+    """Synthetic texts; the words of some contradict their label."""
     chance = random.Random(1)
     rows = []
     for number in range(count):
@@ -76,8 +76,8 @@ def test_margins_are_idf_weighted_sums(trained: tuple[Rows, dict[str, float]]) -
     assert LinearSnippetClassifier(trained[0]).margins(["dull lovely"]) == pytest.approx([expected])
 
 
-def test_the_responses_to_a_prompt_keep_together() -> None:
-    """Words that belong to a prompt say nothing about the responses to another."""
+def test_the_responses_to_a_prompt_are_not_divided() -> None:
+    """Words that belong to one prompt do not help with the responses to another."""
     chance = random.Random(5)
     rows = []
     for number in range(400):
@@ -133,13 +133,13 @@ def test_too_few_texts_are_refused(count: int) -> None:
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=20), st.integers(1, 25), st.text(max_size=3))
-def test_a_snippet_is_a_stretch_of_so_many_words(words: list[str], length: int, identity: str) -> None:
+def test_a_snippet_has_the_given_number_of_successive_words(words: list[str], length: int, identity: str) -> None:
     cut = snippet({"id": identity, "prompt": "a question", "response": "  ".join(words)}, length).split()
     assert len(cut) == min(length, len(words))
     assert cut in [words[start : start + length] for start in range(len(words))]
 
 
-def test_snippets_lie_everywhere_in_texts() -> None:
+def test_snippets_come_from_all_parts_of_texts() -> None:
     text = " ".join(map(str, range(10)))
     starts = {snippet({"id": str(i), "response": text}, 8).split()[0] for i in range(50)}
     assert starts == {"0", "1", "2"}

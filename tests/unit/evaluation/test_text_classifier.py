@@ -1,4 +1,4 @@
-"""Text classifiers in the hub's layout, and what all score models share."""
+"""Text classifiers in the Hugging Face layout, and checks that all score models share."""
 
 import random
 from pathlib import Path
@@ -31,7 +31,7 @@ def scores(score_model: LabelScoreModel, responses: list[str]) -> list[float]:
     return score_model.score([""] * len(responses), responses)
 
 
-def test_a_score_is_one_if_the_good_label_is_the_likeliest(folder: Path) -> None:
+def test_a_score_is_one_if_the_good_label_is_the_most_likely(folder: Path) -> None:
     score_model = LabelScoreModel(folder, settings(folder))
     responses = ["a lovely film", "dull", "lovely", "a dull film", "", "dull lovely dull"]
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -44,7 +44,7 @@ def test_a_score_is_one_if_the_good_label_is_the_likeliest(folder: Path) -> None
     assert scores(score_model, []) == []
 
 
-def test_the_other_label_turns_the_scores(folder: Path) -> None:
+def test_the_other_label_inverts_the_scores(folder: Path) -> None:
     score_model = LabelScoreModel(folder, settings(folder, label="NEGATIVE"))
     assert scores(score_model, ["lovely", "dull"]) == [0.0, 1.0]
     with pytest.raises(UserError, match="up must be good"):
@@ -56,13 +56,13 @@ def test_the_gold_pair_is_checked_on_loading(folder: Path) -> None:
     assert check_gold_pair(model, settings(folder).gold_pair) == (1.0, 0.0)
 
 
-def test_prompts_are_not_judged(folder: Path) -> None:
+def test_prompts_are_ignored(folder: Path) -> None:
     score_model = LabelScoreModel(folder, settings(folder))
     assert score_model.score(["dull dull", "lovely"], ["lovely", "dull"]) == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("pad", [None, "</s>"])
-def test_an_empty_response_is_judged_though_nothing_stands_around_a_text(tmp_path: Path, pad: str | None) -> None:
+def test_an_empty_response_is_scored_without_special_tokens(tmp_path: Path, pad: str | None) -> None:
     gpt(tmp_path, pad)
     score_model = LabelScoreModel(tmp_path, settings(tmp_path))
     alone = scores(score_model, [""])
@@ -70,7 +70,7 @@ def test_an_empty_response_is_judged_though_nothing_stands_around_a_text(tmp_pat
     assert scores(score_model, ["a lovely film", "", "dull"])[1:2] == alone
 
 
-def test_special_tokens_in_an_response_are_text(folder: Path) -> None:
+def test_special_tokens_in_a_response_are_text(folder: Path) -> None:
     score_model = LabelScoreModel(folder, settings(folder))
     seen: list[torch.Tensor] = []
     score_model.model.register_forward_pre_hook(
@@ -105,7 +105,7 @@ def test_verdicts_do_not_depend_on_the_batch(folder: Path) -> None:
     torch.testing.assert_close(logits(1), logits(7), atol=1e-5, rtol=0)
 
 
-def test_the_longest_come_first_and_the_order_is_kept() -> None:
+def test_the_longest_responses_are_read_first_and_the_order_is_kept() -> None:
     widths: list[int] = []
 
     def total(batch: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
@@ -131,12 +131,12 @@ def test_quality_is_measured_on_labelled_texts(folder: Path) -> None:
 # What is refused
 
 
-def test_a_label_that_is_not_there_is_refused(folder: Path) -> None:
+def test_an_unknown_label_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"no label 'GOOD'; its labels are NEGATIVE, POSITIVE"):
         LabelScoreModel(folder, settings(folder, label="GOOD"))
 
 
-def test_a_length_that_the_model_cannot_take_is_refused(folder: Path) -> None:
+def test_a_length_beyond_the_context_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"max_length is 31, but .* takes 30 tokens"):
         LabelScoreModel(folder, settings(folder, max_length=31))
 
@@ -181,6 +181,6 @@ def test_code_of_a_repository_is_not_run(tmp_path: Path) -> None:
         ({"path": "a", "revision": "c"}, "belong together"),
     ],
 )
-def test_a_judge_has_one_place(place: dict[str, str], words: str) -> None:
+def test_a_score_model_has_one_source(place: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         TextClassifier.model_validate({"kind": "text-classifier"} | place)

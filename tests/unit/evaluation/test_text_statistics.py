@@ -1,4 +1,4 @@
-"""Measures of responses against closed forms and written-out counts, and their tables."""
+"""Text statistics against closed forms and direct counts, and their tables, figures and jobs."""
 
 import json
 import math
@@ -41,7 +41,7 @@ def plan(values: dict[str, Any]) -> TextStatisticsPlan:
 
 
 @given(RESPONSE, st.integers(1, 4))
-def test_what_is_repeated_occurred_before(tokens: list[int], n: int) -> None:
+def test_repetition_counts_the_ngrams_that_occurred_before(tokens: list[int], n: int) -> None:
     before: list[list[int]] = []
     repeated = 0
     for i in range(len(tokens) - n + 1):
@@ -52,7 +52,7 @@ def test_what_is_repeated_occurred_before(tokens: list[int], n: int) -> None:
 
 
 @given(LENGTH)
-def test_one_token_again_and_again_repeats_all_but_the_first(length: int) -> None:
+def test_a_repeated_token_repeats_all_ngrams_but_the_first(length: int) -> None:
     assert repetition([7] * length) == pytest.approx((length - 3) / (length - 2))
     assert repetition(range(length)) == 0
 
@@ -71,19 +71,19 @@ def test_distinct_counts_over_all_responses_but_not_across_them(responses: list[
 
 
 @given(LENGTH, st.integers(1, 9))
-def test_the_same_response_again_adds_nothing_distinct(length: int, times: int) -> None:
+def test_a_repeated_response_adds_no_distinct_ngrams(length: int, times: int) -> None:
     responses = [list(range(length))] * times
     assert distinct(responses, 2) == pytest.approx(1 / times)
     assert distinct_responses(responses) == pytest.approx(1 / times)
 
 
-def test_no_responses_have_no_measures() -> None:
+def test_statistics_of_no_responses_are_nan() -> None:
     assert math.isnan(distinct_responses([]))
-    assert distinct_responses([[], [], [1]]) == pytest.approx(2 / 3)  # an empty response is one, too
+    assert distinct_responses([[], [], [1]]) == pytest.approx(2 / 3)  # an empty response counts as a response
 
 
 @pytest.mark.parametrize(("vocabulary", "longest"), [(320, 8), (32_000, 428), (152_064, 428), (2**20, 2**12)])
-def test_a_pass_holds_what_fits_but_one_response_at_least(vocabulary: int, longest: int) -> None:
+def test_a_pass_holds_what_fits_into_memory_and_at_least_one_response(vocabulary: int, longest: int) -> None:
     count = responses_at_once(vocabulary, longest)
     assert 1 <= count <= 64
     assert count == 1 or count * vocabulary * longest <= AT_ONCE
@@ -100,15 +100,15 @@ def job(values: dict[str, Any]) -> ReboundTableJob:
 
 @pytest.fixture
 def responses(job: ReboundTableJob) -> pd.DataFrame:
-    """Two responses a cell and seed, of the base model, too; one has N in it and repeats itself, if N is not 0."""
+    """Two responses for each cell and seed and for the base model; if N is not 0, one of them repeats itself."""
     experiment, rows = job.experiment, []
     none = dict.fromkeys([*CELL, "seed"])
     cells = [none | {"base": base} for base in experiment.bases]
     for base in experiment.bases:
         for seed in (*job.seeds, 99):
-            for first in experiment.alignment_sizes:
-                for second in experiment.inverse_sizes:
-                    key = (base, "positive", "first", "second", first, second, seed)
+            for size in experiment.alignment_sizes:
+                for inverse_size in experiment.inverse_sizes:
+                    key = (base, "positive", "alignment", "inverse", size, inverse_size, seed)
                     cells.append(dict(zip([*CELL, "seed"], key, strict=True)))
     for cell in cells:
         broken = bool(cell["inverse_size"])
@@ -121,7 +121,7 @@ def responses(job: ReboundTableJob) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_a_cell_and_seed_is_measured_as_a_whole(responses: pd.DataFrame, job: ReboundTableJob) -> None:
+def test_statistics_are_over_all_responses_of_a_cell_and_seed(responses: pd.DataFrame, job: ReboundTableJob) -> None:
     found = text_statistics_seeds(responses, job)
     assert set(found["seed"]) == set(job.seeds)
     assert len(found) == len(job.seeds) * len(job.experiment.alignment_sizes) * len(job.experiment.inverse_sizes)
@@ -137,7 +137,7 @@ def test_a_cell_and_seed_is_measured_as_a_whole(responses: pd.DataFrame, job: Re
     assert np.allclose(found["perplexity_ratio"], found["perplexity"] / np.exp(0.5))
 
 
-def test_the_base_models_own_responses_stand_beside_each_cell(responses: pd.DataFrame, job: ReboundTableJob) -> None:
+def test_the_table_holds_the_base_models_values_for_each_cell(responses: pd.DataFrame, job: ReboundTableJob) -> None:
     table = text_statistics_table(text_statistics_seeds(responses, job), responses, job)
     for value in VALUES:
         assert {value, f"{value}_low", f"{value}_high", f"base_{value}"} <= set(table.columns)
@@ -147,7 +147,7 @@ def test_the_base_models_own_responses_stand_beside_each_cell(responses: pd.Data
     assert (table["warning"] != "").tolist() == (table["inverse_size"] > 0).tolist()
 
 
-def test_a_warning_says_what_is_far_from_the_base_model() -> None:
+def test_a_warning_names_what_is_far_from_the_base_model() -> None:
     row = {name: value for part in VALUES for name, value in ((part, 1.0), (f"base_{part}", 1.0))}
     assert warning(row) == ""
     assert warning(row | {"perplexity_ratio": 2.5}) == "perplexity x2.5"
@@ -171,7 +171,7 @@ def test_scores_keep_their_order_and_get_the_warnings(
 # Figure
 
 
-def test_every_measure_has_a_panel_with_its_base_model(responses: pd.DataFrame, job: ReboundTableJob) -> None:
+def test_every_statistic_has_a_panel_with_the_base_model(responses: pd.DataFrame, job: ReboundTableJob) -> None:
     table = text_statistics_table(text_statistics_seeds(responses, job), responses, job)
     figure = text_statistics(table, job.experiment.bases, ("positive", "neutral manual"))
     assert {axis.get_xlabel() for axis in figure.axes} == {"", "N, neutral manual examples"}
@@ -184,16 +184,16 @@ def test_every_measure_has_a_panel_with_its_base_model(responses: pd.DataFrame, 
 # Graph
 
 
-def test_a_base_is_measured_once_with_the_cells_that_ask(values: dict[str, Any]) -> None:
+def test_a_base_model_is_measured_once_with_the_cells_that_need_it(values: dict[str, Any]) -> None:
     for experiment in values["rebound"].values():
         experiment["text_statistics"] = True
     found, where = plan(values), SimpleNamespace(task="reviews", base="nano", experiment="existence")
     first, *others = found.responses(where)
     assert first == "results/tiny/reviews/rebound/nano/responses.parquet"
     jobs = {
-        f"{found.plan.inverse_run(second, run_sizes)}/responses.parquet"
-        for second, run_sizes in found.plan.inverse_jobs()
-        if second.alignment.base == "nano"
+        f"{found.plan.inverse_run(stage, run_sizes)}/responses.parquet"
+        for stage, run_sizes in found.plan.inverse_jobs()
+        if stage.alignment.base == "nano"
     }
     assert jobs == set(others)
     assert len(jobs) == len(others)
@@ -201,7 +201,7 @@ def test_a_base_is_measured_once_with_the_cells_that_ask(values: dict[str, Any])
     assert json.loads(found.job(where)) == {"base_checkpoint": found.study.bases["nano"][1]}
 
 
-def test_only_what_is_asked_for_is_measured(values: dict[str, Any]) -> None:
+def test_only_experiments_with_text_statistics_are_measured(values: dict[str, Any]) -> None:
     where = SimpleNamespace(task="reviews", base="nano", experiment="existence")
     assert plan(values).targets() == plan(values).table(where) == []
     values["rebound"]["existence"]["text_statistics"] = True
@@ -210,14 +210,14 @@ def test_only_what_is_asked_for_is_measured(values: dict[str, Any]) -> None:
     assert found.targets() == [*tables, "results/tiny/figures/text-statistics-existence.svg"]
     assert found.table(where) == tables
     assert found.table(SimpleNamespace(experiment="pretraining")) == []
-    assert {path.split("/")[-3] for path in found.responses(where)[1:]} == {"second"}
+    assert {path.split("/")[-3] for path in found.responses(where)[1:]} == {"inverse"}
 
 
-def test_without_scores_there_are_no_responses_to_measure(values: dict[str, Any]) -> None:
+def test_text_statistics_need_a_score_model(values: dict[str, Any]) -> None:
     del values["tasks"]["reviews"]["score_model"]
     for experiment in values["rebound"].values():
         experiment["compression"] = True
     values["compression"] = {"window": 16, "stride": 8}
     values["rebound"]["existence"]["text_statistics"] = True
-    with pytest.raises(UserError, match=r"existence\.text_statistics.*score_model"):
+    with pytest.raises(UserError, match=r"existence\.text.statistics.*score_model"):
         read_study(values)

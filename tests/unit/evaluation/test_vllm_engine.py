@@ -1,7 +1,7 @@
-"""The adapter to vLLM. Where vLLM itself cannot run, ``StandInLLM`` is in the place of its ``LLM``.
+"""The engine for vLLM. Where vLLM cannot run, ``StandInLLM`` replaces its ``LLM``.
 
-The stand-in has the signatures of vLLM 0.33.0 and runs a real model with transformers. It shows that the adapter gives
-and takes the right things, not that vLLM does what its documentation says.
+The stand-in has the signatures of vLLM 0.33.0 and runs a real model with transformers. It tests the calls of the
+engine, not vLLM itself.
 """
 
 import os
@@ -40,7 +40,7 @@ MANY = [{"prompt_id": f"q{i}", "prompt": "The film"} for i in range(60)]
 
 @dataclass
 class StandInSamplingParams:
-    """The part of vLLM's that is used, with its defaults."""
+    """The parameters of vLLM's class that are used, with its defaults."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -55,7 +55,7 @@ class StandInSamplingParams:
 
 
 class StandInLLM:
-    """Takes what vLLM's ``LLM`` takes; draws one prompt after the other, in fp32."""
+    """Takes the arguments of vLLM's ``LLM`` and draws one prompt after the other in fp32."""
 
     opened = 0
 
@@ -133,7 +133,7 @@ class StandInLLM:
 
 @dataclass
 class StandIn:
-    """In the place of the package."""
+    """Stands in for the package ``vllm``."""
 
     LLM: type = StandInLLM
     SamplingParams: type = StandInSamplingParams
@@ -157,10 +157,10 @@ def engine(folder: Path) -> VllmEngine:
 def test_both_engines_write_the_same_table(
     engine: VllmEngine, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    """Where nothing is left to chance."""
+    """At top_k 1, where drawing is deterministic."""
     sampling = Sampling(new_tokens=12, top_k=1)
     for name, by in (("vllm", engine), ("transformers", TransformersEngine(model, tokenizer))):
-        rows = [{"slice": 1} | row for row in response(by, tokenizer, PROMPTS, sampling, "plain")]
+        rows = [{"slice": 1} | row for row in generate(by, tokenizer, PROMPTS, sampling, "plain")]
         write_table(tmp_path / f"{name}.parquet", rows, SLICE_RESPONSES)
     assert pq.read_table(tmp_path / "vllm.parquet").num_rows == len(PROMPTS)
     assert (tmp_path / "vllm.parquet").read_bytes() == (tmp_path / "transformers.parquet").read_bytes()
@@ -168,41 +168,41 @@ def test_both_engines_write_the_same_table(
 
 def test_responses_do_not_depend_on_the_other_prompts(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     sampling = Sampling(new_tokens=12)
-    responses = response(engine, tokenizer, PROMPTS, sampling, "plain")
-    assert response(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == responses[::-2]
-    assert response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != responses
+    responses = generate(engine, tokenizer, PROMPTS, sampling, "plain")
+    assert generate(engine, tokenizer, PROMPTS[::-2], sampling, "plain") == responses[::-2]
+    assert generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12, seed=1), "plain") != responses
 
 
 @pytest.fixture
 def uniform(uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path) -> VllmEngine:
-    """Draws every token equally often."""
+    """An engine whose model is uniform over tokens."""
     save(uniform_model, tokenizer, tmp_path / "4", probe_nats(uniform_model, len(tokenizer), torch.device("cpu")))
     return VllmEngine(StandIn(), tmp_path / "4", tokenizer)
 
 
-def test_responses_end_with_the_end_token_and_hold_no_special_ones(
+def test_responses_end_with_the_eos_token_and_hold_no_special_tokens(
     uniform: VllmEngine, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     sampling = Sampling(new_tokens=30)
-    responses = response(uniform, tokenizer, MANY, sampling, "plain")
+    responses = generate(uniform, tokenizer, MANY, sampling, "plain")
     assert {row["finished"] for row in responses} == {True, False}
     assert all((len(row["response_tokens"]) < sampling.new_tokens) == row["finished"] for row in responses)
     assert not {token for row in responses for token in row["response_tokens"]} & set(tokenizer.all_special_ids)
 
 
-def test_one_token_for_beginning_and_end_can_end_an_response(
+def test_a_token_that_is_both_bos_and_eos_can_end_a_response(
     uniform: VllmEngine, sentences: list[str], tmp_path: Path
 ) -> None:
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
     engine = VllmEngine(StandIn(), tmp_path / "4", tokenizer)
-    assert any(row["finished"] for row in response(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
+    assert any(row["finished"] for row in generate(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
 
 
-def test_an_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
+def test_a_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
     engine.llm.context = 10
     with pytest.raises(UserError, match=r"cut a response off after \d of 12 tokens.*Lower new_tokens"):
-        response(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
+        generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
 
 
 # The real parameters
@@ -227,7 +227,7 @@ def test_vllm_takes_our_parameters(
     assert vllm.TokensPrompt(prompt_token_ids=[1]) == {"prompt_token_ids": [1]}
 
 
-def test_seeds_are_signed_64_bit_numbers_of_their_own(engine: VllmEngine) -> None:
+def test_seeds_are_different_signed_64_bit_integers(engine: VllmEngine) -> None:
     seeds = {engine._parameters(f"p{i}", Sampling(new_tokens=1, seed=s)).seed for i in range(500) for s in (0, 1)}
     assert len(seeds) == 1000
     assert min(seeds) >= 0
@@ -237,11 +237,11 @@ def test_seeds_are_signed_64_bit_numbers_of_their_own(engine: VllmEngine) -> Non
 # The weights
 
 
-def test_the_weights_of_the_folder_pass(engine: VllmEngine, folder: Path) -> None:
+def test_the_weights_of_the_folder_are_accepted(engine: VllmEngine, folder: Path) -> None:
     engine.check(folder)
 
 
-def test_stale_weights_do_not_pass(engine: VllmEngine, folder: Path) -> None:
+def test_other_weights_are_refused(engine: VllmEngine, folder: Path) -> None:
     with torch.no_grad():
         for weights in engine.llm.model.parameters():
             weights += 1e-4 * torch.randn_like(weights).sign()  # one update of AdamW at this rate
@@ -249,7 +249,7 @@ def test_stale_weights_do_not_pass(engine: VllmEngine, folder: Path) -> None:
         engine.check(folder)
 
 
-def test_the_memory_is_given_back(engine: VllmEngine) -> None:
+def test_closing_ends_the_process_of_the_model(engine: VllmEngine) -> None:
     before = StandInLLM.opened
     engine.close()
     assert StandInLLM.opened == before - 1
@@ -278,7 +278,7 @@ def test_a_process_without_a_gpu_is_an_error() -> None:
         environment_of({"LOCAL_RANK": "2", "CUDA_VISIBLE_DEVICES": "0,1"})
 
 
-def test_vllm_sees_nothing_of_torchrun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variables_of_torchrun_are_hidden_from_vllm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     of_torchrun = {
         "RANK": "1",
         "WORLD_SIZE": "2",
@@ -294,7 +294,7 @@ def test_vllm_sees_nothing_of_torchrun(folder: Path, monkeypatch: pytest.MonkeyP
     assert os.environ.items() >= of_torchrun.items()
 
 
-def test_torchrun_is_seen_again_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variables_of_torchrun_are_restored_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(KeyError), without_torchrun():
         raise KeyError
@@ -312,7 +312,9 @@ def test_torchrun_is_seen_again_after_an_error(monkeypatch: pytest.MonkeyPatch) 
     ],
     ids=["no GPU", "not installed"],
 )
-def test_what_is_missing_is_said(folder: Path, launch: Launch, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_or_package_is_named(
+    folder: Path, launch: Launch, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(os, "environ", os.environ | {VARIABLE: launch.model_dump_json()})
     monkeypatch.setitem(sys.modules, "vllm", None)  # also where it is installed
     with pytest.raises(UserError, match=message), load_engine("vllm", folder, load_tokenizer(folder)):
@@ -322,7 +324,7 @@ def test_what_is_missing_is_said(folder: Path, launch: Launch, message: str, mon
 # The study
 
 
-def test_the_engine_is_told_to_the_jobs_and_chooses_the_environment(values: dict[str, Any]) -> None:
+def test_the_engine_is_in_the_job_specs_and_chooses_the_environment(values: dict[str, Any]) -> None:
     environments = []
     for engine in ("transformers", "vllm"):
         plan = Plan(read_study(values | {"engine": engine}))
@@ -335,7 +337,9 @@ def test_the_engine_is_told_to_the_jobs_and_chooses_the_environment(values: dict
 
 @pytest.mark.parametrize("temperature", [0.001, 2.5])
 @pytest.mark.parametrize("where", ["sampling", "twin_sampling", "question_sampling"])
-def test_temperatures_that_vllm_would_change_are_errors(values: dict[str, Any], where: str, temperature: float) -> None:
+def test_temperatures_that_vllm_would_change_are_refused(
+    values: dict[str, Any], where: str, temperature: float
+) -> None:
     section = values if where == "sampling" else values["resistance"]["slices"]
     section[where]["temperature"] = temperature
     read_study(values)
@@ -348,7 +352,7 @@ def pins(environment: str) -> dict[str, str]:
     return dict(package.split("==") for package in packages)
 
 
-def test_the_environments_differ_in_what_vllm_asks_for_only() -> None:
+def test_the_environments_differ_only_in_the_requirements_of_vllm() -> None:
     ours, of_vllm = pins("elasticity"), pins("vllm")
     assert {name for name, version in of_vllm.items() if ours.get(name) != version} == {
         "vllm", "torch", "transformers", "numpy"

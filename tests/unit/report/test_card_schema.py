@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from elasticity.analysis.tables import write_csv
+from elasticity.analysis.table import write_csv
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.rebound import Plan
@@ -140,7 +140,7 @@ def full(folder: Path) -> Card:
     tables = {
         "measures-existence": measures(reversal_ratio=[-1.0, -2.0], crossing_end=[0.1, 0.2], crossing_start=[0.1, 0.3]),
         "verdicts": verdicts(),
-        "bases-made-up": pd.DataFrame({"base": ["nano"], "corpus": ["positive"], "bits_per_byte": [2.5]}),
+        "bits-per-byte-made-up": pd.DataFrame({"base": ["nano"], "corpus": ["positive"], "bits_per_byte": [2.5]}),
     }
     return made(folder, tables, RUN | {"device": "x86_64"}, declared=True)
 

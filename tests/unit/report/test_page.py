@@ -3,17 +3,31 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from elasticity.analysis.tables import write_csv, write_html
+from elasticity.analysis.table import table_names, write_csv
+from elasticity.config.calibration import Calibration
 from elasticity.core.errors import UserError
+from elasticity.plots.figure import FIGURES
 from elasticity.plots.style import save, use_style
-from elasticity.report.contents import CHAPTERS, Flag, Showing, items
-from elasticity.report.page import ReportJob, page, rendered
+from elasticity.report.contents import (
+    CHAPTERS,
+    RECORDS,
+    Heading,
+    ItemSpec,
+    ReportJob,
+    figure_item,
+    record_item,
+    report_items,
+    table_items,
+)
+from elasticity.report.page import page, rendered
 from elasticity.report.tables import Cell, csv_table, number
 from tests.browser import A4_PX, dangling, look, needs_browser, printed
 from tests.conftest import ROOT
@@ -21,21 +35,13 @@ from tests.conftest import ROOT
 TEMPLATE = ROOT / "workflow/report/page.html.jinja"
 
 
-def flag(file: str, chapter: str, caption: str, **labels: str) -> Flag:
-    return Flag(file=file, chapter=chapter, caption=caption, labels=labels)
+NUMBERS = {"draws": 1000.0}
 
 
-def showing(kind: str, chapter: str, *jobs: dict[str, str], **numbers: float) -> Showing:
-    """A table and a figure of each job, as rules declare them."""
-    of = "-{experiment}" if jobs[0] else ""
-    files = (f"tables/{kind}{of}.html", f"tables/seeds/{kind}{of}.csv", f"tables/{kind}{of}.csv")
-    files += tuple(f"figures/{kind}{of}.{suffix}" for suffix in ("svg", "pdf", "png"))
-    subject = "{experiment}" if jobs[0] else kind
-    flags = (
-        flag(f"results/s/{files[0]}", chapter, f"{kind}_table.rst", experiment=subject, what=f"{kind}, table"),
-        flag(f"results/s/{files[3]}", chapter, f"{kind}_figure.rst", experiment=subject, what=kind),
-    )
-    return Showing(flags=flags, files=tuple(f"results/s/{file}" for file in files), jobs=jobs, numbers=numbers)
+def table_and_figure(name: str, **wildcards: str) -> tuple[ItemSpec, ...]:
+    """The items of a table and of the figure of the same name."""
+    numbers = NUMBERS if name == "theory" else {}
+    return (*table_items(name, "results/s", **wildcards), figure_item(name, "results/s", numbers, **wildcards))
 
 
 CLAIM = {
@@ -59,9 +65,10 @@ CLAIM = {
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportJob:
     """Two experiments and the theory; the second experiment has a long and wide table."""
     monkeypatch.chdir(tmp_path)
-    showings = (
-        showing("theory", "Theory", {}, draws=1000.0),
-        showing("rebound", "Rebound", {"experiment": "one"}, {"experiment": "Two.2"}),
+    items = (
+        *table_and_figure("theory"),
+        *table_and_figure("rebound", experiment="one"),
+        *table_and_figure("rebound", experiment="Two.2"),
     )
     for name in ("theory", "rebound-one", "rebound-Two.2"):
         small = pd.DataFrame({"base": "tiny", "seeds": 3, "size": [1, 2], "score": [0.5, 0.25]})
@@ -78,18 +85,13 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportJob:
     _write(Path("results/s"), "verdicts", verdicts)
     provenance = {"study_digest": "d" * 64, "seeds": [1, 2], "git": {"commit": "c" * 40, "changed": True}}
     Path("results/s/provenance.json").write_text(json.dumps(provenance))
-    return ReportJob(study="s", results="results/s", showings=showings)
+    return ReportJob(study="s", results="results/s", items=items)
 
 
 def with_verdicts(job: ReportJob) -> ReportJob:
-    file = "results/s/tables/verdicts"
-    flags = (flag(f"{file}.html", " Verdicts", "rebound_table.rst", study="claims", what="table"),)
-    declared = "results/s/tables/claims.json"
-    Path(declared).write_text(json.dumps({"claims": "e" * 64, "training_jobs": 9, "under_other_claims": 2}))
-    shown = Showing(
-        flags=flags, files=(f"{file}.html", f"{file}.csv", declared), jobs=({"experiment": "x"},), numbers={}
-    )
-    return job.model_copy(update={"showings": (*job.showings, shown)})
+    declared = Path("results/s/tables/claims.json")
+    declared.write_text(json.dumps({"claims": "e" * 64, "training_jobs": 9, "under_other_claims": 2}))
+    return job.model_copy(update={"items": (*job.items, *table_items("verdicts", "results/s"))})
 
 
 def _write(folder: Path, name: str, table: pd.DataFrame) -> None:
@@ -97,7 +99,6 @@ def _write(folder: Path, name: str, table: pd.DataFrame) -> None:
         (folder / sub).mkdir(parents=True, exist_ok=True)
     write_csv(table, folder / f"tables/{name}.csv")
     write_csv(table, folder / f"tables/seeds/{name}.csv")
-    write_html(table, folder / f"tables/{name}.html", ".3f")
     use_style()
     figure, axis = plt.subplots(figsize=(7, 2))
     axis.plot([0, 1])
@@ -110,26 +111,68 @@ def written(job: ReportJob) -> Path:
     return path.resolve()
 
 
-def test_exhibits_come_by_chapter_and_subject_figures_first(results: ReportJob) -> None:
-    found = items(with_verdicts(results).showings)
+def test_items_come_by_chapter_and_subject_figures_first(results: ReportJob) -> None:
+    found = report_items(with_verdicts(results).items)
     names = [(it.chapter, it.subject, it.kind) for it in found]
     assert names == [
-        ("Verdicts", "claims", "table"),
+        ("Verdicts", "all claims", "table"),
         *(("Rebound", subject, kind) for subject in ("one", "Two.2") for kind in ("figure", "table")),
-        *(("Theory", "theory", kind) for kind in ("figure", "table")),
+        *(("Theory", "theorem", kind) for kind in ("figure", "table")),
     ]
     table = found[2]
-    assert table.files == tuple(
-        f"results/s/tables/{file}" for file in ("rebound-one.html", "rebound-one.csv", "seeds/rebound-one.csv")
-    )
-    assert table.data == "results/s/tables/rebound-one.csv"
+    assert table.files == ("results/s/tables/rebound-one.csv", "results/s/tables/seeds/rebound-one.csv")
+    assert table.title == "one: scores, table"
 
 
-def test_a_chapter_of_another_name_is_shown_last() -> None:
-    other = showing("x", "Something new", {"experiment": "a"})
-    known = [showing("x", chapter, {"experiment": "a"}) for chapter in reversed(CHAPTERS)]
-    chapters = [it.chapter for it in items([other, *known])]
-    assert list(dict.fromkeys(chapters)) == [*CHAPTERS, "Something new"]
+def test_another_chapter_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Heading(chapter="Something new", subject="whole study", label="record", caption="*Of* a study.")
+    monkeypatch.setattr("elasticity.report.contents.RECORDS", {**RECORDS, "other": other})
+    specs = [
+        record_item("other", ["a.json"]),
+        record_item("card", ["b.json"], base="nano"),
+        *table_items("theory", "r"),
+    ]
+    assert [it.chapter for it in report_items(specs)] == ["Theory", "Cards", "Something new"]
+
+
+def test_an_output_of_a_table_is_an_item_of_its_own() -> None:
+    specs = table_items("springs", "results/s", experiment="one")
+    assert [(spec.output, spec.files[0]) for spec in specs] == [
+        ("table", "results/s/tables/springs-one.csv"),
+        ("ratios", "results/s/tables/spring-ratios-one.csv"),
+        ("exponents", "results/s/tables/spring-exponents-one.csv"),
+    ]
+    assert [it.label for it in report_items(specs)] == ["springs: table", "springs: ratios", "springs: exponents"]
+
+
+def test_an_unknown_record_is_an_error() -> None:
+    with pytest.raises(UserError, match="there is no record 'cart'; available: score-model, card, provenance"):
+        report_items([record_item("cart", ["cart.json"])])
+
+
+def test_every_caption_is_complete() -> None:
+    """Every figure, table and record of a study has a caption that its wildcards and numbers fill in."""
+    names = {"experiment": "e", "base": "nano", "task": "t"}
+    specs = [spec for name in table_names() for spec in table_items(name, "r", **names)]
+    specs += [figure_item(name, "r", NUMBERS | Calibration().model_dump(), **names) for name in FIGURES.names()]
+    specs += [record_item(name, ["a.json"], **names) for name in RECORDS]
+    for item in report_items(specs):
+        assert item.chapter in CHAPTERS
+        assert "{" not in item.title
+        assert rendered(item.caption, item.title, **{**item.wildcards, **item.numbers}).startswith("<p>")
+
+
+def test_planning_reads_headings_without_the_libraries_that_make_tables_and_figures() -> None:
+    heavy = ("matplotlib", "pandas", "pyarrow", "scipy", "seaborn", "statsmodels", "torch")
+    code = f"""
+import sys
+from elasticity.report.contents import described_in
+assert len(described_in()) > 20
+print([name for name in {heavy!r} if name in sys.modules])
+"""
+    path = {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    done = subprocess.run([sys.executable, "-c", code], env=path, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_tables_say_constants_once_and_intervals_beside_values(results: ReportJob) -> None:
@@ -178,15 +221,12 @@ def test_the_same_results_give_the_same_bytes(results: ReportJob) -> None:
     assert written(results).read_bytes() == written(results).read_bytes()
 
 
-def test_captions_quote_and_mistakes_in_them_are_told(tmp_path: Path) -> None:
-    caption = tmp_path / "caption.rst"
-    caption.write_text('*Of* {{ snakemake.wildcards.experiment }}, {{ snakemake.config["name"] }}')
-    assert rendered(caption, wildcards={"experiment": "a"}, config={"name": "b"}) == "<p><em>Of</em> a, b</p>\n"
-    with pytest.raises(UserError, match=r"caption\.rst.*'wildcards'"):
-        rendered(caption, config={"name": "b"})
-    caption.write_text("*open")
+def test_captions_quote_values_and_mistakes_in_them_are_errors() -> None:
+    assert rendered("*Of* {{ experiment }}", "a caption", experiment="a") == "<p><em>Of</em> a</p>\n"
+    with pytest.raises(UserError, match="a caption: 'experiment' is undefined"):
+        rendered("{{ experiment }}", "a caption")
     with pytest.raises(UserError, match="start-string without end-string"):
-        rendered(caption)
+        rendered("*open", "a caption")
 
 
 @needs_browser

@@ -15,7 +15,7 @@ from elasticity.report.provenance import PACKAGES, provenance
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder outside any repository, where the code is taken to lie."""
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    monkeypatch.setattr("elasticity.provenance.SCRIPTS", tmp_path)
+    monkeypatch.setattr("elasticity.report.provenance.SCRIPTS", tmp_path)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""How a script ends: its status, what it prints, and what its journal says."""
+"""How scripts end: exit status, output and journal."""
 
 import os
 import subprocess
@@ -11,16 +11,16 @@ from elasticity.runtime.journal import journal_path, read_journal
 from tests.conftest import ROOT
 
 SCRIPT = """
-from elasticity.command import Command
-from elasticity.errors import StoppedError, UserError
-from elasticity.jobs import TokenizerJob
+from elasticity.runtime.command import Command
+from elasticity.core.errors import StoppedError, UserError
+from elasticity.models.jobs import TokenizerJob
 with Command(None, TokenizerJob, "texts", output="tokenizer") as command:
     {body}
 """
 
 
 def ran(folder: Path, body: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A script with this body, run on its own."""
+    """Run a script with this body."""
     script = folder / "script.py"
     script.write_text(SCRIPT.format(body=body))
     return subprocess.run(
@@ -46,7 +46,7 @@ def test_a_user_error_is_a_message_and_status_1(tmp_path: Path) -> None:
     assert (entry.state, entry.message) == ("failed", "too few texts")
 
 
-def test_a_run_that_saved_its_state_asks_to_be_tried_again(tmp_path: Path) -> None:
+def test_a_run_that_saved_its_state_ends_with_status_75(tmp_path: Path) -> None:
     done = ran(tmp_path, "raise StoppedError('SIGTERM after update 7')")
     assert (done.returncode, done.stderr) == (75, "stopped: SIGTERM after update 7\n")
     entry = read_journal(journal_path(tmp_path / "tokenizer"))
@@ -78,7 +78,7 @@ def test_other_processes_of_a_job_end_alike_without_a_journal(tmp_path: Path, bo
 
 
 @pytest.mark.parametrize(("body", "status"), [("pass", 0), ("raise UserError('no')", 1), ("raise StoppedError()", 75)])
-def test_nothing_in_pythons_clean_up_spoils_one_of_several_processes(tmp_path: Path, body: str, status: int) -> None:
-    """Seen with gloo: "terminate called without an active exception" after all had been written."""
+def test_one_of_several_processes_ends_without_the_clean_up_of_python(tmp_path: Path, body: str, status: int) -> None:
+    """Threads of gloo were seen to abort a process there after all files had been written."""
     done = ran(tmp_path, f"import atexit, os; atexit.register(os.abort); print('done'); {body}", RANK="1")
     assert (done.returncode, done.stdout) == (status, "done\n")

@@ -1,4 +1,4 @@
-"""What jobs find in their environment, and the GPUs of this machine."""
+"""The environment of jobs, the caches of the user, and the GPUs of this machine."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from elasticity.config.loading import read_study
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.resource_requests import with_local_gpus
-from elasticity.runtime.environment import CLAIMS, WISH, online, set_environment
+from elasticity.runtime.environment import CLAIMS, WISH, cache_home, check_caches, online, set_environment
 
 H100 = "81559, NVIDIA H100 80GB HBM3"
 
@@ -24,7 +24,7 @@ Machine = Callable[..., None]
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine whose nvidia-smi prints these lines, if it is asked for memory and name, and ends with this status."""
+    """Install an nvidia-smi that prints these lines if asked for memory and name, and ends with this status."""
 
     def machine(*lines: str, status: int = 0) -> None:
         script = tmp_path / "nvidia-smi"
@@ -46,11 +46,11 @@ def study(values: dict[str, Any]) -> Study:
 
 
 def offered(count: int) -> SimpleNamespace:
-    """Snakemake's resource."""
+    """The resource ``gpu`` of Snakemake."""
     return SimpleNamespace(value=count)
 
 
-def test_the_gpus_that_are_offered_are_those_of_the_study(machine: Machine, study: Study) -> None:
+def test_a_study_uses_the_gpus_that_snakemake_offers(machine: Machine, study: Study) -> None:
     machine(H100, H100)
     hardware = with_local_gpus(study, offered(2)).hardware
     assert (hardware.device, hardware.gpus_per_node, hardware.gpus) == ("cuda", 2, "auto")
@@ -58,7 +58,7 @@ def test_the_gpus_that_are_offered_are_those_of_the_study(machine: Machine, stud
     assert hardware.gpu_memory_gb == pytest.approx(81559 * 2**20 / 1e9)
 
 
-def test_nothing_else_of_the_study_changes(machine: Machine, study: Study) -> None:
+def test_only_the_hardware_of_the_study_changes(machine: Machine, study: Study) -> None:
     machine(H100, H100)
     changed = with_local_gpus(study, offered(2))
     assert changed != study
@@ -66,15 +66,15 @@ def test_nothing_else_of_the_study_changes(machine: Machine, study: Study) -> No
     assert read_study(changed.model_dump(mode="json")) == changed
 
 
-def test_fewer_may_be_offered_and_the_smallest_of_them_decides(machine: Machine, study: Study) -> None:
+def test_the_gpu_with_the_least_memory_among_the_offered_ones_decides(machine: Machine, study: Study) -> None:
     machine("81559, NVIDIA H100 80GB HBM3", "24564, NVIDIA GeForce RTX 4090", "8192, NVIDIA Quadro, old")
     assert with_local_gpus(study, offered(1)).hardware.gpu_memory_gb > 80
     hardware = with_local_gpus(study, offered(2)).hardware
     assert (hardware.gpus_per_node, hardware.gpu) == (2, "NVIDIA GeForce RTX 4090")
-    assert with_local_gpus(study, offered(3)).hardware.gpu is None  # speed not known
+    assert with_local_gpus(study, offered(3)).hardware.gpu is None  # its speed is not known
 
 
-def test_more_than_there_are_is_an_error_that_says_how_to_rehearse(machine: Machine, study: Study) -> None:
+def test_more_gpus_than_there_are_is_an_error_with_advice(machine: Machine, study: Study) -> None:
     machine(H100)
     with pytest.raises(UserError, match=r"gpu=2 .* finds here \(1\)") as error:
         with_local_gpus(study, offered(2))
@@ -94,23 +94,23 @@ def test_a_machine_without_nvidia_smi_has_none(study: Study, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("resource", [None, offered(0)])
-def test_where_none_are_offered_none_are_asked_about(machine: Machine, study: Study, resource: Any) -> None:
+def test_nothing_changes_if_snakemake_offers_no_gpus(machine: Machine, study: Study, resource: Any) -> None:
     machine(H100)
     assert with_local_gpus(study, resource) is study
 
 
-def test_a_study_that_describes_its_machines_is_left_alone(machine: Machine, values: dict[str, Any]) -> None:
+def test_a_study_that_describes_its_hardware_is_left_unchanged(machine: Machine, values: dict[str, Any]) -> None:
     machine(H100)
     study = read_study(values | {"hardware": {"device": "cpu", "gpus_per_node": 4}})
     assert with_local_gpus(study, offered(2)) is study
 
 
-def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
+def test_jobs_use_this_python_and_are_offline(monkeypatch: pytest.MonkeyPatch, values: dict[str, Any]) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     for name in ("OMP_NUM_THREADS", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE", "PYTHONHASHSEED", CLAIMS):
         monkeypatch.setenv(name, "")
     study = read_study(values)
-    set_environment(study)
+    set_environment(claims_digest(study.claims))
     code = (
         "import sys, huggingface_hub.constants as hub;"
         "print(sys.prefix, sys.flags.hash_randomization, hub.HF_HUB_OFFLINE)"
@@ -122,7 +122,7 @@ def test_jobs_find_this_python_and_no_hub(monkeypatch: pytest.MonkeyPatch, value
 
 
 @pytest.mark.parametrize(("wish", "offline"), [("", "False"), ("1", "True")])
-def test_fetching_jobs_find_the_hub_unless_the_user_is_offline(
+def test_downloading_jobs_are_online_unless_the_user_is_offline(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, Any], wish: str, offline: str
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", wish)
@@ -130,7 +130,46 @@ def test_fetching_jobs_find_the_hub_unless_the_user_is_offline(
     monkeypatch.delenv(WISH)
     monkeypatch.setenv(CLAIMS, "")
     study = read_study(values)
-    set_environment(study)
-    set_environment(study)  # Snakemake reads its file again for each job
+    set_environment(claims_digest(study.claims))
+    set_environment(claims_digest(study.claims))  # Snakemake reads the Snakefile again for each job
     command = online("python -c 'import huggingface_hub.constants as hub; print(hub.HF_HUB_OFFLINE)'")
     assert subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout.strip() == offline
+
+
+# Caches
+
+
+def test_the_caches_are_below_the_chosen_folder_or_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_home() == tmp_path / ".cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    assert cache_home() == tmp_path / "other"
+
+
+def test_a_writable_cache_passes_and_nothing_is_left_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new/caches"))
+    check_caches()
+    assert list((tmp_path / "new/caches/snakemake").iterdir()) == []
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("place", ["file", "/proc/none"])
+def test_a_cache_that_snakemake_cannot_write_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, place: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / place))
+    with pytest.raises(UserError, match=r"cannot be written \(.*\): set XDG_CACHE_HOME to a writable folder"):
+        check_caches()
+
+
+def test_a_user_without_a_home_folder_is_told_to_set_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    with pytest.raises(UserError, match="no home folder: set XDG_CACHE_HOME"):
+        check_caches()

@@ -1,4 +1,4 @@
-"""Jobs of one machine take GPUs: real processes, and the locks that they hold."""
+"""Assignment of GPUs to jobs, with real processes and the locks that they hold."""
 
 import select
 import selectors
@@ -16,12 +16,12 @@ from tests.conftest import ROOT
 TAKES = """
 import os, sys
 from pathlib import Path
-from elasticity.gpus import take
+from elasticity.runtime.gpus import take
 taken = take(int(sys.argv[1]), sys.argv[3].split(","), Path(sys.argv[2]), pause_s=0.01)
 command = "import sys; print(sys.argv[1], flush=True); input()"
 os.execv(sys.executable, [sys.executable, "-c", command, ",".join(taken)])
 """
-"""Becomes another program, as launch.py does, which says what it has and keeps it until it is told to end."""
+"""Takes GPUs and is replaced by another program, as launch.py is, which prints them and waits for a line."""
 
 
 class Job:
@@ -37,7 +37,7 @@ class Job:
         )
 
     def taken(self) -> set[str]:
-        """Waits until it has them."""
+        """The GPUs that the process has, waiting until it has them."""
         assert self.process.stdout is not None
         return set(self.process.stdout.readline().strip().split(","))
 
@@ -64,9 +64,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def free(folder: Path, names: str) -> set[str]:
-    """The GPUs that a process of its own can lock now, one at a time; it never waits."""
+    """The GPUs that another process can lock now, one at a time, without waiting."""
     code = (
-        "import sys; from pathlib import Path; from elasticity.gpus import _lock;"
+        "import sys; from pathlib import Path; from elasticity.runtime.gpus import _lock;"
         "print(*[name for name in sys.argv[2].split(',') if _lock(Path(sys.argv[1]) / name) is not None])"
     )
     command = [sys.executable, "-c", code, str(folder), names]
@@ -74,7 +74,7 @@ def free(folder: Path, names: str) -> set[str]:
     return set(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_jobs_take_gpus_that_no_other_has_and_keep_them_in_another_program(start: Start, tmp_path: Path) -> None:
+def test_jobs_take_different_gpus_and_keep_them_across_exec(start: Start, tmp_path: Path) -> None:
     first, second = start(2, "0,1,2,3,4"), start(2, "0,1,2,3,4")
     taken = first.taken() | second.taken()
     assert len(taken) == 4
@@ -92,7 +92,7 @@ def test_a_third_job_waits_until_one_ends(start: Start, tmp_path: Path) -> None:
     assert free(tmp_path / "locks", "0,1") == set()
 
 
-def test_a_job_that_is_killed_gives_its_gpus_back(start: Start, tmp_path: Path) -> None:
+def test_a_killed_job_releases_its_gpus(start: Start, tmp_path: Path) -> None:
     job = start(2, "0,1")
     assert job.taken() == {"0", "1"}
     assert free(tmp_path / "locks", "0,1") == set()
@@ -102,8 +102,8 @@ def test_a_job_that_is_killed_gives_its_gpus_back(start: Start, tmp_path: Path) 
     assert start(2, "0,1").taken() == {"0", "1"}
 
 
-def test_jobs_that_each_want_most_of_the_gpus_do_not_wait_for_each_other_for_ever(start: Start) -> None:
-    """Four jobs in turn take two of three, whichever comes first, seeing them in different orders."""
+def test_jobs_that_each_want_most_of_the_gpus_do_not_deadlock(start: Start) -> None:
+    """Four jobs that see three GPUs in different orders take two of them, one job after another."""
     jobs = [start(2, order) for order in ("0,1,2", "1,2,0", "2,0,1", "2,1,0")]
     waiting = {job.process.stdout: job for job in jobs}
     with selectors.DefaultSelector() as selector:
@@ -112,7 +112,7 @@ def test_jobs_that_each_want_most_of_the_gpus_do_not_wait_for_each_other_for_eve
             selector.register(stream, selectors.EVENT_READ)
         for _ in jobs:
             ready = selector.select(timeout=60)
-            assert len(ready) == 1  # one at a time has two; none after a minute is a deadlock
+            assert len(ready) == 1  # one job at a time has two; none after a minute is a deadlock
             stream = ready[0][0].fileobj
             selector.unregister(stream)
             job = waiting[stream]  # type: ignore[index]
@@ -120,8 +120,8 @@ def test_jobs_that_each_want_most_of_the_gpus_do_not_wait_for_each_other_for_eve
             job.end()
 
 
-def test_a_job_that_waits_keeps_nothing_from_others(start: Start) -> None:
-    """One job has a GPU and ends never; another wants all three; single ones must still get through."""
+def test_a_waiting_job_holds_no_gpus(start: Start) -> None:
+    """One job keeps a GPU and another waits for all three; jobs that need one must still start."""
     assert len(start(1, "0,1,2").taken()) == 1
     start(3, "0,1,2")
     for _ in range(5):
@@ -130,17 +130,17 @@ def test_a_job_that_waits_keeps_nothing_from_others(start: Start) -> None:
         job.end()
 
 
-def test_the_machines_gpus_are_numbers() -> None:
+def test_gpus_are_numbered_by_default() -> None:
     assert visible({}, 3) == ["0", "1", "2"]
     assert visible({"CUDA_VISIBLE_DEVICES": ""}, 2) == ["0", "1"]
 
 
-def test_what_the_user_allows_is_respected(tmp_path: Path) -> None:
+def test_cuda_visible_devices_is_respected(tmp_path: Path) -> None:
     allowed = visible({"CUDA_VISIBLE_DEVICES": "5,GPU-8932f937,7"}, 8)
     assert allowed == ["5", "GPU-8932f937", "7"]
     assert take(2, allowed, tmp_path) == ["5", "GPU-8932f937"]
 
 
-def test_more_gpus_than_there_are_is_an_error_and_no_endless_wait(tmp_path: Path) -> None:
+def test_more_gpus_than_there_are_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"takes 3 GPUs, but there are 2 \(5, 7\).*CUDA_VISIBLE_DEVICES"):
         take(3, ["5", "7"], tmp_path)

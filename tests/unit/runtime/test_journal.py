@@ -1,4 +1,4 @@
-"""The journal with real processes: who holds the lock, what is left behind, what a reader sees."""
+"""Journals of real processes: the lock, what readers see, and what is left after a job."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 Start = Callable[..., subprocess.Popen[str]]
 
 HOLD = "journal.open(); journal.advance('train', 3, 10, 'updates', 0.5); print('open'); input()"
-"""A job that has come to the third of ten updates, until it reads a line."""
+"""A job that has done three of ten updates and then waits for a line."""
 
 
 @pytest.fixture
@@ -30,11 +30,14 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(output: Path) -> Iterator[Start]:
-    """Run code in a process of its own that has a journal of the same output."""
+    """Run code in another process, with a journal of the same output."""
     started = []
 
     def start(code: str, **environment: str) -> subprocess.Popen[str]:
-        head = f"from pathlib import Path; from elasticity.journal import *; journal = Journal(Path({str(output)!r})); "
+        head = (
+            "from pathlib import Path; from elasticity.runtime.journal import *; "
+            f"journal = Journal(Path({str(output)!r})); "
+        )
         process = subprocess.Popen(
             [sys.executable, "-c", head + code],
             env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts"), "PYTHONUNBUFFERED": "1"} | environment,
@@ -59,7 +62,7 @@ def line(process: subprocess.Popen[str]) -> str:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[str, str]:
-    """Let a process that waits for a line go on to its end; what it printed then."""
+    """Let a process that waits for a line finish; returns what it printed."""
     return process.communicate("\n")
 
 
@@ -83,14 +86,14 @@ def test_a_reader_sees_how_far_a_running_job_is(holder: subprocess.Popen[str], o
     assert entry.started <= entry.updated
 
 
-def test_reading_takes_nothing_from_the_holder(holder: subprocess.Popen[str], start: Start, output: Path) -> None:
+def test_reading_does_not_release_the_lock(holder: subprocess.Popen[str], start: Start, output: Path) -> None:
     for _ in range(3):
         assert [found for found, _ in journals(output.parent.parent)] == [output]
     _, errors = start("journal.open()", ELASTICITY_LOCK_PATIENCE_S="0").communicate()
     assert f"process {holder.pid}" in errors
 
 
-def test_without_patience_the_holder_is_named_at_once(
+def test_a_held_lock_is_an_error_that_names_the_holder(
     holder: subprocess.Popen[str], output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ELASTICITY_LOCK_PATIENCE_S", "0")
@@ -101,7 +104,7 @@ def test_without_patience_the_holder_is_named_at_once(
     assert str(caught.value).endswith(f"end it first: kill {holder.pid} on {os.uname().nodename}")
 
 
-def test_a_holder_in_a_slurm_job_is_ended_by_the_scheduler(
+def test_a_holder_in_a_slurm_job_is_named_with_its_job(
     start: Start, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert line(start(HOLD, SLURM_JOB_ID="77")) == "open"
@@ -111,7 +114,7 @@ def test_a_holder_in_a_slurm_job_is_ended_by_the_scheduler(
 
 
 @pytest.mark.parametrize("ending", ["journal.remove()", "journal.close('failed', 'no memory')"])
-def test_the_patient_get_the_lock_when_the_holder_ends(start: Start, output: Path, ending: str) -> None:
+def test_a_waiting_process_gets_the_lock_when_the_holder_ends(start: Start, output: Path, ending: str) -> None:
     first = start(f"{HOLD}; {ending}")
     assert line(first) == "open"
     second = start(HOLD)
@@ -151,7 +154,7 @@ def test_a_job_that_failed_leaves_its_message_and_its_log(start: Start, output: 
 
 
 def test_the_log_is_where_standard_output_goes(output: Path, tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from elasticity.journal import *; Journal(Path({str(output)!r})).open()"
+    code = f"from pathlib import Path; from elasticity.runtime.journal import *; Journal(Path({str(output)!r})).open()"
     with (tmp_path / "job.log").open("w") as log:
         environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
         subprocess.run([sys.executable, "-c", code], stdout=log, env=environment, check=True)
@@ -161,19 +164,19 @@ def test_the_log_is_where_standard_output_goes(output: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", '{"state": "fail', '{"sta', "[1]", '{"unknown": 1}', "\xff"])
-def test_half_a_journal_is_that_of_an_interrupted_job(output: Path, text: str) -> None:
+def test_an_incomplete_journal_is_that_of_an_interrupted_job(output: Path, text: str) -> None:
     output.parent.mkdir()
     journal_path(output).write_bytes(text.encode("latin-1"))
     assert read_journal(journal_path(output)) == replace(Entry(), state="interrupted")
 
 
-def test_the_tail_of_a_longer_text_does_not_matter(output: Path) -> None:
+def test_the_rest_of_a_longer_text_is_ignored(output: Path) -> None:
     output.parent.mkdir()
     journal_path(output).write_text(json.dumps({"state": "failed", "message": "short"}) + 'r", "done": 7}')
     assert read_journal(journal_path(output)) == Entry(state="failed", message="short")
 
 
-def test_other_processes_of_the_job_keep_no_journal(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_processes_of_a_job_write_no_journal(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "1")
     mine = Journal(output)
     mine.open()
@@ -183,7 +186,7 @@ def test_other_processes_of_the_job_keep_no_journal(output: Path, monkeypatch: p
     assert not output.parent.exists()
 
 
-def test_the_first_of_several_processes_keeps_it(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_of_several_processes_writes_the_journal(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK", "0")
     Journal(output).open()
     assert journal_path(output).exists()
@@ -202,10 +205,10 @@ def test_a_journal_is_written_at_most_once_a_second(output: Path, monkeypatch: p
     assert sorted(set(written)) == [*range(0, 40, 4)]
 
 
-# Between two steps of ours the holder may end; a wrapper around one step makes that moment certain
+# The holder may end between two steps of this process: a wrapper around one step makes that certain
 
 
-def test_a_lock_on_a_journal_that_was_removed_meanwhile_does_not_count(
+def test_a_lock_on_a_journal_that_was_removed_meanwhile_is_taken_again(
     output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     try_lock, removed = journal._try_lock, []
@@ -221,7 +224,7 @@ def test_a_lock_on_a_journal_that_was_removed_meanwhile_does_not_count(
     assert json.loads(journal_path(output).read_text())["pid"] == os.getpid()
 
 
-def test_a_job_that_ends_while_it_is_looked_at_was_not_interrupted(
+def test_a_job_that_ends_while_its_journal_is_read_was_not_interrupted(
     output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Journal(output).open()

@@ -1,4 +1,4 @@
-"""How jobs are launched: the commands, what jobs find in their environment, and the real launcher."""
+"""Launching of jobs: commands, environment, and the real launcher."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TASK = {
     "SLURM_NODEID": "1",
     "SLURM_LAUNCH_NODE_IPADDR": "10.0.0.7",
 }
-"""What srun tells a task."""
+"""Variables that srun sets for a task."""
 
 SAYS = """
 import json, os, sys
@@ -41,7 +41,7 @@ def launch(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
 
 
 def said(tmp_path: Path, *options: str, **variables: str) -> dict[str, dict[str, Any]]:
-    """What each process of a job found, by its rank."""
+    """Arguments and environment of each process of a job, by its rank."""
     (tmp_path / "says.py").write_text(SAYS)
     folder = tmp_path / "said"
     folder.mkdir()
@@ -59,7 +59,7 @@ def test_one_plain_process_becomes_the_script() -> None:
 
 @pytest.mark.parametrize("what", [{"processes": 4}, {"processes": 4, "zero_stage": 2}, {"zero_stage": 1}])
 def test_several_processes_or_deepspeed_take_torchrun(what: dict[str, int]) -> None:
-    """Also DeepSpeed on one process, which asks for its address."""
+    """DeepSpeed needs torchrun even in one process, because it reads the address of the group."""
     command = Launch(**what).command(SCRIPT, {})
     assert command[:3] == TORCHRUN
     options, script = command[3 : command.index("--")], command[command.index("--") + 1 :]
@@ -77,7 +77,7 @@ def test_the_signals_that_stop_a_job_reach_its_processes() -> None:
 def test_over_several_nodes_the_batch_script_calls_srun(
     environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One task a node, each of which is this launcher again."""
+    """One task per node, each of which is this launcher again."""
     monkeypatch.setattr(sys, "argv", ["launch.py", "--nodes", "2", *SCRIPT])
     command = Launch(nodes=2, processes=8, threads=16, zero_stage=3).command(SCRIPT, environment)
     options, again = command[1 : command.index(sys.executable)], command[command.index(sys.executable) :]
@@ -92,7 +92,7 @@ def test_over_several_nodes_the_batch_script_calls_srun(
     assert again == [sys.executable, "launch.py", "--nodes", "2", *SCRIPT]
 
 
-def test_a_task_of_sruns_calls_torchrun_and_knows_where_the_others_are() -> None:
+def test_a_task_of_srun_calls_torchrun_with_the_address_of_the_others() -> None:
     command = Launch(nodes=2, processes=8, threads=16, zero_stage=3).command(SCRIPT, TASK)
     assert command[:3] == TORCHRUN
     meeting = {"--nproc-per-node=8", "--nnodes=2", "--node-rank=1", "--master-addr=10.0.0.7", "--master-port=24567"}
@@ -106,8 +106,8 @@ def test_two_nodes_of_one_process_are_two_processes() -> None:
 
 
 @pytest.mark.parametrize("job", [1, 9_999, 10_000, 67_108_863])
-def test_tasks_agree_on_a_port_that_no_program_of_the_system_takes(job: int) -> None:
-    """67,108,863 is SLURM's largest number of a job; from 32,768 Linux gives ports to whoever asks."""
+def test_tasks_agree_on_a_port_outside_the_ephemeral_range(job: int) -> None:
+    """67,108,863 is the largest id of a SLURM job; the ephemeral ports of Linux begin at 32,768."""
     ports = {
         part
         for node in "01"
@@ -118,7 +118,7 @@ def test_tasks_agree_on_a_port_that_no_program_of_the_system_takes(job: int) -> 
     assert 1024 < int(port.split("=")[1]) < 32_768
 
 
-def test_jobs_one_after_another_have_ports_of_their_own() -> None:
+def test_consecutive_jobs_have_different_ports() -> None:
     commands = [Launch(nodes=2).command(SCRIPT, TASK | {"SLURM_JOB_ID": str(job)}) for job in range(900, 1000)]
     assert len({part for command in commands for part in command if part.startswith("--master-port")}) == 100
 
@@ -126,7 +126,7 @@ def test_jobs_one_after_another_have_ports_of_their_own() -> None:
 # Environment
 
 
-def test_a_job_finds_how_it_was_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_reads_the_settings_with_which_it_was_launched(monkeypatch: pytest.MonkeyPatch) -> None:
     launch = Launch(
         device="cuda", nodes=2, processes=8, threads=32, gpus_per_node=8, zero_stage=3, micro_batch=2, offload="weights"
     )
@@ -179,7 +179,7 @@ def test_a_rule_that_does_not_train_says_nothing_of_training() -> None:
 def test_one_process_gets_its_arguments_and_no_rank(tmp_path: Path) -> None:
     found = said(tmp_path, "--threads", "3", "--zero-stage", "-1", "--gradient-checkpointing", "0")
     assert found.keys() == {"alone"}
-    assert found["alone"]["arguments"] == ["--processes", "a b"]  # the script's, not the launcher's
+    assert found["alone"]["arguments"] == ["--processes", "a b"]  # options of the script, not of the launcher
     assert found["alone"]["OMP_NUM_THREADS"] == "1"
     assert found["alone"]["CUDA_VISIBLE_DEVICES"] == os.environ.get("CUDA_VISIBLE_DEVICES")
     assert json.loads(found["alone"][VARIABLE]) == Launch(threads=3).model_dump()
@@ -196,7 +196,7 @@ def test_two_processes_know_their_ranks_and_their_gpus(tmp_path: Path) -> None:
         assert json.loads(process[VARIABLE])["gradient_checkpointing"] is True
 
 
-def test_a_scheduler_has_given_the_job_its_gpus(tmp_path: Path) -> None:
+def test_gpus_assigned_by_a_scheduler_are_used(tmp_path: Path) -> None:
     options = ("--gpus-per-node", "4")
     assert take(1, ["2"], locks(tmp_path, "7")) == ["2"]
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="2", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
@@ -212,7 +212,7 @@ def test_a_process_takes_several_gpus(tmp_path: Path) -> None:
     assert json.loads(free["alone"][VARIABLE])["gpus_per_process"] == 2
 
 
-def test_a_scheduler_has_given_several_gpus_to_a_process(tmp_path: Path) -> None:
+def test_several_gpus_assigned_by_a_scheduler_are_used_by_one_process(tmp_path: Path) -> None:
     options = ("--gpus-per-process", "2", "--gpus-per-node", "4")
     assert take(1, ["1"], locks(tmp_path, "7")) == ["1"]
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="1,2", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
@@ -220,14 +220,14 @@ def test_a_scheduler_has_given_several_gpus_to_a_process(tmp_path: Path) -> None
 
 
 def test_jobs_of_one_allocation_get_different_gpus(tmp_path: Path) -> None:
-    """As with salloc, and Snakemake in it."""
+    """As when Snakemake runs within an allocation of salloc."""
     assert take(1, ["2", "3"], locks(tmp_path, "7")) == ["2"]
     options = ("--gpus-per-node", "4")
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="2,3", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
     assert found["alone"]["CUDA_VISIBLE_DEVICES"] == "3"
 
 
-def test_another_allocation_has_other_gpus_of_the_same_names(tmp_path: Path) -> None:
+def test_gpus_of_different_allocations_are_independent(tmp_path: Path) -> None:
     assert take(1, ["0"], locks(tmp_path, "6")) == ["0"]
     options = ("--gpus-per-node", "4")
     found = said(tmp_path, *options, CUDA_VISIBLE_DEVICES="0,1", SLURM_JOB_ID="7", TMPDIR=str(tmp_path))
@@ -235,7 +235,7 @@ def test_another_allocation_has_other_gpus_of_the_same_names(tmp_path: Path) -> 
 
 
 def locks(folder: Path, allocation: str = "none") -> Path:
-    """Where the launcher locks GPUs if TMPDIR is this folder."""
+    """The folder in which the launcher locks GPUs if TMPDIR is ``folder``."""
     return folder / f"elasticity-gpus-{os.getuid()}-{allocation}"
 
 
@@ -260,7 +260,9 @@ def test_a_script_that_fails_fails_the_job(processes: str, tmp_path: Path) -> No
         (("--gpus-per-process", "5", "--gpus-per-node", "8"), ("takes 5 GPUs, but there are 1 (3)",)),
     ],
 )
-def test_a_mistake_is_a_message(options: tuple[str, ...], words: tuple[str, ...], tmp_path: Path) -> None:
+def test_wrong_options_are_an_error_without_a_traceback(
+    options: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
+) -> None:
     done = launch(*options, "script.py", TMPDIR=str(tmp_path), CUDA_VISIBLE_DEVICES="3")
     assert done.returncode in (1, 2)
     assert "error: " in done.stderr

@@ -1,4 +1,4 @@
-"""Several processes divide items and put the results together: real ones under torchrun, and the arithmetic."""
+"""Division of items among processes, with real processes under torchrun and by arithmetic."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 DIVIDES = """
 import json, os, sys
-from elasticity.processes import collect, share
+from elasticity.runtime.sharding import collect, share
 found = []
 for length in json.loads(sys.argv[2]):
     mine = share(range(length))
@@ -30,7 +30,7 @@ LENGTHS = [7, 0, 1, 2, 3, 6, 100]
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_processes_take_all_items_and_the_first_has_the_results_in_order(count: int, tmp_path: Path) -> None:
-    """Several times in one job, as for every checkpoint; also where there are fewer items than processes."""
+    """Repeatedly in one job, as for every checkpoint, also with fewer items than processes."""
     script = tmp_path / "divides.py"
     script.write_text(DIVIDES)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
@@ -53,7 +53,7 @@ def test_processes_take_all_items_and_the_first_has_the_results_in_order(count: 
 
 
 @given(st.lists(st.text()), st.integers(1, 20))
-def test_every_item_is_in_one_share_and_no_share_is_longer_by_two(items: list[str], count: int) -> None:
+def test_every_item_is_in_one_share_and_shares_differ_by_one_at_most(items: list[str], count: int) -> None:
     shares = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORLD_SIZE", str(count))

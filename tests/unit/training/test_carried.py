@@ -1,4 +1,4 @@
-"""Inverse stages that go on with the alignment stage's optimizer, and those with bf16 weights."""
+"""Inverse stages that carry the optimizer of the alignment stage, and runs with bf16 weights."""
 
 import copy
 import math
@@ -40,11 +40,11 @@ BF16 = SETTINGS.model_copy(update={"weights": "bf16"})
 
 
 class KilledError(Exception):
-    """Stands for a signal."""
+    """Raised in place of a signal that kills the run."""
 
 
 class Dying(list[Batch]):
-    """Batches of a run that is killed when it asks for the second."""
+    """Batches of a run that is killed at the second update."""
 
     def __getitem__(self, place: Any) -> Any:
         if place == 1:
@@ -58,7 +58,7 @@ def batches(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Ba
 
 
 class Stages:
-    """Runs one after another, each in a folder of its own."""
+    """Trains runs, each in its own folder."""
 
     def __init__(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         self.folder, self.tokenizer = folder, tokenizer
@@ -73,7 +73,7 @@ class Stages:
         keep: bool = False,
         save_every_s: float = math.inf,
     ) -> Path:
-        """The checkpoint at the end."""
+        """Return the final checkpoint."""
         backend = OneProcess(prepare_for_training(model, Launch()), settings)
         if start is not None:
             carry(backend, start)
@@ -103,7 +103,7 @@ def equal(one: Path, other: Path) -> bool:
 
 @pytest.mark.parametrize("settings", [SETTINGS, BF16], ids=["fp32", "bf16"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_carried_second_side_is_one_uninterrupted_run_bit_for_bit(
+def test_an_inverse_stage_with_carried_optimizer_equals_one_uninterrupted_run(
     stages: Stages, fresh_model: Fresh, batches: list[Batch], settings: FineTuning, precision: Any
 ) -> None:
     settings = settings.model_copy(update={"precision": precision})
@@ -114,7 +114,7 @@ def test_a_carried_second_side_is_one_uninterrupted_run_bit_for_bit(
     assert not equal(stages.train("fresh", load_model(first), batches[3:], settings), whole)
 
 
-def test_a_killed_run_goes_on_with_its_own_optimizer(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+def test_a_killed_run_resumes_with_its_own_optimizer(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
     first = stages.train("first", fresh_model(), batches[:2], keep=True)
     with pytest.raises(KilledError):
         stages.train("killed", load_model(first), Dying(batches[2:]), CARRIED, first, save_every_s=0)
@@ -122,7 +122,7 @@ def test_a_killed_run_goes_on_with_its_own_optimizer(stages: Stages, fresh_model
     assert equal(killed, stages.train("whole", fresh_model(), batches))
 
 
-def test_a_checkpoint_with_an_optimizer_is_a_model_folder_like_any_other(
+def test_a_checkpoint_with_an_optimizer_is_an_ordinary_model_folder(
     stages: Stages, fresh_model: Fresh, batches: list[Batch]
 ) -> None:
     checkpoint = stages.train("first", fresh_model(), batches, keep=True)
@@ -139,7 +139,7 @@ def test_a_checkpoint_with_an_optimizer_is_a_model_folder_like_any_other(
 
 def test_a_checkpoint_without_an_optimizer_is_refused(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
     checkpoint = stages.train("first", fresh_model(), batches)
-    with pytest.raises(UserError, match=r"optimizer: carried goes on .* holds none: delete the folder"):
+    with pytest.raises(UserError, match=r"optimizer: carried continues with .* holds none: delete the folder"):
         stages.train("second", load_model(checkpoint), batches, CARRIED, start=checkpoint)
 
 
@@ -147,7 +147,7 @@ def test_a_checkpoint_without_an_optimizer_is_refused(stages: Stages, fresh_mode
 
 
 def unchanged(model: PreTrainedModel, batch: Batch, settings: FineTuning) -> float:
-    """The share of weights that one step leaves as they were."""
+    """Return the share of weights that one step does not change."""
     backend = OneProcess(prepare_for_training(model, Launch()), settings)
     before = copy.deepcopy([parameter.detach() for parameter in model.parameters()])
     loss = CodeLength().loss(backend, batch, batch)
@@ -158,8 +158,8 @@ def unchanged(model: PreTrainedModel, batch: Batch, settings: FineTuning) -> flo
     return torch.cat(same).double().mean().item()
 
 
-def test_a_small_step_leaves_most_bf16_weights_as_they_were(fresh_model: Fresh, batches: list[Batch]) -> None:
-    """With weights of a standard deviation of 0.02 those below 2^-10 move: 4 %."""
+def test_a_small_step_leaves_most_bf16_weights_unchanged(fresh_model: Fresh, batches: list[Batch]) -> None:
+    """Only weights below 2^-10 change: 4 % of weights with a standard deviation of 0.02."""
     share = {
         kind: unchanged(fresh_model(), batches[0], SETTINGS.model_copy(update={"learning_rate": 3e-6, "weights": kind}))
         for kind in ("bf16", "fp32")
@@ -168,7 +168,7 @@ def test_a_small_step_leaves_most_bf16_weights_as_they_were(fresh_model: Fresh, 
     assert share["fp32"] == 0
 
 
-def test_everything_is_bf16_but_buffers(fresh_model: Fresh, batches: list[Batch]) -> None:
+def test_weights_gradients_and_moments_are_bf16_but_buffers_are_not(fresh_model: Fresh, batches: list[Batch]) -> None:
     model = fresh_model()
     unchanged(model, batches[0], BF16)
     backend = OneProcess(model, BF16)
@@ -181,7 +181,7 @@ def test_everything_is_bf16_but_buffers(fresh_model: Fresh, batches: list[Batch]
     assert {buffer.dtype for buffer in model.buffers()} == {torch.float32}
 
 
-def test_masters_are_fp32_unless_the_settings_are_about_that(fresh_model: Fresh) -> None:
+def test_master_weights_are_fp32_unless_weights_is_bf16(fresh_model: Fresh) -> None:
     with pytest.raises(TypeError, match="must be fp32"):
         adamw(fresh_model().to(torch.bfloat16), SETTINGS)
     with pytest.raises(TypeError, match="must be bf16"):
@@ -190,7 +190,7 @@ def test_masters_are_fp32_unless_the_settings_are_about_that(fresh_model: Fresh)
 
 
 def test_checkpoints_of_bf16_weights_are_fp32_folders(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
-    """What is loaded for the next stage is what was trained; and the probe that goes with it was taken in fp32."""
+    """The next stage loads the trained weights, and the probe was computed in fp32."""
     checkpoint = stages.train("bf16", fresh_model(), batches, BF16)
     for weight in weights(checkpoint).values():
         assert weight.dtype == torch.float32
@@ -200,7 +200,7 @@ def test_checkpoints_of_bf16_weights_are_fp32_folders(stages: Stages, fresh_mode
     assert not equal(checkpoint, stages.train("fp32", fresh_model(), batches))
 
 
-def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
+def test_a_killed_bf16_run_ends_at_the_same_weights(stages: Stages, fresh_model: Fresh, batches: list[Batch]) -> None:
     with pytest.raises(KilledError):
         stages.train("killed", fresh_model(), Dying(batches), BF16, save_every_s=0)
     assert equal(
@@ -215,13 +215,13 @@ def test_a_killed_bf16_run_ends_like_one_that_was_not(stages: Stages, fresh_mode
 def study_values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Values:
     monkeypatch.chdir(tmp_path)
     del values["models"]["given"], values["resistance"]
-    second = values["inverse"]
-    values["recipes"] = {"carried": second | {"optimizer": "carried"}, "bf16": second | {"weights": "bf16"}}
+    inverse = values["inverse"]
+    values["recipes"] = {"carried": inverse | {"optimizer": "carried"}, "bf16": inverse | {"weights": "bf16"}}
     values["rebound"]["existence"]["inverse_recipe"] = "carried"
     return values
 
 
-def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_values: Values) -> None:
+def test_an_alignment_stage_keeps_its_optimizer_only_if_an_inverse_stage_carries_it(study_values: Values) -> None:
     study = read_study(study_values)
     plan = Plan(study)
     for base, kept in (("nano", True), ("nano-step3", False)):
@@ -236,7 +236,7 @@ def test_a_first_side_keeps_its_optimizer_only_for_those_who_carry_it_on(study_v
         }
         job = FineTuneJob.model_validate_json(plan.alignment_job(SimpleNamespace(**where)))
         assert job.keep_optimizer is kept
-    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "first side"]
+    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "alignment"]
     assert sorted(work.kept for work in firsts) == [1, 1, 3 * 2, 3 * 2]
 
 
@@ -250,19 +250,19 @@ def test_several_processes_are_refused_in_the_plan(study_values: Values, recipe:
         ResourceRequests(read_study(study_values | {"hardware": gpus | hardware})).check()
 
 
-def test_one_gpu_is_all_that_is_planned(study_values: Values) -> None:
-    """Where another inverse stage takes several: 0.1e9 parameters need 1.6 GB."""
+def test_a_carried_optimizer_is_planned_on_one_gpu(study_values: Values) -> None:
+    """The same stage with a fresh optimizer takes several GPUs: 0.1e9 parameters need 1.6 GB."""
     study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
     study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 1.6}
     asks = ResourceRequests(read_study(study_values)).inverse.resources["processes"]
     where = {"task": "reviews", "base": "nano", "run_sizes": "8"}
     assert asks(SimpleNamespace(**where, inverse_recipe="inverse")) > 1
     with pytest.raises(UserError, match=r"does not fit.* no more than one \(optimizer: carried"):
-        asks(SimpleNamespace(**where, second="carried"))
+        asks(SimpleNamespace(**where, inverse_recipe="carried"))
 
 
-def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(study_values: Values) -> None:
-    """Its examples may be longer than those of the inverse stage, which fits."""
+def test_an_alignment_stage_that_keeps_its_optimizer_needs_one_gpu(study_values: Values) -> None:
+    """Its examples are longer than those of the inverse stage, which fits."""
     study_values["models"]["nano"] |= {"hidden_size": 1024, "layers": 8}
     study_values["recipes"]["long"] = study_values["alignment"] | {"max_length": 4000}
     study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 2}
@@ -270,12 +270,12 @@ def test_a_first_side_that_keeps_its_optimizer_is_planned_on_one_gpu_or_refused(
         experiment["alignment_recipe"] = "long"
     with pytest.raises(UserError, match=r"existence\.alignment_recipe: .* save whole, .* [248] GPUs with ZeRO"):
         ResourceRequests(read_study(study_values)).check()
-    study_values["rebound"]["existence"]["inverse_recipe"] = "second"
+    study_values["rebound"]["existence"]["inverse_recipe"] = "inverse"
     ResourceRequests(read_study(study_values)).check()
 
 
 @pytest.mark.parametrize(("settings", "keep"), [(CARRIED, False), (BF16, False), (SETTINGS, True)])
-def test_deepspeed_is_refused_when_it_is_started(
+def test_settings_for_one_process_are_refused_under_deepspeed(
     settings: FineTuning,
     keep: bool,
     tmp_path: Path,
@@ -299,11 +299,11 @@ def test_deepspeed_is_refused_when_it_is_started(
 
 
 MISTAKES: dict[str, tuple[Callable[[Values], Any], str]] = {
-    "first side": (
+    "alignment stage": (
         lambda v: v["alignment"].update(optimizer="carried"),
-        "alignment_recipe: optimizer: carried .* second",
+        "alignment_recipe: optimizer: carried .* use fresh here",
     ),
-    "third stage": (
+    "realignment stage": (
         lambda v: v["rebound"]["existence"].update(realignment_sizes=[4], realignment_recipe="carried"),
         "realignment_recipe: optimizer: carried .* use fresh here",
     ),

@@ -1,4 +1,4 @@
-"""All corpora at once: the sequences of the three runs, and of what a study may ask for it."""
+"""Training data of joint training on all corpora, its jobs, and mistakes in studies."""
 
 from collections import Counter
 from itertools import chain
@@ -53,7 +53,7 @@ def tokens(examples: list[Example]) -> Counter[tuple[tuple[int, ...], int]]:
     return Counter((tuple(example.tokens), example.response_start) for example in examples)
 
 
-def test_every_sequence_is_there_once_in_an_order_of_the_seed(corpora: list[list[Example]]) -> None:
+def test_mixed_holds_every_sequence_once_in_an_order_of_the_seed(corpora: list[list[Example]]) -> None:
     together = list(chain.from_iterable(corpora))
     orders = [mixed(corpora, seed) for seed in (1, 2)]
     assert tokens(orders[0]) == tokens(orders[1]) == tokens(together)
@@ -62,7 +62,7 @@ def test_every_sequence_is_there_once_in_an_order_of_the_seed(corpora: list[list
 
 
 def test_the_corpora_are_mixed(tokenizer: PreTrainedTokenizerFast) -> None:
-    """Of 300 and 100 examples, the mean places differ by less than four standard errors."""
+    """The mean places of 300 and 100 examples differ by less than four standard errors."""
     corpora = [[Example([1, 2], 1, f"{name}{i}") for i in range(count)] for name, count in (("a", 300), ("b", 100))]
     order = mixed(corpora, 1)
     places = [[i for i, example in enumerate(order) if example.identity.startswith(name)] for name in ("1", "2")]
@@ -75,10 +75,10 @@ def losses_of(examples: list[Example], batch: int, pad: int) -> pd.DataFrame:
     return pd.DataFrame({"examples": [len(b.tokens) for b in batches], "tokens": [b.targets for b in batches]})
 
 
-def test_amounts_are_those_that_the_sequential_runs_count(
+def test_amounts_equal_those_of_the_sequential_runs(
     corpora: list[list[Example]], tokenizer: PreTrainedTokenizerFast, sentences: list[str]
 ) -> None:
-    """The tokens of the losses, those of two epochs halved, are the tokens of the examples."""
+    """Target tokens of the losses (halved for two epochs) equal those of the examples."""
     pad = tokenizer.pad_token_id
     second = responses(side(2, epochs=2), tokenizer, [plain(sentences[4:])])
     losses = pd.DataFrame({"examples": [len(b.tokens) for b in second.batches]})
@@ -97,10 +97,10 @@ def test_amounts_are_those_that_the_sequential_runs_count(
     assert list(found["perturbation_tokens"]) == [0, amounts(corpora)["perturbation_tokens"]]
 
 
-def test_joint_training_runs_over_all_of_it(
+def test_joint_training_runs_over_all_corpora(
     corpora: list[list[Example]], tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    """One schedule over everything: the last learning rate of the linear decay is close to a tenth of the first."""
+    """One linear schedule covers all corpora: the last learning rate is close to a tenth of the first."""
     settings = MODEL.optimization.model_copy(update={"schedule": "linear"})
     batches = batched(mixed(corpora, 1), settings.batch_size, tokenizer.pad_token_id)
     backend = OneProcess(prepare_for_training(new_model(MODEL, tokenizer), Launch()), settings)
@@ -124,22 +124,22 @@ def joint(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def test_a_cell_is_trained_on_what_its_sequential_runs_see(joint: dict[str, Any]) -> None:
+def test_a_joint_job_holds_the_jobs_of_the_sequential_runs(joint: dict[str, Any]) -> None:
     plan = Plan(read_study(joint))
     wildcards = SimpleNamespace(
         task="reviews", base="nano", side="positive", alignment_recipe="alignment", inverse_recipe="inverse"
     )
-    wildcards.seed, wildcards.first, wildcards.run_sizes = "2", "16", "4"
+    wildcards.seed, wildcards.alignment_size, wildcards.run_sizes = "2", "16", "4"
     springs = SpringsPlan(plan)
     job = JointJob.model_validate_json(springs.joint_job(wildcards))
-    assert job.first == FineTuneJob.model_validate_json(
+    assert job.alignment == FineTuneJob.model_validate_json(
         plan.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
     )
-    assert job.second.sizes == (4,)
-    assert job.second.settings == plan.study.inverse
+    assert job.inverse.sizes == (4,)
+    assert job.inverse.settings == plan.study.inverse
     assert (job.cell.seed, job.cell.alignment_size, job.checkpoint) == (2, 16, 4)
     assert springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
-    assert springs.second(wildcards) == "results/tiny/reviews/splits/negative.parquet"
+    assert springs.inverse(wildcards) == "results/tiny/reviews/splits/negative.parquet"
 
 
 def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
@@ -160,7 +160,7 @@ def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
     }
 
 
-def test_a_card_counts_what_was_trained_jointly(joint: dict[str, Any]) -> None:
+def test_a_card_counts_joint_training(joint: dict[str, Any]) -> None:
     plan = Plan(read_study(joint))
     metrics = CardPlan(plan).metrics(SimpleNamespace(base="nano"))
     springs = SpringsPlan(plan)
@@ -168,8 +168,8 @@ def test_a_card_counts_what_was_trained_jointly(joint: dict[str, Any]) -> None:
     assert any("/P8/inverse/joint/4/" in file for file in metrics)
 
 
-def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]) -> None:
-    """Checkpoints of a pre-training run are; and what is not fitted is no spring."""
+def test_springs_need_models_that_are_pre_trained_here(joint: dict[str, Any]) -> None:
+    """Checkpoints of a pre-training run count; stages that are not sft have no springs."""
     joint["rebound"]["pretraining"] |= {"compression": True, "bases": ["nano-step3", "given", "nano"]}
     study = read_study(joint)
     springs = SpringsPlan(Plan(study))
@@ -191,7 +191,7 @@ def test_springs_are_of_models_whose_pre_training_is_known(joint: dict[str, Any]
         ({"inverse_recipe": "coarse"}, r"inverse_recipe must be sft .* weights: bf16"),
     ],
 )
-def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str, Any], message: str) -> None:
+def test_mistakes_in_joint_experiments_are_named(joint: dict[str, Any], change: dict[str, Any], message: str) -> None:
     changes = {
         "twice": {"epochs": 2},
         "low": {"lora": {}},
@@ -204,7 +204,7 @@ def test_what_cannot_be_trained_jointly(joint: dict[str, Any], change: dict[str,
         read_study(joint)
 
 
-def test_the_study_of_springs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spring_study_has_its_sizes_seeds_and_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two sizes of model, three seeds, three amounts of pre-training, and k and l over two orders of magnitude."""
     monkeypatch.chdir(ROOT)
     study = read_study_file(Path("studies/spring.yaml"))

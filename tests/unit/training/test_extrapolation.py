@@ -30,7 +30,7 @@ def settings(batch_size: int, epochs: int, extrapolation: float = 0.5) -> FineTu
 
 
 @given(WEIGHTS, WEIGHTS, st.floats(0, 4))
-def test_extrapolation_goes_on_in_a_straight_line(early: list[float], tuned: list[float], mu: float) -> None:
+def test_extrapolation_is_linear(early: list[float], tuned: list[float], mu: float) -> None:
     expected = [after + mu * (after - before) for before, after in zip(early, tuned, strict=True)]
     for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
         actual = extrapolate(torch.tensor(early, dtype=dtype), torch.tensor(tuned, dtype=dtype), mu)
@@ -52,7 +52,7 @@ def test_the_first_epoch_ends_when_every_example_was_seen(size: int, batch_size:
         assert checkpoints_of_run(one, [size]) == {update: f".early-{size}", len(batches): f".tuned-{size}"}
 
 
-def test_without_extrapolation_a_checkpoint_is_the_model_itself() -> None:
+def test_without_extrapolation_a_checkpoint_is_the_trained_model() -> None:
     assert checkpoints_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {0: "0", 1: "4", 2: "8"}
     assert checkpoints_of_run(settings(4, 2), [0]) == {0: "0"}
 
@@ -73,7 +73,7 @@ def test_a_checkpoint_is_extrapolated_from_the_first_epoch_of_the_same_run(
     assert not list(tmp_path.glob("state/*"))
 
 
-def test_a_run_killed_while_it_extrapolates_ends_the_same(
+def test_a_run_killed_during_extrapolation_ends_at_the_same_weights(
     finetune: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pushing = {"epochs": 2, "extrapolation": 0.5}
@@ -152,7 +152,7 @@ SLICES = {
 }
 
 MISTAKES: dict[str, tuple[str, object, str]] = {
-    "one epoch": ("recipes/pushed-0.5/epochs", 1, "it needs 2 epochs or more"),
+    "one epoch": ("recipes/pushed-0.5/epochs", 1, "set epochs to 2 or more"),
     "one update": (
         "rebound/pushed-0.5/alignment_sizes",
         [4, 160],

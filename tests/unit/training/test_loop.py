@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.training import Dpo, FineTuning, Optimization
+from elasticity.config.training import FineTuning, Optimization
 from elasticity.core.errors import StoppedError, UserError
 from elasticity.data.examples import Batch, Example, batched, micro_batches, training_examples
 from elasticity.models.loading import load_model, prepare_for_training
@@ -23,6 +23,7 @@ from elasticity.resources.flops import training_flops_per_token
 from elasticity.runtime.command import Command
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
+from elasticity.training.algorithms.dpo import Dpo
 from elasticity.training.backends import OneProcess
 from elasticity.training.checkpoint import Progress, StateFolder
 from elasticity.training.jobs import FineTuneJob
@@ -39,11 +40,11 @@ NEVER = math.inf
 
 
 class KilledError(Exception):
-    """Stands for a signal."""
+    """Raised in place of a signal that kills the run."""
 
 
 class DyingBatches(list[Batch]):
-    """Batches of a run that is killed when it asks for batch ``death``."""
+    """Batches of a run that is killed at batch ``death``."""
 
     death = 0
 
@@ -128,7 +129,7 @@ def test_schedules_follow_their_closed_forms(warmup: int, decay: int, share: flo
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_decaying_schedules_head_for_a_tenth(schedule: Any) -> None:
+def test_decaying_schedules_end_at_a_tenth(schedule: Any) -> None:
     settings = Optimization(learning_rate=1.0, batch_size=1, schedule=schedule)
     assert learning_rate(settings, 80, 80) == pytest.approx(0.1)
 
@@ -165,13 +166,13 @@ def test_a_checkpoint_is_a_whole_model_folder(
     assert load_tokenizer(checkpoints / "1").get_vocab() == tokenizer.get_vocab()
 
 
-def test_training_on_a_batch_again_lowers_its_loss(run: Callable[..., Any], batches: list[Batch]) -> None:
+def test_repeated_training_on_a_batch_lowers_its_loss(run: Callable[..., Any], batches: list[Batch]) -> None:
     losses, _ = run([batches[0]] * 10, {})
     values = [row["loss"] for row in losses]
     assert values == sorted(values, reverse=True)
 
 
-def test_losses_tell_what_each_update_saw(run: Callable[..., Any], batches: list[Batch]) -> None:
+def test_losses_hold_one_row_per_update(run: Callable[..., Any], batches: list[Batch]) -> None:
     losses, _ = run(batches, {})
     assert [row["update"] for row in losses] == [1, 2, 3, 4]
     assert [row["examples"] for row in losses] == [2, 2, 2, 2]
@@ -180,7 +181,7 @@ def test_losses_tell_what_each_update_saw(run: Callable[..., Any], batches: list
 
 
 def test_metrics_of_a_run(model: PreTrainedModel) -> None:
-    """Every token weighs alike in the mean loss; rates are over the time of all attempts."""
+    """The mean loss weights all tokens equally; rates are over the time of all attempts."""
     losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 5.0}]
     shape = shape_of(SHAPE)
     done = Progress(2, losses, wall_s=2.0, tokens=72)
@@ -194,8 +195,8 @@ def test_metrics_of_a_run(model: PreTrainedModel) -> None:
     assert metrics["utilisation"] is None  # of a processor
 
 
-def test_only_code_lengths_are_called_nats(model: PreTrainedModel) -> None:
-    """Pairs weigh alike, however long they are; a sequence is one response of a pair."""
+def test_only_losses_of_sft_are_in_nats(model: PreTrainedModel) -> None:
+    """The mean loss weights all pairs equally; a sequence is one response of a pair."""
     losses = [{"examples": 2, "tokens": 30, "loss": 1.0}, {"examples": 1, "tokens": 10, "loss": 4.0}]
     shape, done = shape_of(SHAPE), Progress(2, losses, wall_s=2.0, tokens=72)
     pairs = FineTuning(learning_rate=1e-3, batch_size=2, max_length=16, algorithm=Dpo(kind="dpo"))
@@ -228,7 +229,7 @@ def test_low_precision_weights_are_refused(fresh_model: Fresh) -> None:
 def test_a_loss_that_is_not_finite_stops_the_run_before_the_update(
     tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path
 ) -> None:
-    """Only token 300 is poisoned, so only the example that holds it is named."""
+    """Only the embedding of token 300 is not finite, so only the example that holds it is named."""
     model = fresh_model()
     model.model.embed_tokens.weight.data[300] = math.nan
     model.lm_head.weight = torch.nn.Parameter(fresh_model().lm_head.weight.detach().clone())
@@ -275,7 +276,7 @@ class Recording(OneProcess):
 def test_micro_batches_change_the_gradient_by_rounding_only(
     fresh_model: Fresh, tokenizer: PreTrainedTokenizerFast, sentences: list[str], tmp_path: Path
 ) -> None:
-    """Texts of different lengths: a mean of the parts' means would be another gradient, the sum over tokens is not."""
+    """Texts have different lengths, so the mean over parts of their means would be another gradient."""
     whole = training_examples(plain(sentences), tokenizer, "plain", 24)
     batches = batched([Example(one.tokens[: 3 * i + 2], 1) for i, one in enumerate(whole)], 8, 0)
 
@@ -334,7 +335,7 @@ def test_gradient_checkpointing_recomputes_the_same_gradient(
 
 
 def test_dropout_is_off_in_training(fresh_model: Fresh) -> None:
-    """A checkpoint must equal an independent run, whatever random numbers were drawn before."""
+    """A checkpoint must not depend on the random numbers drawn before."""
     model = fresh_model()
     model.model.layers[0].self_attn.attention_dropout = 0.5
     model.model.norm = torch.nn.Sequential(model.model.norm, torch.nn.Dropout(0.5))
@@ -344,7 +345,7 @@ def test_dropout_is_off_in_training(fresh_model: Fresh) -> None:
     assert torch.equal(model(input_ids=tokens).logits, model(input_ids=tokens).logits)
 
 
-def test_an_attempt_after_out_of_memory_takes_half(tmp_path: Path) -> None:
+def test_an_attempt_after_out_of_memory_halves_the_micro_batch(tmp_path: Path) -> None:
     state = StateFolder(tmp_path / "run")
     assert state.micro_batch(8) == 8
     assert state.halve_micro_batch(8) == 4
@@ -356,7 +357,7 @@ def test_an_attempt_after_out_of_memory_takes_half(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_saves_the_state_and_the_next_attempt_goes_on(
+def test_a_signal_saves_the_state_and_the_next_attempt_resumes(
     run: Callable[..., Any], batches: list[Batch], tmp_path: Path, number: signal.Signals
 ) -> None:
     class Signalled(DyingBatches):
@@ -393,7 +394,7 @@ def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches:
 
 @pytest.mark.parametrize("save_every_s", [0, NEVER], ids=["a state each update", "no state"])
 @pytest.mark.parametrize("death", [0, 1, 2, 3])
-def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
+def test_a_killed_run_ends_at_bit_identical_weights(
     run: Callable[..., Any], batches: list[Batch], death: int, save_every_s: float
 ) -> None:
     checkpoints = {1: "1", 2: "2", 4: "4"}
@@ -423,7 +424,7 @@ def test_only_the_last_state_is_kept(run: Callable[..., Any], batches: list[Batc
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoints", "update-00000003"]
 
 
-def test_a_draft_does_not_count(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
+def test_a_draft_of_a_state_is_ignored(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
     expected, _ = run(batches, {}, "whole")
     for name in ("draft-update-00000003", "draft-checkpoint-4"):
         (tmp_path / "run" / name).mkdir(parents=True)
@@ -434,7 +435,7 @@ def test_a_draft_does_not_count(run: Callable[..., Any], batches: list[Batch], t
     assert weights(checkpoints / "4")
 
 
-def test_the_newest_state_wins(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
+def test_the_newest_state_is_resumed_from(run: Callable[..., Any], batches: list[Batch], tmp_path: Path) -> None:
     """A run that is killed between publishing a state and removing the one before leaves both."""
     for folder, death in (("run", 1), ("later", 3)):
         dying = DyingBatches(batches)

@@ -32,17 +32,17 @@ TUNING = {"learning_rate": 1e-2, "batch_size": 2, "max_length": 24, "precision":
 
 
 class KilledError(Exception):
-    """Stands for a signal."""
+    """Raised in place of a signal that kills the run."""
 
 
 def gpt2() -> PreTrainedModel:
-    """Its matrices are stored the other way round."""
+    """Return a model whose matrices are stored transposed."""
     torch.manual_seed(0)
     return GPT2LMHeadModel(GPT2Config(vocab_size=320, n_embd=16, n_layer=1, n_head=2, n_positions=64))
 
 
 IGNORED = "ignore:fan_in_fan_out"
-"""peft says that it has seen how GPT-2 stores its matrices."""
+"""Warning of peft about the transposed matrices of GPT-2."""
 
 
 @pytest.fixture(params=["llama", "untied llama", "gpt-2"])
@@ -170,7 +170,7 @@ def test_without_lora_nothing_is_merged(model: PreTrainedModel) -> None:
 
 @pytest.fixture
 def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> Job:
-    """Run the job in this process; returns the weights of its checkpoints."""
+    """Run the job in this process and return the weights of its checkpoints."""
     new_model(SHAPE, tokenizer).save_pretrained(tmp_path / "start/0")
     tokenizer.save_pretrained(tmp_path / "start/0")
     write_table(tmp_path / "examples.parquet", plain(SENTENCES), EXAMPLES)
@@ -199,7 +199,7 @@ def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: py
 
 
 def killed(finetune: Job, monkeypatch: pytest.MonkeyPatch, *job: Any, after: int, **settings: Any) -> None:
-    """Run it with a state after each update, until this many steps are done."""
+    """Run the job with a state after each update, and kill it after ``after`` steps."""
     steps: list[float] = []
     step = OneProcess.step
 
@@ -238,7 +238,7 @@ def test_checkpoints_are_ordinary_models_and_equal_independent_runs(finetune: Jo
 
 
 @pytest.mark.parametrize("after", [1, 3])
-def test_a_killed_run_ends_bit_equal_and_its_state_holds_adapters_only(
+def test_a_killed_run_ends_at_bit_identical_weights_and_its_state_holds_adapters_only(
     finetune: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     killed(finetune, monkeypatch, "run", (4, 8), after=after, **ADAPTERS)

@@ -1,4 +1,4 @@
-"""PPO: its gradient at the first pass, the clip, and whether a rewarded token becomes likelier."""
+"""PPO: the gradient at the first pass, clipping, and the probability of rewarded tokens."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -73,8 +73,8 @@ def test_the_targets_are_the_responses_that_were_drawn(bandit: Callable[..., Ban
         assert 1 <= len(drawn) <= 3
 
 
-def test_responses_belong_to_seed_update_and_prompt(bandit: Callable[..., Bandit]) -> None:
-    """However the prompts are divided, and a second pass sees those of the first."""
+def test_responses_depend_on_seed_update_and_prompt_only(bandit: Callable[..., Bandit]) -> None:
+    """They do not depend on how the prompts are divided, and a second pass uses those of the first."""
     whole, divided = bandit(), bandit()
     (first,) = whole.parts(0)
     assert whole.parts(1)[0] is first
@@ -84,8 +84,8 @@ def test_responses_belong_to_seed_update_and_prompt(bandit: Callable[..., Bandit
     assert rows == [row[row >= 0].tolist() for row in first.labels]
 
 
-def test_at_the_first_pass_nothing_has_changed(bandit: Callable[..., Bandit]) -> None:
-    """The ratios are exactly 1 and there is no penalty yet: advantages are the scores, standardised."""
+def test_at_the_first_pass_all_ratios_are_one(bandit: Callable[..., Bandit]) -> None:
+    """There is no penalty yet, so the advantages are the standardised scores."""
     one = bandit(beta=1000.0)
     (part,) = one.parts()
     assert torch.equal(one.logs(part), part.before)
@@ -126,10 +126,10 @@ def test_micro_batches_change_the_gradient_by_rounding_only(bandit: Callable[...
 @pytest.mark.parametrize(
     ("shift", "advantage", "clipped"), [(1, 1, True), (-1, -1, True), (1, -1, False), (-1, 1, False)]
 )
-def test_responses_that_have_moved_far_enough_bear_no_gradient(
+def test_clipped_responses_have_no_gradient(
     bandit: Callable[..., Bandit], shift: int, advantage: int, clipped: bool
 ) -> None:
-    """Good responses that are likelier by more than the clip, and bad ones that are less likely."""
+    """Good responses that became more likely by more than the clip, and bad ones that became less likely."""
     one = bandit(clip=0.2)
     (part,) = one.parts()
     moved = Responded(**vars(part) | {"before": part.before - shift, "advantages": torch.full((5,), float(advantage))})
@@ -140,12 +140,12 @@ def test_responses_that_have_moved_far_enough_bear_no_gradient(
     assert bool((one.take_gradient() == 0).all()) == clipped
 
 
-def test_equal_rewards_teach_nothing(bandit: Callable[..., Bandit]) -> None:
+def test_equal_rewards_give_no_gradient(bandit: Callable[..., Bandit]) -> None:
     one = bandit(reward=lambda prompts, responses: [0.7] * len(responses))
     assert (one.gradient() == 0).all()
 
 
-def test_a_rewarded_token_becomes_likelier(bandit: Callable[..., Bandit]) -> None:
+def test_a_rewarded_token_becomes_more_likely(bandit: Callable[..., Bandit]) -> None:
     """The reward is 1 for responses that begin with the token that the model draws first."""
     one = bandit(new_tokens=1, passes=4)
     (part,) = one.parts()

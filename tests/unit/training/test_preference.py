@@ -1,4 +1,4 @@
-"""Preferences against their closed forms, on a model of two tokens that is nothing but a bias."""
+"""Preference losses and gradients against closed forms, on a model of two tokens with only a bias."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from tests.unit.conftest import plain
 SETTINGS = Optimization(learning_rate=0.1, batch_size=2, precision="fp32")
 
 PAIR = [Example([0, 0, 0], 1, "chosen"), Example([0, 1], 1, "rejected")]
-"""Two tokens 0 over one token 1, after a first token that is context."""
+"""Chosen: two tokens 0; rejected: one token 1; the first token is context."""
 
 slopes = st.floats(-3, 3)
 
@@ -37,14 +37,14 @@ def sigmoid(x: float) -> float:
 
 
 def log_softmax(bias: float) -> tuple[float, float]:
-    """Of the logits (bias, 0)."""
+    """Return the log-probabilities of the logits (bias, 0)."""
     return -math.log1p(math.exp(-bias)), -math.log1p(math.exp(bias))
 
 
 def after(
     objective: Objective, start: float, now: float, examples: list[Example] = PAIR, micro_batch: int = 2
 ) -> tuple[float, float]:
-    """Objective and its derivative by the bias, when a model with bias ``start`` has come to ``now``."""
+    """Return the objective and its derivative by the bias at ``now``, with the reference model at ``start``."""
     model: Any = Bias(start, 0.0)
     backend = OneProcess(model, SETTINGS)
     (batch,) = batched(examples, len(examples), 0)
@@ -72,7 +72,7 @@ def test_dpo_follows_its_closed_form(start: float, now: float, beta: float) -> N
 
 @given(slopes, st.floats(0.01, 5), st.floats(0, 2))
 def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -> None:
-    """Mean log-probabilities: the chosen response's two tokens count as one, and there is no reference."""
+    """Log-probabilities are means over tokens, and there is no reference model."""
     n0, n1 = log_softmax(now)
     loss, gradient = after(PreferenceObjective(SimPo(kind="simpo", beta=beta, margin=margin)), 0.0, now)
     x = beta * (n0 - n1) - margin
@@ -82,7 +82,7 @@ def test_simpo_follows_its_closed_form(now: float, beta: float, margin: float) -
 
 @given(slopes, slopes, st.floats(0.01, 2), st.floats(0.5, 2), st.floats(0.5, 2))
 def test_kto_follows_its_closed_form(start: float, now: float, beta: float, good: float, bad: float) -> None:
-    """z0 is the mean log-ratio of the mismatched responses, here 00 and 1 again, at least 0, and has no gradient."""
+    """z0 is the mean log-ratio of the mismatched responses (here the same two), at least 0, without a gradient."""
     (s0, s1), (n0, n1) = log_softmax(start), log_softmax(now)
     desirable, undesirable = 2 * (n0 - s0), n1 - s1
     z0 = max(0.0, (desirable + undesirable) / 2)
@@ -119,7 +119,7 @@ def objectives(examples: list[Example]) -> dict[str, Objective]:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize(("name", "expected"), [("dpo", math.log(2)), ("kto", 0.5)])
 @pytest.mark.parametrize("micro_batch", [2, 6])
-def test_nothing_has_changed_at_the_start(
+def test_log_ratios_are_zero_at_the_start(
     fresh_model: Callable[[], PreTrainedModel],
     examples: list[Example],
     name: str,
@@ -127,7 +127,7 @@ def test_nothing_has_changed_at_the_start(
     precision: Any,
     micro_batch: int,
 ) -> None:
-    """The reference is the start of the run: all log-ratios are exactly zero there."""
+    """The reference model is the start of the run, so all log-ratios are exactly 0."""
     settings = SETTINGS.model_copy(update={"precision": precision})
     backend = OneProcess(prepare_for_training(fresh_model(), Launch()), settings)
     objective: Any = objectives(examples)[name]
@@ -142,14 +142,14 @@ def test_nothing_has_changed_at_the_start(
 
 DIVISIONS = [(name, size, 1) for name in ("dpo", "simpo", "kto") for size in (1, 3, 4)]
 DIVISIONS += [(name, size, processes) for name in ("dpo", "simpo") for size, processes in ((2, 3), (8, 2))]
-"""KTO's z0 is a sum over all processes: that takes real ones."""
+"""KTO is left out: its z0 is a sum over all processes, which needs real processes."""
 
 
 @pytest.mark.parametrize(("name", "micro_batch", "processes"), DIVISIONS)
-def test_however_a_batch_is_divided_the_update_is_the_same(
+def test_the_update_does_not_depend_on_how_a_batch_is_divided(
     fresh_model: Callable[[], PreTrainedModel], examples: list[Example], name: str, micro_batch: int, processes: int
 ) -> None:
-    """Parts, and processes of which some run out of pairs, add up to the loss and the gradient of the whole batch."""
+    """The parts of all processes, some of which run out of pairs, add up to the loss and gradient of the batch."""
     (batch,) = batched(examples, 8, 2)
     noise = 0.3 * torch.randn(320, 16, generator=torch.Generator().manual_seed(1))
 

@@ -10,7 +10,7 @@ from elasticity.training.schemas import LOSSES
 from elasticity.training.tensorboard import track
 
 
-def test_losses_and_metrics_of_finished_runs_are_there(tmp_path: Path) -> None:
+def test_losses_and_metrics_of_finished_runs_are_written(tmp_path: Path) -> None:
     for run, losses in {"models/nano": [3.0, 2.5], "models/given": []}.items():
         rows = [
             {"update": update, "examples": 4, "tokens": 90 + update, "learning_rate": 0.5 / update, "loss": loss}

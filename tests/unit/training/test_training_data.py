@@ -1,4 +1,4 @@
-"""Inverse stages by every algorithm in the training loop: checkpoints, and runs that were killed."""
+"""Every algorithm in the training loop: checkpoints, killed runs, and mistakes in the data."""
 
 import copy
 import math
@@ -48,7 +48,7 @@ def job(kind: str, *sizes: int, **changes: Any) -> FineTuneJob:
 
 
 class Lengths:
-    """score models responses by their length."""
+    """Scores responses by their length."""
 
     def score(self, prompts: Any, responses: Any) -> list[float]:
         return [float(len(response)) for response in responses]
@@ -76,7 +76,7 @@ class Loop:
     def train(
         self, job: FineTuneJob, name: str, death: int | None = None, save_every_s: float = math.inf
     ) -> tuple[list[dict[str, Any]], dict[str, dict[str, torch.Tensor]]]:
-        """Losses, and the weights of each checkpoint; ``death``: the update that the run is killed at."""
+        """Return the losses and the weights of each checkpoint; the run is killed at update ``death``."""
         data = self.data(job)
         batches = Dying(data.batches)
         batches.death = death
@@ -94,11 +94,11 @@ class Loop:
 
 
 class KilledError(Exception):
-    """Stands for a signal."""
+    """Raised in place of a signal that kills the run."""
 
 
 class Dying(list[Batch]):
-    """The run is killed when it asks for batch ``death``."""
+    """Batches of a run that is killed at batch ``death``."""
 
     death: int | None = None
 
@@ -129,10 +129,8 @@ def test_a_checkpoint_equals_an_independent_run_bit_for_bit(loop: Loop, kind: st
 
 @pytest.mark.parametrize("save_every_s", [0, math.inf], ids=["a state each update", "no state"])
 @pytest.mark.parametrize(("kind", "death"), [("dpo", 1), ("kto", 1), ("ppo", 1), ("ppo", 2), ("ppo", 3)])
-def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
-    loop: Loop, kind: str, death: int, save_every_s: float
-) -> None:
-    """Of PPO's four updates, two on each batch, the second is on responses that an interruption would lose."""
+def test_a_killed_run_ends_at_bit_identical_weights(loop: Loop, kind: str, death: int, save_every_s: float) -> None:
+    """PPO makes two updates on each batch; an interruption between them would lose the drawn responses."""
     with pytest.raises(KilledError):
         loop.train(job(kind, 4), "killed", death, save_every_s)
     saved = [path.name for path in (loop.folder / "killed").glob("update-*")]
@@ -143,7 +141,7 @@ def test_a_killed_run_ends_bit_equal_to_one_that_was_not(
     assert equal(resumed, whole)
 
 
-def test_losses_tell_what_each_update_saw(loop: Loop) -> None:
+def test_losses_hold_one_row_per_update(loop: Loop) -> None:
     (first, last), _ = loop.train(job("dpo", 3), "dpo")
     assert (first["examples"], last["examples"]) == (2, 1)
     rows = loop.data(job("dpo", 3)).batches
@@ -155,8 +153,8 @@ def test_losses_tell_what_each_update_saw(loop: Loop) -> None:
     assert losses[0]["loss"] == pytest.approx(0, abs=1e-6)  # the mean of standardised advantages
 
 
-def test_training_prefers_this_side(loop: Loop) -> None:
-    """The same batch again and again: its loss goes down."""
+def test_training_lowers_the_loss_of_preferences(loop: Loop) -> None:
+    """The loss of a batch falls when it is repeated."""
     for kind in ("dpo", "kto", "simpo"):
         two_epochs = job(kind, 2)
         settings = two_epochs.settings.model_copy(update={"epochs": 6, "batch_size": 2})
@@ -164,7 +162,7 @@ def test_training_prefers_this_side(loop: Loop) -> None:
         assert losses[-1]["loss"] < losses[0]["loss"] - 0.01
 
 
-def test_the_negative_side_turns_the_score(loop: Loop) -> None:
+def test_the_reward_of_the_negative_side_is_minus_the_score(loop: Loop) -> None:
     def objective(side: str) -> Any:
         return loop.data(job("ppo", 2, reward=REWARD | {"side": side})).objective
 
@@ -172,7 +170,7 @@ def test_the_negative_side_turns_the_score(loop: Loop) -> None:
     assert [one.reward(["p", "q"], ["ab", "c"]) for one in objectives] == [[2, 1], [-2, -1]]
 
 
-def test_too_few_data_are_counted(loop: Loop) -> None:
+def test_too_few_examples_are_refused_with_their_number(loop: Loop) -> None:
     with pytest.raises(UserError, match=r"6 examples of each side are needed, but the data give 4: lower the sizes"):
         loop.data(job("kto", 6))
     for number, row in enumerate(loop.other_side):
@@ -183,7 +181,7 @@ def test_too_few_data_are_counted(loop: Loop) -> None:
         loop.data(job("ppo", 5))
 
 
-def test_responses_must_fit(loop: Loop) -> None:
+def test_prompts_without_room_for_a_response_are_refused(loop: Loop) -> None:
     prompts = copy.deepcopy(loop.prompts)
     prompts[1]["prompt"] = "long " * 40
     loop.prompts = prompts
@@ -191,7 +189,7 @@ def test_responses_must_fit(loop: Loop) -> None:
         loop.data(job("ppo", 4))
 
 
-def test_examples_at_the_start_of_the_order_are_left_out(
+def test_skip_leaves_out_the_first_examples_of_the_order(
     tokenizer: PreTrainedTokenizerFast, sentences: list[str]
 ) -> None:
     rows = plain(sentences)

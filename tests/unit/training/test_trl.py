@@ -1,4 +1,4 @@
-"""The preference losses against TRL's, on one batch of a tiny Llama: same tokens, same weights, same number."""
+"""Preference losses compared with TRL's on one batch of a tiny Llama with the same tokens and weights."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -32,14 +32,14 @@ TEXTS = [
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """TRL and datasets write caches; and TRL's trainers ask for determinism of their own."""
+    """TRL and datasets write caches: keep them in the test's folder."""
     monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path))
     datasets.disable_caching()
 
 
 @pytest.fixture
 def moved(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
-    """A model that has gone away from its start."""
+    """A model that differs from the reference model."""
     model = fresh_model()
     model.lm_head.weight.data += 0.3 * torch.randn(320, 16, generator=torch.Generator().manual_seed(1))
     return model
@@ -58,7 +58,7 @@ def options(folder: Path) -> dict[str, Any]:
 
 
 def ours(objective: Objective, examples: list[Example], model: PreTrainedModel, start: PreTrainedModel) -> float:
-    """Our objective of the batch, when a model has come from a start."""
+    """Return our objective of the batch for a model, with ``start`` as the reference model."""
     settings = Optimization(learning_rate=1, batch_size=3, precision="fp32")
     backend = OneProcess(prepare_for_training(start, Launch()), settings)
     (batch,) = batched(examples, 6, 2)

@@ -1,4 +1,4 @@
-"""From a YAML mapping to a ``Study``, with errors that name the place, the value and what is allowed."""
+"""Reading a study from YAML. Errors name the key, its value and what is allowed."""
 
 import difflib
 import json
@@ -14,21 +14,25 @@ from pydantic_core import ErrorDetails
 
 from elasticity.config.algorithms import ALGORITHMS, Algorithm
 from elasticity.config.base import Name
+from elasticity.config.renamed_keys import check_renamed_keys
 from elasticity.config.study import Study
 from elasticity.config.validation import mistakes
 from elasticity.core.errors import UserError
 
 
 def read_study(values: dict[str, Any], where: str = "the study") -> Study:
-    """Resolve ``extends`` and validate.
+    """Resolve ``extends`` and return the validated study.
 
-    A study file stands alone, or names another with ``extends: PATH`` and takes from it each top-level section that it
-    does not give itself. A section is taken or replaced whole, never blended.
+    A study is complete, or names another study file with ``extends: PATH`` and takes from it every top-level section
+    that it does not give itself. Sections are replaced as a whole, never merged. Paths are relative to the current
+    folder.
 
-    Raises ``UserError`` with one line for each mistake.
+    ``where`` names the study in messages. Raises ``UserError`` with one line for each mistake.
     """
+    values = _extended(values)
+    check_renamed_keys(values, where)
     try:
-        study = Study.model_validate_json(json.dumps(_typed(_extended(values)), default=str))
+        study = Study.model_validate_json(json.dumps(_typed(values), default=str))
     except ValidationError as error:
         raise _refused(where, map(_line, error.errors())) from None
     if (mistake := next(mistakes(study), None)) is not None:
@@ -37,7 +41,7 @@ def read_study(values: dict[str, Any], where: str = "the study") -> Study:
 
 
 def read_study_file(path: Path) -> Study:
-    """Read a study outside Snakemake."""
+    """Read a study from a YAML file, as Snakemake does. Raises ``UserError`` as ``read_study`` does."""
     return read_study(_mapping(path), str(path))
 
 
@@ -63,7 +67,7 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _typed(values: dict[str, Any]) -> dict[str, Any]:
-    """With numbers in the hardware section: a profile gives it by ``config``, and Snakemake hands that over as text."""
+    """Convert numbers in the hardware section, which are text if a profile sets them by ``config``."""
     hardware = values.get("hardware")
     if not isinstance(hardware, dict):
         return values
@@ -75,7 +79,7 @@ def _mapping(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"study file {path} does not exist (paths are relative to {Path.cwd()})")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, dict):
@@ -84,7 +88,7 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 
 def _line(details: ErrorDetails) -> str:
-    """One mistake in words: where, what is wrong, the value, what is allowed."""
+    """Return one mistake as text: the key, what is wrong, the value, and what is allowed."""
     loc = details["loc"]
     place = ".".join(_walk(loc)[1]) or "study"
     match details["type"]:
@@ -106,7 +110,7 @@ def _line(details: ErrorDetails) -> str:
 
 
 def _number_hint(value: object) -> str:
-    """YAML 1.1 reads ``1e-5`` as text because it has no dot."""
+    """Return advice for a number such as ``1e-5``, which YAML 1.1 reads as text because it has no dot."""
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", value):
         mantissa, exponent = re.split("[eE]", value)
         return f": YAML reads this as text; write {mantissa}.0e{exponent}"
@@ -114,10 +118,10 @@ def _number_hint(value: object) -> str:
 
 
 def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
-    """The type at a place, and the place as a reader knows it.
+    """Return the type at a location in a study, and the keys that lead there in the YAML file.
 
-    Where a type is one of several, pydantic puts the name of the chosen one into the place; a reader of the YAML file
-    does not see it there.
+    Pydantic inserts the name of the chosen type into the location where a type is one of several; the YAML file has no
+    such key.
     """
     annotation: Any = Study
     shown: list[str] = []
@@ -138,25 +142,16 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
 
 
 def _is_chosen(member: Any, part: int | str) -> bool:
-    """Whether a member of a union is the section with this value of ``kind``."""
+    """Return whether a member of a union is the section with this value of ``kind``."""
     is_section = isinstance(member, type) and issubclass(member, BaseModel)
     return is_section and part in get_args(member.model_fields["kind"].annotation)
 
 
 def _unwrapped(annotation: Any) -> Any:
-    """The type itself, without what is said of it and without the None of what may be left out."""
+    """Return a type without its annotations, and without None if it is optional."""
     if get_origin(annotation) is Annotated:
         return _unwrapped(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         given = [member for member in get_args(annotation) if member is not NoneType]
         return _unwrapped(given[0]) if len(given) == 1 else annotation
     return annotation
-
-
-def schema() -> str:
-    """The schema as text, as it stands in workflow/schemas/study.schema.json."""
-    return json.dumps({"title": "Study"} | Study.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    print(schema(), end="")

@@ -299,4 +299,4 @@ def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:
         yield f"{where}: {settings.algorithm.kind} is an algorithm for inverse stages only: use sft here"
     yield from misplaced(where, settings)
     if settings.optimizer == "carried":
-        yield f"{where}: optimizer: carried continues an alignment stage, so it is for inverse stages only: use fresh here"
+        yield f"{where}: optimizer: carried continues an alignment stage and is for inverse stages only: use fresh here"

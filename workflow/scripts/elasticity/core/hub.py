@@ -1,5 +1,6 @@
 """Files of the Hugging Face hub at a pinned revision, stored in the cache of ``huggingface_hub``."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -15,6 +16,9 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Revi
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 
+UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
+"""Codes of the errors that writing a file into the cache can raise."""
+
 
 def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["model", "dataset"]) -> Path:
     """Return the folder with the files of a repository that match ``patterns``, downloading those not in the cache.
@@ -26,6 +30,8 @@ def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["m
     if the cache is not writable.
     """
     what = f"the {kind} {repo} at revision {revision}"
+    if constants.HF_HUB_CACHE.startswith("~"):  # the user has no home folder
+        raise UserError(f"{what} cannot be downloaded: this user has no home folder. Set HF_HOME to a writable folder")
     try:
         folder = Path(
             snapshot_download(
@@ -80,6 +86,8 @@ def _reason(error: Exception, kind: str, repo: str) -> str:
         return f"the hub returned 404, so there is no such repository: check the name at {page}"
     if status is not None:
         return f"the hub returned {status}. Run the same command again later"
+    if isinstance(error, OSError) and error.filename and error.errno in UNWRITABLE:
+        return f"the cache {constants.HF_HUB_CACHE} is not writable ({error.strerror}). Set HF_HOME to another folder"
     if isinstance(error, LocalEntryNotFoundError):
         return (
             "it is not (or not completely) in the cache of the hub, and the hub cannot be reached, or HF_HUB_OFFLINE "

@@ -1,7 +1,7 @@
 """An arithmetic coder: symbols to bytes and back, with a distribution for each symbol (Witten, Neal and Cleary, 1987).
 
-The coder computes with integers, so only the distributions depend on rounding. Probabilities have 48 bits; with the 24 or
-32 bits of most libraries, a code is about a hundredth of a bit per token longer if the vocabulary is large.
+The coder computes with integers, so only the distributions depend on rounding. Probabilities have 48 bits; with the 24
+or 32 bits of most libraries, a code is about a hundredth of a bit per token longer if the vocabulary is large.
 """
 
 from collections.abc import Sequence

@@ -79,8 +79,8 @@ def targets(windows: Sequence[Example]) -> int:
 def rates(model: PreTrainedModel, base: PreTrainedModel, texts: Sequence[Sequence[Example]], pad: int) -> list[Rates]:
     """Return the sums over the targets of each text, which is given as its windows.
 
-    p is ``model`` and q is ``base``, which may be the same object. Each quantity is computed by its own formula in double
-    precision, so that H(p, q) = H(p) + KL(p || q) and H(q, p) = H(q) + KL(q || p) are checks.
+    p is ``model`` and q is ``base``, which may be the same object. Each quantity is computed by its own formula in
+    double precision, so that H(p, q) = H(p) + KL(p || q) and H(q, p) = H(q) + KL(q || p) are checks.
     """
     found = torch.zeros(len(texts), len(SUMS), dtype=torch.float64)
     passed, in_work = AT_ONCE[model.device.type]

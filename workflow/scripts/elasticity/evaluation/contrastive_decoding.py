@@ -30,10 +30,10 @@ def load_weak(folder: Path, tokenizer: PreTrainedTokenizerFast) -> PreTrainedMod
 class Contrasting(LogitsProcessor):
     """Replaces logits L by L + strength (L − L_weak) for likely tokens, and by minus infinity for all others.
 
-    L are raw logits. Log-probabilities would give the same responses: they differ by a constant for all tokens of a step,
-    which does not affect softmax, top-k or top-p. A token is likely if its probability under the strong model at
-    temperature 1 is at least ``threshold`` times that of the most likely token. Tokens that are never drawn (their logits
-    are minus infinity already) do not count.
+    L are raw logits. Log-probabilities would give the same responses: they differ by a constant for all tokens of a
+    step, which does not affect softmax, top-k or top-p. A token is likely if its probability under the strong model at
+    temperature 1 is at least ``threshold`` times that of the most likely token. Tokens that are never drawn (their
+    logits are minus infinity already) do not count.
 
     The weak model reads the drawn tokens with a key-value cache of its own, so an instance serves one batch only.
     ``attention``, of shape (prompts, tokens), is zero at the padding on the left.

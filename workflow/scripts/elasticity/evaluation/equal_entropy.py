@@ -1,7 +1,7 @@
-"""The equal-entropy control: prompts whose responses take two slices as many nats per token, each under itself.
+"""The equal-entropy control: prompts on which the responses of two slices have the same entropy per token.
 
-Forward and inverse tuning fit texts of different entropy, and H(p, q) = H(p) + KL(p || q): of prompts on which the two
-entropies agree, neither direction has the easier texts.
+Forward and inverse tuning fit texts of different entropy, and H(p, q) = H(p) + KL(p || q). On prompts where the
+entropies of the two slices, each measured on its own responses, agree, neither direction has the easier texts.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,13 +13,13 @@ from elasticity.config.cells import TuningPath
 from elasticity.config.experiments import half
 
 Responses = str
-"""``twins``, which slices are tuned on, or ``questions``, which they are measured on."""
+"""``twins``, the responses that slices are tuned on, or ``questions``, those that they are measured on."""
 
 
 def nearest_half(differences: Sequence[float], prompt_ids: Sequence[str]) -> list[int]:
-    """Places of the prompts to keep: sorted by difference, the run of half of them whose mean is nearest 0.
+    """Return the indices of the prompts to keep: half of them, contiguous by difference, with the mean nearest to 0.
 
-    Ties are settled by the prompts' names, and then by the lower end, so the choice is the same again.
+    Ties are broken by the identifiers of the prompts, then in favour of the lower end, so the choice is deterministic.
     """
     order = sorted(range(len(differences)), key=lambda i: (differences[i], prompt_ids[i]))
     count = half(len(order))
@@ -34,9 +34,10 @@ def choices(
     first: Mapping[str, tuple[int, float]],
     second: Mapping[str, tuple[int, float]],
 ) -> list[dict[str, Any]]:
-    """Rows of schema ``CHOSEN`` for a pair of slices: all prompts, in the order of ``first``.
+    """Return rows of schema ``CHOSEN`` for a pair of slices: all prompts, in the order of ``first``.
 
-    ``first`` and ``second`` hold for each prompt the tokens of the slice's response and its nats under the slice itself.
+    ``first`` and ``second`` map each prompt to the number of tokens of the slice's response and to its code length in
+    nats under the slice itself.
     """
     prompt_ids = list(first)
     differences = [_per_token(second[prompt]) - _per_token(first[prompt]) for prompt in prompt_ids]
@@ -59,7 +60,7 @@ def choices(
 def chosen_prompts(
     rows: Iterable[Mapping[str, Any]],
 ) -> dict[tuple[Responses, TuningPath], set[str]]:
-    """The prompts to keep, of rows of schema ``CHOSEN``; a pair is found by either of its directions."""
+    """Return the prompts to keep, from rows of schema ``CHOSEN``, for both directions of each pair."""
     found: dict[tuple[Responses, TuningPath], set[str]] = {}
     for row in rows:
         if row["chosen"]:

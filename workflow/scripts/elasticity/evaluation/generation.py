@@ -1,4 +1,7 @@
-"""Responses: sampled continuations, with transformers the same for a prompt whatever else is in its batch."""
+"""Generation of responses: sampled continuations of prompts.
+
+With transformers the response to a prompt does not depend on the other prompts of its batch.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,10 +31,10 @@ from elasticity.models.tokenizer import decode, never_drawn
 
 
 class Engine(Protocol):
-    """What draws tokens from one model."""
+    """Draws tokens from one model."""
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """For each context the sampled tokens, up to and including the EOS token; contexts are all the model sees."""
+        """Return the sampled tokens for each context, up to and including the EOS token; nothing precedes a context."""
 
 
 def generate(
@@ -41,15 +44,18 @@ def generate(
     sampling: Sampling,
     template: Template,
 ) -> list[dict[str, Any]]:
-    """One response to each prompt, in the order of the prompts.
+    """Return one response to each prompt, in the order of the prompts.
 
-    Prompts are rows with ``prompt_id`` and ``prompt``; the results have the response's columns of schema ``RESPONSES``.
-    Raises ``UserError`` for an empty prompt where the model begins texts with no token: nothing can follow nothing.
+    Prompts are rows with ``prompt_id`` and ``prompt``; the results have the columns of a response in schema
+    ``RESPONSES``. Raises ``UserError`` for an empty prompt if the tokenizer has no BOS token, as there is no context
+    then.
     """
     contexts = context(tokenizer, template, [row["prompt"] for row in prompts])
     for row, tokens in zip(prompts, contexts, strict=True):
         if not tokens:
-            raise UserError(f"prompt {row['prompt_id']} is empty, and this model begins texts with no token of its own")
+            raise UserError(
+                f"prompt {row['prompt_id']} is empty, and this model has no BOS token to start from: leave it out"
+            )
     drawn = engine.draw(contexts, [row["prompt_id"] for row in prompts], sampling)
     rows = []
     for row, prompt_tokens, response_tokens in zip(prompts, contexts, drawn, strict=True):
@@ -72,18 +78,18 @@ def generate(
 def load_engine(
     name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast, weak: Path | None = None
 ) -> Iterator[Engine]:
-    """The model of a folder on this process's device, ready to draw; its memory is free again at the end.
+    """Load the model of a folder on this process's device, ready to draw, and free its memory at the end.
 
-    ``weak`` is the folder of the model that contrastive decoding needs.
+    ``weak`` is the folder of the weak model of contrastive decoding.
 
-    Raises ``UserError`` if its weights are not those that were saved: see ``probe``.
+    Raises ``UserError`` if the weights are not those that were saved: see ``models.loading.check_probe``.
     """
     if name == "transformers":
         plain = TransformersEngine(load_for_measuring(folder), tokenizer, load_weak(weak, tokenizer) if weak else None)
         try:
             yield plain
         finally:
-            del plain.model, plain.weak  # or the caller's name for the engine keeps them while the next are loaded
+            del plain.model, plain.weak  # the caller still refers to the engine while the next models are loaded
         return
     from elasticity.evaluation.vllm_engine import VllmEngine, import_vllm
 
@@ -96,9 +102,9 @@ def load_engine(
 
 
 class TransformersEngine:
-    """Transformers' generation, with batches of prompts of like length, padded on the left.
+    """Draws with transformers, in batches of prompts of similar length, padded on the left.
 
-    ``weak`` is for samplings with a contrast.
+    ``weak`` is the weak model for sampling with ``contrast``.
     """
 
     def __init__(
@@ -107,12 +113,12 @@ class TransformersEngine:
         self.model, self.tokenizer, self.weak = model, tokenizer, weak
         self.banned = never_drawn(tokenizer, model.config.vocab_size)
         model.eval()
-        model.generation_config = GenerationConfig()  # a folder's own may hold penalties that the study does not name
+        model.generation_config = GenerationConfig()  # that of the folder may hold penalties that are not in the study
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """Draw batch by batch, smaller ones where a GPU has too little memory: responses are the same. See ``Engine``.
+        """Draw in batches, see ``Engine``; batches are halved, with the same responses, if the GPU runs out of memory.
 
-        Raises ``UserError`` if there is too little for one prompt.
+        Raises ``UserError`` if memory does not suffice for one prompt.
         """
         order = sorted(range(len(contexts)), key=lambda i: (len(contexts[i]), prompt_ids[i]))
         drawn: dict[int, list[int]] = {}
@@ -162,7 +168,7 @@ def _until(tokens: list[int], end: int) -> list[int]:
 
 
 def _processors(prompt_ids: list[str], width: int, sampling: Sampling, banned: list[int]) -> LogitsProcessorList:
-    """Temperature, top-k and top-p of transformers, then the draw."""
+    """Return the processors: banned tokens, temperature, top-k and top-p, then the draw."""
     processors = LogitsProcessorList([_Ban(banned)])
     if sampling.temperature != 1:
         processors.append(TemperatureLogitsWarper(sampling.temperature))
@@ -175,7 +181,7 @@ def _processors(prompt_ids: list[str], width: int, sampling: Sampling, banned: l
 
 
 class _Ban(LogitsProcessor):
-    """These tokens are never drawn."""
+    """Sets the logits of tokens that are never drawn to minus infinity."""
 
     def __init__(self, tokens: list[int]) -> None:
         self.tokens = tokens
@@ -185,10 +191,10 @@ class _Ban(LogitsProcessor):
 
 
 class InverseCdf(LogitsProcessor):
-    """Draw by inverting the cumulative distribution at a uniform number that belongs to (seed, prompt, step).
+    """Draws by inverting the cumulative distribution at a uniform number that depends on (seed, prompt, step) only.
 
-    The library's own sampling takes its random numbers in the order of the batch, so responses would change with the
-    batch size. Here each prompt has its numbers: cells differ by their models only, and responses do not depend on how
+    The sampling of transformers takes random numbers in the order of the batch, so responses would depend on the batch
+    size. Here each prompt has its own numbers: cells differ by their models only, and responses do not depend on how
     prompts are batched. The drawn token gets logit 0 and all others minus infinity, so greedy decoding takes it.
     """
 
@@ -199,7 +205,7 @@ class InverseCdf(LogitsProcessor):
         )
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary) logits."""
+        """Draw one token for each prompt; ``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary)."""
         cumulative = scores.double().softmax(-1).cumsum(-1)
         uniforms = self.uniforms[:, input_ids.shape[1] - self.width, None].to(scores.device)
         threshold = uniforms * cumulative[:, -1:]
@@ -208,5 +214,5 @@ class InverseCdf(LogitsProcessor):
 
 
 def _uniforms(key: int, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Numbers in [0, 1), one a step."""
+    """Return uniform numbers in [0, 1), one for each step."""
     return np.random.Generator(np.random.Philox(key=key)).random(steps)

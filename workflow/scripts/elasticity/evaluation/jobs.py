@@ -1,6 +1,6 @@
-"""What each kind of job is told: exactly the values that it uses, as JSON on its command line.
+"""Job specs of evaluation: the values that each kind of job uses, as JSON on its command line.
 
-Snakemake reruns a job when this text changes, so nothing belongs here that does not change the result.
+Snakemake reruns a job when this text changes, so a job spec holds nothing that does not change the result.
 """
 
 from pydantic import PositiveInt
@@ -14,9 +14,9 @@ from elasticity.config.score_models import ScoreModelSettings
 
 
 class GenerateJob(Section):
-    """Generate responses to the prompts with each checkpoint, named after the size of the last stage; a base model has no cell.
+    """Generate responses to the prompts with each checkpoint, which is named by the size of the last stage.
 
-    ``weak`` is the checkpoint of the model that contrastive decoding sets the responses off against.
+    A base model has no cell. ``weak`` is the checkpoint of the weak model of contrastive decoding.
     """
 
     base: str
@@ -28,12 +28,12 @@ class GenerateJob(Section):
     weak: int | None = None
 
     def row(self, checkpoint: int) -> dict[str, str | int | None]:
-        """The cell of a checkpoint."""
+        """Return the columns that name the cell of a checkpoint."""
         return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
 
 
 class DivergenceJob(Section):
-    """Measure how far each checkpoint, named after the inverse stage's size, is from the base model."""
+    """Measure the KL divergence of each checkpoint, named by the size of the inverse stage, from the base model."""
 
     base: str
     base_checkpoint: int
@@ -42,15 +42,15 @@ class DivergenceJob(Section):
 
 
 class TextStatisticsJob(Section):
-    """Measure all responses of a base model, which is this checkpoint, and of what it became."""
+    """Measure all responses of a base model, which is this checkpoint, and of the models trained from it."""
 
     base_checkpoint: int
 
 
 class CompressionJob(Section):
-    """Measure compression rates of each checkpoint, named after the inverse stage's size, beside the base model.
+    """Measure compression rates of each checkpoint, named by the size of the inverse stage, and of the base model.
 
-    ``corpora`` tells what the files of texts are. Without a cell the checkpoints are the base model itself.
+    ``corpora`` names the corpus of each file of texts. Without a cell the checkpoint is the base model itself.
     """
 
     base: str
@@ -61,12 +61,12 @@ class CompressionJob(Section):
     reading: Reading
 
     def row(self, checkpoint: int) -> dict[str, str | int | None]:
-        """The cell of a checkpoint."""
+        """Return the columns that name the cell of a checkpoint."""
         return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
 
 
 class ArithmeticCodingJob(Section):
-    """Pack so many texts of each corpus with an arithmetic coder and a base model, and restore them."""
+    """Compress ``texts`` texts of each corpus with an arithmetic coder and a base model, and restore them."""
 
     base: str
     base_checkpoint: int
@@ -76,7 +76,7 @@ class ArithmeticCodingJob(Section):
 
 
 class GenerateSlicesJob(Section):
-    """Response with the slices 1, 2, 3, which are these checkpoints."""
+    """Generate responses with the slices 1, 2 and 3, which are these checkpoints."""
 
     checkpoints: tuple[int, int, int]
     twin_sampling: Sampling
@@ -87,7 +87,7 @@ class GenerateSlicesJob(Section):
 
 
 class CrossEntropyJob(Section):
-    """Measure tuned models (checkpoint ``tuned_checkpoint``, one a path) and the slices on the slices' responses."""
+    """Measure tuned models (checkpoint ``tuned_checkpoint``, one for each path) and slices on the slices' responses."""
 
     slices: tuple[int, int, int]
     paths: tuple[TuningPath, ...]
@@ -96,7 +96,7 @@ class CrossEntropyJob(Section):
 
 
 class ChoosingJob(Section):
-    """Choose for these pairs of the slices, which are these checkpoints, prompts on which their entropies agree."""
+    """Choose prompts on which the entropies of two slices agree, for each pair of the slices (checkpoints)."""
 
     slices: tuple[int, int, int]
     pairs: tuple[TuningPath, ...]
@@ -104,13 +104,13 @@ class ChoosingJob(Section):
 
 
 class ScoreModelJob(Section):
-    """Load a score model, which must put its gold pair in order, and use it or measure its quality."""
+    """Load a score model, which must order its gold pair correctly, and use it or measure its quality."""
 
     score_model: ScoreModelSettings
 
 
 class BitsPerByteJob(Section):
-    """Measure base models (name, folder) on at most so many tokens of each held-out text."""
+    """Measure base models (name, folder) on at most ``max_length`` tokens of each held-out text."""
 
     bases: tuple[tuple[str, str], ...]
     max_length: PositiveInt

@@ -1,4 +1,4 @@
-"""Code lengths: how many nats a model needs for texts, given their prompts."""
+"""Code lengths of responses given their prompts, and KL divergences between models on responses."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from elasticity.data.examples import IGNORED, Batch, Example, collate
 
 
 def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 64) -> list[float]:
-    """−Σ log p(token | tokens before it) over the targets of each example, in nats, in the order given.
+    """Return −Σ log p(token | tokens before it) over the targets of each example, in nats, in the order given.
 
-    In fp32, as responses are drawn: bf16 would add errors as large as the differences that are looked for.
+    The model computes in fp32, as in generation: errors of bf16 are as large as the differences to be measured.
     """
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
     lengths = [0.0] * len(examples)
@@ -33,13 +33,13 @@ def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, 
 def divergences(
     model: PreTrainedModel, other: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 8
 ) -> list[float]:
-    """KL(model || other) in nats, summed over the target places of each example, in the order given.
+    """Return KL(model || other) in nats, summed over the targets of each example, in the order given.
 
-    At each place the whole distributions of the next token are compared: sum of p log(p / q) over the vocabulary, with
-    p the model's and q the other's. If the responses were drawn from the model without truncation, the expectation over
-    responses is the divergence of the two distributions over responses (chain rule), with less noise than that of
-    log p - log q of the tokens drawn. It is never negative: in double precision, because in single precision the
-    rounding of log p alone is as large as the divergence of models that were hardly trained.
+    At each target the whole distributions of the next token are compared: the sum of p log(p / q) over the vocabulary,
+    with p of ``model`` and q of ``other``. If the responses were drawn from the model without truncation, the
+    expectation over responses is the divergence of the two distributions over responses (chain rule), with less noise
+    than log p - log q of the drawn tokens. The computation is in double precision, so that results are never negative:
+    in single precision, the rounding of log p alone is as large as the divergence of a model that was hardly trained.
     """
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
     found = [0.0] * len(examples)
@@ -47,7 +47,7 @@ def divergences(
         places = order[first : first + batch_size]
         batch = collate([examples[i] for i in places], pad).to(model.device)
         mine, others = _logits(model, batch), _logits(other, batch)
-        for row, i in enumerate(places):  # one at a time: distributions of a whole batch would be a lot of memory
+        for row, i in enumerate(places):  # one at a time: the distributions of a whole batch would take much memory
             targets = batch.labels[row, 1:] != IGNORED
             log_p, log_q = (functional.log_softmax(logits[row][targets].double(), -1) for logits in (mine, others))
             found[i] = float(functional.kl_div(log_q, log_p, reduction="sum", log_target=True))
@@ -55,7 +55,7 @@ def divergences(
 
 
 def _logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Of the next token at every place but the last; shape (examples, tokens - 1, vocabulary)."""
+    """Return the logits of the next token at every place but the last, shape (examples, tokens - 1, vocabulary)."""
     with torch.inference_mode():
         logits: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
     return logits[:, :-1]

@@ -1,4 +1,4 @@
-"""The tables: every stage writes parquet with a declared schema, and every reader checks it."""
+"""Schemas of the parquet tables that evaluation writes; readers check them."""
 
 import pyarrow as pa
 
@@ -21,15 +21,15 @@ _CELL = [
     ("alignment_size", pa.int64()),
     ("inverse_size", pa.int64()),
 ]
-"""A cell of a rebound experiment; the base model itself has neither side, recipes, seed nor sizes."""
+"""Columns of a cell of a rebound experiment; for the base model itself, all but ``base`` are null."""
 
 
 _REALIGNMENT = [("realignment_size", pa.int64()), ("realignment_recipe", pa.string())]
-"""Back on the alignment stage; most cells have no realignment stage."""
+"""Columns of a realignment stage; null for cells without one."""
 
 
 RESPONSES = pa.schema(_CELL + _REALIGNMENT + _RESPONSE)
-"""The generated text and the very tokens that were drawn; ``finished`` if the model ended the response itself."""
+"""Generated text and the tokens that were drawn; ``finished``: whether the model ended the response with EOS."""
 
 
 SCORES = pa.schema([*_CELL, *_REALIGNMENT, ("prompt_id", pa.string()), ("score", pa.float64())])
@@ -52,8 +52,8 @@ TEXT_STATISTICS = pa.schema(
         ("base_nats", pa.float64()),
     ]
 )
-"""One response beside its score: its tokens, the share of its 3-grams that occurred before in it (NaN: it has none), and
-its code length in nats under the base model given the prompt, which covers ``coded_tokens``: an EOS token counts."""
+"""One row per response: its tokens, the share of its 3-grams that occurred before in it (NaN if it has none), and its
+code length in nats under the base model given the prompt, over ``coded_tokens`` tokens, which include the EOS token."""
 
 
 COMPRESSION = pa.schema(
@@ -72,9 +72,11 @@ COMPRESSION = pa.schema(
         ("from_base_nats", pa.float64()),
     ]
 )
-"""One held-out text under a cell's model (p) beside its base model (q), summed over the text's tokens: its code length
-−log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies H(p, q) and H(q, p), and
-the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or control."""
+"""One row per held-out text and model of a cell (p), with its base model (q): sums over the tokens of the text.
+
+These are the code length −log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies
+H(p, q) and H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or
+control."""
 
 
 ARITHMETIC_CODING = pa.schema(
@@ -88,7 +90,7 @@ ARITHMETIC_CODING = pa.schema(
         ("coded_bits", pa.int64()),
     ]
 )
-"""One held-out text, its code length −log2 p(text) under a base model, and the length of the code that restores it."""
+"""One row per held-out text: −log2 p(text) under a base model, and the length of the code that restores it, in bits."""
 
 
 SLICE_RESPONSES = pa.schema([("slice", pa.int64()), *_RESPONSE])
@@ -106,8 +108,10 @@ CROSS_ENTROPIES = pa.schema(
         ("kl_nats", pa.float64()),
     ]
 )
-"""Slice ``start`` tuned on the responses of slice ``target``: code lengths (nats) of one response of the target's, under
-the tuned model and under the target itself; and KL(target || tuned) over the whole vocabulary at each of its tokens."""
+"""One row per response of slice ``target`` and per slice ``start`` tuned on the target's responses.
+
+It holds the code lengths in nats under the tuned model and under the target, and KL(target || tuned) over the whole
+vocabulary, summed over the tokens of the response."""
 
 
 CHOSEN = pa.schema(
@@ -123,8 +127,9 @@ CHOSEN = pa.schema(
         ("chosen", pa.bool_()),
     ]
 )
-"""One prompt and two slices: the code length of each one's response under itself, and whether the equal-entropy control
-keeps the prompt for this pair. ``responses`` is twins or questions."""
+"""One row per prompt and pair of slices, with the code length of each slice's response under the slice itself.
+
+``chosen``: whether the equal-entropy control keeps the prompt for this pair. ``responses`` is twins or questions."""
 
 
 BITS_PER_BYTE = pa.schema(
@@ -137,8 +142,8 @@ BITS_PER_BYTE = pa.schema(
         ("nats", pa.float64()),
     ]
 )
-"""Code length of one held-out text under a base model, and the size of the text that it covers."""
+"""One row per held-out text and base model: the code length, and the size of the text that it covers."""
 
 
 FEATURES = pa.schema([("feature", pa.string()), ("idf", pa.float64()), ("weight", pa.float64())])
-"""A linear text classifier."""
+"""A linear text classifier: one row per term, and one with an empty ``feature`` for the intercept."""

@@ -1,4 +1,4 @@
-"""Score models: prompts and responses in, a score per response out, up is good."""
+"""Score models: they give each response to a prompt a score, and a larger score is better."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,17 +19,17 @@ from elasticity.evaluation.schemas import FEATURES
 
 
 class ScoreModel(Protocol):
-    """What the workflow needs of a score model."""
+    """Scores responses to prompts."""
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """One number for each response to its prompt; larger is better. It does not depend on the other responses."""
+        """Return one number for each response; larger is better. It does not depend on the other responses."""
         ...
 
 
 def load_score_model(settings: ScoreModelSettings, files: Sequence[Path]) -> ScoreModel:
-    """The score model of a task, on this process's device. ``files`` lie in its folder: see ``Plan.score_model_files``.
+    """Return the score model of a task, on the device of this process. ``files`` are files of its folder.
 
-    Raises ``UserError`` if it cannot be loaded, or does not put its gold pair in order.
+    Raises ``UserError`` if it cannot be loaded, or does not order its gold pair correctly.
     """
     model = _load(settings, files[0].parent)
     check_gold_pair(model, settings.gold_pair)
@@ -37,7 +37,7 @@ def load_score_model(settings: ScoreModelSettings, files: Sequence[Path]) -> Sco
 
 
 def _load(settings: ScoreModelSettings, folder: Path) -> ScoreModel:
-    """Each kind is imported where it is asked for: the linear one needs no transformers, which take seconds."""
+    """Load a score model; only its kind is imported: the linear one does not need transformers, which take seconds."""
     if isinstance(settings, SnippetClassifier):
         from elasticity.evaluation.snippet_classifier import LinearSnippetClassifier
 
@@ -52,10 +52,9 @@ def _load(settings: ScoreModelSettings, folder: Path) -> ScoreModel:
 
 
 def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
-    """Refuse a score model whose sign is wrong or whose weights are not those that it was trained to.
+    """Return the scores of the good and the bad response of the gold pair.
 
-    Returns the scores of the good and the bad response.
-    Raises ``UserError`` unless the good response of the study scores above the bad one.
+    Raises ``UserError`` unless the good response scores above the bad one: then the sign or the weights are wrong.
     """
     high, low = model.score([pair.prompt, pair.prompt], [pair.good, pair.bad])
     if not high > low:
@@ -69,9 +68,9 @@ def check_gold_pair(model: ScoreModel, pair: GoldPair) -> tuple[float, float]:
 def score_model_quality(
     model: ScoreModel, settings: GivenScoreModel, texts: Sequence[Mapping[str, Any]]
 ) -> dict[str, float]:
-    """How well a model that was trained elsewhere tells the sides of labelled texts (schema ``EXAMPLES``).
+    """Return how well a given score model separates the sides of labelled texts (schema ``EXAMPLES``).
 
-    The area under the curve is left out if all texts are of one side.
+    The area under the ROC curve is left out if all texts are of one side.
     """
     positive = [row["side"] == "positive" for row in texts]
     scores = model.score([row["prompt"] for row in texts], [row["response"] for row in texts])

@@ -1,4 +1,4 @@
-"""score models that were trained elsewhere: transformers in the hub's layout, asked in batches of responses of like length."""
+"""Score models that were trained elsewhere: sequence classifiers in the Hugging Face layout, run in batches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,17 +13,17 @@ from elasticity.core.errors import UserError
 from elasticity.models.loading import device, one_thread
 
 Verdict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-"""Tokens and attention of a batch, both (responses, tokens), to one number a response."""
+"""A function of the tokens and the attention mask of a batch, both (responses, tokens), to one number per response."""
 
 
 class LabelScoreModel:
-    """Share of responses given the good label: a score is 1 (it is the likeliest) or 0. Prompts are not judged.
+    """Scores a response 1 if the good label is the most likely one, otherwise 0. Prompts are ignored.
 
-    Responses are cut at their end, as the hub's own pipelines do: published scores are of that kind.
+    Responses that are too long are cut at their end, as in the pipelines of transformers, which published scores use.
     """
 
     def __init__(self, folder: Path, settings: TextClassifier) -> None:
-        """Raises ``UserError`` if the folder holds no classifier of texts with this label."""
+        """Load the classifier. Raises ``UserError`` if the folder holds no text classifier with this label."""
         self.settings = settings
         self.model = load_score_model(AutoModelForSequenceClassification, folder)
         self.good = _place_of(settings.label, self.model.config.id2label or {}, folder)
@@ -34,13 +34,13 @@ class LabelScoreModel:
         check_length(settings.max_length, folder, self.model, self.tokenizer.model_max_length)
 
     def score(self, prompts: Sequence[str], responses: Sequence[str]) -> list[float]:
-        """1.0 for each response that is given the good label, else 0.0."""
+        """Return 1.0 for each response whose most likely label is the good one, else 0.0."""
         if not responses:
             return []
         tokens = self.tokenizer(
             list(responses), split_special_tokens=True, truncation=True, max_length=self.settings.max_length
         )["input_ids"]
-        tokens = [row or [self.end] for row in tokens]  # an empty response, if nothing stands around every text
+        tokens = [row or [self.end] for row in tokens]  # an empty response, if the tokenizer adds no special tokens
         batch_size = 1 if self.pad is None else self.settings.batch_size
         return in_batches(tokens, batch_size, self.pad or 0, self.model.device, self._verdict)
 
@@ -52,9 +52,10 @@ class LabelScoreModel:
 def in_batches(
     tokens: Sequence[Sequence[int]], batch_size: int, pad: int, place: torch.device, verdict: Verdict
 ) -> list[float]:
-    """The verdicts in the order of the responses; the longest come first, so that what does not fit fails at once.
+    """Return the verdicts in the order of the responses.
 
-    Padding stands on the right and is masked: verdicts do not depend on the batch.
+    The longest responses are read first, so that a lack of memory shows at once. Padding is on the right and masked, so
+    verdicts do not depend on the batch.
     """
     order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
     scores = [0.0] * len(tokens)
@@ -73,9 +74,10 @@ def in_batches(
 
 
 def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel:
-    """A model of a transformers class with fp32 weights on this process's device; safetensors only, no code from it.
+    """Return a model of a transformers class with fp32 weights on this process's device.
 
-    Raises ``UserError`` if the folder does not hold it, all its weights included.
+    Only safetensors are read, and no code of the folder is run. Raises ``UserError`` if the folder does not hold such a
+    model with all its weights.
     """
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
@@ -100,8 +102,8 @@ def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel
         raise UserError(f"the score model in {folder} cannot be loaded: {error}") from None
     if missing := sorted(report["missing_keys"]):
         raise UserError(
-            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained to score_model, or "
-            "the files are not whole. Use a model that is made for it, or fetch it again."
+            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained as a score model, "
+            "or the files are incomplete. Use a model that is made for scoring, or fetch it again."
         )
     one_thread()
     torch.nn.Module.to(model, device())
@@ -110,7 +112,7 @@ def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel
 
 
 def check_length(wanted: int, folder: Path, model: PreTrainedModel, of_tokenizer: int | None = None) -> None:
-    """Raise ``UserError`` if the model cannot take in texts of so many tokens."""
+    """Raise ``UserError`` if the model or its tokenizer cannot read texts of ``wanted`` tokens."""
     limits = [of_tokenizer, getattr(model.config, "max_position_embeddings", None)]
     longest = min((limit for limit in limits if limit), default=wanted)
     if wanted > longest:
@@ -129,10 +131,10 @@ def _place_of(label: str, labels: Mapping[Any, str], folder: Path) -> int:
 
 
 def _tokenizer(folder: Path) -> Any:
-    """Its own fast tokenizer, also where the folder holds vocabulary and merges only."""
+    """Return the model's own fast tokenizer, also if the folder holds vocabulary and merges only."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # several libraries have a say, with errors of their own
+    except Exception as error:  # several libraries raise errors of their own
         raise UserError(f"the tokenizer in {folder} cannot be loaded: {error}") from None
     if not tokenizer.is_fast:
         raise UserError(f"{folder} holds no fast tokenizer: it needs a tokenizer.json")

@@ -1,7 +1,7 @@
-"""Responses drawn by vLLM, on GPUs. The names and limits are those of vLLM 0.33.0 (``envs/vllm.yaml``).
+"""Generation of responses with vLLM on GPUs. Names and limits are those of vLLM 0.33.0 (``envs/vllm.yaml``).
 
-vLLM runs the model in a process of its own. It is started afresh (``spawn``): a forked one would think that it belongs
-to the process group of this job. Such a process imports the script again, which therefore guards what it does.
+vLLM runs the model in a process of its own, which is started with ``spawn``: a forked process would take itself for a
+member of this job's process group. A spawned process imports the script again, so scripts guard their ``main``.
 """
 
 import importlib
@@ -25,19 +25,19 @@ ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "1",  # the end of the model's process frees the GPU for the next checkpoint
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
     "VLLM_FLOAT32_MATMUL_PRECISION": "highest",
-    "TRITON_F32_DEFAULT": "ieee",  # or the products in vLLM's attention round fp32 to TF32, which has ten bits
+    "TRITON_F32_DEFAULT": "ieee",  # otherwise vLLM's attention rounds fp32 to TF32, which has ten bits
     "VLLM_NO_USAGE_STATS": "1",
 }
 
 
 TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_", "LOCAL_", "GROUP_", "ROLE_", "TORCHELASTIC_")
-"""Beginnings of the variables that torchrun sets. vLLM's process would take them for its own."""
+"""Prefixes of the variables that torchrun sets, which vLLM's process would take for its own."""
 
 
 def import_vllm() -> Any:
-    """The package, after this process has chosen its GPU.
+    """Return the package, imported after this process has chosen its GPU.
 
-    Raises ``UserError`` without GPUs, or where vLLM is not installed.
+    Raises ``UserError`` without GPUs, or if vLLM is not installed.
     """
     if Launch.of_job().device != "cuda":
         raise UserError(
@@ -56,12 +56,12 @@ def import_vllm() -> Any:
 
 @cache
 def _set_environment() -> None:
-    """Once: the second time the GPU would be looked for among those that are left."""
+    """Set the environment once: a second call would choose a GPU among those that are left visible."""
     os.environ.update(environment_of(os.environ))
 
 
 def environment_of(launched: Mapping[str, str]) -> dict[str, str]:
-    """What vLLM has to find in the environment of a process that was launched so: its own GPU is the only one."""
+    """Return the variables for vLLM in a process with this environment: only its own GPU is visible."""
     number = int(launched.get("LOCAL_RANK", "0"))
     gpus = visible(launched, number + 1)
     if number >= len(gpus):
@@ -71,7 +71,7 @@ def environment_of(launched: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def without_torchrun() -> Iterator[None]:
-    """Hide torchrun's variables from a process that is started meanwhile."""
+    """Hide torchrun's variables from processes that are started inside the context."""
     hidden = {name: value for name, value in os.environ.items() if name.startswith(TORCHRUN)}
     for name in hidden:
         del os.environ[name]
@@ -82,7 +82,7 @@ def without_torchrun() -> Iterator[None]:
 
 
 class VllmEngine:
-    """An ``Engine``. ``vllm`` is the package: its ``LLM``, ``SamplingParams`` and ``TokensPrompt`` are used."""
+    """An ``Engine`` of vLLM. ``vllm`` is the package: its ``LLM``, ``SamplingParams`` and ``TokensPrompt`` are used."""
 
     def __init__(self, vllm: Any, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         self.vllm = vllm
@@ -93,9 +93,9 @@ class VllmEngine:
                     model=str(folder),
                     dtype="float32",
                     seed=0,
-                    skip_tokenizer_init=True,  # it gets tokens and gives tokens
-                    enforce_eager=True,  # compiling would be for a few dozen tokens of each checkpoint
-                    max_model_len=-1,  # the model's own, or less if that does not fit into memory
+                    skip_tokenizer_init=True,  # inputs and outputs are tokens
+                    enforce_eager=True,  # compiling does not pay for a few dozen tokens of each checkpoint
+                    max_model_len=-1,  # that of the model, or less if it does not fit into memory
                     tensor_parallel_size=1,
                 )
         except (RuntimeError, ValueError) as error:
@@ -108,9 +108,9 @@ class VllmEngine:
         self.bans = {token: float("-inf") for token in never_drawn(tokenizer, rows)}
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """Draw all at once, vLLM makes the batches. See ``generation.Engine``.
+        """Draw all responses in one call; vLLM makes the batches. See ``generation.Engine``.
 
-        Raises ``UserError`` if a response was cut short of ``new_tokens``: the model's context is too small.
+        Raises ``UserError`` if a response ends before ``new_tokens`` because the model's context is too small.
         """
         outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
         drawn = [list(output.outputs[0].token_ids) for output in outputs]
@@ -123,20 +123,20 @@ class VllmEngine:
         return drawn
 
     def check(self, folder: Path) -> None:
-        """Compare the ``probe`` of the model in memory with that of the folder. Raises ``UserError`` if they differ.
+        """Compare the probe of the model in memory with that of the folder. Raises ``UserError`` if they differ.
 
-        The tolerance is that of two kinds of devices: vLLM sums in another order, too, but in fp32 all the same. Its
-        logarithms are fp32, which adds at most 1e-6 for each of the 15 tokens. TF32 would not pass, and should not.
+        The tolerance is that between kinds of devices: vLLM sums in another order, but in fp32. Its logarithms are
+        fp32, which adds at most 1e-6 for each of the 15 tokens. TF32 would not pass, as intended.
         """
         tokens = tokens_of(self.llm.model_config.get_vocab_size())
         parameters = self.vllm.SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
         (output,) = self._generate([tokens], [parameters])
-        # the first token has no context; the others are listed whether they are likely or not
+        # the first token has no context; log-probabilities of the prompt's tokens are always included
         found = zip(tokens[1:], output.prompt_logprobs[1:], strict=True)
         check_probe(folder, -sum(place[token].logprob for token, place in found))
 
     def close(self) -> None:
-        """End the model's process: waiting for the garbage collector would leave the GPU full for the next checkpoint."""
+        """End the model's process, so that the GPU is free for the next checkpoint."""
         self.llm.llm_engine.engine_core.shutdown()
 
     def _generate(self, prompts: list[list[int]], parameters: list[Any]) -> list[Any]:
@@ -145,9 +145,10 @@ class VllmEngine:
         return outputs
 
     def _parameters(self, prompt_id: str, sampling: Sampling) -> Any:
-        """Of one prompt. The EOS token of the tokenizer ends a response, and none that a model folder may name besides.
+        """Return the sampling parameters of one prompt.
 
-        vLLM's random numbers belong to seed and place, not to the batch. Seeds are signed numbers of 64 bits.
+        Only the EOS token of the tokenizer ends a response, not others that the model folder may name. The random
+        numbers of vLLM depend on seed and position, not on the batch. Seeds are signed 64-bit integers.
         """
         return self.vllm.SamplingParams(
             max_tokens=sampling.new_tokens,

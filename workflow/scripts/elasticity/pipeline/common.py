@@ -10,7 +10,7 @@ from elasticity.config.base import Section
 from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
 from elasticity.core.code_digest import code_digest
-from elasticity.core.digests import canonical_json
+from elasticity.core.digests import SCRIPTS, canonical_json
 from elasticity.core.path_patterns import fold
 
 Wildcards = Any
@@ -46,6 +46,11 @@ def either(names: Iterable[str]) -> str:
 
 COMPLETE = "complete"
 """The name of inputs that only say that a folder beside them is whole: no option of a command line."""
+
+
+def template(name: str) -> str:
+    """The path of a page template of the report, wherever Snakemake was started."""
+    return str(SCRIPTS.parent / "report" / name)
 
 
 def options(*names: str, folded: Iterable[str] = (), **paths: Callable[[Wildcards], Any]) -> Callable[..., str]:

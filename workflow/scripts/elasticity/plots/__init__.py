@@ -1,1 +1,1 @@
-"""Figures, one module a topic."""
+"""The figures of a study; see ``plots.figure``."""

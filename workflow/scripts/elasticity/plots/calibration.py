@@ -1,16 +1,16 @@
-"""The figure of the calibration."""
+"""The figure of the calibration: error rates and power of the tests, and coverage of the intervals."""
 
-import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING
 
 from elasticity.analysis.aggregation import CONFIDENCE
-from elasticity.analysis.hypothesis_tests import LEVEL
+from elasticity.plots.figure import FigureJob, figure
 from elasticity.plots.style import PAGE_IN, use_style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 PANELS = {
     "value": "value",
@@ -18,7 +18,7 @@ PANELS = {
     "bases": "one base − another",
     "control": "experiment − control",
 }
-"""By what a claim is over."""
+"""Titles of the panels, by what a claim compares (``over``)."""
 
 
 ROLES = {"size": "nothing is there to find", "power": "something is (power)"}
@@ -30,8 +30,33 @@ MARKS = {"t": "o", "sign-flip": "s"}
 TICKS = (0.0, 0.05, 0.3, 1.0)
 
 
-def calibration(table: pd.DataFrame) -> Figure:
-    """Rates of rejection of a ``calibration_table``, over designs the worst, and below them coverage of intervals."""
+@figure(
+    "calibration",
+    of="study",
+    tables=("calibration",),
+    chapter="Calibration",
+    subject="tests",
+    label="figure",
+    caption="""
+**What is seen.** Blue: experiments without an effect. A test that verdicts may rest on is at or left of the dashed
+line, at 0.05; open marks lie beyond it by more than three Monte Carlo errors. Orange: the power of the test. Of each
+test the worst of all designs of this study is shown, with 95 % intervals; the axis is stretched near zero. A sign-flip
+test of n seeds cannot reach a p below 1 / 2ⁿ, so that with fewer than five seeds it never rejects. Below: how often
+intervals hold the true value. The percentile bootstrap over seeds is too narrow; and t intervals of a comparison with
+the base model's score are too narrow as well, because that score was measured once, with responses that all seeds
+share. Intervals that are clustered by seed and prompt allow for it.
+
+**How it was computed.** {{ draws | int }} simulated experiments of each kind. The base model scores {{ base }} and the
+largest P adds {{ gain }}; the inverse stage leads to {{ fall }} below the base, with a rebound up to {{ rebound }}
+further. Between seeds, levels vary by {{ run_offset }} and rates by a factor of exp(±{{ run_rate }}) (one standard
+deviation). Gaps between directions are {{ nats }} nats per token, and code lengths vary by {{ run_nats }}. Each
+measure, and the experiments without an effect on which it is tried, is in the table.
+""",
+)
+def calibration(table: "pd.DataFrame", job: FigureJob) -> "Figure":
+    """Rates of rejection of a ``calibration_table``, for the worst design, and below them the coverage of intervals."""
+    from matplotlib import pyplot as plt
+
     use_style()
     rates = table[table["role"] != "coverage"]
     measures = list(dict.fromkeys(rates["measure"]))
@@ -54,8 +79,13 @@ def calibration(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rates(axis: Axes, rows: pd.DataFrame, measures: list[str]) -> None:
-    """The axis is stretched near 0, as its square root."""
+def _rates(axis: "Axes", rows: "pd.DataFrame", measures: list[str]) -> None:
+    """Draw rates of rejection on an axis that is stretched near 0, as its square root."""
+    import numpy as np
+    import seaborn as sns
+
+    from elasticity.analysis.hypothesis_tests import LEVEL
+
     for colour, role in reversed([*zip(sns.color_palette(), ROLES, strict=False)]):
         for shift, (test, mark) in zip((-0.17, 0.17), MARKS.items(), strict=True):
             found = rows[(rows["role"] == role) & (rows["test"] == test)]
@@ -75,7 +105,10 @@ def _rates(axis: Axes, rows: pd.DataFrame, measures: list[str]) -> None:
     sns.despine(ax=axis)
 
 
-def _coverage(axis: Axes, rows: pd.DataFrame) -> None:
+def _coverage(axis: "Axes", rows: "pd.DataFrame") -> None:
+    """Draw the coverage of intervals against the number of seeds."""
+    import seaborn as sns
+
     lines = rows.groupby(["measure", "test"], sort=False)
     for ((measure, test), line), mark, colour in zip(lines, "D^vP", sns.color_palette()[2:], strict=False):
         line = line.sort_values("seeds")
@@ -87,7 +120,11 @@ def _coverage(axis: Axes, rows: pd.DataFrame) -> None:
     sns.despine(ax=axis)
 
 
-def _keys() -> list[Line2D]:
+def _keys() -> "list[Line2D]":
+    """The legend."""
+    import seaborn as sns
+    from matplotlib.lines import Line2D
+
     keys = [
         Line2D([], [], color=colour, label=label)
         for colour, label in zip(sns.color_palette(), ROLES.values(), strict=False)

@@ -1,17 +1,13 @@
-"""Figures: labelled with units, legible in grey and at column width, the same bytes for the same numbers."""
+"""The style of all figures: labelled with units, legible in grey and at column width, equal bytes for equal numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-import pandas as pd
-import seaborn as sns
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.textpath import text_to_path
-from matplotlib.ticker import Formatter
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLUMN_IN, PAGE_IN = 3.4, 7.0
 """Widths of a column and of a page of a two-column paper, in inches."""
@@ -28,27 +24,37 @@ POINTS_PER_INCH = 72
 
 
 LABEL_GAP = 3.0
-"""Least distance of two labels of one axis, in points: less looks like one number."""
+"""Least distance of two labels of one axis, in points: closer labels look like one number."""
 
 
 def use_style() -> None:
-    """Paper style; and nothing random or dated in the files."""
+    """Set the style of a paper, and remove everything random or dated from the files."""
+    import matplotlib as mpl
+    import seaborn as sns
+
     mpl.use("Agg")
     sns.set_theme(context="paper", style="ticks", palette="colorblind")
     mpl.rcParams.update({"svg.hashsalt": "elasticity", "savefig.dpi": 200, "pdf.fonttype": 42, "font.size": 8})
     mpl.rcParams.update({"axes.titlesize": 8, "axes.labelsize": 8, "legend.fontsize": 7, "legend.title_fontsize": 7})
 
 
-def save(figure: Figure, paths: Sequence[Path]) -> None:
-    """Write the figure in the format of each path's suffix, without dates."""
+def save(figure: "Figure", paths: Sequence[Path]) -> None:
+    """Write the figure in the format of each path's suffix, without dates, and close it."""
+    from matplotlib import pyplot as plt
+
     undated: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     for path in paths:
         figure.savefig(path, bbox_inches="tight", metadata=undated.get(path.suffix))
     plt.close(figure)
 
 
-def lines(axis: Axes, panel: pd.DataFrame, value: str, alignment_side: str, against: str = "inverse_size") -> None:
-    """Sizes evenly spaced, lines set a little apart so that their intervals can be told from one another."""
+def lines(axis: "Axes", panel: "pd.DataFrame", value: str, alignment_side: str, against: str = "inverse_size") -> None:
+    """Draw one line with intervals for each P against evenly spaced sizes.
+
+    The lines are set a little apart so that their intervals can be told from one another.
+    """
+    import seaborn as sns
+
     sizes = sorted(panel["alignment_size"].unique())
     ticks = sorted(panel[against].unique())
     for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
@@ -70,49 +76,54 @@ def lines(axis: Axes, panel: pd.DataFrame, value: str, alignment_side: str, agai
     sns.despine(ax=axis)
 
 
-def base_line(axis: Axes, height: float) -> None:
-    """What a panel's lines are compared with: the base model, before any fine-tuning."""
+def base_line(axis: "Axes", height: float) -> None:
+    """Draw the dashed line of the base model, before any fine-tuning."""
     axis.axhline(height, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
 
 
-def legend_above(figure: Figure, axis: Axes, columns: int | None = None) -> None:
-    """What is drawn in one panel, for all of them; in one row unless ``columns`` are given."""
+def legend_above(figure: "Figure", axis: "Axes", columns: int | None = None) -> None:
+    """Put the legend of one panel above all panels, in one row unless ``columns`` is given."""
     handles, labels = axis.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=columns or len(labels), frameon=False)
 
 
-def ticks_with_room(axis: Axes, places: Sequence[float], labels: Sequence[str]) -> None:
-    """A tick on the horizontal axis at each place; its label only where that does not run into another."""
-    axis.set_xticks(places)
-    axis.xaxis.set_major_formatter(_LabelsWithRoom(axis, labels))
+def ticks_with_room(axis: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
+    """Put a tick on the horizontal axis at each place, with its label where that does not overlap another label.
 
-
-class _LabelsWithRoom(Formatter):
-    """One label a tick, empty where there is no room: the ends come first, then the others from the right.
-
-    How wide a panel is, is known only when the figure is laid out, so labels are chosen whenever ticks are drawn.
+    The width of a panel is known only when the figure is laid out, so labels are chosen whenever ticks are drawn.
     """
+    from matplotlib.ticker import Formatter
 
-    def __init__(self, panel: Axes, labels: Sequence[str]) -> None:
-        self.panel, self.labels = panel, labels
+    class LabelsWithRoom(Formatter):
+        """The labels of all ticks, empty where there is no room."""
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        """The label of a tick by itself."""
-        return "" if pos is None else self.labels[pos]
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            """The label of a single tick."""
+            return "" if pos is None else labels[pos]
 
-    def format_ticks(self, values: Sequence[float]) -> list[str]:
-        """The labels of all ticks."""
-        font = self.panel.xaxis.get_major_ticks(1)[0].label1.get_fontproperties()
-        widths = [text_to_path.get_text_width_height_descent(label, font, ismath=False)[0] for label in self.labels]
-        pixels = self.panel.get_xaxis_transform().transform([(x, 0) for x in values])[:, 0]
-        centres = pixels * POINTS_PER_INCH / self.panel.figure.dpi
-        kept: list[int] = []
-        for i in dict.fromkeys((0, *reversed(range(len(values))))):
-            if all(abs(centres[i] - centres[j]) >= (widths[i] + widths[j]) / 2 + LABEL_GAP for j in kept):
-                kept.append(i)
-        return [label if i in kept else "" for i, label in enumerate(self.labels)]
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            """The labels of all ticks."""
+            return _with_room(axis, values, labels)
+
+    axis.set_xticks(places)
+    axis.xaxis.set_major_formatter(LabelsWithRoom())
 
 
-def errors(rows: pd.DataFrame, value: str) -> Any:
+def _with_room(panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> list[str]:
+    """The labels that have room, first those of both ends, then the others from the right; the others are empty."""
+    from matplotlib.textpath import text_to_path
+
+    font = panel.xaxis.get_major_ticks(1)[0].label1.get_fontproperties()
+    widths = [text_to_path.get_text_width_height_descent(label, font, ismath=False)[0] for label in labels]
+    pixels = panel.get_xaxis_transform().transform([(x, 0) for x in places])[:, 0]
+    centres = pixels * POINTS_PER_INCH / panel.figure.dpi
+    kept: list[int] = []
+    for i in dict.fromkeys((0, *reversed(range(len(places))))):
+        if all(abs(centres[i] - centres[j]) >= (widths[i] + widths[j]) / 2 + LABEL_GAP for j in kept):
+            kept.append(i)
+    return [label if i in kept else "" for i, label in enumerate(labels)]
+
+
+def errors(rows: "pd.DataFrame", value: str) -> Any:
     """Distances from the mean to the bounds of the interval, shape (2, rows)."""
     return [rows[value] - rows[f"{value}_low"], rows[f"{value}_high"] - rows[value]]

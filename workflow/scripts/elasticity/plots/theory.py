@@ -1,39 +1,65 @@
-"""The figure of the elasticity theorem: what it says, what follows, and by how much."""
+"""The figure of the elasticity theorem: its derivatives, their signs, and their ratio."""
 
 from itertools import cycle
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib import pyplot as plt
-from matplotlib import ticker
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
-from elasticity.analysis.theorem import Normalisation, Reading
+from elasticity.plots.figure import FigureJob, figure
 from elasticity.plots.style import MARKERS, PAGE_IN, use_style
 
-PUBLISHED: dict[Normalisation, str] = {"difference": "D1 < 0, D2 > 0", "ratio": "D1 > 0, D2 > 0"}
-"""The signs that the paper's versions print."""
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from elasticity.analysis.theorem import Normalisation, Reading
+
+PUBLISHED: "dict[Normalisation, str]" = {"difference": "D1 < 0, D2 > 0", "ratio": "D1 > 0, D2 > 0"}
+"""The signs that the two versions of the paper publish."""
 
 
-AXES: dict[Normalisation, str] = {
+AXES: "dict[Normalisation, str]" = {
     "difference": "dγ/dl, nats a leaf\n← better   D3 makes it   worse →",
     "ratio": "dγ/dl, a ratio of rates",
 }
-"""The ratio is of two negative numbers where codes save bits: it does not tell better from worse."""
+"""Labels of the vertical axes. Where codes save bits the ratio is one of two negative numbers, so its sign does not tell
+better from worse."""
 
 
-PANELS: tuple[tuple[str, Reading, Normalisation], ...] = (
+PANELS: "tuple[tuple[str, Reading, Normalisation], ...]" = (
     ("ACL: γ − log M, D3 independent", "independent", "difference"),
     ("first version: ratio, D3 independent", "independent", "ratio"),
     ("ACL: γ − log M, D3 distributed as D1", "pretraining", "difference"),
 )
 
 
-def theory(table: pd.DataFrame) -> Figure:
+@figure(
+    "theory",
+    of="study",
+    tables=("theory",),
+    chapter="Theory",
+    subject="theorem",
+    label="figure",
+    caption="""
+**What is seen.** The elasticity theorem says how the compression rates of the pre-training corpus D1 and of the
+alignment corpus D2 change as a little of a perturbing corpus D3 is added to the data that one code is made for. It
+publishes the signs in the corner of each panel, and a ratio of k. With γ − log M, a corpus above zero costs more bits
+because of D3. Under the theorem's own assumptions (top left) the signs for l → 0 are the opposite of those that the ACL
+version publishes, for every α and every k above 1; the ratio of −k holds, and it is an identity that needs none of the
+assumptions. With the first version's ratio (top right) γ2 does not change k times as much as γ1. The ACL signs follow
+if D3 is distributed like the pre-training corpus (bottom left). The derivation is in ``docs/theory.md``.
+
+**How it was computed.** Leaf masses of the three corpora are independent Pareto variables of mean 1 and exponent α; at
+bottom left, D3 has the very masses of D1. Lines: quadrature; its error is invisible here. Points: Monte Carlo with {{
+"{:,}".format(draws | int) }} draws that all cells share, so that their deviations go together; bars are 95 % intervals.
+Dashed: leading order for large k. All at the smallest l of the table. Axes are logarithmic, on both sides of zero.
+""",
+)
+def theory(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """dγ1/dl and dγ2/dl against k for three readings, and their ratio, at the smallest l of a ``theory_table``."""
+    import seaborn as sns
+    from matplotlib import pyplot as plt
+
     use_style()
     figure, axes = plt.subplots(2, 2, figsize=(PAGE_IN, 5.2), layout="constrained")
     limit = table[table["l"] == table["l"].min()]
@@ -49,8 +75,12 @@ def theory(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _slopes(axis: Axes, rows: pd.DataFrame, printed: str) -> None:
-    """The axis is logarithmic on both sides of 0."""
+def _slopes(axis: "Axes", rows: "pd.DataFrame", printed: str) -> None:
+    """Draw dγ/dl of each corpus against k, on an axis that is logarithmic on both sides of 0."""
+    import numpy as np
+    import seaborn as sns
+    from matplotlib import ticker
+
     for place, (corpus, of_corpus) in enumerate(rows.groupby("corpus", sort=True)):
         colour = sns.color_palette()[place]
         for mark, (_, line) in zip(cycle(MARKERS), of_corpus.groupby("alpha", sort=True), strict=False):
@@ -79,16 +109,16 @@ def _slopes(axis: Axes, rows: pd.DataFrame, printed: str) -> None:
     axis.text(0.98, 1, signs, transform=axis.transAxes, ha="right", va="top", fontsize=7)
 
 
-def _signs(rows: pd.DataFrame) -> str:
-    """Of each corpus over all α and k."""
+def _signs(rows: "pd.DataFrame") -> str:
+    """The sign of dγ/dl of each corpus over all α and k."""
     told = []
     for corpus, slopes in rows.groupby("corpus", sort=True)["slope"]:
         told.append(f"{corpus} > 0" if slopes.min() > 0 else f"{corpus} < 0" if slopes.max() < 0 else f"{corpus} both")
     return ", ".join(told)
 
 
-def _ratios(axis: Axes, limit: pd.DataFrame) -> None:
-    """By size against k, filled where both derivatives have one sign."""
+def _ratios(axis: "Axes", limit: "pd.DataFrame") -> None:
+    """Draw the size of the ratio against k, filled where both derivatives have the same sign."""
     for place, (_, reading, normalisation) in enumerate(PANELS):
         rows = limit[(limit["perturbation"] == reading) & (limit["normalisation"] == normalisation)]
         grey, size = str(0.6 * place / (len(PANELS) - 1)), 7 - 2 * place
@@ -107,7 +137,11 @@ def _ratios(axis: Axes, limit: pd.DataFrame) -> None:
     axis.text(0.02, 0.02, told, transform=axis.transAxes, va="bottom", fontsize=7)
 
 
-def _keys(table: pd.DataFrame) -> list[Line2D]:
+def _keys(table: "pd.DataFrame") -> "list[Line2D]":
+    """The legend."""
+    import seaborn as sns
+    from matplotlib.lines import Line2D
+
     keys = [
         Line2D([], [], color=sns.color_palette()[0], label="D1, pre-training"),
         Line2D([], [], color=sns.color_palette()[1], label="D2, alignment"),

@@ -1,21 +1,19 @@
-"""The forest plot of the verdicts: each claim with its seeds, its effect, its margin and what is decided."""
+"""The forest plot of the verdicts: each claim with its seeds, its effect, its margin and its verdict."""
 
 import textwrap
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-import seaborn as sns
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
-from elasticity.analysis.verdict_reasons import over, sentence
-from elasticity.analysis.verdicts import part_effect
-from elasticity.config.claims import UNITS, telling_p
+from elasticity.config.claims import telling_p
+from elasticity.config.measures import MEASURES
+from elasticity.plots.figure import FigureJob, figure
 from elasticity.plots.style import PAGE_IN, use_style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 MARKERS = {"confirmed": "o", "refuted": "X", "undecided": "D"}
 
@@ -23,29 +21,54 @@ MARKERS = {"confirmed": "o", "refuted": "X", "undecided": "D"}
 FILLED = ("confirmed", "refuted")
 
 
-PARTS = {"crossing-start": "at N = 0", "crossing-end": "at the largest N"}
-"""Of claims that have several: what each is about."""
-
-
 ROW_IN, PANEL_IN = 0.36, 0.62
-"""Heights of a row, and of what a panel needs beside its rows, in inches."""
+"""Heights of a row and of the rest of a panel, in inches."""
 
 
 EDGE = 0.06
 """Space beside the outermost number of a panel, as a share of its width."""
 
 
-def forest(table: pd.DataFrame, values: pd.DataFrame, declared: Mapping[str, str | int]) -> Figure:
-    """A panel for each unit, a row for each claim or part of one; the columns are those of the verdicts' tables.
+@figure(
+    "verdicts",
+    of="study",
+    tables=("verdicts", "seeds/verdicts", "claims.json"),
+    chapter="Verdicts",
+    subject="all claims",
+    label="figure",
+    caption="""
+**What is seen.** The claims of the study with their effects, a panel for each unit. Small dots are training seeds, the
+marker is their mean, its line the 95 % t interval; it ends in an arrow where it has no end, because only a bound of
+some numbers is known. The dashed line is the margin, and its triangle points to the claimed side. Full circles are
+confirmed, crosses refuted, empty diamonds undecided. A claim with several parts has a line for each, and holds if all
+parts do.
+
+**How it was computed.** The p-value is that of a one-sided t test for the claim (against it where it is refuted),
+adjusted for all claims of its role; intervals are not adjusted, so an interval beyond the margin may come with an
+undecided claim. Conversely, a one-sided test at 0.05 asks for less than a two-sided interval at 95 %, which may hold
+the margin of a confirmed claim. The p-value is left out where the test may not decide. The table beside this figure has
+the reason for each verdict.
+""",
+)
+def forest(
+    table: "pd.DataFrame", values: "pd.DataFrame", declared: Mapping[str, str | int], job: FigureJob
+) -> "Figure":
+    """A panel for each unit, a row for each claim or part of one; the columns are those of the tables of verdicts.
 
     Dots are seeds, a marker is their mean, its line the 95 % t interval, which ends in an arrow where it has no end.
     The short line is the margin, and its triangle points to the claimed side.
     """
+    import seaborn as sns
+    from matplotlib import pyplot as plt
+    from matplotlib.lines import Line2D
+
+    from elasticity.analysis.verdict_reasons import sentence
+
     use_style()
     palette = sns.color_palette("colorblind")
     colours = dict(zip(MARKERS, (palette[0], palette[3], "0.35"), strict=True))
     rows = table.merge(values[["claim", "part"]].drop_duplicates(), on="claim", sort=False)
-    panels = [panel for _, panel in rows.groupby(rows["measure"].map(UNITS), sort=False)]
+    panels = [panel for _, panel in rows.groupby(rows["measure"].map(_unit), sort=False)]
     heights = [PANEL_IN + ROW_IN * len(panel) for panel in panels]
     figure, axes = plt.subplots(
         len(panels),
@@ -57,7 +80,7 @@ def forest(table: pd.DataFrame, values: pd.DataFrame, declared: Mapping[str, str
     )
     for axis, panel in zip(axes[:, 0], panels, strict=True):
         _panel(axis, panel.reset_index(drop=True), values, colours)
-        axis.set_xlabel(UNITS[panel["measure"].iloc[0]])
+        axis.set_xlabel(_unit(panel["measure"].iloc[0]))
     handles = [_handle(verdict, colours[verdict]) for verdict in MARKERS]
     handles.append(Line2D([], [], color="0.6", marker=".", linestyle="", markersize=5, label="a seed"))
     handles.append(
@@ -69,7 +92,13 @@ def forest(table: pd.DataFrame, values: pd.DataFrame, declared: Mapping[str, str
     return figure
 
 
-def _handle(verdict: str, colour: Any) -> Line2D:
+def _unit(measure: str) -> str:
+    return MEASURES[measure].unit
+
+
+def _handle(verdict: str, colour: Any) -> "Line2D":
+    from matplotlib.lines import Line2D
+
     return Line2D([], [], linestyle="", markersize=6, label=verdict, **_look(verdict, colour))
 
 
@@ -78,8 +107,13 @@ def _look(verdict: str, colour: Any) -> dict[str, Any]:
     return {"marker": MARKERS[verdict], "color": colour, "markerfacecolor": face}
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, values: pd.DataFrame, colours: Mapping[str, Any]) -> None:
-    """Claims of one unit, one below the other."""
+def _panel(axis: "Axes", rows: "pd.DataFrame", values: "pd.DataFrame", colours: Mapping[str, Any]) -> None:
+    """Draw claims with the same unit, one below the other."""
+    import numpy as np
+    import seaborn as sns
+
+    from elasticity.analysis.verdicts import part_effect
+
     owns = [values[(values["claim"] == row.claim) & (values["part"] == row.part)] for row in rows.itertuples()]
     effects = [part_effect(own) for own in owns]
     shown = [rows["margin"], *(own["value"] for own in owns), *([effect.low, effect.high] for effect in effects)]
@@ -109,8 +143,10 @@ def _panel(axis: Axes, rows: pd.DataFrame, values: pd.DataFrame, colours: Mappin
     sns.despine(ax=axis, left=True)
 
 
-def _interval(axis: Axes, place: float, low: float, high: float, colour: Any) -> None:
-    """Up to the edge of the panel where it has no end, and nothing where it is not known at all."""
+def _interval(axis: "Axes", place: float, low: float, high: float, colour: Any) -> None:
+    """Draw an interval, up to the edge of the panel where it has no end, and not at all if it is unknown."""
+    import numpy as np
+
     if np.isnan(low) or np.isnan(high):
         return
     edges = axis.get_xlim()
@@ -121,12 +157,17 @@ def _interval(axis: Axes, place: float, low: float, high: float, colour: Any) ->
 
 
 def _label(row: Any) -> str:
-    part = f", {PARTS[row.part]}" if row.part != row.measure else ""
+    """The label of a row: the claim, its measure, and the part of it that the row shows."""
+    from elasticity.analysis.verdict_reasons import over
+
+    part = f", {MEASURES[row.part].title}" if row.part != row.measure else ""
     return f"{row.claim}{part}\n{row.measure} of {row.experiment}{over(row.over)}"
 
 
 def _decided(row: "pd.Series[Any]") -> str:
-    """The verdict in words, with the p-value that tells most."""
+    """The verdict in words, with the smaller of the p-values for and against the claim."""
+    import pandas as pd
+
     p, side = telling_p(row["p_adjusted"], row["p_against_adjusted"])
     seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
     number = f", p = {p:.2g}{side}" if pd.notna(p) else ""

@@ -1,4 +1,4 @@
-"""From the tables of a study to the card of one of its base models."""
+"""Makes the card of a base model from the tables of a study."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from elasticity.analysis.aggregation import t_interval
-from elasticity.analysis.tables import read_csv
+from elasticity.analysis.table import read_csv
 from elasticity.config.experiments import Rebound
 from elasticity.config.models import HubModel
 from elasticity.core.digests import digest
@@ -29,19 +29,20 @@ from elasticity.report.card_schema import (
     ResistanceCard,
     Slope,
     StudyIdentity,
-    Usefulness,
+    TextStatistics,
 )
 
 PROCESSORS = ("x86_64", "AMD64", "aarch64", "arm64")
-"""Names of devices that are no GPUs, as ``platform.machine`` gives them."""
+"""Names of devices that are not GPUs, as ``platform.machine`` returns them."""
 
 
 def card(
     job: CardJob, tables: Iterable[Path], metrics: Sequence[Path], provenance: Path, declared: Path | None
 ) -> Card:
-    """The card. ``tables`` are those that the study made, of any experiments; ``metrics`` of the training jobs.
+    """The card of the base model of ``job``.
 
-    ``declared`` says which claims there were when models were trained.
+    ``tables`` are the tables that the study made, of any experiments; ``metrics`` are files of the training jobs on the
+    model; ``declared`` records which claims were declared when models were trained, None if the study has no claims.
     """
     found = _Tables(job.base, tables)
     record = json.loads(provenance.read_text())
@@ -67,7 +68,7 @@ def card(
 
 
 class _Tables:
-    """The rows of one base model in the tables that are there; what is not there is None."""
+    """The rows of one base model in the tables of a study; methods return None for a table that was not made."""
 
     def __init__(self, base: str, paths: Iterable[Path]) -> None:
         self.base = base
@@ -92,16 +93,12 @@ class _Tables:
         ]
         return ReboundCard(
             experiment=name,
-            **experiment.model_dump(
-                include={
-                    "task",
-                    "alignment_side",
-                    "alignment_sizes",
-                    "inverse_sizes",
-                    "alignment_recipe",
-                    "inverse_recipe",
-                }
-            ),
+            task=experiment.task,
+            alignment_side=experiment.alignment_side,
+            alignment_sizes=experiment.alignment_sizes,
+            inverse_sizes=experiment.inverse_sizes,
+            alignment_recipe=experiment.alignment_recipe,
+            inverse_recipe=experiment.inverse_recipe,
             reversal_ratio=ratios or None,
             crossing_start=self.measured(name, "crossing-start"),
             crossing_end=self.measured(name, "crossing-end"),
@@ -112,7 +109,7 @@ class _Tables:
         )
 
     def measured(self, experiment: str, measure: str, **where: object) -> Estimate | None:
-        """A measure over the seeds of an experiment; None if no seed has it."""
+        """A measure over the seeds of an experiment; None if no seed has a value."""
         rows = self._rows(f"measures-{experiment}")
         if rows is None:
             return None
@@ -152,13 +149,13 @@ class _Tables:
             if row["training"] == "sequential" and row["inverse_size"] == smallest
         ] or None
 
-    def _text_statistics(self, experiment: str) -> Usefulness | None:
+    def _text_statistics(self, experiment: str) -> TextStatistics | None:
         rows = self._records(f"text-statistics-{experiment}")
         if not rows:
             return None
         row = max(rows, key=lambda row: (row["alignment_size"], row["inverse_size"]))
         names = ("length", "distinct_2", "repetition", "perplexity_ratio")
-        return Usefulness(
+        return TextStatistics(
             alignment_size=row["alignment_size"],
             inverse_size=row["inverse_size"],
             warning=_or_none(row.get("warning")),
@@ -166,7 +163,7 @@ class _Tables:
         )
 
     def compression(self, tasks: Iterable[str]) -> list[CompressionRate] | None:
-        """Of the base model itself."""
+        """Bits per byte of held-out text under the base model itself."""
         return [
             CompressionRate(task=task, corpus=row["corpus"], bits_per_byte=row["bits_per_byte"])
             for task in sorted(tasks)
@@ -174,7 +171,7 @@ class _Tables:
         ] or None
 
     def verdicts(self, experiments: set[str]) -> list[ClaimVerdict] | None:
-        """On the claims about these experiments."""
+        """The verdicts on the claims about these experiments."""
         rows = self._rows("verdicts")
         if rows is None:
             return None
@@ -186,18 +183,18 @@ class _Tables:
 
 
 def _or_none(value: Any) -> Any:
-    """JSON has no numbers for what is missing or without bound."""
+    """The value, or None for a number that is missing or infinite, which JSON cannot hold."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _estimate(row: Mapping[Any, Any], name: str) -> Estimate:
-    """Of a column that has its bounds beside it."""
+    """The estimate in a column whose bounds are in the columns beside it."""
     value, low, high = (_or_none(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
     return Estimate(value=value, low=low, high=high, seeds=row["seeds"])
 
 
 def _over_seeds(rows: pd.DataFrame) -> Estimate:
-    """Of rows of a table of measures, one a seed."""
+    """The estimate from the rows of a measures table, one row per seed."""
     below, above = int((rows["low"] < rows["value"]).sum()), int((rows["high"] > rows["value"]).sum())
     mean, low, high = t_interval(rows["value"].to_numpy(dtype=float))
     known = not (below or above)
@@ -212,7 +209,7 @@ def _over_seeds(rows: pd.DataFrame) -> Estimate:
 
 
 def _identity(job: CardJob, runs: Sequence[Mapping[str, Any]]) -> ModelIdentity:
-    """A training job knows how many parameters the model has; adapters train fewer, but count all."""
+    """The identity of the model; a training job counts all of its parameters, also if it trains an adapter."""
     return ModelIdentity(
         name=job.base,
         kind=job.model.kind,
@@ -223,7 +220,7 @@ def _identity(job: CardJob, runs: Sequence[Mapping[str, Any]]) -> ModelIdentity:
 
 
 def _cost(runs: Sequence[Mapping[str, Any]]) -> Cost:
-    """Of what was trained; the metrics of an imported model have no time."""
+    """The cost of the training jobs; the metrics of an imported model have no time and do not count."""
     trained = [run for run in runs if "wall_s" in run]
     on_cpu = [run for run in trained if run["device"] in PROCESSORS]
     on_gpu = [run for run in trained if run["device"] not in PROCESSORS]

@@ -1,4 +1,4 @@
-"""A card on one page, to read and to print; and a table and a figure over many cards."""
+"""A card as a page to read and to print, and a table and a figure of many cards."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,20 +21,20 @@ COMPARED = {
     "reversal_ratio": "reversal ratio,\nlog2 of N_base(P) / P",
     "crossing_end": "crossing at the largest N,\nscore",
 }
-"""What the figure over many cards shows, with the labels of its axes."""
+"""The panels of the figure of many cards, with the labels of their axes."""
 
 
 LEGEND = {"o": "mean over seeds, 95 % interval", "<": "at most this", ">": "at least this"}
-"""What the markers say: of some seeds only a bound is known."""
+"""The meaning of the markers: of some seeds only a bound is known."""
 
 
 def card_page(card: Card, template: Path) -> str:
-    """The page; the same card gives the same bytes."""
+    """The page of a card; equal cards give equal bytes."""
     return html.page(template, card=card, number=number, words=words)
 
 
 def words(estimate: Estimate | None) -> str:
-    """An estimate with its interval, and what is known of it where seeds are censored."""
+    """An estimate in words, with its interval, and with the number of seeds of which only a bound is known."""
     if estimate is None:
         return "not measured"
     sign = "≥ " if estimate.censored_above else "≤ " if estimate.censored_below else ""
@@ -46,7 +46,7 @@ def words(estimate: Estimate | None) -> str:
 
 
 def read_card(path: Path) -> Card:
-    """A card of any study; raises ``UserError`` if it is none."""
+    """Read a card of any study; raises ``UserError`` if the file is not a card."""
     try:
         return Card.model_validate_json(path.read_text())
     except OSError as error:
@@ -60,7 +60,7 @@ def read_card(path: Path) -> Card:
 
 
 def compared(cards: Iterable[Card]) -> pd.DataFrame:
-    """One row for each card and rebound experiment, the reversal ratio at its largest P; a missing number stays so."""
+    """One row for each card and rebound experiment, with the reversal ratio at its largest P; numbers may be missing."""
     rows = []
     for card in cards:
         for rebound in card.rebound or []:
@@ -93,7 +93,7 @@ def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | No
 
 
 def compared_figure(table: pd.DataFrame) -> Figure:
-    """A row for each card and experiment, a panel for each number; an arrow where only a bound is known."""
+    """Draw a row for each card and experiment and a panel for each number; an arrow where only a bound is known."""
     use_style()
     figure, axes = plt.subplots(
         1, len(COMPARED), figsize=(PAGE_IN, 0.9 + 0.28 * len(table)), sharey=True, layout="constrained"

@@ -1,8 +1,8 @@
-"""The elasticity card: one model, what was measured of it, and what made the numbers.
+"""The elasticity card: one model, everything that was measured of it, and what made the numbers.
 
-``workflow/schemas/card.schema.json`` is generated from these classes (``python -m elasticity.card`` prints it). What
-was not measured is null, never a guess. An estimate is a mean over training seeds with the bounds of its 95 % t
-interval.
+``workflow/schemas/card.schema.json`` is generated from these classes (``python -m elasticity.report.card_schema``
+prints it). What was not measured is null, never a guess. An estimate is a mean over training seeds with the bounds of
+its 95 % t interval.
 """
 
 import json
@@ -17,7 +17,7 @@ from elasticity.config.models import Model
 
 
 class CardJob(Section):
-    """Write the card of a base model, which is a checkpoint of ``model``; the experiments are those that it is in."""
+    """Write the card of a base model, which is a checkpoint of ``model``, from the experiments that use it."""
 
     study: str
     base: str
@@ -28,9 +28,10 @@ class CardJob(Section):
 
 
 class Estimate(Section):
-    """A mean over seeds. Of a censored seed only a bound is known: the mean then takes the bound, without interval.
+    """A mean over seeds. If only a bound is known of some seeds, the mean takes their bounds and has no interval.
 
-    With seeds censored above, it is a lower bound of the mean, with such below an upper one; with both there is none.
+    With seeds censored above it is a lower bound of the mean, with seeds censored below an upper bound; with both there
+    is no value.
     """
 
     value: float | None
@@ -42,7 +43,7 @@ class Estimate(Section):
 
 
 class AtSize(Section):
-    """After so many examples of the alignment stage."""
+    """An estimate after so many examples of the alignment stage."""
 
     alignment_size: int
     estimate: Estimate
@@ -58,7 +59,7 @@ class Slope(Section):
 
 
 class HeldOut(Section):
-    """On held-out text of a corpus, after so many examples of the alignment stage and none of the second."""
+    """Compression of held-out text of a corpus after the alignment stage, before the inverse stage."""
 
     corpus: str
     alignment_size: int
@@ -66,8 +67,8 @@ class HeldOut(Section):
     kl_to_base: Estimate = Field(description="In nats per token of the text")
 
 
-class Usefulness(Section):
-    """Of the responses after the largest sizes of both sides: whether a score was bought with broken text."""
+class TextStatistics(Section):
+    """Statistics of the responses after the largest sizes of both stages, which reveal broken text."""
 
     alignment_size: int
     inverse_size: int
@@ -94,7 +95,7 @@ class ReboundCard(Section):
     kl_to_base: list[AtSize] | None = Field(description="At N = 0, in nats per token of the model's responses")
     held_out: list[HeldOut] | None = Field(description="Compression, at N = 0")
     slopes: list[Slope] | None = Field(description="Gamma slopes of sequential training")
-    text_statistics: Usefulness | None
+    text_statistics: TextStatistics | None
 
 
 class ResistanceCard(Section):
@@ -106,7 +107,7 @@ class ResistanceCard(Section):
 
 
 class CompressionRate(Section):
-    """Of the base model, on held-out text."""
+    """Compression of held-out text by the base model."""
 
     task: str
     corpus: str
@@ -114,7 +115,7 @@ class CompressionRate(Section):
 
 
 class ClaimVerdict(Section):
-    """A claim about experiments that the model is in; it may rest on other models, too."""
+    """A claim about experiments that use the model; it may rest on other models, too."""
 
     claim: str
     hypothesis: str
@@ -133,17 +134,17 @@ class ClaimVerdict(Section):
 
 
 class ModelIdentity(Section):
-    """Which model this is."""
+    """The model of the card."""
 
     name: str
     kind: str
     parameters: int | None
-    revision: str | None = Field(description="Of a model from the hub")
+    revision: str | None = Field(description="The revision of a model from the hub")
     settings_digest: str = Field(description="SHA-256 of the model's section of the study")
 
 
 class StudyIdentity(Section):
-    """Which study measured it."""
+    """The study that measured the model."""
 
     name: str
     digest: str
@@ -151,7 +152,7 @@ class StudyIdentity(Section):
 
 
 class Cost(Section):
-    """Of the training jobs on this model, and of its own training where that was done here."""
+    """The cost of the training jobs on this model, and of its own training if the study did that."""
 
     training_jobs: int
     cpu_seconds: float = Field(description="Wall time times threads, on processors")
@@ -161,7 +162,7 @@ class Cost(Section):
 
 
 class ClaimsRecord(Section):
-    """Whether the claims were there when models were trained."""
+    """Whether the claims were declared when models were trained."""
 
     digest: str
     training_jobs: int
@@ -180,7 +181,7 @@ class Provenance(Section):
 
 
 class Card(Section):
-    """The card."""
+    """Everything that a study measured of a model."""
 
     version: Literal[1]
     model: ModelIdentity
@@ -194,7 +195,7 @@ class Card(Section):
     provenance: Provenance
 
     def text(self) -> str:
-        """As it is written; equal cards give equal bytes."""
+        """The card as JSON; equal cards give equal bytes."""
         return self.model_dump_json(indent=2) + "\n"
 
 

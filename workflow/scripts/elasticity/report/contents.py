@@ -1,11 +1,29 @@
-"""What a report shows: figures, tables and records, in chapters, each with its files and its caption."""
+"""The items of a report: figures, tables and records in chapters, each with its files and its caption."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from typing import Literal
 
+from pydantic import Field
+
+from elasticity.analysis.table import find_table, table_module, table_names
 from elasticity.config.base import Section
+from elasticity.core.errors import UserError
+from elasticity.plots.figure import FIGURES
+
+INTRODUCTION = """
+**Study {{ study }}.** A language model is fine-tuned on one side of a task (alignment stage, P examples) and then on
+the opposite side (inverse stage, N examples). If models are *elastic*, those with a larger alignment stage fall back
+faster and further (*rebound*), and going back to an earlier state is easier than going on (*resistance*). The paper's
+theory states this for compression rates: *Compression* measures them, and *Theory* evaluates its theorem without a
+model. *Measures* has one number per seed for each of these statements, and *Verdicts* says which of them hold. The
+chapters hold figures and tables, and the data and models that they were made from.
+
+Intervals are 95 % t intervals over training seeds: the seed is the unit of replication. With three seeds they are wide;
+a difference that lies within them is not a finding.
+"""
+"""The text above the chapters: reStructuredText and a jinja template that quotes the name of the study."""
+
 
 CHAPTERS = (
     "Verdicts",
@@ -19,104 +37,179 @@ CHAPTERS = (
     "Cards",
     "Materials",
 )
-"""In the order of reading; others that a rule names come last."""
+"""The chapters in the order of reading; other chapters that a figure or table names come last."""
 
 
-FORMATS = {"figure": (".svg", ".pdf", ".png"), "table": (".html", ".csv"), "record": (".json", ".html")}
-"""How files are shown, by their suffixes; the first one is flagged."""
+Kind = Literal["figure", "table", "record"]
+"""The kinds of report items, in the order in which a page shows them."""
 
 
-KINDS = {formats[0]: kind for kind, formats in FORMATS.items()}
+@dataclass(frozen=True)
+class Heading:
+    """Where an item is shown and what is said of it; subject, label and caption may contain wildcards."""
 
-
-class Flag(Section):
-    """One output of a rule that is shown. File and labels hold wildcards in braces; ``caption`` is a file's name."""
-
-    file: str
     chapter: str
+    subject: str
+    label: str
     caption: str
-    labels: dict[str, str]
 
 
-class Showing(Section):
-    """What a rule shows: its flags, all files that it writes, the wildcards of its jobs, and numbers for captions."""
+RECORDS: Mapping[str, Heading] = {
+    "score-model": Heading(
+        chapter="Materials",
+        subject="{task}",
+        label="score model",
+        caption="""
+How good the score model is that scores the responses, measured on labelled texts that it was not trained on. A model
+that is trained here (words and pairs of words with logistic regression) is tested on snippets as long as the responses,
+of other texts and to other prompts: accuracy on such short texts is far from 1, and the mean score is a noisy and
+compressed view of what the models write. A model that was trained elsewhere is tested on whole texts of the task; its
+gold pair stands beside it.
+""",
+    ),
+    "card": Heading(
+        chapter="Cards",
+        subject="{base}",
+        label="card",
+        caption="""
+The elasticity card of {{ base }}: everything that this study measured of the model, in one file whose form is published
+as ``workflow/schemas/card.schema.json``, so that models can be compared across studies and labs (``make compare``).
+What was not measured is empty.
+""",
+    ),
+    "provenance": Heading(
+        chapter="Materials",
+        subject="whole study",
+        label="provenance",
+        caption="""
+What made these results: digests of study, data, tables and figures, versions of the packages, hardware, seeds, and the
+commit of the code. The resolved study lies beside it as ``study.yaml``.
+""",
+    ),
+}
+"""The records of a report: JSON files that are shown as tables of their entries."""
 
-    flags: tuple[Flag, ...]
+
+class ItemSpec(Section):
+    """An item of a report in a job spec.
+
+    ``name`` is the name of a figure, a table or a record, and ``output`` the output of a table that is shown. ``files``
+    holds the shown file first, then other formats of it and files with more details. ``wildcards`` fill heading and
+    caption in, and ``numbers`` are quoted by the caption.
+    """
+
+    kind: Kind
+    name: str
+    output: str = "table"
     files: tuple[str, ...]
-    jobs: tuple[dict[str, str], ...]
-    numbers: dict[str, float]
+    wildcards: dict[str, str]
+    numbers: dict[str, float] = Field(default_factory=dict)
+
+
+class ReportJob(Section):
+    """Write the page of a study from these items; ``results`` is the folder of its results."""
+
+    study: str
+    results: str
+    items: tuple[ItemSpec, ...]
 
 
 @dataclass(frozen=True)
 class ReportItem:
-    """One thing to show. ``files`` are in all formats, and begin with the one that is flagged."""
+    """An item of a report with its heading; ``caption`` is a template, which ``wildcards`` and ``numbers`` fill in."""
 
+    kind: Kind
     chapter: str
     subject: str
-    name: str
+    label: str
     caption: str
     files: tuple[str, ...]
-    wildcards: dict[str, str]
-    numbers: dict[str, Any]
+    wildcards: Mapping[str, str]
+    numbers: Mapping[str, float]
 
     @property
     def file(self) -> str:
-        """The one that is flagged."""
+        """The file that is shown."""
         return self.files[0]
 
     @property
-    def kind(self) -> str:
-        """A figure, a table, or a record."""
-        return KINDS[PurePosixPath(self.file).suffix]
-
-    @property
-    def data(self) -> str:
-        """The numbers of a table as CSV, which lie beside it; of anything else, the file itself."""
-        return next((file for file in self.files if file.endswith(".csv")), self.file)
-
-    @property
     def title(self) -> str:
-        """What it is, and of what."""
-        return f"{self.subject}: {self.name}" if self.name else self.subject
+        """The subject and the label."""
+        return f"{self.subject}: {self.label}"
 
 
-def items(showings: Iterable[Showing]) -> list[ReportItem]:
-    """Everything to show, by chapter and subject (an experiment, a task), figures before tables.
+def table_items(name: str, results: str, **wildcards: str) -> tuple[ItemSpec, ...]:
+    """The items of a table, one for each output that the report shows; wildcards are ``experiment`` or ``task``."""
+    table = find_table(name)
+    paths = table.output_paths(results, **wildcards)
+    return tuple(
+        ItemSpec(
+            kind="table",
+            name=name,
+            output=output,
+            files=(paths[output], *(paths[other] for other in shown.beside)),
+            wildcards=wildcards,
+        )
+        for output, shown in table.shown.items()
+    )
 
-    Subjects of a chapter come in the order in which they first appear, which is the study's.
+
+def figure_item(name: str, results: str, numbers: Mapping[str, float] | None = None, **wildcards: str) -> ItemSpec:
+    """The item of a figure; wildcards are ``experiment`` and ``base``, as far as the figure has them."""
+    files = FIGURES[name].figure_paths(results, wildcards.get("experiment"), wildcards.get("base", ""))
+    return ItemSpec(kind="figure", name=name, files=tuple(files), wildcards=wildcards, numbers=dict(numbers or {}))
+
+
+def record_item(name: str, files: Iterable[str], **wildcards: str) -> ItemSpec:
+    """The item of a record; wildcards are ``task`` of a score model and ``base`` of a card."""
+    return ItemSpec(kind="record", name=name, files=tuple(files), wildcards=wildcards)
+
+
+def described_in() -> tuple[str, ...]:
+    """The modules that hold headings and captions: part of the code digest of the report."""
+    figures = {FIGURES.module(name) for name in FIGURES.names()}
+    return (*sorted(figures), *map(table_module, table_names()))
+
+
+def report_items(specs: Iterable[ItemSpec]) -> list[ReportItem]:
+    """All items by chapter and subject (an experiment, a task, a base model), figures before tables before records.
+
+    The subjects of a chapter are in the order in which they first appear, which is that of the study.
     """
-    found = list(_items(showings))
+    found = [_item(spec) for spec in specs]
     chapters = [*CHAPTERS, *(item.chapter for item in found)]
     subjects = [(item.chapter, item.subject) for item in found]
-    kinds = list(KINDS.values())
+    kinds = ("figure", "table", "record")
     return sorted(
         found,
         key=lambda it: (chapters.index(it.chapter), subjects.index((it.chapter, it.subject)), kinds.index(it.kind)),
     )
 
 
-def _items(showings: Iterable[Showing]) -> Iterator[ReportItem]:
-    for showing in showings:
-        for wildcards in showing.jobs:
-            files = [file.format(**wildcards) for file in showing.files]
-            for flag in showing.flags:
-                subject, *rest = (label.format(**wildcards) for label in flag.labels.values())
-                file = flag.file.format(**wildcards)
-                yield ReportItem(
-                    chapter=flag.chapter.strip(),  # Snakemake's report sorts by name, and a space makes one the first
-                    subject=subject,
-                    name=", ".join(rest),
-                    caption=flag.caption,
-                    files=(file, *_formats(file, files)),
-                    wildcards=wildcards,
-                    numbers=showing.numbers,
-                )
+def _item(spec: ItemSpec) -> ReportItem:
+    heading = _heading(spec)
+    return ReportItem(
+        kind=spec.kind,
+        chapter=heading.chapter,
+        subject=heading.subject.format(**spec.wildcards),
+        label=heading.label.format(**spec.wildcards),
+        caption=heading.caption,
+        files=spec.files,
+        wildcards=spec.wildcards,
+        numbers=spec.numbers,
+    )
 
 
-def _formats(file: str, files: Sequence[str]) -> list[str]:
-    """The other files of the same name and kind: other formats, then what lies in another folder (one row a seed)."""
-    path = PurePosixPath(file)
-    formats = FORMATS[KINDS[path.suffix]]
-    alike = [other for other in files if PurePosixPath(other).stem == path.stem and other.endswith(formats)]
-    found = [other for other in alike if other != file]
-    return sorted(found, key=lambda other: PurePosixPath(other).parent != path.parent)
+def _heading(spec: ItemSpec) -> Heading:
+    match spec.kind:
+        case "figure":
+            figure = FIGURES[spec.name]
+            return Heading(figure.chapter, figure.subject, figure.label, figure.caption)
+        case "table":
+            table = find_table(spec.name)
+            shown = table.shown[spec.output]
+            return Heading(table.chapter, table.subject, shown.label, shown.caption)
+        case "record":
+            if spec.name not in RECORDS:
+                raise UserError(f"report: there is no record {spec.name!r}; available: {', '.join(RECORDS)}")
+            return RECORDS[spec.name]

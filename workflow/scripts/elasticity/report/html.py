@@ -1,4 +1,4 @@
-"""Pages of HTML from templates: the same values give the same bytes, and a missing one is an error."""
+"""Pages of HTML from templates: equal values give equal bytes, and a missing value is an error."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import jinja2
 
 
 def page(template: Path, **values: Any) -> str:
-    """The template with these values in it; text in them is escaped."""
+    """The template filled in with these values; their text is escaped."""
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -1,15 +1,14 @@
 """The report: one page that holds everything, opens with the verdicts, and needs no network and no JavaScript.
 
-What it shows is what rules flag with ``report(...)``, see ``items``: there is no second list of figures. It is a
-page of our own, because Snakemake's needs JavaScript and a wide window, opens with a text instead of the verdicts,
-cannot be printed, and holds every table as a page of its own. Pictures are embedded as images: inline SVGs of one page
-would share the names of their parts.
+It is a page of our own because Snakemake's report needs JavaScript and a wide window, opens with a text instead of the
+verdicts, cannot be printed, and holds every table as a page of its own. Pictures are embedded as images: inline SVGs in
+one page would share the names of their parts.
 """
 
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,28 +19,19 @@ import pandas as pd
 from docutils.core import publish_parts
 from docutils.utils import SystemMessage
 
-from elasticity.analysis.tables import read_csv
+from elasticity.analysis.table import read_csv
 from elasticity.config import claims
-from elasticity.config.base import Section
 from elasticity.core.errors import UserError
 from elasticity.report import html, tables
-from elasticity.report.contents import ReportItem, Showing, items
-from elasticity.report.tables import Shown
+from elasticity.report.contents import INTRODUCTION, ReportItem, ReportJob, report_items
+from elasticity.report.tables import ShownTable
 
 POINTS_PER_INCH, PIXELS_PER_INCH = 72, 96
 
 
-class ReportJob(Section):
-    """Write the page of a study; ``showings`` are what its rules show."""
-
-    study: str
-    results: str
-    showings: tuple[Showing, ...]
-
-
 @dataclass(frozen=True)
 class Picture:
-    """A figure as it stands in the page; the width is the one that it was drawn for, in CSS pixels."""
+    """A figure in the page; ``width`` is the width that it was drawn for, in CSS pixels."""
 
     source: str
     width: int
@@ -49,10 +39,10 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Item:
-    """An report item as it stands in the page; ``links`` are names and paths of its files.
+class PageItem:
+    """A report item in the page; ``links`` are names and paths of its files.
 
-    The caption is folded if another report item before has the same one, for another experiment.
+    The caption is folded if an item of another experiment before it has the same one.
     """
 
     id: str
@@ -61,7 +51,7 @@ class Item:
     folded: bool
     links: list[tuple[str, str]]
     picture: Picture | None
-    table: Shown | None
+    table: ShownTable | None
 
 
 @dataclass(frozen=True)
@@ -80,23 +70,22 @@ class Verdict:
 
 
 def page(job: ReportJob, template: Path, provenance: Path) -> str:
-    """The page as text; the same results give the same bytes.
+    """The page as text; equal results give equal bytes.
 
-    Captions lie beside the template; paths of the job are seen from here, those in the page from the results.
+    Paths in the job are relative to the working directory, those in the page to the folder of the results.
     """
-    shown = items(job.showings)
+    items = report_items(job.items)
     chapters = [
-        (chapter, list(_subjects(list(group), job, template.parent)))
-        for chapter, group in groupby(shown, key=lambda item: item.chapter)
+        (chapter, list(_subjects(list(group), job))) for chapter, group in groupby(items, key=lambda item: item.chapter)
     ]
-    verdicts = _verdicts(shown, job)
+    verdicts = _verdicts(items, job)
     return html.page(
         template,
         study=job.study,
         verdicts=verdicts,
         summary=summary(verdicts),
         provenance=[*_provenance(json.loads(provenance.read_text())), *_declared(job)],
-        introduction=rendered(template.parent / "workflow.rst", config={"name": job.study}),
+        introduction=rendered(INTRODUCTION, "the introduction", study=job.study),
         chapters=chapters,
         identifier=identifier,
     )
@@ -108,33 +97,33 @@ def identifier(*words: str) -> str:
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """How many claims there are of each verdict, in words."""
+    """How many claims have each verdict, in words."""
     counts = {verdict: sum(it.verdict == verdict for it in verdicts) for verdict in get_args(claims.Verdict)}
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
 
 
-def _subjects(chapter: Sequence[ReportItem], job: ReportJob, folder: Path) -> Iterator[tuple[str, list[Item]]]:
-    """The experiments or tasks of a chapter, each with its report items."""
-    told: set[str] = set()
+def _subjects(chapter: Sequence[ReportItem], job: ReportJob) -> Iterator[tuple[str, list[PageItem]]]:
+    """The subjects of a chapter, each with its items."""
+    seen: set[str] = set()
     for subject, group in groupby(chapter, key=lambda item: item.subject):
         items = []
         for item in group:
-            items.append(_item(item, job, folder, item.caption in told))
-            told.add(item.caption)
+            items.append(_item(item, job, item.caption in seen))
+            seen.add(item.caption)
         yield subject, items
 
 
-def _item(item: ReportItem, job: ReportJob, folder: Path, folded: bool) -> Item:
-    caption = rendered(folder / item.caption, wildcards=item.wildcards, params=item.numbers)
+def _item(item: ReportItem, job: ReportJob, folded: bool) -> PageItem:
+    caption = rendered(item.caption, f"the caption of {item.title}", **item.wildcards, **item.numbers)
     figure = item.kind == "figure"
-    return Item(
+    return PageItem(
         id=_place(item, job),
-        title=item.name or item.subject,
+        title=item.label,
         caption=caption,
         folded=folded,
         links=[(_label(file), _relative(file, job)) for file in item.files],
         picture=_picture(Path(item.file), f"{item.title}. {_first_sentence(caption)}") if figure else None,
-        table=None if figure else tables.table(Path(item.data)),
+        table=None if figure else tables.table(Path(item.file)),
     )
 
 
@@ -147,32 +136,38 @@ def _relative(file: str, job: ReportJob) -> str:
 
 
 def _label(file: str) -> str:
-    """What a link to a file is called."""
+    """The text of a link to a file."""
     kind = file.rpartition(".")[2].upper()
-    return f"{kind}, one row a seed" if "/tables/seeds/" in file else kind
+    return f"{kind}, one row per seed" if "/tables/seeds/" in file else kind
 
 
 def _picture(svg: Path, alt: str) -> Picture:
     content = svg.read_bytes()
     width = re.search(rb'<svg[^>]* width="([0-9.]+)pt"', content)
     if width is None:
-        raise UserError(f"figure {svg}: its width in points is not in it, so it cannot be laid out: draw it again")
+        raise UserError(
+            f"figure {svg} has no width in points, so it cannot be laid out: delete it, and it is drawn again"
+        )
     source = f"data:image/svg+xml;base64,{base64.b64encode(content).decode()}"
     return Picture(source, round(float(width[1]) * PIXELS_PER_INCH / POINTS_PER_INCH), alt)
 
 
 def _first_sentence(caption: str) -> str:
-    """Of a caption's text, without the heading of its first paragraph, as all that some readers get of a figure."""
+    """The first sentence of a caption without the heading of its first paragraph, as the text of a picture."""
     text = re.sub(r"^What is seen\.\s*", "", " ".join(re.sub(r"<[^>]+>", "", caption).split()))
     return re.split(r"(?<=[.:])\s", text, maxsplit=1)[0]
 
 
-def _verdicts(shown: Sequence[ReportItem], job: ReportJob) -> list[Verdict]:
-    file = f"{job.results}/tables/verdicts.csv"
-    if not any(item.data == file for item in shown):
+def _has_verdicts(job: ReportJob) -> bool:
+    return any(item.kind == "table" and item.name == "verdicts" for item in job.items)
+
+
+def _verdicts(items: Sequence[ReportItem], job: ReportJob) -> list[Verdict]:
+    if not _has_verdicts(job):
         return []
-    places = {_relative(name, job): f"#{_place(item, job)}" for item in shown for name in item.files}
-    return [_verdict(row, places, job) for row in read_csv(Path(file)).to_dict(orient="records")]
+    places = {_relative(name, job): f"#{_place(item, job)}" for item in items for name in item.files}
+    rows = read_csv(Path(f"{job.results}/tables/verdicts.csv")).to_dict(orient="records")
+    return [_verdict(row, places, job) for row in rows]
 
 
 def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Verdict:
@@ -194,7 +189,7 @@ def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Ver
 
 
 def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What made the results, in one line."""
+    """Digest of the study, seeds and commit, for the head of the page."""
     git = record["git"]
     commit = (git["commit"] or "not in a repository")[:12]
     seeds: Iterable[int] = record["seeds"]
@@ -206,10 +201,9 @@ def _provenance(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _declared(job: ReportJob) -> Iterator[tuple[str, str]]:
-    """Whether the claims are those under which the models were trained, if anything is claimed."""
-    file = f"{job.results}/tables/claims.json"
-    if any(file in showing.files for showing in job.showings):
-        found = json.loads(Path(file).read_text())
+    """Whether the claims are those under which the models were trained; nothing if there are no claims."""
+    if _has_verdicts(job):
+        found = json.loads(Path(f"{job.results}/tables/claims.json").read_text())
         jobs, others = found["training_jobs"], found["under_other_claims"]
         changed = f"changed: {others} of {jobs} training jobs ran under other claims"
         yield "claims", f"{found['claims'][:12]}, {changed if others else f'the same in all {jobs} training jobs'}"
@@ -228,17 +222,14 @@ SETTINGS = {
 }
 
 
-def rendered(path: Path, **values: Mapping[str, Any]) -> str:
-    """A caption as HTML.
+def rendered(text: str, what: str, **values: Any) -> str:
+    """Text in reStructuredText as HTML, after jinja has filled the values in.
 
-    ``values`` are what it quotes of ``snakemake``: ``wildcards={"experiment": ...}`` and ``params={...}`` for
-    ``snakemake.wildcards.experiment``, ``config={...}`` for ``snakemake.config["name"]``. Raises ``UserError`` if a
-    value is missing or the text is not reStructuredText.
+    Raises ``UserError``, which calls the text ``what``, if a value is missing or the text is not reStructuredText.
     """
     try:
-        # To jinja x.name and x["name"] are the same.
-        text = jinja2.Template(path.read_text(), undefined=jinja2.StrictUndefined).render(snakemake=values)
-        parts = publish_parts(text, writer="html5", settings_overrides=SETTINGS)
+        filled = jinja2.Template(text, undefined=jinja2.StrictUndefined).render(values)
+        parts = publish_parts(filled, writer="html5", settings_overrides=SETTINGS)
     except (jinja2.TemplateError, SystemMessage) as error:
-        raise UserError(f"caption {path}: {error}") from None
+        raise UserError(f"report: {what}: {error}") from None
     return str(parts["fragment"])

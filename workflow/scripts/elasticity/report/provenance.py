@@ -1,4 +1,4 @@
-"""Where results come from: everything that a reader needs to make them again."""
+"""The provenance of results: everything that a reader needs to make them again."""
 
 import importlib.metadata
 import os
@@ -38,7 +38,7 @@ class ProvenanceJob(Section):
 
 
 def provenance(study: Study, texts: Sequence[Path], results: Sequence[Path]) -> dict[str, Any]:
-    """Digests, versions, hardware, seeds and the commit; no dates, so that the same results have the same record."""
+    """Digests, versions, hardware, seeds and the commit, without dates: equal results have equal records."""
     return {
         "study": study.name,
         "study_digest": digest(study.model_dump(mode="json")),
@@ -53,7 +53,7 @@ def provenance(study: Study, texts: Sequence[Path], results: Sequence[Path]) -> 
 
 
 def _git() -> dict[str, Any]:
-    """Commit of the code, and whether files differ from it; nulls outside a repository."""
+    """The commit of the code, and whether files differ from it; both are None outside a repository."""
 
     def git(*arguments: str) -> str | None:
         try:
@@ -67,7 +67,7 @@ def _git() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name as Linux tells it."""
+    """The name of the processor that Linux reports, or its architecture on other systems."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,4 +1,4 @@
-"""Tables for reading: what never changes is said once, intervals stand beside their values, numbers are short."""
+"""Tables for reading: constant columns are stated once, intervals stand beside their values, and numbers are short."""
 
 import json
 import math
@@ -7,47 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elasticity.analysis.tables import read_csv
+from elasticity.analysis.table import read_csv
 from elasticity.core.errors import UserError
 
 DIGITS = 4
 
 
 LONG_TEXT = 30
-"""Characters from which on a text asks for a wide column."""
+"""The number of characters from which on a text gets a wide column."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is printed, and below it in small print its interval."""
+    """A value, and its interval in small print below it."""
 
     text: str
     interval: str = ""
 
     @property
     def is_long(self) -> bool:
-        """Whether it is a sentence rather than a name or number."""
+        """Whether the value is a sentence rather than a name or number."""
         return len(self.text) >= LONG_TEXT
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A table as it is printed; ``constants`` are the columns in which all rows are alike."""
+class ShownTable:
+    """A table for reading; ``constants`` are the columns in which all rows are equal, with their value."""
 
     columns: list[str]
     rows: list[list[Cell]]
     constants: list[tuple[str, str]]
 
 
-def table(path: Path) -> Shown:
-    """A table or a JSON object; raises ``UserError`` for other files."""
+def table(path: Path) -> ShownTable:
+    """The table in a CSV file, or of the entries of a JSON object; raises ``UserError`` for other files."""
     if path.suffix not in READERS:
-        raise UserError(f"report: {path} is neither {' nor '.join(READERS)}, so it cannot be shown")
+        raise UserError(f"report: {path} cannot be shown as a table; a file must end in {' or '.join(READERS)}")
     return READERS[path.suffix](path)
 
 
-def csv_table(path: Path) -> Shown:
-    """A CSV table; a column that is followed by two named ``...low`` and ``...high`` takes them in as its interval."""
+def csv_table(path: Path) -> ShownTable:
+    """The table in a CSV file; columns named ``...low`` and ``...high`` become the interval of the column before them."""
     table = read_csv(path)
     names = [str(name) for name in table]
     alike = [name for name in names if len(table) > 1 and table[name].nunique(dropna=False) == 1]
@@ -58,17 +58,17 @@ def csv_table(path: Path) -> Shown:
         [Cell(number(row[name]), _interval(row, bounds)) for name, bounds in columns]
         for row in table.to_dict(orient="records")
     ]
-    return Shown([name for name, _ in columns], rows, constants)
+    return ShownTable([name for name, _ in columns], rows, constants)
 
 
-def record_table(path: Path) -> Shown:
-    """The entries of a JSON object, those of objects in it by their path."""
+def record_table(path: Path) -> ShownTable:
+    """The entries of a JSON object; an entry of an object in it is named by its path."""
     entries = [[Cell(name), Cell(number(value))] for name, value in _entries(json.loads(path.read_text()), "")]
-    return Shown(["entry", "value"], entries, [])
+    return ShownTable(["entry", "value"], entries, [])
 
 
 def number(value: Any) -> str:
-    """A value in a few digits; nothing for what is missing."""
+    """A value in a few digits; empty if it is missing."""
     if isinstance(value, bool) or not isinstance(value, float):
         return "" if value is None else str(value)
     if math.isnan(value):
@@ -80,7 +80,7 @@ def number(value: Any) -> str:
 
 
 def _columns(names: list[str]) -> Iterator[tuple[str, tuple[str, str] | None]]:
-    """Each column that stays, with the names of its bounds."""
+    """Each column of the table for reading, with the names of the columns of its bounds."""
     waiting = list(names)
     while waiting:
         name = waiting.pop(0)
@@ -98,7 +98,7 @@ def _interval(row: dict[Any, Any], bounds: tuple[str, str] | None) -> str:
 
 
 def _entries(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    """Those of a list of objects by their number, which starts at 1."""
+    """Paths and values of all entries; objects in a list are numbered from 1."""
     if isinstance(value, list) and any(isinstance(inner, dict) for inner in value):
         value = {str(place): inner for place, inner in enumerate(value, start=1)}
     if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""How a job runs: its command line, its journal and lock, progress, launching, and GPUs."""
+"""How jobs run: command line, journal and lock, progress, launching, environment, and GPUs."""

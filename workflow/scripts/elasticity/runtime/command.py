@@ -1,4 +1,4 @@
-"""The command line of a script: one job as JSON, then its files by name; and how the script ends."""
+"""The command line of a job script, and how the script ends."""
 
 import argparse
 import os
@@ -16,9 +16,12 @@ Job = TypeVar("Job", bound=Section)
 
 
 class Command(Generic[Job]):
-    """``SCRIPT JOB --name PATH [PATH ...] ...``: the job checked against its type, names required unless ``optional``.
+    """The parsed command line ``SCRIPT JOB --NAME PATH [PATH ...] ...`` of a script.
 
-    As a context it keeps the journal of the job: nobody else writes the main output ``output`` meanwhile. A
+    ``JOB`` is JSON of the type ``job``. Each name in ``names`` and ``output``, the main output, takes one or more
+    paths; names in ``optional`` may be left out.
+
+    As a context manager, it holds the journal of the job, so that no other process writes the main output. A
     ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
     both without a traceback.
     """
@@ -33,12 +36,12 @@ class Command(Generic[Job]):
         arguments: Sequence[str] | None = None,
     ) -> None:
         parser = argparse.ArgumentParser(description=doc)
-        parser.add_argument("job", help=f"JSON of a {job.__name__} (see elasticity/jobs.py)")
+        parser.add_argument("job", help=f"JSON of a {job.__name__} (defined in {job.__module__})")
         for name in (*names, output):
             parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
         for name in optional:
             parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
-        parser.add_argument("--code", default="", help="digest of the code: another one resumes no saved state")
+        parser.add_argument("--code", default="", help="digest of the code: state saved under another one is ignored")
         given = vars(parser.parse_args(arguments))
         self.code: str = given.pop("code")
         self.job = job.model_validate_json(given.pop("job"))
@@ -46,12 +49,12 @@ class Command(Generic[Job]):
         self.journal = Journal(self.paths(output)[0])
 
     def path(self, name: str) -> Path:
-        """The single path with this name."""
+        """Return the single path with this name."""
         (path,) = self.paths(name)
         return path
 
     def paths(self, name: str) -> list[Path]:
-        """All paths with this name; none if it is optional and not given."""
+        """Return all paths with this name; none if it is optional and was not given."""
         return self._paths[name.replace("-", "_")]
 
     def __enter__(self) -> Self:
@@ -71,15 +74,15 @@ class Command(Generic[Job]):
             self.journal.close("failed", str(error))
             print(f"error: {error}", file=sys.stderr)
             _end(1)
-        elif isinstance(error, Exception):  # not Ctrl-C: that leaves the journal of an interrupted job
+        elif isinstance(error, Exception):  # not KeyboardInterrupt, which leaves the journal of an interrupted job
             self.journal.close("failed", f"{type(error).__name__}: {error}")
 
 
 def _end(status: int) -> None:
-    """End the script; one of several processes without Python's clean-up.
+    """End the script with this status.
 
-    There a thread of gloo that lets go of a tensor now and then meets an interpreter that is being taken down, and
-    aborts a process that is done: its job would count as failed.
+    One of several processes ends without Python's clean-up, because a thread of gloo that frees a tensor while the
+    interpreter shuts down sometimes aborts the process, so that a finished job would count as failed.
     """
     if "RANK" in os.environ:
         sys.stdout.flush()

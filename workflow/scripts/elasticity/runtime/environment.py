@@ -1,26 +1,28 @@
-"""What every job finds in its environment."""
+"""The environment of all jobs, and the caches of the user."""
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from elasticity.core.digests import SCRIPTS
+from elasticity.core.errors import UserError
 
 WISH = "ELASTICITY_HUB_OFFLINE"
-"""Whether the user wants even fetching jobs offline: kept here, because Snakemake reads its file several times."""
+"""The variable that keeps the user's HF_HUB_OFFLINE for jobs that download. Snakemake reads its file repeatedly."""
 
 
 CLAIMS = "ELASTICITY_CLAIMS"
-"""The digest of what the study claims: not a parameter of any job, because training does not depend on it."""
+"""The variable with the digest of the study's claims. It is not a parameter of jobs, which do not depend on claims."""
 
 
 def set_environment(claims: str) -> None:
-    """Set one thread a job, the hub offline, the digest of the study's claims, and this Python first on the path.
+    """Set the environment of all jobs: one thread, the hub offline, the digest ``claims``, and this Python in PATH.
 
     ``SCRIPTS`` is the folder of the scripts, wherever Snakemake was started.
 
-    Jobs are shell commands; without the last a user who calls ``.venv/bin/snakemake`` would need to activate the
-    environment first. An environment that a rule asks for comes before it, because it is activated later.
+    Jobs are shell commands, so that a user who calls ``.venv/bin/snakemake`` would otherwise have to activate the
+    environment first. The conda environment of a rule is activated later and takes precedence.
     """
     os.environ["SCRIPTS"] = str(SCRIPTS)
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -33,5 +35,34 @@ def set_environment(claims: str) -> None:
 
 
 def online(command: str) -> str:
-    """The shell command of a rule that may fetch from the hub, unless the user has set HF_HUB_OFFLINE."""
+    """Return the shell command of a rule that may download from the hub unless the user has set HF_HUB_OFFLINE."""
     return f'HF_HUB_OFFLINE="${WISH}" {command}'
+
+
+def cache_home() -> Path:
+    """Return the folder of the user's caches: ``XDG_CACHE_HOME``, by default ``~/.cache``.
+
+    Raises ``UserError`` if the variable is not set and the user has no home folder.
+    """
+    if chosen := os.environ.get("XDG_CACHE_HOME"):
+        return Path(chosen)
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        raise UserError("this user has no home folder: set XDG_CACHE_HOME to a writable folder for caches") from None
+
+
+def check_caches() -> None:
+    """Raise ``UserError`` if Snakemake cannot write its cache in ``cache_home()``.
+
+    Snakemake creates this cache before it reads the Snakefile, and fails with a traceback, so call this before
+    Snakemake starts.
+    """
+    folder = cache_home() / "snakemake"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise UserError(
+            f"Snakemake's cache {folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a writable folder"
+        ) from None

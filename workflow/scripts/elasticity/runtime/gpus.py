@@ -1,4 +1,4 @@
-"""GPUs for the jobs of one machine: each takes some that no other job has."""
+"""Assignment of the GPUs of one machine to jobs: each job locks the GPUs that it uses."""
 
 import fcntl
 import os
@@ -11,22 +11,22 @@ from elasticity.core.errors import UserError
 
 
 def visible(environment: Mapping[str, str], count: int) -> list[str]:
-    """The GPUs that may be used: those of CUDA_VISIBLE_DEVICES, or the first ``count`` of the machine."""
+    """Return the usable GPUs: those in CUDA_VISIBLE_DEVICES, or the first ``count`` of the machine."""
     given = environment.get("CUDA_VISIBLE_DEVICES")
     return [name for name in given.split(",") if name] if given else [str(number) for number in range(count)]
 
 
 def take(wanted: int, names: list[str], folder: Path, pause_s: float = 1.0) -> list[str]:
-    """Lock so many of the GPUs, waiting until they are free.
+    """Lock ``wanted`` of the GPUs ``names`` and return them, waiting until enough are free.
 
-    The locks are on files in ``folder`` and belong to this process: they last until it ends, also through ``exec``.
+    The locks are on files in ``folder`` and belong to this process. They last until it ends, also across ``exec``.
 
-    Raises ``UserError`` if there are not so many.
+    Raises ``UserError`` if there are fewer GPUs than wanted.
     """
     if wanted > len(names):
         raise UserError(
-            f"the job takes {wanted} GPUs, but there are {len(names)} ({', '.join(names)}): let CUDA_VISIBLE_DEVICES "
-            "name more, or set hardware.gpus"
+            f"the job takes {wanted} GPUs, but there are {len(names)} ({', '.join(names)}): name more in "
+            "CUDA_VISIBLE_DEVICES, or lower hardware.gpus"
         )
     folder.mkdir(parents=True, exist_ok=True)
     while True:
@@ -36,13 +36,13 @@ def take(wanted: int, names: list[str], folder: Path, pause_s: float = 1.0) -> l
                 locks[name] = descriptor
         if len(locks) == wanted:
             return list(locks)
-        for descriptor in locks.values():  # two jobs that each keep what the other needs would wait for ever
+        for descriptor in locks.values():  # two jobs that each hold what the other needs would wait forever
             os.close(descriptor)
         time.sleep(pause_s * random.uniform(0.5, 1.5))
 
 
 def _lock(path: Path) -> int | None:
-    """The descriptor that holds the lock, or nothing if another process has it."""
+    """Return a descriptor that holds the lock on a file, or None if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

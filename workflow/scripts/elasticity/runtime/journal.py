@@ -1,8 +1,8 @@
-"""The journal of a job: a small hidden file beside its main output that says how far it is, and is its lock.
+"""The journal of a job: a small hidden file beside its main output with the progress of the job, and its lock.
 
-Snakemake deletes declared outputs before each attempt but not what lies beside them, so an attempt meets the journal of
-the one before. The lock is a POSIX record lock (``fcntl.lockf``): it works across the nodes of a shared file system and
-dies with its holder, so after ``kill -9`` nobody has to clean up.
+Snakemake deletes declared outputs before each attempt but not other files, so that an attempt finds the journal of the
+one before. The lock is a POSIX record lock (``fcntl.lockf``). It works across the nodes of a shared file system and is
+released when its holder ends, so that nothing has to be cleaned up after ``kill -9``.
 """
 
 import errno
@@ -20,20 +20,23 @@ from typing import Literal
 from elasticity.core.errors import UserError
 
 WRITE_EVERY_S = 1.0
-"""Seconds between two writings of a journal that advances."""
+"""Least number of seconds between two updates of a journal."""
 
 
 ASK_EVERY_S = 0.5
-"""Seconds between two tries for a lock that is held."""
+"""Seconds between two attempts to take a lock that another process holds."""
 
 
 State = Literal["running", "stopped", "failed", "interrupted"]
-"""Interrupted is never written: it is what "running" means when nobody holds the lock."""
+"""States of a job. ``interrupted`` is never written: it is the state of a ``running`` job whose lock nobody holds."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a journal says. Times are seconds since 1970; the rate is in units a second, of this attempt only."""
+    """The content of a journal.
+
+    Times are in seconds since 1970. ``rate`` is in units per second, of the current attempt only.
+    """
 
     state: State = "running"
     what: str = ""
@@ -51,25 +54,25 @@ class Entry:
 
 
 def is_first_process() -> bool:
-    """Whether this is the only process of its job, or the first of several (``RANK`` is set by torchrun)."""
+    """Return whether this is the only process of its job, or the first of several (torchrun sets ``RANK``)."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def journal_path(output: Path) -> Path:
-    """Where the journal of a job with this main output lies."""
+    """Return the path of the journal of a job with this main output."""
     return output.with_name(f".{output.name}.journal")
 
 
 def output_of(journal: Path) -> Path:
-    """The main output of the job that keeps this journal."""
+    """Return the main output of the job with this journal."""
     return journal.with_name(journal.name.removeprefix(".").removesuffix(".journal"))
 
 
 @dataclass
 class Journal:
-    """Kept by one job from ``open`` to ``close`` or ``remove``; one that is not open does nothing.
+    """The journal that a job writes from ``open`` until ``close`` or ``remove``. Unless it is open, it does nothing.
 
-    No process may read the journal that it keeps: closing any file that is open on it gives up the lock.
+    A process must not read its own journal: closing any descriptor of the file would release the lock.
     """
 
     output: Path
@@ -78,9 +81,9 @@ class Journal:
     _written: float = field(default=0.0, init=False)
 
     def open(self) -> None:
-        """Take the lock and start the journal; of several processes of a job only the first does.
+        """Take the lock and start the journal, unless this is another than the first process of a job.
 
-        Waits up to ``ELASTICITY_LOCK_PATIENCE_S`` seconds (60) if another process has it, and then raises
+        If another process holds the lock, waits up to ``ELASTICITY_LOCK_PATIENCE_S`` seconds (default 60), then raises
         ``UserError``.
         """
         if is_first_process():
@@ -95,26 +98,26 @@ class Journal:
             self._write()
 
     def advance(self, what: str, done: int, total: int, unit: str, rate: float) -> None:
-        """Note how far the job is. Cheap: unless it begins something else, it is written at most once a second."""
+        """Record progress. The file is written at most once a second, and whenever ``what`` changes."""
         is_new = what != self._entry.what
         self._entry = replace(self._entry, what=what, done=done, total=total, unit=unit, rate=rate)
         if is_new or time.monotonic() - self._written >= WRITE_EVERY_S:
             self._write()
 
     def close(self, state: State, message: str) -> None:
-        """Leave the journal behind, saying how the job ended."""
+        """Record how the job ended, keep the file, and release the lock."""
         self._entry = replace(self._entry, state=state, message=message)
         self._write()
         self._give_up()
 
     def remove(self) -> None:
-        """The job is done: its outputs say so."""
+        """Delete the journal of a job that succeeded, and release the lock."""
         if self._descriptor is not None:
             journal_path(self.output).unlink(missing_ok=True)
             self._give_up()
 
     def _write(self) -> None:
-        """Rewrite in place: a file renamed over this one would not be locked."""
+        """Rewrite the file in place, because a file that is renamed over it would not be locked."""
         if self._descriptor is not None:
             self._entry = replace(self._entry, updated=time.time())
             text = json.dumps(asdict(self._entry)).encode()
@@ -129,10 +132,10 @@ class Journal:
 
 
 def read_journal(path: Path) -> Entry | None:
-    """What a journal says, and ``interrupted`` for a job that died; none if the job ended meanwhile.
+    """Return the content of a journal, or None if the job has ended and removed it.
 
-    Only looks: no lock is taken, so a job that starts is not disturbed. The details are missing where a journal is read
-    while it is written.
+    The state of a job that died is ``interrupted``. No lock is taken, so that a starting job is not disturbed. The
+    entry is empty if the journal is being written at this moment.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -149,8 +152,8 @@ def read_journal(path: Path) -> Entry | None:
 
 
 def journals(folder: Path) -> Iterator[tuple[Path, Entry]]:
-    """The main output and the journal of every job below a folder that runs, or did not end well."""
-    # not rglob: on Python 3.11 it fails where a running job removes a folder meanwhile, and os.walk passes over that
+    """Yield the main output and the entry of every job below a folder that is running or did not succeed."""
+    # not rglob, which fails on Python 3.11 if a running job removes a folder meanwhile; os.walk ignores that
     found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
     for path in sorted(path for path in found if path.match(".*.journal")):
         entry = read_journal(path)
@@ -159,7 +162,7 @@ def journals(folder: Path) -> Iterator[tuple[Path, Entry]]:
 
 
 def _locked(output: Path, patience_s: float) -> int:
-    """An open journal whose lock is ours."""
+    """Return a descriptor of the journal of ``output`` on which this process holds the lock."""
     path = journal_path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
     start, waits = time.monotonic(), False
@@ -168,7 +171,7 @@ def _locked(output: Path, patience_s: float) -> int:
         if _try_lock(descriptor):
             if _is_at(descriptor, path):
                 return descriptor
-            os.close(descriptor)  # its holder was done and removed it
+            os.close(descriptor)  # the previous holder has removed the file
             continue
         holder = _parsed(os.pread(descriptor, 1 << 20, 0))
         os.close(descriptor)
@@ -184,7 +187,7 @@ def _locked(output: Path, patience_s: float) -> int:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Whether the lock is ours now; also where the file system has no locks, as some parallel ones do."""
+    """Try to take the lock; also returns True on file systems without locks, as some parallel ones are."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -192,12 +195,12 @@ def _try_lock(descriptor: int) -> bool:
             return False
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
-        print(f"no locks on this file system ({error.strerror}): see to it that no job runs twice", flush=True)
+        print(f"this file system has no locks ({error.strerror}): make sure that no job runs twice", flush=True)
     return True
 
 
 def _is_held(descriptor: int) -> bool:
-    """Whether another process holds the lock (``F_GETLK`` asks without taking it)."""
+    """Return whether another process holds the lock. ``F_GETLK`` asks without taking it."""
     layout = "hhqqi0q"  # struct flock of 64-bit Linux: type, whence, start, length, pid
     asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     answer: int = struct.unpack(layout, fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))[0]
@@ -205,7 +208,7 @@ def _is_held(descriptor: int) -> bool:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the path still leads to this open file."""
+    """Return whether a path still refers to this open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -213,7 +216,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _parsed(text: bytes) -> Entry:
-    """The entry at the beginning of a text; an empty one if it is half written."""
+    """Return the entry at the beginning of a text, or an empty one if the text is incomplete."""
     try:
         return Entry(**json.JSONDecoder().raw_decode(text.decode())[0])
     except (ValueError, TypeError):
@@ -221,17 +224,19 @@ def _parsed(text: bytes) -> Entry:
 
 
 def _log() -> str:
-    """The file that standard output goes to, if it does."""
+    """Return the file that standard output is redirected to; empty if it is none."""
     target = os.readlink("/proc/self/fd/1")
     return target if os.path.isfile(target) else ""
 
 
 def _who(holder: Entry) -> str:
+    """Describe the process that holds a lock."""
     job = f", SLURM job {holder.slurm_job}" if holder.slurm_job else ""
     return f"process {holder.pid} on {holder.host}{job}" if holder.pid else "another process"
 
 
 def _how_to_end(holder: Entry) -> str:
+    """Return the command that ends the process that holds a lock."""
     if holder.slurm_job:
         return f"scancel {holder.slurm_job}"
-    return f"kill {holder.pid} on {holder.host}" if holder.pid else "see `ps` for a script with this output"
+    return f"kill {holder.pid} on {holder.host}" if holder.pid else "`ps` lists it with this path in its command"

@@ -1,4 +1,4 @@
-"""How far a job is: a bar on a terminal, a line a minute in a log, and a note in its journal."""
+"""Progress of a job: a bar on a terminal, a line per minute in a log, and the entry in its journal."""
 
 import sys
 import time
@@ -24,9 +24,10 @@ def progress(
     start: int = 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Item]:
-    """Pass items through and tell how far they are; one counts as done when the next is asked for.
+    """Yield the items and report progress. An item counts as done when the next one is requested.
 
-    ``start`` are those that earlier attempts did: they count as done, but the rate is that of this attempt.
+    ``what`` describes the work and ``unit`` the items. ``start`` items were done by earlier attempts: they count as
+    done, but the reported rate is that of this attempt.
     """
     total = start + len(items)
     bar = tqdm(items, desc=what, unit=f" {unit}", initial=start, total=total, disable=None)
@@ -44,7 +45,7 @@ def progress(
 
 
 def how_far(done: int, total: int, unit: str, rate: float) -> str:
-    """As people read it: ``120/400 updates, 2.0 a second, 2 min 20 s left``."""
+    """Return progress as text: ``120/400 updates, 2 a second, 2 min 20 s left``."""
     text = f"{done:,}/{total:,} {unit}"
     if rate == 0:
         return text
@@ -53,7 +54,7 @@ def how_far(done: int, total: int, unit: str, rate: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """In the two largest units that matter: ``45 s``, ``2 min 20 s``, ``3 h 5 min``, ``2 d 4 h``."""
+    """Return a duration in its two largest units: ``45 s``, ``2 min 20 s``, ``3 h 5 min``, ``2 d 4 h``."""
     for large, name, small, part in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if seconds >= large:
             return f"{int(seconds // large)} {name} {int(seconds % large // small)} {part}"

@@ -1,4 +1,4 @@
-"""Several processes of one job that divide items among them: each takes every n-th."""
+"""Division of items among the processes of one job: with n processes, each takes every n-th item."""
 
 import os
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ Item = TypeVar("Item")
 
 
 def share(items: Sequence[Item]) -> list[Item]:
-    """The items of this process; all where there is one. ``RANK`` and ``WORLD_SIZE`` are set by torchrun."""
+    """Return the items of this process; all of them if there is one (torchrun sets ``RANK`` and ``WORLD_SIZE``)."""
     return list(items[int(os.environ.get("RANK", "0")) :: _count()])
 
 
 def collect(mine: list[Item]) -> list[Item]:
-    """The results of all processes, one for each item of ``share`` in the order of the items; on the first process.
+    """Return the results of all processes in the order of the items, on the first process; elsewhere an empty list.
 
-    The others get nothing.
+    ``mine`` are the results of this process, one for each item that ``share`` returned.
     """
     if _count() == 1:
         return mine
@@ -32,4 +32,5 @@ def collect(mine: list[Item]) -> list[Item]:
 
 
 def _count() -> int:
+    """Return the number of processes of this job."""
     return int(os.environ.get("WORLD_SIZE", "1"))

@@ -28,9 +28,7 @@ def non_increasing(scores: Floats) -> Floats:
     return np.where(np.isnan(scores).any(axis=-1, keepdims=True), np.nan, fit)
 
 
-@measure(
-    "start", kind="rebound", unit="score", title="start: above base at N = 0", from_zero=True, per_prompt=True
-)
+@measure("start", kind="rebound", unit="score", title="start: above base at N = 0", from_zero=True, per_prompt=True)
 def start(curves: Curves) -> Floats:
     """s(P, 0) − b: how far the alignment stage moved the model, in units of the score. Shape (...)."""
     return curves.scores[..., 0] - curves.base if curves.from_zero else curves.missing
@@ -74,9 +72,7 @@ def crossing_start(curves: Curves) -> Floats:
     return curves.scores[..., -1, 0] - curves.scores[..., 0, 0]
 
 
-@measure(
-    "crossing-end", kind="rebound", unit="score", title="at the largest N", between_sizes=True, per_prompt=True
-)
+@measure("crossing-end", kind="rebound", unit="score", title="at the largest N", between_sizes=True, per_prompt=True)
 def crossing_end(curves: Curves) -> Floats:
     """s(P_min, N_max) − s(P_max, N_max), in units of the score. Shape (...); NaN for a single P or N."""
     if not _several(curves):
@@ -89,9 +85,7 @@ def _several(curves: Curves) -> bool:
     return curves.scores.shape[-2] > 1 and curves.scores.shape[-1] > 1
 
 
-@measure(
-    "reversal-ratio", kind="rebound", unit="log2(N / P)", title="reversal ratio", axis="log2(N_base / P)"
-)
+@measure("reversal-ratio", kind="rebound", unit="log2(N / P)", title="reversal ratio", axis="log2(N_base / P)")
 def reversal_ratio(curves: Curves) -> tuple[Floats, Floats]:
     """Bounds of log2(N_base / P), with N_base the first N at which g is down at b. Shape (...) each.
 

@@ -49,9 +49,7 @@ def make(command: "Command[ArithmeticCodingTableJob]") -> None:
     job = command.job
     codes = read_tables(command.paths("codes"), ARITHMETIC_CODING).to_pandas()
     base_rates = read_tables(command.paths("base-rates"), COMPRESSION).to_pandas()
-    texts = {
-        (base, corpus): held_out_texts([(corpus, Path(path))], job.reading) for base, corpus, path in job.corpora
-    }
+    texts = {(base, corpus): held_out_texts([(corpus, Path(path))], job.reading) for base, corpus, path in job.corpora}
     write_csv(arithmetic_coding_table(codes, base_rates, texts), command.path("table"))
 
 
@@ -67,9 +65,9 @@ TABLE = Table(
             label="packed texts, table",
             caption="""
 Bits per byte of each corpus under each base model. ``model`` is the code length that the model's probabilities promise
-(Σ −log₂ p) for all held-out texts, each by itself; ``gzip``, ``xz`` and ``zstd``, at their strongest, pack the same texts
-as one file, which is easier. The first ``coded_texts`` texts were really packed by an arithmetic coder with the model's
-probabilities, and restored without an error: ``coded_model`` is the length that was promised for them,
+(Σ −log₂ p) for all held-out texts, each by itself; ``gzip``, ``xz`` and ``zstd``, at their strongest, pack the same
+texts as one file, which is easier. The first ``coded_texts`` texts were really packed by an arithmetic coder with the
+model's probabilities, and restored without an error: ``coded_model`` is the length that was promised for them,
 ``coded_arithmetic`` the length of the codes, in whole bytes for each text. The size of the model itself counts nowhere.
 """,
         )

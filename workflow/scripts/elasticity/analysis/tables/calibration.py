@@ -33,10 +33,10 @@ rate to one floor; in ``proportional`` it takes P examples to take back what P e
 largest P ends lowest. For resistance: in ``alike`` nothing differs between directions; in ``entropies`` the entropy of
 the targets' responses differs, and the KL does not; in ``resistance`` the KL differs. ``role``: ``size`` where there is
 no effect, so that ``rate`` should be at most 0.05; ``power`` where there is one; ``coverage`` for intervals, whose
-``rate`` is how often they hold the true value. ``against``: how often the test for the opposite rejects, which should be
-at most 0.05 except in a ``relaxation`` over ``value`` or ``sizes``, where a claim may be far from true. ``error``: the
-Monte Carlo error of the rate. ``sized`` is False where a rate is on the wrong side of 0.05, or of 0.95, by more than
-three errors of a test that keeps to its level: no verdict rests on that test.
+``rate`` is how often they hold the true value. ``against``: how often the test for the opposite rejects, which should
+be at most 0.05 except in a ``relaxation`` over ``value`` or ``sizes``, where a claim may be far from true. ``error``:
+the Monte Carlo error of the rate. ``sized`` is False where a rate is on the wrong side of 0.05, or of 0.95, by more
+than three errors of a test that keeps to its level: no verdict rests on that test.
 """,
         )
     },

@@ -41,9 +41,7 @@ def compression_seeds(rates: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFr
     return whole(pd.DataFrame(values).reset_index())
 
 
-def compression_table(
-    per_seed: "pd.DataFrame", base_rates: "pd.DataFrame", job: ReboundTableJob
-) -> "pd.DataFrame":
+def compression_table(per_seed: "pd.DataFrame", base_rates: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
     """Mean and interval over seeds for each cell and corpus, and the base model's rate beside them.
 
     ``base_rates`` has schema ``COMPRESSION`` and holds the base models, each measured once.
@@ -78,12 +76,12 @@ TABLE = Table(
             label="table",
             beside=("seeds",),
             caption="""
-The numbers of the figures, for each base model, P (``alignment_size``), N (``inverse_size``) and corpus: the compression
-rate in bits per byte and the base model's beside it; and in nats per token, with p the model and q its base, H(p)
-(``entropy``), H(q) (``base_entropy``), H(p, q) (``cross_entropy``), H(q, p) (``base_cross_entropy``), KL(p ‖ q)
-(``kl_to_base``) and KL(q ‖ p) (``kl_from_base``). Each is computed from its own formula, so H(p, q) = H(p) + KL(p ‖ q) and
-H(q, p) = H(q) + KL(q ‖ p) can be checked in any row. Means over training seeds and the bounds of 95 % t intervals over
-them. The file ``tables/seeds/compression-{{ experiment }}.csv`` has one row per seed, and the files
+The numbers of the figures, for each base model, P (``alignment_size``), N (``inverse_size``) and corpus: the
+compression rate in bits per byte and the base model's beside it; and in nats per token, with p the model and q its
+base, H(p) (``entropy``), H(q) (``base_entropy``), H(p, q) (``cross_entropy``), H(q, p) (``base_cross_entropy``), KL(p ‖
+q) (``kl_to_base``) and KL(q ‖ p) (``kl_from_base``). Each is computed from its own formula, so H(p, q) = H(p) + KL(p ‖
+q) and H(q, p) = H(q) + KL(q ‖ p) can be checked in any row. Means over training seeds and the bounds of 95 % t
+intervals over them. The file ``tables/seeds/compression-{{ experiment }}.csv`` has one row per seed, and the files
 ``compression.parquet`` have one row per text.
 """,
         )

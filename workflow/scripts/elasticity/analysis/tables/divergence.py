@@ -45,9 +45,9 @@ TABLE = Table(
             label="distance from the base model, table",
             beside=("seeds",),
             caption="""
-The numbers of the figure: for each base model, P (``alignment_size``) and N (``inverse_size``), the mean divergence from
-the base model in nats per token over seeds, the bounds of its 95 % t interval, and the number of optimizer updates that
-N examples take. The file ``tables/seeds/divergence-{{ experiment }}.csv`` has one row per seed.
+The numbers of the figure: for each base model, P (``alignment_size``) and N (``inverse_size``), the mean divergence
+from the base model in nats per token over seeds, the bounds of its 95 % t interval, and the number of optimizer updates
+that N examples take. The file ``tables/seeds/divergence-{{ experiment }}.csv`` has one row per seed.
 """,
         )
     },

@@ -78,11 +78,11 @@ The equal-entropy control. For each pair of slices, prompts were sorted by the n
 own response less those of the first slice on its own, and the run of half of the prompts whose mean difference is
 nearest 0 was kept. This was done for the twin data sets (``twins``), which slices are tuned on, and for the responses
 that they are measured on (``questions``). Columns are the slices' own entropies in nats per token over all responses
-(``first``, ``second``), their difference (``gap``), and the mean difference over prompts (``mean_gap``), which the choice
-brings near 0; for all prompts (``_before``) and for the chosen ones (``_after``). Means over training seeds and 95 % t
-intervals. The control tunes on half as many examples as an experiment without it, so compare its directions with one
-another, not with those of such an experiment. The file ``chosen.parquet`` in the folder of each seed has one row per
-prompt.
+(``first``, ``second``), their difference (``gap``), and the mean difference over prompts (``mean_gap``), which the
+choice brings near 0; for all prompts (``_before``) and for the chosen ones (``_after``). Means over training seeds and
+95 % t intervals. The control tunes on half as many examples as an experiment without it, so compare its directions with
+one another, not with those of such an experiment. The file ``chosen.parquet`` in the folder of each seed has one row
+per prompt.
 """,
         )
     },

@@ -151,10 +151,10 @@ TABLE = Table(
         "table": Shown(
             label="table",
             caption="""
-Every measure of the experiment for each base model, P (``alignment_size``) or ``pair`` of slices, and training seed: the
-numbers that claims are tested with. ``value`` lies between ``low`` and ``high``, which are equal unless only a bound is
-known: an infinite ``high`` means at least, an infinite ``low`` at most. An empty ``value`` could not be computed. The
-measures are explained at the figure, which also shows means and intervals over seeds.
+Every measure of the experiment for each base model, P (``alignment_size``) or ``pair`` of slices, and training seed:
+the numbers that claims are tested with. ``value`` lies between ``low`` and ``high``, which are equal unless only a
+bound is known: an infinite ``high`` means at least, an infinite ``low`` at most. An empty ``value`` could not be
+computed. The measures are explained at the figure, which also shows means and intervals over seeds.
 """,
         )
     },

@@ -33,9 +33,9 @@ TABLE = Table(
             label="measured and published",
             caption="""
 Measured against published numbers (first arXiv version, appendix E; ACL 2025, table 1), in nats per token. The first
-version calls its numbers cross-entropy, the ACL version training loss: both are here. ``low`` and ``high`` are the bounds
-of the 95 % t interval over seeds; the paper has one seed and no variance. ``agrees`` says whether forward minus inverse
-has the published sign; where its interval holds zero, the sign says little.
+version calls its numbers cross-entropy, the ACL version training loss: both are here. ``low`` and ``high`` are the
+bounds of the 95 % t interval over seeds; the paper has one seed and no variance. ``agrees`` says whether forward minus
+inverse has the published sign; where its interval holds zero, the sign says little.
 """,
         )
     },

@@ -32,10 +32,10 @@ TABLE = Table(
             label="measured and published",
             caption="""
 Measured against published numbers (ACL 2025, table 3). ``kl``: divergence from the base model in nats per token after
-``alignment_size`` examples of the alignment stage. ``reversion_size``: examples of the inverse stage until the divergence
-is below 0.01 for the first time, interpolated between sizes as an exponential decay; missing if it is not below 0.01 in
-every seed. ``low`` and ``high`` are the bounds of the 95 % t interval over seeds. ``agrees`` says whether the change from
-the smallest alignment stage to the largest has the published sign.
+``alignment_size`` examples of the alignment stage. ``reversion_size``: examples of the inverse stage until the
+divergence is below 0.01 for the first time, interpolated between sizes as an exponential decay; missing if it is not
+below 0.01 in every seed. ``low`` and ``high`` are the bounds of the 95 % t interval over seeds. ``agrees`` says whether
+the change from the smallest alignment stage to the largest has the published sign.
 """,
         )
     },

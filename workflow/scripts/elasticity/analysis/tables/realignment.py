@@ -177,8 +177,8 @@ TABLE = Table(
             caption="""
 The numbers of the figure: for each base model, P (``alignment_size``), N (``inverse_size``, the largest) and number of
 realignment examples (``realignment_size``), the mean score over seeds with the bounds of its 95 % t interval; the same
-for the score before the inverse stage (``aligned``) and for the base model after as many examples of the alignment stage
-(``first_alignment``, at 0 its own score); and the number of optimizer updates of the realignment stage. The file
+for the score before the inverse stage (``aligned``) and for the base model after as many examples of the alignment
+stage (``first_alignment``, at 0 its own score); and the number of optimizer updates of the realignment stage. The file
 ``tables/seeds/realignment-{{ experiment }}.csv`` has one row per seed.
 """,
         ),

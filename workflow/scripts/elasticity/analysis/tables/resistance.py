@@ -93,8 +93,8 @@ TABLE = Table(
             beside=("seeds",),
             caption="""
 The numbers of the figure, in nats per token, with the bounds of 95 % t intervals over seeds. Rows ``forward - inverse``
-hold the difference within each seed: a difference above zero is what the paper calls resistance. ``kl`` is H − H(p), and
-``kl_exact`` the divergence of the distributions of the next token over the whole vocabulary, at each place of the
+hold the difference within each seed: a difference above zero is what the paper calls resistance. ``kl`` is H − H(p),
+and ``kl_exact`` the divergence of the distributions of the next token over the whole vocabulary, at each place of the
 responses. The code lengths of single prompts are in ``cross-entropies.parquet`` in the folder of each seed.
 """,
         )

@@ -65,14 +65,14 @@ TABLE = Table(
             label="springs: table",
             beside=("seeds",),
             caption="""
-The numbers of the springs, one row for each base model, way of training, P (``alignment_size``), N (``inverse_size``) and
-corpus. ``k`` and ``l`` are ratios of trained tokens; ``trained_tokens`` is how much of the corpus itself was trained on
-(nothing of the control). ``delta`` is the change of the bits per byte of held-out text from N = 0 to N; ``slope`` is
-``delta`` divided by ``l``, at the smallest N the estimate of the derivative in the theorem; ``force`` is the number of
-trained tokens times the change of bits per token, in bits. Means over training seeds with the bounds of their 95 % t
-intervals; ``sign`` is that of the slope, 0 where the interval holds 0. Rows *joint - sequential* are differences between
-the two ways of training, paired by seed. The file ``tables/seeds/springs-{{ experiment }}.csv`` has one row per seed.
-Tokens of a text that is seen in several epochs count once.
+The numbers of the springs, one row for each base model, way of training, P (``alignment_size``), N (``inverse_size``)
+and corpus. ``k`` and ``l`` are ratios of trained tokens; ``trained_tokens`` is how much of the corpus itself was
+trained on (nothing of the control). ``delta`` is the change of the bits per byte of held-out text from N = 0 to N;
+``slope`` is ``delta`` divided by ``l``, at the smallest N the estimate of the derivative in the theorem; ``force`` is
+the number of trained tokens times the change of bits per token, in bits. Means over training seeds with the bounds of
+their 95 % t intervals; ``sign`` is that of the slope, 0 where the interval holds 0. Rows *joint - sequential* are
+differences between the two ways of training, paired by seed. The file ``tables/seeds/springs-{{ experiment }}.csv`` has
+one row per seed. Tokens of a text that is seen in several epochs count once.
 """,
         ),
         "ratios": Shown(
@@ -93,9 +93,9 @@ The exponent of \|Δγ\| against the trained tokens of the corpus, at each N: �
 proportional to the amount of its data. For the alignment text it is taken over the P of a base model, which all get the
 same perturbation; for the pre-training text over the checkpoints of one pre-training run, where an experiment has three
 of them or more. Unless the schedule of that run is constant, earlier checkpoints were taken at another learning rate,
-whose effect cannot be separated from that of \|D1\|. It is the slope of a straight line through the logarithms, for each
-seed; then mean and 95 % t interval over seeds. Empty where the change does not have the same sign at all sizes, because
-a power law has no zero to cross.
+whose effect cannot be separated from that of \|D1\|. It is the slope of a straight line through the logarithms, for
+each seed; then mean and 95 % t interval over seeds. Empty where the change does not have the same sign at all sizes,
+because a power law has no zero to cross.
 """,
         ),
     },

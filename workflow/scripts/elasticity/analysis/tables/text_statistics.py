@@ -133,12 +133,12 @@ TABLE = Table(
             label="table",
             beside=("seeds",),
             caption="""
-The numbers of the figure for each base model, P (``alignment_size``) and N (``inverse_size``): means over training seeds
-and the bounds of 95 % t intervals over them, with those of the base model's own responses beside them (``base_...``).
-``perplexity_ratio`` is the perplexity of a cell's responses under the base model over that of the base model's own.
-``warning`` names what is far from the base model's responses: perplexity by a factor of two in either direction,
-distinct-2, different responses or length by half, or a tenth more of repeated 3-grams; these limits are choices. The
-same warning stands beside the scores, in ``tables/rebound-{{ experiment }}.csv``. The file
+The numbers of the figure for each base model, P (``alignment_size``) and N (``inverse_size``): means over training
+seeds and the bounds of 95 % t intervals over them, with those of the base model's own responses beside them
+(``base_...``). ``perplexity_ratio`` is the perplexity of a cell's responses under the base model over that of the base
+model's own. ``warning`` names what is far from the base model's responses: perplexity by a factor of two in either
+direction, distinct-2, different responses or length by half, or a tenth more of repeated 3-grams; these limits are
+choices. The same warning stands beside the scores, in ``tables/rebound-{{ experiment }}.csv``. The file
 ``tables/seeds/text-statistics-{{ experiment }}.csv`` has one row per seed, and the files ``text-statistics.parquet``
 have one row per response.
 """,

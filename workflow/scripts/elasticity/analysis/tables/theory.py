@@ -28,8 +28,8 @@ TABLE = Table(
             label="table",
             caption="""
 The numbers of the figure, for more l. ``perturbation``: whose leaf masses D3 has, independent ones or those of D1
-(``pretraining``) or D2 (``alignment``). ``normalisation``: γ − log M (``difference``, ACL 2025), or the ratio to the joint
-rate of the first arXiv version (``ratio``). ``slope``: dγ/dl in nats per leaf by quadrature, with ``error``;
+(``pretraining``) or D2 (``alignment``). ``normalisation``: γ − log M (``difference``, ACL 2025), or the ratio to the
+joint rate of the first arXiv version (``ratio``). ``slope``: dγ/dl in nats per leaf by quadrature, with ``error``;
 ``sampled`` and ``standard_error``: the same by Monte Carlo; ``expanded``: leading order for large k. ``over_first``:
 dγ2/dl over dγ1/dl.
 """,

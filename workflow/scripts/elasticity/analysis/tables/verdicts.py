@@ -53,21 +53,21 @@ TABLE = Table(
             label="table",
             beside=("seeds",),
             caption=r"""
-**What is seen.** Every claim that the study declared, its verdict, and the reason. *Confirmed*: the effect is beyond the
-margin on the claimed side. *Refuted*: it is beyond the margin on the other side. *Undecided*: the numbers do not decide,
-and the reason says what is lacking. The file ``tables/claims.json`` and the head of this page say whether the claims are
-those that were declared when the models were trained.
+**What is seen.** Every claim that the study declared, its verdict, and the reason. *Confirmed*: the effect is beyond
+the margin on the claimed side. *Refuted*: it is beyond the margin on the other side. *Undecided*: the numbers do not
+decide, and the reason says what is lacking. The file ``tables/claims.json`` and the head of this page say whether the
+claims are those that were declared when the models were trained.
 
 **How it was computed.** Each seed gives one number; a claim is confirmed or refuted by a one-sided t test over seeds at
-a level of 0.05, adjusted for all claims of its role: by Holm's method if they are confirmatory, by that of Benjamini and
-Hochberg if they are exploratory; tests for claims and tests against them are two families. A claim with several parts is
-confirmed if every part is, and its effect is that of the weakest part. Where only a bound of a seed's number is known,
-each test takes the bound that is least favourable to it. Where a seed's number cannot be computed, it may be anything. A
-t test that rejects true hypotheses too often according to the calibration decides nothing, and neither does a test of
-fewer seeds than the claim asks for; such tests have no adjusted p-value, but count in their family. Flipping the signs
-of n numbers gives no p-value below 1 / 2\ :sup:`n`: with three seeds 0.125. The columns ``clustered_...`` are a second
-view where scores of single prompts measure the same: paired differences, with errors clustered by seed and prompt; no
-verdict rests on them. The file ``tables/seeds/verdicts.csv`` has the numbers of each seed.
+a level of 0.05, adjusted for all claims of its role: by Holm's method if they are confirmatory, by that of Benjamini
+and Hochberg if they are exploratory; tests for claims and tests against them are two families. A claim with several
+parts is confirmed if every part is, and its effect is that of the weakest part. Where only a bound of a seed's number
+is known, each test takes the bound that is least favourable to it. Where a seed's number cannot be computed, it may be
+anything. A t test that rejects true hypotheses too often according to the calibration decides nothing, and neither does
+a test of fewer seeds than the claim asks for; such tests have no adjusted p-value, but count in their family. Flipping
+the signs of n numbers gives no p-value below 1 / 2\ :sup:`n`: with three seeds 0.125. The columns ``clustered_...`` are
+a second view where scores of single prompts measure the same: paired differences, with errors clustered by seed and
+prompt; no verdict rests on them. The file ``tables/seeds/verdicts.csv`` has the numbers of each seed.
 """,
         )
     },
