@@ -8,8 +8,8 @@ import pytest
 from elasticity.analysis.jobs import VerdictsJob
 from elasticity.config.loading import read_study
 from elasticity.core.path_patterns import unfold
-from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.report import VerdictsPlan
+from elasticity.pipeline.study_pipeline import Pipeline
 from tests.conftest import expected
 
 NONE = SimpleNamespace()

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from elasticity.pipeline.materials import check_given_files
 
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.core.path_patterns import unfold
-from elasticity.pipeline.materials import check_given_files
-from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.study_pipeline import Pipeline
 from tests.unit.pipeline.test_resource_requests import H100, asked
 
 Values = dict[str, Any]
