@@ -79,7 +79,7 @@ clean: setup
 setup: .venv/installed .venv/bin/elasticity
 
 .venv/installed: envs/requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11, 3.12 or 3.13 is needed")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	@touch $@

@@ -22,25 +22,6 @@ pathvars:
     figures=f"{pipeline.results}/figures",
 
 
-wildcard_constraints:
-    task=either(study.tasks),
-    experiment="[A-Za-z0-9.-]+",
-    model="[A-Za-z0-9.-]+",
-    base="[A-Za-z0-9.-]+",
-    split="[a-z0-9-]+",
-    vocabulary="[0-9]+",
-    side="positive|negative",
-    alignment_recipe="[A-Za-z0-9.-]+",
-    inverse_recipe="[A-Za-z0-9.-]+",
-    realignment_recipe="[A-Za-z0-9.-]+",
-    seed="[0-9]+",
-    alignment_size="[0-9]+",
-    inverse_size="[0-9]+",
-    run_sizes="[0-9-]+",
-    k="[123]",
-    l="[123]",
-
-
 # Memory and time of a job that asks for nothing are the defaults of the profile.
 
 
