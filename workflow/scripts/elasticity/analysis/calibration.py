@@ -91,7 +91,7 @@ GAP_NULLS: Mapping[str, Gap] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A test of a claim, tried in a scenario: the shares of experiments that confirm it (``rate``) and refute it (``against``)."""
+    """A test of a claim in a scenario: how often experiments confirm the claim (``rate``) or refute it (``against``)."""
 
     measure: str
     over: Over

@@ -1,7 +1,7 @@
 """Tests over seeds: t and sign-flip, bounds where values are censored, several parts at once, families, clusters.
 
-The training seed is the unit of replication: one number a seed comes in. Everything is one-sided twice, for ``greater``
-and for ``less``, because a claim can be confirmed and can be refuted.
+The training seed is the unit of replication: the input is one number per seed. Every test is made one-sided in both
+directions, ``greater`` and ``less``, because a claim can be confirmed and can be refuted.
 """
 
 from collections.abc import Sequence
@@ -21,32 +21,33 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 LEVEL = 0.05
-"""Of every test of a claim."""
+"""The level of every test of a claim."""
 
 
 FLIPS = 2**20
-"""Up to so many sign flips are all enumerated (20 seeds); of more, so many are drawn."""
+"""The number of sign flips up to which all are enumerated (20 seeds); of more flips, this many are drawn."""
 
 
 SAME = 1e-3
-"""Values that differ by less than this share of the largest are equal but for rounding: they are differences of numbers
+"""Values that differ by less than this share of the largest count as equal, because they are differences of numbers
 that tables hold with six digits."""
 
 
 TIED = 1e-12
-"""Sums of the same values with other signs that differ by less than this share of them are equal but for rounding."""
+"""Sums of the same values with other signs that differ by less than this share of the values count as equal."""
 
 
 ADJUSTMENTS: dict[Role, str] = {"confirmatory": "holm", "exploratory": "fdr_bh"}
-"""Holm bounds the chance of any false verdict, Benjamini-Hochberg the share of false ones among those found."""
+"""The adjustment of each role: Holm bounds the probability of any false verdict, Benjamini-Hochberg the expected share
+of false verdicts."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """A mean over seeds in the unit of the measure, its 95 % t interval, and p-values of what it is claimed to be.
+    """A mean over seeds in the unit of the measure, its 95 % t interval, and p-values.
 
-    ``p_*`` are of t tests, ``sign_*`` of sign-flip tests, of a mean greater or less than the margin. ``floor`` is the
-    least p that the sign-flip test can reach with so many ``seeds``.
+    ``p_*`` are the p-values of t tests for a mean greater or less than the margin, ``sign_*`` those of sign-flip tests.
+    ``floor`` is the least p-value that the sign-flip test can reach with so many ``seeds``.
     """
 
     mean: float
@@ -61,10 +62,10 @@ class Effect:
 
 
 def effect_of(values: Array, margin: float = 0.0) -> Effect:
-    """Of one number a seed, shape (seeds,).
+    """The effect of one number per seed, shape (seeds,).
 
-    NaN is a seed without a value: it is left out, and ``seeds`` counts the others; with none all is NaN but ``floor``.
-    Infinite values and values without spread, a single one among them: see ``row_effects``.
+    NaN is a seed without a value: it is left out, and ``seeds`` counts the others. Without any value everything is NaN
+    except ``floor``. See ``row_effects`` for infinite values and for values without spread, such as a single value.
     """
     found = values[~np.isnan(values)]
     if len(found) == 0:
@@ -78,9 +79,9 @@ def effect_of(values: Array, margin: float = 0.0) -> Effect:
 def row_effects(values: Array, margin: float = 0.0, flips: int = FLIPS) -> pd.DataFrame:
     """The fields of ``Effect`` for each row of ``values``, shape (rows, seeds), without NaN.
 
-    Values without spread have no t test: two equal scores would give p = 0. They have no interval either, and their
-    ``p_*`` are those of the sign-flip test. An infinite value stands for one that grows without end: its p-values and
-    bounds are the limits, where finite values beside it no longer tell (t) or decide between equals (sign-flip).
+    Values without spread have no t test, in which two equal scores would give p = 0. They have no interval either, and
+    their ``p_*`` are those of the sign-flip test. An infinite value stands for a value that grows without end: p-values
+    and bounds are the limits, in which finite values no longer matter (t) or break ties (sign-flip).
     """
     shifted = values - margin
     seeds = values.shape[1]
@@ -111,9 +112,9 @@ def _finite(values: Array) -> Array:
 
 
 def sign_flip(values: Array, flips: int = FLIPS) -> tuple[Array, Array]:
-    """p of sums as large, and as small, if each value could as well have the other sign; shape (rows, seeds).
+    """p-values of the sign-flip test for a sum that is greater, and for one that is less, of each row of ``values``.
 
-    Exact if all flips are at most ``flips``. It assumes symmetry about 0, nothing of the distribution.
+    ``values`` has shape (rows, seeds). The test is exact if there are at most ``flips`` flips. It assumes that the distribution is symmetric about 0.
     """
     if values.shape[1] == 1:
         values = np.pad(values, ((0, 0), (0, 1)))  # scipy asks for two, and a zero may be flipped
@@ -138,11 +139,12 @@ def sign_flip(values: Array, flips: int = FLIPS) -> tuple[Array, Array]:
 
 
 def bounded_effect(low: Array, high: Array, margin: float = 0.0) -> Effect:
-    """Of one number a seed that is only known to lie between bounds, shapes (seeds,); equal ones are a known number.
+    """The effect of one number per seed that is only known to lie between bounds, each of shape (seeds,).
 
-    A mean that is greater is judged on the lower bounds, one that is less on the upper ones: the unfavourable side
-    for whichever of the two is claimed. The interval reaches from the lower end of the one to the upper end of the
-    other. ``mean`` takes the finite bound of censored values, NaN if one has none. Seeds with a NaN are left out.
+    Equal bounds are a known number. A mean that is greater is tested on the lower bounds, one that is less on the upper
+    bounds: the unfavourable side for whichever of the two is claimed. The interval reaches from the lower end of the
+    former to the upper end of the latter. ``mean`` takes the finite bound of censored values, and is NaN if one has
+    none. Seeds with a NaN are left out.
     """
     known = ~(np.isnan(low) | np.isnan(high))
     low, high = low[known], high[known]
@@ -153,12 +155,13 @@ def bounded_effect(low: Array, high: Array, margin: float = 0.0) -> Effect:
 
 
 def intersection_union(parts: Sequence[Effect]) -> Effect:
-    """Of the smallest of several means, so of the claim that all are greater than the margin.
+    """The effect of the smallest of several means, to test the claim that all means are greater than the margin.
 
-    All are greater if each test says so at the full level: the largest p. One is less: the smallest p times their
-    number (Bonferroni). A part without a p leaves the first open, and the second to the others. The bounds are the
-    smallest of the parts': the lower one errs as rarely as theirs, the upper one up to as often as all of them
-    together. ``seeds`` and ``floor`` are those of the part that has least seeds.
+    The p-value for that all are greater is the largest p-value of the parts (intersection-union), and the p-value for
+    that one is less is the smallest times their number (Bonferroni). A part without a p-value leaves the former NaN,
+    and does not count in the latter. The bounds are the smallest bounds of the parts: the lower bound is wrong as
+    rarely as theirs, the upper bound up to as often as all of them together. ``seeds`` and ``floor`` are those of the
+    part with the fewest seeds.
     """
 
     def largest(name: str) -> float:
@@ -185,9 +188,10 @@ def intersection_union(parts: Sequence[Effect]) -> Effect:
 
 
 def adjusted(p: Sequence[float], role: Role) -> list[float]:
-    """p-values of one family, adjusted; in their order.
+    """The p-values of one family in their order, adjusted for the size of the family.
 
-    A NaN, a test that could not be made, stays one and counts as a test of the family: a family is declared before.
+    A NaN is a test that could not be made. It stays NaN and counts as a test of the family, because families are
+    declared before tests are made.
     """
     if len(p) == 0:
         return []
@@ -197,9 +201,9 @@ def adjusted(p: Sequence[float], role: Role) -> list[float]:
 
 
 def clustered_difference(frame: pd.DataFrame) -> tuple[float, float, float]:
-    """Mean of paired differences a prompt, and its 95 % interval with errors clustered by seed and by prompt.
+    """Mean of paired differences, and its 95 % interval with errors clustered by seed and by prompt.
 
-    ``frame`` has columns seed, prompt_id and difference, one row a pair; rows without a difference are left out. The
+    ``frame`` has columns seed, prompt_id and difference, one row per pair; rows without a difference are left out. The
     variance is the largest of the two-way one (Cameron, Gelbach and Miller 2011), which can be negative, and the
     one-way ones; t has one degree of freedom less than the fewer of seeds and prompts. With fewer than two of either
     the bounds are NaN.

@@ -1,4 +1,7 @@
-"""What the jobs that make tables and figures are told, as ``jobs`` says it of those that train and measure."""
+"""Job specs of the tables: exactly the values that a table depends on, as JSON on the command line of its script.
+
+Snakemake makes a table again when its job spec changes, so a job spec holds nothing that does not change the numbers.
+"""
 
 from pydantic import Field, PositiveInt
 
@@ -12,20 +15,14 @@ from elasticity.config.training import FineTuning
 
 
 class ArithmeticCodingTableJob(Section):
-    """Make the table of what was packed: base model, corpus and file of each set of texts."""
+    """Make the table of packed texts; ``corpora`` holds base model, corpus and file of each set of texts."""
 
     corpora: tuple[tuple[str, Corpus, str], ...]
     reading: Reading
 
 
-class ResistanceFigureJob(Section):
-    """Draw one base model of a resistance experiment."""
-
-    base: str
-
-
 class ReboundTableJob(Section):
-    """Make the tables of a rebound experiment; ``inverse`` says how many updates examples make."""
+    """Make the tables of a rebound experiment; ``inverse`` gives the number of updates that N examples take."""
 
     experiment: Rebound
     seeds: Seeds
@@ -33,41 +30,36 @@ class ReboundTableJob(Section):
 
 
 class RealignmentTableJob(ReboundTableJob):
-    """Make the tables of a realignment stage; ``realignment`` says how many updates its examples make."""
+    """Make the tables of a realignment stage; ``realignment`` gives the number of updates that its examples take."""
 
     realignment: FineTuning
 
 
-class ReboundFigureJob(Section):
-    """Draw a rebound experiment: what its examples are called, those of P and those of N, and the vertical axis."""
-
-    experiment: Rebound
-    sides: tuple[str, str]
-    score: str
-
-
 class ResistanceTableJob(Section):
-    """Make the tables of a resistance experiment: the base and seed of each input, and its paths."""
+    """Make the tables of a resistance experiment from runs of these bases and seeds over these tuning paths."""
 
     runs: tuple[tuple[str, int], ...]
     paths: tuple[TuningPath, ...]
 
 
 class MeasuresJob(Section):
-    """Measure an experiment, or draw its measures: its base models in order."""
+    """Make the table of measures of an experiment; ``bases`` gives the order of its base models."""
 
     bases: tuple[str, ...]
 
 
 class PublishedJob(Section):
-    """Compare with the paper's numbers: of this task, if they are of several; by its name of each base."""
+    """Compare an experiment with the paper's numbers.
+
+    ``task`` is the paper's task, None if its numbers are of a single task; ``models`` maps base models to its names.
+    """
 
     task: str | None = None
     models: dict[str, str]
 
 
 class SpringBase(Section):
-    """A base model: the model that it is a checkpoint of, after so many pre-training sequences."""
+    """A base model that is a checkpoint of ``model`` after ``examples`` pre-training sequences."""
 
     base: str
     model: str
@@ -75,7 +67,7 @@ class SpringBase(Section):
 
 
 class SpringRun(Section):
-    """A run of the inverse stage, and the sizes that an experiment takes from it."""
+    """A run of the inverse stage, with the sizes N that an experiment takes from it."""
 
     base: str
     seed: int
@@ -84,21 +76,18 @@ class SpringRun(Section):
 
 
 class SpringsJob(ReboundTableJob):
-    """Set the theorem against an experiment; ``bases`` and ``runs`` say whose losses are given, in their order."""
+    """Make the tables of the springs; the loss files are those of ``bases`` and of ``runs``, in their order."""
 
     alignment: FineTuning
     bases: tuple[SpringBase, ...]
     runs: tuple[SpringRun, ...]
 
 
-class SpringsFigureJob(Section):
-    """Draw an experiment with these base models."""
-
-    bases: tuple[str, ...]
-
-
 class PlannedClaim(Section):
-    """A claim, the base models of each of its experiments, and what to look at: paths in the folder of the results."""
+    """A claim, the base models of each of its experiments, and the figure and table that show it.
+
+    ``figure`` and ``table`` are paths relative to the folder of results.
+    """
 
     name: Name
     claim: Claim
@@ -108,15 +97,15 @@ class PlannedClaim(Section):
 
     @property
     def compares(self) -> str:
-        """``claim.over``, but ``bases`` for a control of other base models: they do not share the base's responses."""
+        """``claim.over``, but ``bases`` for a control with other base models, which shares no base responses."""
         others = self.claim.control and self.bases[self.claim.control] != self.bases[self.claim.experiment]
         return "bases" if others else self.claim.over
 
 
 class VerdictsJob(Section):
-    """Judge claims; tables of measures come in the order of ``experiments``, scores in that of ``tasks``.
+    """Decide on claims, from tables of measures in the order of ``experiments`` and scores in the order of ``tasks``.
 
-    ``rebound`` holds the experiments whose scores are looked at prompt by prompt, too.
+    ``rebound`` holds the experiments whose scores are also compared prompt by prompt.
     """
 
     claims: tuple[PlannedClaim, ...]
@@ -126,12 +115,8 @@ class VerdictsJob(Section):
     rebound: dict[Name, ReboundTableJob]
 
 
-class VerdictsFigureJob(Section):
-    """Draw the verdicts: all that is drawn is in their tables."""
-
-
 class Design(Section):
-    """Of a rebound experiment: sizes P and N, and how many prompts."""
+    """The design of a rebound experiment: its sizes P and N, and its number of prompts."""
 
     alignment_sizes: Sizes
     inverse_sizes: SizesFromZero
@@ -139,9 +124,9 @@ class Design(Section):
 
 
 class CalibrationJob(Section):
-    """Tests that are tried on simulated experiments of these designs, by name, and of resistance."""
+    """Try the tests on simulated rebound experiments of ``designs``, by name, and on resistance experiments."""
 
     settings: Calibration
-    seeds: PositiveInt = Field(description="How many")
+    seeds: PositiveInt = Field(description="The number of seeds")
     designs: dict[str, Design]
-    resistance: tuple[Name, ...] = Field(description="Experiments; they differ in nothing that is simulated")
+    resistance: tuple[Name, ...] = Field(description="The resistance experiments, which have the same simulation")

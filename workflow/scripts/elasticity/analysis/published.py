@@ -12,7 +12,7 @@ import pandas as pd
 from elasticity.analysis.aggregation import over_seeds
 
 MEASURES = ("cross_entropy", "training_loss")
-"""The columns to compare: the first version calls the published numbers cross-entropy, the ACL version training loss."""
+"""The compared columns: the first version calls the published numbers cross-entropy, the ACL version training loss."""
 
 
 EFFECT = "forward - inverse"

@@ -2,7 +2,7 @@
 
 One phase: s(N) = c + a exp(−N / T). Two: s(N) = c + a₁ exp(−N / T₁) + a₂ exp(−N / T₂) with a₁ and a₂ of one sign: both
 fall or both rise, fast, then slow. Given the times T, the best amplitudes and c have a closed form, so only the times
-are searched (variable projection, Golub and Pereyra 1973): on a grid, then from its best point (Levenberg, Marquardt).
+are searched (variable projection, Golub and Pereyra 1973): on a grid, then from its best point (Levenberg-Marquardt).
 """
 
 from itertools import combinations
@@ -14,31 +14,36 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 GRID = 24
-"""Times on the grid, evenly spaced in their logarithm."""
+"""The number of times on the grid, evenly spaced in their logarithm."""
 
 
 FASTEST, SLOWEST = 0.25, 10.0
-"""Ends of the grid: in smallest distances between sizes, and in distances of the last size from the first. Beyond them
-a phase looks as if it were over at once, or like a straight line."""
+"""Ends of the grid, in units of the smallest distance between sizes and of the distance from first to last size.
+
+A faster phase looks as if it were over at once, a slower one like a straight line.
+"""
 
 
 STEPS = 30
-"""Of the search from the best point of the grid."""
+"""The number of steps of the search from the best point of the grid."""
 
 
 LEAST_DAMPING, TINY = 1e-8, 1e-300
-"""So that there always is a step: relative to the squares of the slopes, and where a time changes nothing."""
+"""Least damping, relative to the squares of the slopes, and an absolute one for a time that changes nothing.
+
+They keep the linear system of a step solvable.
+"""
 
 
 COLLINEAR = 1e-10
-"""Of 1 − r², with r the correlation of two phases: below it they are one."""
+"""The value of 1 − r², with r the correlation of two phases, below which they count as one phase."""
 
 
 def relaxation(sizes: Floats, scores: Floats, phases: Literal[1, 2]) -> tuple[Floats, Floats]:
-    """The times T in examples, shape (..., phases), and the sum of squares that the fit leaves, shape (...).
+    """Fit a relaxation: the times T in examples, shape (..., phases), and the residual sums of squares, shape (...).
 
     ``sizes`` has shape (N,) and ascends; ``scores`` has shape (..., N). Where the best second amplitude would have the
-    other sign it is 0, and the time of that phase says nothing.
+    other sign it is 0, and the time of that phase is arbitrary.
     """
     since = np.asarray(sizes, dtype=float) - sizes[0]
     values = scores - scores.mean(axis=-1, keepdims=True)
@@ -54,7 +59,7 @@ def relaxation(sizes: Floats, scores: Floats, phases: Literal[1, 2]) -> tuple[Fl
 
 
 def _search(since: Floats, values: Floats, best: Floats, ends: tuple[float, float]) -> Floats:
-    """From logarithms of times to better ones nearby: damped steps of Gauss and Newton, taken where they help."""
+    """Improve logarithms of times by damped Gauss-Newton steps, which are taken where they reduce the residual."""
     one, by = np.eye(best.shape[-1]), 1e-6
     damping = np.full((*values.shape[:-1], 1, 1), 1e-2)
     rest = _rest(since, values, best)
@@ -73,7 +78,7 @@ def _search(since: Floats, values: Floats, best: Floats, ends: tuple[float, floa
 
 
 def _rest(since: Floats, values: Floats, logarithms: Floats) -> Floats:
-    """What the best amplitudes leave of curves, for times with these logarithms; ``values`` have mean 0."""
+    """The residuals of curves with the best amplitudes, for times with these logarithms; ``values`` have mean 0."""
     shapes = np.exp(-since / np.exp(logarithms)[..., None])
     shapes = shapes - shapes.mean(axis=-1, keepdims=True)
     shapes = shapes / np.linalg.norm(shapes, axis=-1, keepdims=True)

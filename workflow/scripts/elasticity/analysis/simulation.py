@@ -1,7 +1,7 @@
-"""Simulated experiments: what a study would see if models relaxed, rebounded, or did neither.
+"""Simulated experiments, in which models relax, rebound, or do neither.
 
-A score is the share of prompts that are answered well. Each response is a draw of its own, with a chance that depends on
-the model and on the prompt, and the prompts are the same for all models, the base model included.
+A score is the share of prompts with a good response. Each response is an independent draw with a chance that depends on
+the model and on the prompt; the prompts are the same for all models, the base model included.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,24 +23,24 @@ Gap = Literal["alike", "entropies", "resistance"]
 
 
 FALLS = 4.0
-"""Times that the distance from the floor falls to 1/e over all N: at the end 2 % of it is left."""
+"""How many times the distance from the floor falls by a factor of e over all N: 2 % of it is left at the end."""
 
 
 FASTER = 2.0
-"""Times the rate of the smallest P that the largest falls at, with a rebound."""
+"""The ratio of the rates at which the largest and the smallest P fall in a rebound."""
 
 
 SLOW_SHARE, SLOWER = 0.3, 6.0
-"""Of a fall with a rebound, the part that takes so many times longer."""
+"""The slow part of a fall with a rebound, and how many times longer it takes."""
 
 
 CHUNK = 2_000_000
-"""Responses that are simulated at once."""
+"""The number of responses that are simulated at once."""
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Scores of shape (scenarios, draws, seeds, P, N), and those of the base models that they share, shape (draws,)."""
+    """Scores, shape (scenarios, draws, seeds, P, N), and scores of the base models that they share, shape (draws,)."""
 
     scores: Array
     base: Array
@@ -49,9 +49,9 @@ class Simulated:
 def simulated(
     scenarios: Sequence[Scenario], design: Design, seeds: int, settings: Calibration, generator: np.random.Generator
 ) -> Simulated:
-    """Experiments of these kinds, side by side: those of one draw share the base model's responses and the prompts.
+    """Simulate experiments of these scenarios; those of one draw share the responses of the base model and the prompts.
 
-    A run, one seed and one P, has a level and a rate of its own; all its sizes N are checkpoints of it.
+    A run, one seed and one P, has its own level and rate; its sizes N are checkpoints of it.
     """
     draws = settings.draws
     shape = (draws, seeds, len(design.alignment_sizes), 1)
@@ -72,10 +72,10 @@ def simulated(
 
 
 def responses(chances: Array, prompts: int, spread: float, generator: np.random.Generator) -> "np.ndarray[Any, Any]":
-    """Which prompts are answered well, shape (draws, cells, prompts), by mean chances of shape (draws, cells).
+    """Whether each response is good, shape (draws, cells, prompts), from mean chances of shape (draws, cells).
 
-    In one draw a prompt is as easy for all cells: up to ``spread`` of the way from the mean to 0 or 1, whichever is
-    nearer.
+    In one draw a prompt is equally easy for all cells: its chance differs from the mean by up to ``spread`` of the
+    distance from the mean to 0 or 1, whichever is nearer.
     """
     mean = chances.astype(np.float32)[:, :, None]
     ease = np.float32(spread) * generator.uniform(-1, 1, (len(chances), 1, prompts)).astype(np.float32)
@@ -83,11 +83,11 @@ def responses(chances: Array, prompts: int, spread: float, generator: np.random.
 
 
 def curves(scenario: Scenario, design: Design, settings: Calibration, rates: Array | float = 1.0) -> Array:
-    """Mean scores without noise, shape (..., P, N), of runs that go at ``rates`` times the usual rate, (..., P, 1).
+    """Mean scores without noise, shape (..., P, N), of runs at ``rates`` times the usual rate, shape (..., P, 1).
 
-    ``nothing``: no training changes anything. ``relaxation``: whatever P, the same exponential way to the same floor,
-    from starts that grow with P. ``proportional``: likewise, but what P examples brought takes P examples to take back.
-    ``rebound``: the larger P, the faster at first and the lower in the end, fast and then slow.
+    ``nothing``: training changes nothing. ``relaxation``: every P decays exponentially at the same rate to the same
+    floor, from starts that grow with P. ``proportional``: likewise, but it takes P examples to take back what P
+    examples brought. ``rebound``: the larger P, the faster the fall at first and the lower its end, fast and then slow.
     """
     p: Array = np.array(design.alignment_sizes, dtype=float)[:, None]
     n: Array = np.array(design.inverse_sizes, dtype=float)
@@ -114,14 +114,16 @@ GAPS: Mapping[Gap, Callable[[Calibration], tuple[float, float]]] = {
     "entropies": lambda settings: (0.0, settings.nats),
     "resistance": lambda settings: (settings.nats, 0.0),
 }
-"""Forward minus inverse, KL and own entropy in nats per token: nothing differs, the responses of the targets do, and the
-models do."""
+"""KL and own entropy, forward minus inverse in nats per token, for each kind of gap.
+
+In ``alike`` nothing differs, in ``entropies`` the responses of the targets do, and in ``resistance`` the models do.
+"""
 
 
 def simulated_gaps(gap: Gap, seeds: int, settings: Calibration, generator: np.random.Generator) -> dict[str, Array]:
-    """Forward minus inverse in nats per token, shape (draws, seeds), of what is measured of resistance.
+    """Simulate the resistance measures: forward minus inverse in nats per token, shape (draws, seeds).
 
-    A training loss is a cross-entropy on other texts: the same means, and noise of its own.
+    A training loss is a cross-entropy on other texts: it has the same mean, and noise of its own.
     """
     kl, entropy = GAPS[gap](settings)
     noise = np.sqrt(2) * settings.run_nats * generator.standard_normal((3, settings.draws, seeds))

@@ -1,8 +1,8 @@
 """The elasticity theorem set against measured compression rates (paper C): slopes, their ratio, exponents, forces.
 
-Corpora are numbered as in the paper: 1 pre-training, 2 alignment, 3 perturbation. The change of a compression rate,
-Δγ, from N = 0 to N is that of a normalised rate as well (the logarithm of the number of leaves cancels), and it is the
-change of KL(P_D || p_θ): on fixed held-out text the cross-entropy is KL plus the entropy of the text, which stays.
+Corpora are numbered as in the paper: 1 pre-training, 2 alignment, 3 perturbation. The change Δγ of a compression rate
+from N = 0 to N equals that of a normalised rate, because the logarithm of the number of leaves cancels. It also equals
+the change of KL(P_D || p_θ): on fixed held-out text the cross-entropy is KL plus the constant entropy of the text.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from elasticity.analysis.aggregation import CONFIDENCE, over_seeds, t_interval
 from elasticity.analysis.jobs import SpringsJob
 
 CORPORA = ("pretraining", "alignment", "perturbation")
-"""D1, D2, D3, in the words of schema ``COMPRESSION``."""
+"""The corpora D1, D2 and D3, as schema ``COMPRESSION`` calls them."""
 
 
 AMOUNTS = [f"{corpus}_tokens" for corpus in CORPORA]
-"""Columns of schema ``AMOUNTS``."""
+"""The columns of schema ``AMOUNTS``."""
 
 
 MODEL = ["training", "base", "alignment_size", "seed"]
-"""A model before the perturbation; ``training`` is sequential or joint."""
+"""The columns that identify a model before the perturbation; ``training`` is sequential or joint."""
 
 
 DIFFERENCE = "joint - sequential"
@@ -40,9 +40,9 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def trained_tokens(losses: pd.DataFrame, examples: int) -> int:
-    """Target tokens in the first so many examples of a run; ``losses`` has schema ``LOSSES``.
+    """The number of target tokens in the first ``examples`` examples of a run; ``losses`` has schema ``LOSSES``.
 
-    Raises ``ValueError`` if no update ends there.
+    Raises ``ValueError`` if no update ends after so many examples.
     """
     if examples == 0:
         return 0
@@ -55,7 +55,7 @@ def trained_tokens(losses: pd.DataFrame, examples: int) -> int:
 def sequential_amounts(
     job: SpringsJob, base: Sequence[pd.DataFrame], first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]
 ) -> pd.DataFrame:
-    """What the cells of an experiment were trained on, by the losses of the bases and of both sides of each run.
+    """The numbers of tokens that each cell was trained on, from the losses of the bases and of both stages of each run.
 
     A text that is seen in several epochs counts once.
     """
@@ -74,7 +74,7 @@ def sequential_amounts(
 
 
 def spring_seeds(lengths: pd.DataFrame, amounts: pd.DataFrame) -> pd.DataFrame:
-    """What the perturbation changed: a row for each model, N > 0 and corpus.
+    """The changes through the perturbation: one row for each model, N > 0 and corpus.
 
     ``lengths`` has the columns of schema ``COMPRESSION`` and ``training``, ``amounts`` those of ``AMOUNTS`` and
     ``training``. ``delta`` is Δγ in bits per byte, ``slope`` Δγ / l, the secant of dγ/dl, with l = |D3| / |D2|.
@@ -102,9 +102,9 @@ def spring_seeds(lengths: pd.DataFrame, amounts: pd.DataFrame) -> pd.DataFrame:
 
 
 def spring_table(per_seed: pd.DataFrame) -> pd.DataFrame:
-    """Means and intervals over seeds for each cell and corpus; ``sign`` of the slope, 0 if its interval holds 0.
+    """Means and intervals over seeds for each cell and corpus; ``sign`` of the slope is 0 if its interval holds 0.
 
-    Where cells were trained both ways, their difference has rows of its own.
+    Where cells were trained both ways, their difference has its own rows.
     """
     keys = ["training", "base", "alignment_size", "inverse_size", "corpus"]
     values = ["delta", "slope", "force"]
@@ -119,7 +119,7 @@ def spring_table(per_seed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _differences(per_seed: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """Joint minus sequential training, seed by seed: what a seed draws from the sides is the same in both."""
+    """Joint minus sequential training, paired by seed, because a seed draws the same examples in both."""
     indexed = {name: rows.set_index(list(keys))[list(values)] for name, rows in per_seed.groupby("training")}
     if len(indexed) < 2:
         return per_seed.iloc[:0]
@@ -127,9 +127,10 @@ def _differences(per_seed: pd.DataFrame, keys: Sequence[str], values: Sequence[s
 
 
 def spring_ratios(per_seed: pd.DataFrame) -> pd.DataFrame:
-    """Alignment over pre-training for each cell: of the slopes, beside k, and of the forces, with Fieller's intervals.
+    """The ratio of alignment to pre-training for each cell, for slopes and for forces, with Fieller's intervals.
 
-    The theorem says that the first is −k (ACL) or k (v1), and that the second has magnitude 1.
+    According to the theorem the ratio of slopes is −k (ACL version) or k (first version), and the ratio of forces has
+    magnitude 1.
     """
     rows = []
     keys = ["training", "base", "alignment_size", "inverse_size"]

@@ -25,11 +25,11 @@ class Pareto:
 
     @property
     def scale(self) -> float:
-        """c, the least mass; the first version prints its sign wrongly."""
+        """c, the least mass; the first version of the paper has its sign wrong."""
         return (self.alpha - 1) / self.alpha
 
     def moment(self, order: float) -> float:
-        """E[x^order], for an order below α; it may be negative."""
+        """E[x^order]; ``order`` must be below α and may be negative."""
         return float(self.scale**order * self.alpha / (self.alpha - order))
 
     @property
@@ -47,7 +47,7 @@ class Pareto:
         return self.scale * upper ** (-1 / self.alpha)
 
     def by_mass(self, upper: Array) -> Array:
-        """The same for the distribution whose density is weighted with the mass: Pareto again, with exponent α − 1."""
+        """The quantile of the distribution whose density is weighted with the mass, which is Pareto with α − 1."""
         return self.scale * upper ** (-1 / (self.alpha - 1))
 
     def transform(self, order: int, rate: Array) -> Array:
@@ -57,14 +57,14 @@ class Pareto:
 
 
 TERMS = 80
-"""Of the continued fraction; at x = 1, where it is slowest, it then errs by about 1e-14."""
+"""The number of terms of the continued fraction; at x = 1, where it converges slowest, its error is about 1e-14."""
 
 
 def exponential_integral(order: float, x: Array) -> Array:
     """E_p(x) = ∫ e^(−x t) t^(−p) dt from 1 to ∞, for p > 1 (whole or not) and x ≥ 0, to about 1e-14 of its value.
 
-    SciPy has it for whole p only. Below 1 by recurrence from an order in (0, 1], where the recurrence is stable; above
-    by the continued fraction.
+    SciPy has it for whole p only. For x below 1 it is computed by recurrence from an order in (0, 1], where the
+    recurrence is stable, and above by the continued fraction.
     """
     return np.where(x < 1, _by_recurrence(order, np.clip(x, 1e-300, 1)), _by_fraction(order, np.maximum(x, 1)))
 
@@ -89,23 +89,24 @@ def _by_fraction(order: float, x: Array) -> Array:
 
 
 Reading = Literal["independent", "pretraining", "alignment"]
-"""What D3's masses are: independent draws as the assumptions say, or those of D1 or of D2 once more."""
+"""The masses of D3: independent draws, as the theorem assumes, or the masses of D1 or of D2."""
 
 
 THIRD: dict[Reading, int] = {"independent": 2, "pretraining": 0, "alignment": 1}
-"""The place of the mass that D3 has on a leaf, among three independent ones."""
+"""The index of the mass of D3 among the three independent masses of a leaf."""
 
 
 Normalisation = Literal["difference", "ratio"]
-"""Of the ACL version: γ − log M. Of the first version: (γ − log M) / (γ^D − log M), with M = 2^(d − 1) leaves."""
+"""The normalised rates: γ − log M in the ACL version (``difference``), (γ − log M) / (γ^D − log M) with M = 2^(d − 1)
+leaves in the first version (``ratio``)."""
 
 
 ROUNDING = 1e-12
-"""Of the transforms, relative, with a margin: what quadrature itself does not see of its error."""
+"""A bound of the relative rounding error of the transforms, which the error estimate of the quadrature misses."""
 
 
 class Rates(NamedTuple):
-    """For D1, D2, D3 (first axis) and each cell (second axis): rates in nats, and their derivatives by l."""
+    """Rates in nats and their derivatives by l, for D1, D2, D3 (first axis) and each cell (second axis)."""
 
     rates: Array
     slopes: Array
@@ -142,7 +143,7 @@ def by_quadrature(law: Pareto, reading: Reading, k: Array, ell: Array) -> tuple[
 
 
 def _integral(function: Callable[..., Array], sizes: list[Array]) -> tuple[Array, Array]:
-    """From 0 to ∞ for each cell, with an estimate of the error."""
+    """The integral from 0 to ∞ for each cell, with an estimate of its error."""
     found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, maxlevel=12)
     return found.integral, found.error
 
@@ -174,7 +175,7 @@ def derivative_errors(at: Rates, errors: Rates, normalisation: Normalisation, k:
 
 
 def _together(at: Rates, k: Array, ell: Array) -> tuple[Array, Array]:
-    """The rate of the joint corpus, below 0, and its derivative by l."""
+    """The rate of the joint corpus, which is negative, and its derivative by l."""
     sizes = k + 1 + ell
     together = (k * at.rates[0] + at.rates[1] + ell * at.rates[2]) / sizes
     return together, (at.rates[2] - together) / sizes

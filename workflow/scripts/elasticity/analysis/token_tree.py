@@ -1,4 +1,4 @@
-"""The paper's token tree: responses over binary tokens as weighted paths, pruned, joined, and their ideal code lengths.
+"""The token tree of the paper: responses over binary tokens as weighted paths, pruning, joining and code lengths.
 
 A response is a string of "0" and "1"; a data set is its responses with weights that add up to 1. Levels are counted as
 the paper does: the root is level 1, so level l has at most 2^(l − 1) nodes, and a node of level l is a prefix of l − 1
@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TokenTree:
-    """A token tree (paper, definition of the token tree): a response is a path from the root to an EOS.
+    """A token tree (paper, definition of the token tree): a response is a path from the root to an EOS token.
 
-    ``leaves`` gives for each node, by its prefix, the weight of the EOS right below it; nodes without one are left out.
+    ``leaves`` maps the prefix of each node that has an EOS token right below it to the weight of that token.
     """
 
     leaves: Mapping[str, float]
 
     @classmethod
     def of(cls, responses: Iterable[str]) -> "TokenTree":
-        """The tree of a data set whose responses all count the same."""
+        """The tree of a data set whose responses have equal weights."""
         counts = Counter(responses)
         total = counts.total()
         return cls({response: count / total for response, count in counts.items()})
@@ -35,7 +35,7 @@ class TokenTree:
     def pruned(self, depth: int) -> "TokenTree":
         """The tree of ``depth`` levels (paper, definition of pruning).
 
-        The weight of every node below the last level goes to the EOS of the node of the last level above it.
+        The weight of every node below the last level goes to the EOS token of the node of the last level above it.
         """
         leaves: defaultdict[str, float] = defaultdict(float)
         for leaf, weight in self.leaves.items():
@@ -44,12 +44,12 @@ class TokenTree:
 
     @property
     def entropy_bits(self) -> float:
-        """−Σ p log₂ p over the leaves."""
+        """The entropy −Σ p log₂ p over the leaves."""
         return cross_entropy_bits(self, self)
 
 
 def joint(trees: Sequence[TokenTree], sizes: Sequence[float]) -> TokenTree:
-    """The tree of D = ∪ Di (paper, joint compression): every weight is the mean of the Di's, in proportion to |Di|."""
+    """The tree of D = ∪ Di (paper, joint compression): weights are means over the Di, in proportion to |Di|."""
     leaves: defaultdict[str, float] = defaultdict(float)
     total = math.fsum(sizes)
     for tree, size in zip(trees, sizes, strict=True):
@@ -59,26 +59,26 @@ def joint(trees: Sequence[TokenTree], sizes: Sequence[float]) -> TokenTree:
 
 
 def cross_entropy_bits(own: TokenTree, model: TokenTree) -> float:
-    """−Σ p log₂ q over the leaves: bits for one of the leaves p in a code made for q; infinite where q has none."""
+    """−Σ p log₂ q over the leaves: the bits of a leaf of p in a code made for q; infinite if q lacks a leaf."""
     if any(weight and not model.leaves.get(leaf) for leaf, weight in own.leaves.items()):
         return math.inf
     return -math.fsum(weight * math.log2(model.leaves[leaf]) for leaf, weight in own.leaves.items() if weight)
 
 
 def ideal_code_length(response: str, tree: TokenTree, depth: int) -> int:
-    """Bits for a response (paper, ideal code length): ⌈|x| / d⌉ blocks, each of ⌈−Σ_l Σ_j p log₂ p⌉ bits."""
+    """Bits of a response (paper, ideal code length): ⌈|x| / d⌉ blocks, each of ⌈−Σ_l Σ_j p log₂ p⌉ bits."""
     return math.ceil(len(response) / depth) * math.ceil(tree.pruned(depth).entropy_bits)
 
 
 def compression_rate(own: TokenTree, model: TokenTree, depth: int) -> float:
-    """γ^{Di} (paper, joint compression): bits for each token of Di in the code of D = ``model``; lower is better."""
+    """γ^{Di} (paper, joint compression): bits per token of Di in the code of D = ``model``; lower is better."""
     return cross_entropy_bits(own.pruned(depth), model.pruned(depth)) / depth
 
 
 def difference_rate(own: TokenTree, model: TokenTree, depth: int) -> float:
-    """γ^{Di/D} of the ACL version: what the code saves or loses against one that gives all leaves of D the same bits.
+    """γ^{Di/D} of the ACL version: the difference to a code that gives all leaves of D the same number of bits.
 
-    That is γ^{Di} − log M with M leaves, the logarithm divided by d like γ.
+    It is γ^{Di} − log M with M leaves, where the logarithm is divided by d like γ.
     """
     return compression_rate(own, model, depth) - math.log2(len(model.pruned(depth).leaves)) / depth
 
@@ -90,13 +90,13 @@ def ratio_rate(own: TokenTree, model: TokenTree, depth: int) -> float:
 
 
 Code = Mapping[str, str]
-"""The word of each symbol, of "0" and "1"; no word begins another."""
+"""The code word of each symbol, a string of "0" and "1"; no word is the beginning of another."""
 
 
 def huffman_code(weights: Mapping[str, float]) -> Code:
-    """A prefix-free code with the least mean length for these weights, of which there must be some.
+    """A prefix-free code with the least mean length for these weights, of which there must be at least one.
 
-    Symbols of equal weight are taken in their order. A single symbol has the empty word: it needs no bits.
+    Symbols of equal weight are taken in their order. A single symbol has the empty word, because it needs no bits.
     """
     heap = [(weight, place, {symbol: ""}) for place, (symbol, weight) in enumerate(weights.items())]
     heapq.heapify(heap)
@@ -109,12 +109,12 @@ def huffman_code(weights: Mapping[str, float]) -> Code:
 
 
 def encoded(symbols: Iterable[str], code: Code) -> str:
-    """The words of the symbols, one after another."""
+    """The code words of the symbols, one after another."""
     return "".join(code[symbol] for symbol in symbols)
 
 
 def decoded(bits: str, code: Code) -> Iterator[str]:
-    """The symbols that ``encoded`` made the bits from; the code needs two symbols or more."""
+    """The symbols that ``encoded`` turned into these bits; the code must have at least two symbols."""
     symbols = {word: symbol for symbol, word in code.items()}
     word = ""
     for bit in bits:
@@ -125,5 +125,5 @@ def decoded(bits: str, code: Code) -> Iterator[str]:
 
 
 def mean_length_bits(weights: Mapping[str, float], code: Code) -> float:
-    """Bits for a symbol, on average."""
+    """The mean number of bits per symbol."""
     return sum(weight * len(code[symbol]) for symbol, weight in weights.items())

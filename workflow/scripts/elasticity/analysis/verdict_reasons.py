@@ -1,4 +1,4 @@
-"""The verdict on a claim, and why, in words."""
+"""The verdict on a claim, and its reason in words."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -12,19 +12,21 @@ from elasticity.analysis.jobs import PlannedClaim
 from elasticity.config.claims import Claim, Verdict
 
 ERRORS = 3
-"""Monte Carlo errors that a rate may be off: of many tests that are right, few are called wrong."""
+"""The number of Monte Carlo errors that a rate may be off, so that few of many correct tests are rejected."""
 
 
 UNEQUAL = "relaxation"
-"""Where a claim within one experiment may be far from its margin, on the other side: to refute it is right."""
+"""The scenario in which a claim within one experiment may be far on the other side of its margin, so that it is right
+to refute it."""
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """How often the t test of a claim is wrong, in simulated experiments of the claim's design.
+    """How often the t test of a claim is wrong in simulated experiments of the claim's design.
 
-    ``confirms`` is the share in which it confirms what is not there, ``refutes`` that in which it refutes what is, or
-    what is right at the margin; ``confirms_too_often`` and ``refutes_too_often``: these are above the level.
+    ``confirms`` is the share in which it confirms an absent effect, ``refutes`` the share in which it refutes an effect
+    that is present or exactly at the margin. ``confirms_too_often`` and ``refutes_too_often`` say whether these shares
+    are above the level of the test.
     """
 
     confirms: float
@@ -34,15 +36,17 @@ class ErrorRates:
 
 
 def allowance(draws: "pd.Series[int]") -> "pd.Series[float]":
-    """How far the rate of a test that keeps to its level may be above it in so many draws, or that of an interval be
-    below its confidence."""
+    """How far a rate may be above the level of a correct test, or below the confidence of an interval, by chance.
+
+    ``draws`` is the number of simulated experiments.
+    """
     return ERRORS * (LEVEL * (1 - LEVEL) / draws) ** 0.5
 
 
 def error_rates(planned: PlannedClaim, calibration: pd.DataFrame) -> ErrorRates | None:
-    """Of a claim's t test, at its worst; None if the calibration does not cover it.
+    """The worst error rates of the t test of a claim; None if the calibration does not cover it.
 
-    ``calibration`` is what ``calibration_table`` makes. It tries a claim in the direction that the paper's has.
+    ``calibration`` is the result of ``calibration_table``, which tries claims in the direction of the paper only.
     """
     claim = planned.claim
     keys = {"measure": claim.measure, "over": planned.compares, "direction": claim.direction}
@@ -64,11 +68,11 @@ def error_rates(planned: PlannedClaim, calibration: pd.DataFrame) -> ErrorRates 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A claim and what was found: the effect times ``claim.sign``, and its p-values beside other claims.
+    """A claim and its evidence: the effect times ``claim.sign``, and its p-values adjusted for the other claims.
 
-    Adjusted p-values are NaN of tests that may not decide. ``effect.seeds`` have a value, ``missing`` have none, and of
-    ``censored`` only a bound is known. ``error_rates`` is None where the test was not calibrated, and ``calibrated`` says
-    whether the study calibrates tests at all.
+    Adjusted p-values are NaN for tests that may not decide. ``effect.seeds`` counts the seeds with a value, ``missing``
+    lists the seeds without one, and ``censored`` counts those of which only a bound is known. ``error_rates`` is None
+    if the test was not calibrated, and ``calibrated`` says whether the study calibrates tests at all.
     """
 
     claim: Claim
@@ -82,7 +86,7 @@ class Evidence:
 
 
 def verdict(planned: Evidence) -> tuple[Verdict, str]:
-    """The verdict and its reason: what decides comes first, what else must be known behind it."""
+    """The verdict and its reason: first what decides it, then notes."""
     found, why = _decision(planned)
     return found, " ".join([why, *_notes(planned, found)])
 
@@ -116,7 +120,7 @@ def _decision(planned: Evidence) -> tuple[Verdict, str]:
 
 
 def _shown(planned: Evidence) -> str:
-    """The effect as it was measured, with its interval."""
+    """The effect as measured, with its interval."""
     effect, sign = planned.effect, planned.claim.sign
     low, high = (sign * bound for bound in (effect.low, effect.high)[::sign])
     weakest = " (the weakest part)" if len(planned.claim.parts) > 1 else ""
@@ -149,7 +153,7 @@ def _notes(planned: Evidence, found: Verdict) -> Iterator[str]:
 
 
 def with_bounds(mean: float, low: float, high: float) -> str:
-    """A number and its interval, as far as there are any."""
+    """A number and its interval in words; parts that are NaN are left out."""
     if math.isnan(mean):
         return ""
     bounds = "" if math.isnan(low) or math.isnan(high) else f" [{low:.3g}, {high:.3g}]"
@@ -157,7 +161,7 @@ def with_bounds(mean: float, low: float, high: float) -> str:
 
 
 def over(name: str) -> str:
-    """What is compared, in words behind the measure; nothing where it is the measure itself."""
+    """What a claim compares, as words that follow its measure; empty if it is about the measure itself."""
     return {
         "value": "",
         "sizes": ", largest P − smallest P",
@@ -167,7 +171,7 @@ def over(name: str) -> str:
 
 
 def sentence(declared: Mapping[str, str | int]) -> str:
-    """Whether the claims were there before training, and the same."""
+    """A sentence that says whether the same claims were declared when the models were trained."""
     jobs, others = int(declared["training_jobs"]), int(declared["under_other_claims"])
     digest = str(declared["claims"])[:12]
     if others == 0:

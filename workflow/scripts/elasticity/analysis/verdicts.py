@@ -1,12 +1,13 @@
 """Verdicts: every claim of a study is confirmed, refuted or undecided, with the numbers and a reason in words.
 
-The seed is the unit: a claim is about one number a seed. It is confirmed if a one-sided t test says that their mean is
-on the claimed side of the margin, and refuted if one says that it is on the other side, at the level ``LEVEL`` beside
-all claims of its role: Holm over the confirmatory ones, Benjamini-Hochberg over the exploratory ones; tests for claims
-and tests against them are families of their own. A claim of several parts is confirmed if each part is at the full
-level (intersection-union), and refuted if one is not (Bonferroni). It stays undecided with fewer seeds than it asks
-for, and where the calibration found that the t test confirms too often what is not there, or refutes what is: such a
-test counts as one of its family, but is never among those found, or it would make room for others.
+The seed is the unit of replication: a claim is about one number per seed. It is confirmed if a one-sided t test finds
+their mean on the claimed side of the margin, and refuted if one finds it on the other side. The level ``LEVEL`` holds
+for all claims of a role: p-values are adjusted by Holm over the confirmatory claims and by Benjamini-Hochberg over the
+exploratory ones, and tests for claims and tests against them are two families. A claim of several parts is confirmed if
+each part is at the full level (intersection-union), and refuted if one part is (Bonferroni). It stays undecided with
+fewer seeds than it asks for, and where the calibration found that the t test confirms absent effects or refutes present
+ones too often. Such a test counts as one of its family, but cannot be significant, or it would lower the threshold of
+the others.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,14 +30,14 @@ from elasticity.analysis.verdict_reasons import ErrorRates, Evidence, error_rate
 from elasticity.config.claims import Claim, Role
 
 BOUNDS = ["value", "low", "high"]
-"""Of a number: equal unless it is censored, and NaN where it cannot be computed."""
+"""The columns of a bounded number: equal unless it is censored, and NaN where it cannot be computed."""
 
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
 
 
 DECIMALS = 12
-"""Of an effect: the rest is rounding, which may be alike in all seeds and so look sure."""
+"""The decimals of an effect; more are rounding errors, which may be equal in all seeds and so look significant."""
 
 
 def claim_values(
@@ -45,11 +46,11 @@ def claim_values(
     bases: Mapping[str, Sequence[str]],
     units: Sequence[str] = ("seed",),
 ) -> dict[str, pd.DataFrame]:
-    """The effect that a claim is about, by its parts: a row a unit, columns ``BOUNDS``.
+    """The effect that a claim is about, for each of its parts: one row per unit, columns ``BOUNDS``.
 
-    ``measures`` holds the long table of each experiment: a row a base, unit, P (``alignment_size``), pair and measure; and
-    ``bases`` its base models. What the claim does not compare, P or bases, is averaged; of the pairs of slices it takes
-    the mean. A unit that lacks one of the numbers is NaN.
+    ``measures`` holds the long table of each experiment, with one row for each base, unit, P (``alignment_size``), pair
+    and measure, and ``bases`` its base models. P and bases that the claim does not compare are averaged, and of the
+    pairs of slices the mean is taken. A unit that lacks one of the numbers is NaN.
     """
     found = {}
     for part in claim.parts:
@@ -59,7 +60,7 @@ def claim_values(
 
 
 def _minus(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """Differences; their bounds are as far apart as they may be."""
+    """Differences of bounded numbers; their bounds are the widest possible."""
     opposite = other.rename(columns={"low": "high", "high": "low"})
     return (one - opposite)[BOUNDS]
 
@@ -83,15 +84,15 @@ def _effect(claim: Claim, part: str, table: pd.DataFrame, bases: Sequence[str], 
 
 
 def _difference(one: Numbers, other: Numbers) -> Numbers:
-    """As ``_minus``; the bounds are along the second axis."""
+    """Differences as in ``_minus``, of arrays with the bounds along the second axis."""
     return one - other[:, [0, 2, 1]]
 
 
 def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
-    """The measures of ``claims.PER_PROMPT`` for each base, seed, prompt and P of an experiment, as a long table.
+    """The measures with ``per_prompt`` for each base, seed, prompt and P of an experiment, as a long table.
 
-    ``scores`` has schema ``SCORES`` and may hold cells of other experiments; they are turned so that the alignment stage is
-    up. Their means over prompts are the measures of the experiment.
+    ``scores`` has schema ``SCORES`` and may hold cells of other experiments; they are oriented so that the direction of
+    the alignment stage is up. The means over prompts are the measures of the experiment.
     """
     sign = 1.0 if job.experiment.alignment_side == "positive" else -1.0
     keys = ["base", "seed", "prompt_id"]
@@ -129,7 +130,7 @@ COLUMNS = [
 
 
 def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The numbers that the claims are about: a row a claim, part and seed that is not excluded, NaN where missing."""
+    """The numbers that the claims are about: one row for each claim, part and seed that is not excluded."""
     tables = []
     for planned in job.claims:
         seeds = [seed for seed in job.seeds if seed not in planned.claim.exclusions]
@@ -145,12 +146,12 @@ def verdict_table(
     scores: Mapping[str, pd.DataFrame],
     calibration: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """A row a claim, in their order, with the columns ``COLUMNS``.
+    """One row per claim, in their order, with the columns ``COLUMNS``.
 
-    ``values`` is what ``verdict_seeds`` makes; ``scores`` holds the scores of each task (schema ``SCORES``). Effects
+    ``values`` is the result of ``verdict_seeds``; ``scores`` holds the scores of each task (schema ``SCORES``). Effects
     and their 95 % t intervals are in the units of the measures; those of a claim of several parts are the weakest
-    part's. Adjusted p-values are missing of tests that decide nothing. ``p_sign_flip`` is not adjusted. ``clustered_*``
-    is the second view: paired differences of each prompt, with errors clustered by seed and prompt.
+    part's. Adjusted p-values are missing for tests that decide nothing. ``p_sign_flip`` is not adjusted. The columns
+    ``clustered_*`` are a second view: paired differences of each prompt, with errors clustered by seed and prompt.
     """
     per_prompt = {name: prompt_measures(scores[j.experiment.task], j) for name, j in job.rebound.items()}
     effects = {planned.name: effect(values[values["claim"] == planned.name], planned.claim) for planned in job.claims}
@@ -183,16 +184,16 @@ def verdict_table(
 
 
 def effect(values: pd.DataFrame, claim: Claim) -> Effect:
-    """Of a claim's numbers, times ``claim.sign``: large is what the claim says, ``p_less`` speaks against it.
+    """The effect of a claim's numbers times ``claim.sign``: ``p_greater`` is for the claim, ``p_less`` against it.
 
-    Of a seed without a value nothing is known, so it may have any: that the others have one may not be chance.
+    A seed without a value may have any value, because a missing value may not be chance.
     """
     parts = [rows for _, rows in values.groupby("part", sort=False)]
     return intersection_union([part_effect(rows, claim.sign, claim.margin) for rows in parts])
 
 
 def part_effect(rows: pd.DataFrame, sign: int = 1, margin: float = 0.0) -> Effect:
-    """Of one part: its numbers times ``sign``, tested against the margin times ``sign``."""
+    """The effect of one part: its numbers times ``sign``, tested against the margin times ``sign``."""
     value, *bounds = (sign * rows[name].to_numpy(dtype=float) for name in BOUNDS)
     low, high = bounds[::sign]
     known = ~np.isnan(value)
@@ -206,7 +207,7 @@ def part_effect(rows: pd.DataFrame, sign: int = 1, margin: float = 0.0) -> Effec
 def _families(
     job: VerdictsJob, effects: Mapping[str, Effect], all_error_rates: Mapping[str, ErrorRates | None]
 ) -> dict[str, tuple[float, float]]:
-    """p for and p against of each claim, adjusted for the others of its role."""
+    """The p-values for and against each claim, adjusted for the other claims of its role."""
     found: dict[str, tuple[float, float]] = {}
     roles: tuple[Role, ...] = get_args(Role)
     for role in roles:
@@ -218,7 +219,7 @@ def _families(
 
 
 def _deciding(claim: Claim, found: Effect, sized: ErrorRates | None) -> tuple[float, float]:
-    """p for and p against; NaN where the test may not decide."""
+    """The p-values for and against a claim; NaN where the test may not decide."""
     few = found.seeds < claim.seeds
     return (
         float("nan") if few or (sized and sized.confirms_too_often) else found.p_greater,
@@ -247,7 +248,7 @@ def _numbers(claim: Claim, found: Effect) -> dict[str, float]:
 
 
 def _second_view(planned: PlannedClaim, per_prompt: Mapping[str, pd.DataFrame]) -> dict[str, float]:
-    """The smallest mean and bounds of all parts, in the claimed direction; NaN for what prompts do not tell."""
+    """The smallest mean and bounds of all parts, in the claimed direction; NaN if prompts have no values."""
     claim, names = planned.claim, ("clustered_effect", "clustered_low", "clustered_high")
     if not claim.is_per_prompt or not per_prompt.keys() >= set(claim.experiments):
         return dict.fromkeys(names, float("nan"))

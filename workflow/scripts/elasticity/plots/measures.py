@@ -109,7 +109,7 @@ def _what(rows: "pd.DataFrame") -> str:
 
 
 def _cell(axis: "Axes", rows: "pd.DataFrame", x: float, width: float, number: int) -> None:
-    """Draw the seeds of a base model left of x, and right of it their mean and its interval, unless there are bounds."""
+    """Draw the seeds of a base model left of x; right of it their mean and its interval, unless there are bounds."""
     import numpy as np
     import seaborn as sns
 

@@ -22,8 +22,8 @@ AXES: "dict[Normalisation, str]" = {
     "difference": "dγ/dl, nats a leaf\n← better   D3 makes it   worse →",
     "ratio": "dγ/dl, a ratio of rates",
 }
-"""Labels of the vertical axes. Where codes save bits the ratio is one of two negative numbers, so its sign does not tell
-better from worse."""
+"""Labels of the vertical axes. Where codes save bits the ratio is one of two negative numbers, so its sign does not
+distinguish better from worse."""
 
 
 PANELS: "tuple[tuple[str, Reading, Normalisation], ...]" = (

@@ -60,7 +60,7 @@ def read_card(path: Path) -> Card:
 
 
 def compared(cards: Iterable[Card]) -> pd.DataFrame:
-    """One row for each card and rebound experiment, with the reversal ratio at its largest P; numbers may be missing."""
+    """One row for each card and rebound experiment, with the reversal ratio at the largest P, or NaN."""
     rows = []
     for card in cards:
         for rebound in card.rebound or []:

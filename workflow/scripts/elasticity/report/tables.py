@@ -47,7 +47,7 @@ def table(path: Path) -> ShownTable:
 
 
 def csv_table(path: Path) -> ShownTable:
-    """The table in a CSV file; columns named ``...low`` and ``...high`` become the interval of the column before them."""
+    """The table in a CSV file; columns ``...low`` and ``...high`` become the interval of the column before them."""
     table = read_csv(path)
     names = [str(name) for name in table]
     alike = [name for name in names if len(table) > 1 and table[name].nunique(dropna=False) == 1]
