@@ -76,6 +76,7 @@ def tiny_study() -> dict[str, Any]:
                 "bases": ["nano"],
                 "alignment_sizes": [8, 16],
                 "inverse_sizes": [0, 4, 8],
+                "text_statistics": True,
             },
             "pretraining": {
                 "task": "made-up",
