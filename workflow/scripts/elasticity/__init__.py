@@ -18,7 +18,7 @@ this (``pyproject.toml``).
 ``pipeline``    the study as a graph: jobs, their files and their resource requests; cost and status
 ==============  ======================================================================================================
 
-``data``        and ``resources`` do not know each other. Additions go into registries: see ``core.registry`` and
+``data`` and ``resources`` do not know each other. Additions go into registries: see ``core.registry`` and
 docs/extending.md.
 """
 
