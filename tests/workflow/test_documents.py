@@ -20,7 +20,7 @@ LOGS = {"CHANGELOG.md", "decisions.md"}
 
 README_WORDS = 900
 
-EXAMPLES = {"ipo.py", "test_ipo.py"}
+EXAMPLES = {"ipo.py", "test_ipo.py", "test_late_fall.py", "test_seeds.py"}
 """Files that docs/extending.md tells a reader to write."""
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

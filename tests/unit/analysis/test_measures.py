@@ -95,7 +95,7 @@ def test_a_score_that_is_never_back_or_was_back_unseen_bounds_the_ratio() -> Non
 
 @pytest.mark.parametrize("base", [0.9, 0.95])
 def test_a_model_that_never_moved_away_has_no_reversal_ratio(base: float) -> None:
-    """Or a model that the alignment stage does not move would come back sooner than any other."""
+    """Otherwise a model that the alignment stage does not move would come back sooner than any other."""
     assert np.isnan(reversal_ratio(Curves(SIZES, np.array([0.9, 0.8, 0.7, 0.7, 0.6, 0.6]), base, 50))).all()
 
 
@@ -110,7 +110,7 @@ def test_scores_that_rise_again_are_averaged() -> None:
 @given(SCORES, SHIFTS, SHIFTS)
 def test_adding_a_constant_changes_nothing(scores: Any, base: float, shift: float) -> None:
     before, after = (reversal_ratio(Curves(SIZES, scores + more, base + more, 8)) for more in (0, shift))
-    assume((np.isnan(before) == np.isnan(after)).all())  # pooled means may be rounded to a tie
+    assume((np.isnan(before) == np.isnan(after)).all())  # averages may be rounded to a tie
     np.testing.assert_allclose(after, before, atol=1e-9)
     for measure in (initial_rate, matched_fall):
         arms = scores if measure is initial_rate else np.stack([scores, scores[::-1]])
@@ -177,7 +177,7 @@ def test_the_area_is_the_integral_of_the_depth(scores: Any, base: float) -> None
 
 
 def test_area_and_overshoot_of_a_straight_line() -> None:
-    """From 1 above to 3 below: below over three quarters, half of 3 deep on average."""
+    """The line falls from 1 above the base to 3 below: it is below for three quarters, by 1.5 on average."""
     line = 1 - SIZES / 500
     assert area(Curves(SIZES, line, 0.0)) == pytest.approx(0.75 * 1.5)
     assert overshoot(Curves(SIZES, line, 0.0)) == 3.0

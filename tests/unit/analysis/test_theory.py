@@ -32,9 +32,9 @@ def test_published_and_found_signs_are_in_the_corners(table: pd.DataFrame) -> No
     figure = theory(table, FigureJob())
     told = [axis.texts[-1].get_text() for axis in figure.axes[:3]]
     assert told == [
-        "printed: D1 < 0, D2 > 0\nfound: D1 > 0, D2 < 0",
-        "printed: D1 > 0, D2 > 0\nfound: D1 > 0, D2 both",
-        "printed: D1 < 0, D2 > 0\nfound: D1 < 0, D2 > 0",
+        "published: D1 < 0, D2 > 0\nfound: D1 > 0, D2 < 0",
+        "published: D1 > 0, D2 > 0\nfound: D1 > 0, D2 both",
+        "published: D1 < 0, D2 > 0\nfound: D1 < 0, D2 > 0",
     ]
 
 

@@ -44,7 +44,7 @@ def claim(measure: str = "end", **changes: Any) -> Claim:
 
 
 def rows(measure: str, numbers: Sequence[Bounds], base: str = "a", size: int | None = 8) -> pd.DataFrame:
-    """Of one base and P: a row a seed, 1 and up; a pair of bounds is a censored number."""
+    """The rows of one base and P, one per seed from 1 on; a pair of bounds is a censored number."""
     found = []
     for seed, number in enumerate(numbers, start=1):
         low, high = number if isinstance(number, tuple) else (number, number)
@@ -256,7 +256,7 @@ CALIBRATION = pd.DataFrame(
 CALIBRATION = CALIBRATION.assign(
     over="value", draws=500, scenario=CALIBRATION["role"].map({"size": "nothing", "power": "rebound"})
 )
-"""Of area and overshoot; beside them another test, other experiments, and a claim in the other direction."""
+"""A calibration of area and overshoot, with another test, other experiments, and a claim in the other direction."""
 
 
 @pytest.mark.parametrize(

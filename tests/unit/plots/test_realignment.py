@@ -24,7 +24,7 @@ def numbers(aligned: float = 0.9) -> pd.DataFrame:
 
 
 def named(figure: Figure, panel: int = 0) -> dict[str, list[float]]:
-    """What the legend names, with the heights of its points."""
+    """The lines in the legend, with the heights of their points."""
     handles, labels = figure.axes[panel].get_legend_handles_labels()
     lines = [getattr(handle, "lines", (handle,))[0] for handle in handles]
     return {label: list(line.get_ydata()) for label, line in zip(labels, lines, strict=True)}

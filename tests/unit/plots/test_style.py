@@ -64,7 +64,7 @@ def draw_resistance() -> Figure:
 
 
 def lines(axis: Axes) -> dict[str, Any]:
-    """What the legend names."""
+    """The lines in the legend."""
     handles, labels = axis.get_legend_handles_labels()
     return dict(zip(labels, handles, strict=True))
 

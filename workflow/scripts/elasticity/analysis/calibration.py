@@ -91,7 +91,7 @@ GAP_NULLS: Mapping[str, Gap] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A test of a claim in a scenario: how often experiments confirm the claim (``rate``) or refute it (``against``)."""
+    """A test of a claim in a scenario: how often experiments confirm (``rate``) or refute (``against``) the claim."""
 
     measure: str
     over: Over

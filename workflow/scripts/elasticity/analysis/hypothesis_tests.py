@@ -114,10 +114,11 @@ def _finite(values: Array) -> Array:
 def sign_flip(values: Array, flips: int = FLIPS) -> tuple[Array, Array]:
     """p-values of the sign-flip test for a sum that is greater, and for one that is less, of each row of ``values``.
 
-    ``values`` has shape (rows, seeds). The test is exact if there are at most ``flips`` flips. It assumes that the distribution is symmetric about 0.
+    ``values`` has shape (rows, seeds). The test is exact if there are at most ``flips`` flips. It assumes that the
+    distribution is symmetric about 0.
     """
     if values.shape[1] == 1:
-        values = np.pad(values, ((0, 0), (0, 1)))  # scipy asks for two, and a zero may be flipped
+        values = np.pad(values, ((0, 0), (0, 1)))  # scipy needs two values, and flipping a zero changes nothing
     ways = 2 ** values.shape[1]
     test = stats.permutation_test(
         (values,),

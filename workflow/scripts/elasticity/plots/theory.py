@@ -75,7 +75,7 @@ def theory(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     return figure
 
 
-def _slopes(axis: "Axes", rows: "pd.DataFrame", printed: str) -> None:
+def _slopes(axis: "Axes", rows: "pd.DataFrame", published: str) -> None:
     """Draw dγ/dl of each corpus against k, on an axis that is logarithmic on both sides of 0."""
     import numpy as np
     import seaborn as sns
@@ -105,7 +105,7 @@ def _slopes(axis: "Axes", rows: "pd.DataFrame", printed: str) -> None:
     axis.yaxis.set_major_locator(ticker.FixedLocator([*-decades, 0, *decades[::-1]]))
     axis.axhline(0, color="black", linewidth=0.8)
     axis.margins(x=0.12, y=0.12)
-    signs = f"printed: {printed}\nfound: {_signs(rows)}"
+    signs = f"published: {published}\nfound: {_signs(rows)}"
     axis.text(0.98, 1, signs, transform=axis.transAxes, ha="right", va="top", fontsize=7)
 
 
@@ -131,7 +131,7 @@ def _ratios(axis: "Axes", limit: "pd.DataFrame") -> None:
     axis.plot(sizes, sizes, color="black", linestyle=(0, (1, 2)), linewidth=1.5)
     axis.set(yscale="log", ylabel="|dγ2/dl| over |dγ1/dl|", title="ratio; filled: same sign, open: opposite signs")
     axis.margins(y=0.15)
-    told = "dotted: printed, k\ncircles: ACL, D3 independent\ndiamonds: ACL, D3 as D1"
+    told = "dotted: published, k\ncircles: ACL, D3 independent\ndiamonds: ACL, D3 as D1"
     axis.text(0.02, 0.98, told, transform=axis.transAxes, va="top", fontsize=7)
     told = "squares: first version,\nD3 independent"
     axis.text(0.02, 0.02, told, transform=axis.transAxes, va="bottom", fontsize=7)

@@ -82,7 +82,7 @@ def crossing_end(curves: Curves) -> Floats:
 
 def _several(curves: Curves) -> bool:
     """Whether there are two sizes P and two sizes N to compare."""
-    return curves.scores.shape[-2] > 1 and curves.scores.shape[-1] > 1
+    return bool(curves.scores.shape[-2] > 1 and curves.scores.shape[-1] > 1)
 
 
 @measure("reversal-ratio", kind="rebound", unit="log2(N / P)", title="reversal ratio", axis="log2(N_base / P)")

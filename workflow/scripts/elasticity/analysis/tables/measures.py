@@ -65,14 +65,14 @@ def resistance_measures(per_seed: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     keys = ["base", "seed", "pair"]
-    columns = [name for name in per_seed.select_dtypes("number") if name not in ("seed", "start", "target")]
+    columns = [str(name) for name in per_seed.select_dtypes("number") if name not in ("seed", "start", "target")]
     wide = per_seed.pivot(index=keys, columns="direction", values=columns)
     forward, inverse = ({name: wide[name][side].to_numpy() for name in columns} for side in ("forward", "inverse"))
     parts = []
     for measure in computed("resistance"):
         low, high = values_of(measure, Directions(forward, inverse))
         pairs = wide.index.to_frame(index=False).assign(low=low, high=high)
-        means = pairs.groupby(["base", "seed"])[["low", "high"]].agg(lambda values: values.mean(skipna=False))
+        means = pairs.groupby(["base", "seed"])[["low", "high"]].mean(skipna=False)
         all_pairs = means.reset_index().assign(pair=ALL_PAIRS)
         parts.append(pd.concat([pairs, all_pairs]).assign(measure=measure.name))
     return in_columns(pd.concat(parts))
