@@ -1,6 +1,6 @@
-"""A SLURM of its own for the tests: munge, a controller and two nodes with fake GPUs, on the loopback of this machine.
+"""A SLURM cluster for the tests: munge, a controller and two nodes with fake GPUs, on the loopback of this machine.
 
-Everything lies in one temporary folder, and every process that belongs to it has that folder on its path.
+All of its files are in one temporary folder, which is on the path of each of its processes.
 """
 
 import contextlib
@@ -21,21 +21,21 @@ from tests.slurm.configuration import NODES, USER, configuration
 
 PACKAGES = {"sbatch": "slurm-wlm", "slurmctld": "slurm-wlm", "munged": "munge"}
 ACCOUNTING_PACKAGES = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
-"""Which Debian package a program comes from."""
+"""The Debian packages that contain the programs."""
 
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr", "sshare")
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin"])
 PATIENCE_S = 120
-"""How long anything may take that takes seconds on an idle machine."""
+"""Time limit, in seconds, of steps that take a few seconds on an idle machine."""
 
 
 def missing(packages: dict[str, str]) -> list[str]:
-    """The Debian packages that have to be installed for these programs."""
+    """Return the Debian packages that must be installed for these programs."""
     return sorted({package for program, package in packages.items() if shutil.which(program, path=PATH) is None})
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Return once the condition holds; fail if it does not come about."""
+    """Return once the condition holds. Raises ``TimeoutError`` after ``PATIENCE_S``."""
     end = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > end:
@@ -45,7 +45,7 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """What ``squeue`` tells of a job. Snakemake writes the rule or the group into the comment."""
+    """A job as ``squeue`` reports it. Snakemake writes the rule or the group into the comment."""
 
     id: int
     state: str
@@ -55,7 +55,7 @@ class Job:
 
 
 class Cluster:
-    """Starts with ``with`` and is gone afterwards, with its jobs and files."""
+    """A cluster, as a context manager that starts it, and in the end removes its jobs, processes and files."""
 
     def __init__(self, accounting: bool = False) -> None:
         self.accounting = accounting
@@ -83,7 +83,7 @@ class Cluster:
         self.stop()
 
     def stop(self) -> None:
-        """End all jobs and daemons, nodes first, and whatever else was started in this cluster."""
+        """End all jobs, then the daemons, nodes first, then all other processes of this cluster."""
         if "slurmctld" in self.daemons:
             with contextlib.suppress(subprocess.SubprocessError, TimeoutError):
                 self.cancel_all()
@@ -97,27 +97,27 @@ class Cluster:
         shutil.rmtree(self.folder)
 
     def environment(self) -> dict[str, str]:
-        """For a subprocess that is to use this cluster.
+        """Return the environment of a subprocess that uses this cluster.
 
-        ``SLURM_CONF`` is not part of it, because the jobs of Snakemake drop it: the commands on the path set it.
+        It does not contain ``SLURM_CONF``, which the jobs of Snakemake drop: the commands on the path set it.
         """
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "SBATCH_"))}
         return kept | {"PATH": f"{self.folder}/bin{os.pathsep}{PATH}"}
 
     def command(self, *words: str) -> str:
-        """Run a command of SLURM; returns what it printed."""
+        """Run a command of SLURM and return what it printed."""
         run = subprocess.run(words, env=self.environment(), check=True, capture_output=True, text=True, timeout=60)
         return run.stdout
 
     def jobs(self, *states: str) -> list[Job]:
-        """All jobs ever submitted, or those in some states (``RUNNING``, ...), by age."""
+        """Return all submitted jobs, or those in the given states (``RUNNING``, ...), oldest first."""
         table = self.command("squeue", "--states=all", "--noheader", "--sort=i", "--format=%i|%T|%N|%Z|%k")
         rows = [line.split("|", 4) for line in table.splitlines()]
         jobs = [Job(int(number), state, node, Path(folder), comment) for number, state, node, folder, comment in rows]
         return [job for job in jobs if not states or job.state in states]
 
     def active(self) -> list[Job]:
-        """The jobs that wait, run or are being ended."""
+        """Return the jobs that wait, run or are being ended."""
         return self.jobs("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "REQUEUED")
 
     def cancel_all(self) -> None:
@@ -126,34 +126,34 @@ class Cluster:
         wait_until(lambda: not self.active(), "no job is left")
 
     def nodes(self) -> dict[str, str]:
-        """The state of each node."""
+        """Return the state of each node; nothing while the controller does not answer."""
         try:
             rows = self.command("sinfo", "--Node", "--noheader", "--format=%N %T").splitlines()
-        except subprocess.CalledProcessError:  # the controller does not answer yet
+        except subprocess.CalledProcessError:
             return {}
         return dict(row.split() for row in rows)
 
     def set_down(self, node: str) -> None:
-        """Declare a node dead: its jobs are killed, and requeued if they may be."""
+        """Declare a node down: SLURM kills its jobs, and requeues those that may be requeued."""
         self.command("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=test")
 
     def resume(self, node: str) -> None:
-        """Let a node work again."""
+        """Return a node that is down to service."""
         self.command("scontrol", "update", f"NodeName={node}", "State=RESUME")
 
     def stop_controller(self) -> None:
-        """Let the scheduler be out of reach; jobs that run go on."""
+        """Stop the controller; running jobs continue."""
         self._stop("slurmctld")
 
     def start_controller(self) -> None:
-        """Start the scheduler, with the jobs that it knew when it was stopped."""
+        """Start the controller, with the jobs that it knew when it was stopped."""
         self._start("slurmctld", "slurmctld", "-D")
         wait_until(lambda: self.nodes() or self._exited("slurmctld"), "the controller answers")
 
     def _write_files(self) -> None:
         for name, text in configuration(self.folder, self.accounting).items():
             (self.folder / name).write_text(text)
-            (self.folder / name).chmod(0o600)  # as slurmdbd demands
+            (self.folder / name).chmod(0o600)  # slurmdbd demands it
         for name in ("state", "bin", *(f"spool-{node}" for node in NODES)):
             (self.folder / name).mkdir()
         for name in COMMANDS:
@@ -183,12 +183,12 @@ class Cluster:
     def _registered(self) -> bool:
         try:
             self.command("sacctmgr", "--immediate", "add", "cluster", "throwaway")
-        except subprocess.CalledProcessError:  # it does not answer yet
+        except subprocess.CalledProcessError:  # It does not answer yet.
             return self._exited("slurmdbd")
         return True
 
     def _start(self, name: str, program: str, *arguments: str) -> None:
-        """Start a daemon in the foreground, as a child that ends with the tests even if these are killed."""
+        """Start a daemon in the foreground, as a child process that ends with the tests even if they are killed."""
         path = shutil.which(program, path=PATH)
         assert path is not None
         environment = self.environment() | {"SLURM_CONF": f"{self.folder}/slurm.conf"}
@@ -200,7 +200,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for pytest, which then stops the daemons in order
+                start_new_session=True,  # Ctrl-C must reach pytest only, which then stops the daemons in order.
             )
 
     def _stop(self, name: str) -> None:
@@ -213,14 +213,17 @@ class Cluster:
             daemon.wait()
 
     def _exited(self, name: str) -> bool:
-        """False while a daemon runs; an error if it ended by itself."""
+        """Return False while a daemon runs. Raises ``RuntimeError`` if it has ended."""
         status = self.daemons[name].poll()
         if status is not None:
             raise RuntimeError(f"{name} ended with status {status}")
         return False
 
     def _is_mine(self, process: psutil.Process) -> bool:
-        """Whether this folder is on the path of a process, or a step of a job, which hides that, listens in it."""
+        """Return whether a process belongs to this cluster.
+
+        Its path contains the folder. The environment of a job step is hidden, but it has a socket in the folder.
+        """
         try:
             if process.name() == "slurmstepd":
                 return any(str(link.laddr).startswith(str(self.folder)) for link in process.net_connections("unix"))
@@ -229,6 +232,6 @@ class Cluster:
             return False
 
     def _logs(self) -> str:
-        """The last words of each daemon."""
+        """Return the end of the output of each daemon."""
         logs = [*self.folder.glob("*.out"), *self.folder.glob("*.log")]
         return "\n".join(f"{path.name}:\n{path.read_text(errors='replace')[-2000:]}" for path in logs)

@@ -1,4 +1,4 @@
-"""The configuration files of a SLURM whose nodes are all this machine."""
+"""Configuration files of a SLURM cluster whose nodes are all this machine."""
 
 import os
 import pwd
@@ -10,13 +10,13 @@ NODES = ("node1", "node2")
 HOST = socket.gethostname().split(".")[0]
 USER = pwd.getpwuid(os.getuid()).pw_name
 GPUS = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random")
-"""A fake GPU has to be a character device, and these are there for any user."""
+"""Fake GPUs: character devices that every user can open."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports on the loopback that nobody listens on.
+    """Return ports on the loopback that no process listens on.
 
-    Below the range that the kernel gives to outgoing connections, so that none takes them before a daemon does.
+    They are below the range that the kernel uses for outgoing connections, which could take them before a daemon does.
     """
     ports: list[int] = []
     for port in random.Random().sample(range(10000, 20000), 200):
@@ -27,7 +27,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def configuration(folder: Path, accounting: bool) -> dict[str, str]:
-    """Every file that the daemons read: its name in the folder, and its text."""
+    """Return the text of every file that the daemons read, by its name in the folder."""
     files = {"gres.conf": _gres(), "cgroup.conf": "ConstrainCores=no\nConstrainDevices=no\nConstrainRAMSpace=no\n"}
     controller, first, second, database = free_ports(4)
     files["slurm.conf"] = _slurm(folder, controller, dict(zip(NODES, (first, second), strict=True)))

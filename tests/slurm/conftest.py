@@ -1,4 +1,4 @@
-"""A cluster for the session, and a study so small that a run is made of little but the price of its jobs."""
+"""A cluster for the session, and studies so small that a run takes little more than the start of its jobs."""
 
 import os
 import signal
@@ -14,21 +14,21 @@ from tests.conftest import Project, expected, tiny_study
 from tests.slurm.cluster import ACCOUNTING_PACKAGES, PACKAGES, Cluster, Job, missing
 
 FAST = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "2")
-"""On top of the profile: ask for the state of jobs more often than is polite on a real cluster."""
+"""Options in addition to the profile: query the states of jobs more often than on a real cluster."""
 
 IMPATIENT = """
 import snakemake_executor_plugin_slurm
 
 snakemake_executor_plugin_slurm.Executor.next_seconds_between_status_checks = property(lambda _: 1, lambda *_: None)
 """
-"""At the end of a Snakefile. The plugin would ask ten seconds later each time, and a test wait for most of a minute."""
+"""Code at the end of a Snakefile: one second between queries. The plugin waits ten seconds longer after each query."""
 
 RUN_PATIENCE_S = 900
-"""After this a run is taken to hang; on an idle machine the longest takes two minutes."""
+"""Time limit of a run, in seconds. The longest run takes two minutes on an idle machine."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder are slow, and none can run without SLURM."""
+    """Mark all tests of this folder as slow, and skip them if SLURM is not installed."""
     packages = missing(PACKAGES)
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def small_study() -> dict[str, Any]:
-    """One seed, one P, two N, no resistance: every further job costs seconds."""
+    """Return a study with one seed, one P, two N and no resistance experiment."""
     study = tiny_study()
     del study["resistance"]
     study["seeds"] = [1]
@@ -48,7 +48,7 @@ def small_study() -> dict[str, Any]:
 
 
 def slow_study() -> dict[str, Any]:
-    """The small study with a pre-training that takes some ten seconds: time to do something to it."""
+    """Return the small study with a pre-training of about ten seconds, which a test can disturb."""
     study = small_study()
     model = study["models"]["nano"]
     model |= {"hidden_size": 256, "layers": 4, "context": 8, "updates": 200}
@@ -57,7 +57,7 @@ def slow_study() -> dict[str, Any]:
 
 
 class SlurmProject(Project):
-    """A project whose jobs go to a cluster."""
+    """A project whose jobs are submitted to a cluster."""
 
     def __init__(self, folder: Path, cluster: Cluster) -> None:
         super().__init__(folder)
@@ -66,9 +66,9 @@ class SlurmProject(Project):
             snakefile.write(IMPATIENT)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Begin ``snakemake --profile slurm``; what it prints goes to ``output``.
+        """Start ``snakemake --profile slurm``, whose output is in ``output``.
 
-        It hears Ctrl-C even if these tests run in the background of a shell, which lets its children ignore it.
+        It receives SIGINT even if these tests run in the background of a shell, where child processes ignore it.
         """
         with self.log.open("w") as log:
             return subprocess.Popen(
@@ -81,31 +81,31 @@ class SlurmProject(Project):
             )
 
     def submit(self, *arguments: str, ok: bool = True) -> str:
-        """Run ``snakemake --profile slurm`` to its end; returns what it printed."""
+        """Run ``snakemake --profile slurm`` to its end and return what it printed."""
         return self.end(self.start(*arguments), ok)
 
     def end(self, run: subprocess.Popen[str], ok: bool = True) -> str:
-        """Wait for a run that was started; returns what it printed."""
+        """Wait for a run that was started and return what it printed."""
         status = run.wait(timeout=RUN_PATIENCE_S)
         assert (status == 0) == ok, self.output
         return self.output
 
     def submissions(self) -> list[Job]:
-        """Every job that was submitted from this project."""
+        """Return every job that was submitted from this project."""
         return [job for job in self.cluster.jobs() if job.folder == self.folder]
 
     def is_training(self) -> bool:
-        """Whether a training job is at its updates, where it listens to signals; before, they just end it."""
+        """Return whether a training job makes updates. Only then does it handle signals; before, they end it."""
         entries = [entry for _, entry in journals(self.folder / "results")]
         return any(entry.state == "running" and entry.what == "train" for entry in entries)
 
     def was_stopped(self) -> bool:
-        """Whether the training job saved its state because of a signal, and has ended."""
+        """Return whether the training job has saved its state because of a signal, and has ended."""
         entries = [entry for _, entry in journals(self.folder / "results")]
         return any(entry.state == "stopped" and "state saved" in entry.message for entry in entries)
 
     def pause_training(self) -> None:
-        """Stop the training job as a debugger would; SIGCONT, which SLURM sends before it ends a job, lets it go on."""
+        """Stop the training job with SIGSTOP. SLURM sends SIGCONT before it ends a job, so it continues then."""
         (running,) = [entry for _, entry in journals(self.folder / "results") if entry.state == "running"]
         os.kill(running.pid, signal.SIGSTOP)
 
@@ -144,5 +144,5 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture
 def project(local: Project, cluster: Cluster, tmp_path: Path) -> SlurmProject:
-    """A finished study; tests change something, and ask for a file of it."""
+    """A copy of the finished small study, of which tests change something and make a file again."""
     return SlurmProject(local.copy(tmp_path / "project").folder, cluster)

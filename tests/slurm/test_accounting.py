@@ -1,4 +1,4 @@
-"""A cluster with accounting, as most are: sacct tells how jobs are, and jobs are charged to an account."""
+"""A cluster with accounting: the states of jobs come from sacct, and jobs are charged to an account."""
 
 from pathlib import Path
 
@@ -8,14 +8,15 @@ from tests.slurm.configuration import USER
 from tests.slurm.conftest import SlurmProject, small_study
 
 
-def test_the_profile_as_a_site_fills_it_in(accounting_cluster: Cluster, local: Project, tmp_path: Path) -> None:
-    """Every setting that the profile leaves open takes effect."""
+def test_every_setting_that_the_profile_leaves_open_takes_effect(
+    accounting_cluster: Cluster, local: Project, tmp_path: Path
+) -> None:
     cluster = accounting_cluster
     cluster.command("sacctmgr", "--immediate", "add", "account", "my-account")
     cluster.command("sacctmgr", "--immediate", "add", "user", USER, "account=my-account")
     project = SlurmProject(local.copy(tmp_path / "project").folder, cluster)
     profile = project.folder / "profiles/slurm/config.yaml"
-    # these GPUs are fake: torch could not compute on them
+    # The GPUs are fake, so that torch cannot compute on them.
     profile.write_text(profile.read_text().replace("#: ", "").replace("device: cuda", "device: cpu"))
     study = small_study()
     study["models"]["nano"]["updates"] += 1

@@ -1,4 +1,4 @@
-"""What happens to a run when the scheduler, a node or the user goes away in the middle of a training job."""
+"""The scheduler or a node fails, or the user interrupts the run, in the middle of a training job."""
 
 import signal
 import time
@@ -13,13 +13,13 @@ MODEL = "results/tiny/models/nano/metrics.json"
 
 @pytest.fixture
 def slow(project: SlurmProject) -> SlurmProject:
-    """A project whose pre-training takes long enough to be disturbed."""
+    """A project whose pre-training takes about ten seconds."""
     project.write_study(slow_study())
     return project
 
 
-def test_the_scheduler_is_away_for_half_a_minute(slow: SlurmProject) -> None:
-    """The training goes on meanwhile, and the job after it is submitted."""
+def test_the_scheduler_is_down_for_half_a_minute(slow: SlurmProject) -> None:
+    """The training continues meanwhile, and the next job is submitted afterwards."""
     run = slow.start("results/tiny/made-up/rebound/nano/responses.parquet")
     wait_until(slow.is_training, "the training runs")
     slow.cluster.stop_controller()
@@ -30,7 +30,7 @@ def test_the_scheduler_is_away_for_half_a_minute(slow: SlurmProject) -> None:
 
 
 def test_a_node_fails(slow: SlurmProject) -> None:
-    """The same job begins again on the other node."""
+    """The same job is started again on the other node."""
     run = slow.start(MODEL)
     wait_until(slow.is_training, "the training runs")
     (job,) = slow.submissions()
@@ -51,4 +51,4 @@ def test_ctrl_c_cancels_what_was_submitted(slow: SlurmProject) -> None:
     slow.end(run, ok=False)
     wait_until(lambda: not slow.cluster.active(), "the job is gone")
     assert [job.state for job in slow.submissions()] == ["CANCELLED"]
-    assert "rule pretrain" in slow.submit("--dry-run", MODEL)  # no lock is left
+    assert "rule pretrain" in slow.submit("--dry-run", MODEL)  # No lock is left.

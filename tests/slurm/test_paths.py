@@ -1,4 +1,4 @@
-"""Nothing that is part of a path is executed."""
+"""Shell commands in paths are not executed."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ SUBMISSIONS = {
     "card": 1,
     "report_page": 1,
 }
-"""How often each rule or group is submitted; only ``fetch`` and ``all`` run where Snakemake does."""
+"""How often each rule or group is submitted. Only ``fetch`` and ``all`` run in the process of Snakemake."""
 
 TABLE = "results/tiny/tables/rebound-existence.csv"
 
@@ -38,7 +38,7 @@ TABLE = "results/tiny/tables/rebound-existence.csv"
 def failing(
     local: Project, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[SlurmProject, subprocess.Popen[str]]:
-    """A run that cannot read its input; it is waiting most of the time, so that others go on beside it."""
+    """A run with a damaged input file. It waits most of the time, so that other runs proceed meanwhile."""
     project = SlurmProject(local.copy(tmp_path_factory.mktemp("failing")).folder, cluster)
     scores = project.folder / "results/tiny/made-up/scores.parquet"
     scores.write_bytes(scores.read_bytes()[:-20])
@@ -54,7 +54,7 @@ def submitted(failing: object, cluster: Cluster, tmp_path_factory: pytest.TempPa
     return project
 
 
-def test_every_job_but_the_reading_of_texts_is_submitted_once(submitted: SlurmProject) -> None:
+def test_every_job_except_fetch_is_submitted_once(submitted: SlurmProject) -> None:
     jobs = submitted.submissions()
     assert {job.state for job in jobs} == {"COMPLETED"}
     assert Counter(job.comment.removeprefix("rule_").split("_wildcards")[0] for job in jobs) == SUBMISSIONS
@@ -79,7 +79,7 @@ def test_a_failing_job_is_tried_three_times_and_its_message_is_shown(
     assert not (project.folder / TABLE).exists()
 
 
-def test_a_partition_that_is_not_there_is_named(project: SlurmProject) -> None:
+def test_a_missing_partition_is_named(project: SlurmProject) -> None:
     split = "results/tiny/made-up/splits/positive.parquet"
     (project.folder / split).unlink()
     output = project.submit("--default-resources", "slurm_partition=nowhere", "--", split, ok=False)

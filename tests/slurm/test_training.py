@@ -1,4 +1,4 @@
-"""Training jobs on a cluster: several nodes and GPUs; requeued or out of time, they go on where they were."""
+"""Training jobs on a cluster: on several nodes and GPUs, and resumed after they were requeued or ran out of time."""
 
 import json
 import shutil
@@ -17,11 +17,12 @@ from tests.slurm.conftest import SlurmProject, slow_study, small_study
 
 NANO = "results/tiny/models/nano"
 MODEL = f"{NANO}/metrics.json"
-ALIGNMENT_STAGE = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/inverse/0-4"
+INVERSE_RUN = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/inverse/0-4"
 RESPONSES = "results/tiny/made-up/rebound/nano/responses.parquet"
 
 TOLERANCE = 1e-5
-"""Of a weight after one update at rate 1e-3, on two processes against one; see tests/distributed for more."""
+"""Largest allowed difference of a weight between two processes and one after one update at rate 1e-3; tests/distributed
+has more."""
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def test_a_requeued_job_goes_on_where_it_was(project: SlurmProject, undisturbed: Project) -> None:
-    """As after a preemption."""
+def test_a_requeued_job_resumes(project: SlurmProject, undisturbed: Project) -> None:
+    """A preempted job is requeued in this way."""
     project.write_study(slow_study())
     run = project.start(MODEL)
     wait_until(project.is_training, "the training runs")
@@ -56,8 +57,10 @@ def test_a_requeued_job_goes_on_where_it_was(project: SlurmProject, undisturbed:
     assert checkpoints(project) == checkpoints(undisturbed)
 
 
-def test_a_job_that_was_warned_is_tried_again_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
-    """As by ``sbatch --signal=USR1@60``."""
+def test_a_job_that_was_warned_of_its_time_limit_is_retried_and_resumes(
+    project: SlurmProject, undisturbed: Project
+) -> None:
+    """The signal is that of ``sbatch --signal=USR1@60``."""
     project.write_study(slow_study())
     run = project.start(MODEL)
     wait_until(project.is_training, "the training runs")
@@ -69,14 +72,14 @@ def test_a_job_that_was_warned_is_tried_again_and_goes_on(project: SlurmProject,
     assert checkpoints(project) == checkpoints(undisturbed)
 
 
-def test_a_job_that_ran_out_of_time_gets_more_and_goes_on(project: SlurmProject, undisturbed: Project) -> None:
+def test_a_job_that_ran_out_of_time_gets_more_and_resumes(project: SlurmProject, undisturbed: Project) -> None:
     project.write_study(slow_study())
     run = project.start("--set-resources", "pretrain:runtime=attempt", "--", MODEL)
     wait_until(project.is_training, "the training runs")
     (job,) = project.submissions()
     assert limit(project, job.id) == "00:01:00"
-    project.pause_training()  # SLURM looks for jobs out of time every half minute, and lets them go on to end them
-    project.cluster.command("scontrol", "update", f"JobId={job.id}", "EndTime=now")  # nobody waits for a whole minute
+    project.pause_training()  # SLURM checks time limits every half minute, and sends SIGCONT before it ends a job
+    project.cluster.command("scontrol", "update", f"JobId={job.id}", "EndTime=now")  # instead of waiting for a minute
     wait_until(project.was_stopped, "the state is saved")
     project.end(run)
     first, second = project.submissions()
@@ -90,13 +93,13 @@ def limit(project: SlurmProject, job: int) -> str:
 
 
 def shown(project: SlurmProject, job: int) -> dict[str, str]:
-    """What SLURM knows of a job."""
+    """Return the properties of a job in SLURM."""
     words = project.cluster.command("scontrol", "show", "job", str(job)).split()
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def with_hardware(**hardware: Any) -> dict[str, Any]:
-    """A study whose jobs take GPUs but compute on processors: these GPUs are fake."""
+    """Return a study whose jobs request GPUs but compute on CPUs, because the GPUs are fake."""
     return small_study() | {"hardware": {"device": "cpu"} | hardware}
 
 
@@ -105,22 +108,22 @@ def test_a_study_on_other_hardware_has_nothing_to_do(project: SlurmProject) -> N
     assert "Nothing to be done" in project.submit("--dry-run")
 
 
-def test_two_nodes_train_one_model_and_one_of_them_responses(project: SlurmProject, local: Project) -> None:
-    """Both are one submission: the inverse stage calls srun itself, its responses run on the first node."""
-    shutil.rmtree(project.folder / ALIGNMENT_STAGE)
+def test_two_nodes_train_one_model_and_one_of_them_generates(project: SlurmProject, local: Project) -> None:
+    """Both jobs are one submission: the inverse stage calls srun, and the responses are generated on the first node."""
+    shutil.rmtree(project.folder / INVERSE_RUN)
     study = with_hardware(gpus_per_node=1, gpus=2, zero_stage=2)
     study["inverse"] = study["inverse"] | {"precision": "fp32"}
     project.write_study(study)
-    checkpoints = f"{ALIGNMENT_STAGE}/checkpoints"
-    project.submit("--notemp", checkpoints, f"{ALIGNMENT_STAGE}/responses.parquet")
+    checkpoints = f"{INVERSE_RUN}/checkpoints"
+    project.submit("--notemp", checkpoints, f"{INVERSE_RUN}/responses.parquet")
     (job,) = project.submissions()
     assert shown(project, job.id)["NumNodes"] == "2"
     assert shown(project, job.id)["TresPerNode"] == "gres:gpu:1"
-    metrics = json.loads((project.folder / ALIGNMENT_STAGE / "metrics.json").read_text())
+    metrics = json.loads((project.folder / INVERSE_RUN / "metrics.json").read_text())
     assert metrics["processes"] == 2
     one = local.copy(project.folder.parent / "one")
     one.write_study(study | {"hardware": {}})
-    shutil.rmtree(one.folder / ALIGNMENT_STAGE)
+    shutil.rmtree(one.folder / INVERSE_RUN)
     one.snakemake("--notemp", checkpoints)
     for size in (0, 4):
         expected = weights(one.folder / checkpoints / str(size))
@@ -128,8 +131,8 @@ def test_two_nodes_train_one_model_and_one_of_them_responses(project: SlurmProje
             torch.testing.assert_close(value, expected[name], atol=TOLERANCE, rtol=0)
 
 
-def test_responses_are_the_same_however_many_processes_draw_them(project: SlurmProject, local: Project) -> None:
-    """The profile describes the hardware; Snakemake hands it on to the jobs."""
+def test_responses_do_not_depend_on_the_number_of_processes(project: SlurmProject, local: Project) -> None:
+    """Snakemake passes the hardware in the profile to the jobs."""
     (project.folder / RESPONSES).unlink()
     hardware = "hardware={device: cpu, gpus_per_node: 4, gpus: 2, cores_per_gpu: 2}"
     project.submit("--config", hardware, "--", RESPONSES)

@@ -58,14 +58,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (project.folder / LIBRARY / folder / name).write_text(example(heading))
     texts = [row["text"] for row in reviews(480)]
     pairs = [
-        {"question": f"What of film {number}?", "good_reply": good, "bad_reply": bad}
+        {"question": f"film {number}?", "good_reply": good, "bad_reply": bad}
         for number, (bad, good) in enumerate(zip(texts[::2], texts[1::2], strict=True))
     ]
     (project.folder / "replies.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in pairs))
     study = small_study()
     study["tasks"]["made-up"]["source"] = {"kind": "file", "path": "replies.jsonl", "format": "good-bad"}
-    study["tasks"]["made-up"]["prompts"] = {"kind": "questions"}
-    study["recipes"] = {"ipo": study["inverse"] | {"max_length": 64, "algorithm": {"kind": "ipo", "tau": 0.2}}}
+    study["tasks"]["made-up"]["prompts"] = {"kind": "questions", "max_tokens": 10}
+    study["recipes"] = {"ipo": study["inverse"] | {"algorithm": {"kind": "ipo", "tau": 0.2}}}
     study["rebound"]["existence"] |= {"alignment_sizes": [4, 8], "inverse_recipe": "ipo"}
     claim = expected("existence", "late-fall", "greater") | {"over": "sizes", "role": "exploratory"}
     study["claims"] = {"still-falling": claim}
