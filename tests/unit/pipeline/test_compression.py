@@ -1,4 +1,4 @@
-"""Which texts each model is measured on, and what a study must hold for that."""
+"""Compression in the graph: the held-out texts that each model is measured on, and what a study needs for that."""
 
 import json
 from pathlib import Path
@@ -8,20 +8,14 @@ from typing import Any
 import pytest
 
 from elasticity.config.loading import read_study
-from elasticity.pipeline.compression import CompressionPlan
+from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.study_pipeline import Pipeline
 from tests.unit.conftest import complaint
 
 Values = dict[str, Any]
 
-SPLITS = "results/tiny/{}/splits/held-out-{}.parquet"
-SECOND = {
-    "alignment_recipe": "alignment",
-    "seed": "1",
-    "alignment_size": "16",
-    "inverse_recipe": "inverse",
-    "run_sizes": "0-8-12",
-}
+HELD_OUT = "results/tiny/{}/splits/held-out-{}.parquet"
+INVERSE_RUN = {"alignment_recipe": "alignment", "seed": "1", "alignment_size": "16", "run_sizes": "0-8-12"}
 
 
 @pytest.fixture
@@ -33,8 +27,8 @@ def values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> V
     return values
 
 
-def pipeline(values: Values) -> CompressionPlan:
-    return CompressionPlan(Pipeline(read_study(values)))
+def jobs(values: Values) -> CompressionJobs:
+    return Pipeline(read_study(values)).compression
 
 
 def wildcards(**given: str) -> SimpleNamespace:
@@ -42,69 +36,83 @@ def wildcards(**given: str) -> SimpleNamespace:
     return SimpleNamespace(experiment="pretraining", **where | given)
 
 
-def test_alignment_is_the_first_side_and_perturbation_the_other(values: Values) -> None:
-    assert pipeline(values).corpora("reviews", "nano-step3", "negative", "second") == {
-        "pretraining": SPLITS.format("reviews", "pretraining"),
-        "alignment": SPLITS.format("reviews", "negative"),
-        "perturbation": SPLITS.format("reviews", "positive"),
-        "control": SPLITS.format("other", "pretraining"),
+def test_the_alignment_corpus_is_the_alignment_side_and_the_perturbation_corpus_the_opposite(values: Values) -> None:
+    assert jobs(values).corpora("reviews", "nano-step3", "negative", "inverse") == {
+        "pretraining": HELD_OUT.format("reviews", "pretraining"),
+        "alignment": HELD_OUT.format("reviews", "negative"),
+        "perturbation": HELD_OUT.format("reviews", "positive"),
+        "control": HELD_OUT.format("other", "pretraining"),
     }
 
 
-def test_of_a_model_from_elsewhere_the_pre_training_text_is_not_known(values: Values) -> None:
+def test_an_imported_model_has_no_pretraining_corpus(values: Values) -> None:
     del values["compression"]["control"]
-    assert list(pipeline(values).corpora("reviews", "given", "positive", "second")) == ["alignment", "perturbation"]
+    assert list(jobs(values).corpora("reviews", "given", "positive", "inverse")) == ["alignment", "perturbation"]
 
 
-def test_jobs_are_told_what_the_texts_are_and_nothing_of_where(values: Values) -> None:
-    found = pipeline(values)
-    job, base = json.loads(found.job(wildcards(**SECOND))), json.loads(found.base_job(wildcards()))
+def test_jobs_contain_the_names_of_corpora_and_no_paths(values: Values) -> None:
+    found = jobs(values)
+    job, base = json.loads(found.job(wildcards(**INVERSE_RUN))), json.loads(found.base_job(wildcards()))
     assert job["cell"]["alignment_size"] == 16
     assert (job["checkpoints"], base["checkpoints"], base["cell"]) == ([0, 8, 12], [3], None)
-    for told in (job, base):
-        assert told["base_checkpoint"] == 3
-        assert told["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
-        assert told["reading"] == {"window": 32, "stride": 16, "characters": 2000}
+    for each in (job, base):
+        assert each["base_checkpoint"] == 3
+        assert each["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
+        assert each["reading"] == {"window": 32, "stride": 16, "characters": 2000}
     assert len(found.texts(wildcards())) == 4
 
 
-def test_every_cell_and_every_base_is_judged(values: Values) -> None:
-    found = pipeline(values)
-    folder = "results/tiny/reviews/rebound/{}/negative"
-    measured = [f"{folder.format(base)}/second" for base in ("nano-step3", "nano")]
-    second = "first/seed{}/P16/inverse/0-8-12/compression.parquet"
+def test_arithmetic_coding_packs_the_first_texts_of_each_corpus(values: Values) -> None:
+    job = json.loads(jobs(values).arithmetic_coding_job(wildcards()))
+    assert (job["base"], job["base_checkpoint"], job["texts"]) == ("nano-step3", 3, 2)
+    assert job["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
+
+
+def test_the_tables_read_every_cell_and_every_base_model(values: Values) -> None:
+    pipeline = Pipeline(read_study(values))
     bases = ("nano-step3", "nano")
-    assert sorted(found.rates(wildcards())) == sorted(
-        f"{folder.format(base)}/{second.format(seed)}" for base in bases for seed in (1, 2)
+    folder = "results/tiny/reviews/rebound/{}/negative"
+    run = "alignment/seed{}/P16/inverse/0-8-12/compression.parquet"
+    of_bases = [f"{folder.format(base)}/inverse" for base in bases]
+    rates, codes = pipeline.tables["compression"].inputs, pipeline.tables["arithmetic_coding"].inputs
+    assert sorted(rates["rates"](wildcards())) == sorted(
+        f"{folder.format(base)}/{run.format(seed)}" for base in bases for seed in (1, 2)
     )
-    assert found.base_rates(wildcards()) == [f"{place}/compression.parquet" for place in measured]
-    assert found.codes(wildcards()) == [f"{place}/coding.parquet" for place in measured]
-    assert len(json.loads(found.arithmetic_coding_table_job(wildcards()))["corpora"]) == 2 * 4
+    assert rates["base_rates"](wildcards()) == [f"{place}/compression.parquet" for place in of_bases]
+    assert codes["base_rates"](wildcards()) == [f"{place}/compression.parquet" for place in of_bases]
+    assert codes["codes"](wildcards()) == [f"{place}/arithmetic-coding.parquet" for place in of_bases]
+    job = json.loads(pipeline.tables["arithmetic_coding"].job(wildcards()))
+    assert len(job["corpora"]) == 2 * 4
+    assert sorted({path for _, _, path in job["corpora"]}) == codes["complete"](wildcards())
 
 
-def test_only_what_is_asked_for_is_made(values: Values) -> None:
-    kinds = {Path(target).name for target in pipeline(values).targets()}
-    assert kinds == {f"{kind}-pretraining.{suffix}" for kind in ("compression", "coding") for suffix in ("csv", "svg")}
+def test_a_study_makes_only_the_tables_and_figures_that_it_asks_for(values: Values) -> None:
+    def made() -> set[str]:
+        targets = Pipeline(read_study(values)).targets
+        return {name for name in (Path(target).name for target in targets) if name.startswith(("compr", "arith"))}
+
+    compression = {"compression-pretraining.csv", "compression-pretraining.svg"}
+    assert made() == compression | {"arithmetic-coding-pretraining.csv", "arithmetic-coding-pretraining.svg"}
     values["compression"]["coded"] = 0
-    assert len(pipeline(values).targets()) == 2
+    assert made() == compression
     del values["rebound"]["pretraining"]["compression"]
-    assert pipeline(values).targets() == []
+    assert made() == set()
 
 
-def test_measuring_needs_settings(values: Values) -> None:
+def test_compression_rates_need_the_section_compression(values: Values) -> None:
     del values["compression"]
-    assert "rebound.pretraining.compression needs the study's `compression`" in complaint(values)
+    assert "rebound.pretraining.compression needs the section `compression` of the study" in complaint(values)
 
 
 @pytest.mark.parametrize(("task", "where"), [("other", "compression.control"), ("reviews", "rebound.pretraining")])
-def test_every_corpus_needs_texts(values: Values, task: str, where: str) -> None:
+def test_every_corpus_needs_held_out_texts(values: Values, task: str, where: str) -> None:
     values["tasks"][task] = values["tasks"][task] | {"splits": values["tasks"][task]["splits"] | {"held_out": 0}}
     message = complaint(values)
     assert where in message
     assert f"tasks.{task}.splits.held_out, which is 0" in message
 
 
-def test_the_texts_of_pre_training_may_be_another_task_s(values: Values) -> None:
+def test_the_pre_training_corpus_may_belong_to_another_task(values: Values) -> None:
     other = values["tasks"]["reviews"]
     values["tasks"]["general"] = other | {"splits": other["splits"] | {"held_out": 0}}
     values["models"]["nano"]["task"] = "general"
@@ -118,9 +126,9 @@ def test_no_model_is_trained_on_the_control(values: Values) -> None:
     assert "tasks that no model is trained on: other" in message
 
 
-def test_windows_are_no_wider_than_what_a_model_was_pre_trained_on(values: Values) -> None:
+def test_windows_are_no_wider_than_the_context_of_a_model(values: Values) -> None:
     values["compression"]["window"] = 33
-    assert "compression.window is 33, but nano-step3 was pre-trained on 32 tokens" in complaint(values)
+    assert "compression.window is 33, but the context of nano-step3 is 32 tokens" in complaint(values)
 
 
 def test_the_control_is_a_task(values: Values) -> None:

@@ -1,4 +1,4 @@
-"""What a study will cost."""
+"""The estimated costs of a study."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from elasticity.resources.flops import training_flops_per_token
 
 @pytest.fixture
 def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """The model folder of the study; its parameters."""
+    """Create the model folder of the study and return the number of its parameters."""
     monkeypatch.chdir(tmp_path)
     config = LlamaConfig(
         vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
@@ -28,12 +28,12 @@ def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def stages(values: dict[str, Any]) -> dict[str, Stage]:
+def stages_of(values: dict[str, Any]) -> dict[str, Stage]:
     return {stage.name: stage for stage in Budget(read_study(values)).stages()}
 
 
-def test_models_take_four_bytes_a_parameter_on_disk_whatever_they_came_in(values: dict[str, Any], given: int) -> None:
-    found = stages(values)
+def test_models_take_four_bytes_per_parameter_on_disk(values: dict[str, Any], given: int) -> None:
+    found = stages_of(values)
     nano = shape_of(read_study(values).models["nano"]).parameters
     assert found["imported models"].disk_bytes == 4 * given
     assert found["pre-training"].disk_bytes == 4 * 2 * nano  # itself and its checkpoint
@@ -42,7 +42,7 @@ def test_models_take_four_bytes_a_parameter_on_disk_whatever_they_came_in(values
 def test_a_model_that_no_experiment_needs_costs_nothing(values: dict[str, Any]) -> None:
     values["resistance"]["slices"]["bases"] = ["nano"]
     assert needed_models(read_study(values)) == ["nano"]
-    assert "imported models" not in stages(values)
+    assert "imported models" not in stages_of(values)
 
 
 def test_a_tuned_model_needs_the_one_it_is_made_from(values: dict[str, Any]) -> None:
@@ -52,16 +52,16 @@ def test_a_tuned_model_needs_the_one_it_is_made_from(values: dict[str, Any]) -> 
     values["rebound"] = {}
     values["resistance"]["slices"]["bases"] = ["warm"]
     assert needed_models(read_study(values)) == ["nano", "warm"]
-    assert (stages(values)["tuned models"].examples, stages(values)["tuned models"].updates) == (120, 30)
+    assert (stages_of(values)["tuned models"].examples, stages_of(values)["tuned models"].updates) == (120, 30)
 
 
-def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given: int) -> None:
-    found = stages(values)
+def test_the_stages_of_a_small_study_equal_those_counted_by_hand(values: dict[str, Any], given: int) -> None:
+    found = stages_of(values)
     # nano: P of 8 and 16 in one run; nano-step3: P of 16; two seeds
-    assert (found["first side"].jobs, found["first side"].examples, found["first side"].updates) == (4, 64, 16)
+    assert (found["alignment"].jobs, found["alignment"].examples, found["alignment"].updates) == (4, 64, 16)
     # after P = 8: N up to 8; after P = 16: up to 12 for both bases; two seeds
-    assert (found["second side"].jobs, found["second side"].examples) == (6, 2 * (8 + 12 + 12))
-    assert found["second side"].trained_tokens == 64 * 16
+    assert (found["inverse"].jobs, found["inverse"].examples) == (6, 2 * (8 + 12 + 12))
+    assert found["inverse"].trained_tokens == 64 * 16
     # checkpoints: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3; 6 prompts, 8 tokens; two bases
     assert found["responses"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
     # two bases, two seeds: slices, responses and six paths of 8 examples each
@@ -70,45 +70,45 @@ def test_the_work_of_a_small_study_counted_by_hand(values: dict[str, Any], given
     assert found["resistance slices"].drawn_tokens == 4 * 3 * (8 * 8 + 6 * 4)
 
 
-def test_what_is_not_scored_is_not_answered(unscored: dict[str, Any]) -> None:
+def test_no_responses_are_generated_without_a_score_model(unscored: dict[str, Any]) -> None:
     found = stages(unscored)
     assert "responses" not in found
-    assert found["second side"].jobs == 6
+    assert found["inverse"].jobs == 6
 
 
-def test_cells_are_counted_once(values: dict[str, Any]) -> None:
+def test_shared_cells_are_counted_once(values: dict[str, Any]) -> None:
     assert cost.cells(read_study(values)) == 2 * (3 + 4 + 3)
 
 
-def test_gpu_hours_are_flops_over_the_named_gpus_rate(values: dict[str, Any], given: int) -> None:
+def test_gpu_hours_are_flops_divided_by_the_rate_of_the_gpu(values: dict[str, Any], given: int) -> None:
     values["hardware"] = {"device": "cuda", "gpus_per_node": 1, "gpu": "H100"}
     study = read_study(values)
     flops = training_flops_per_token(shape_of(study.models["nano"]), 16) * 64 * 16
-    assert stages(values)["first side"].gpu_hours == pytest.approx(flops / (0.3 * 989.4e12) / 3600)
+    assert stages_of(values)["alignment"].gpu_hours == pytest.approx(flops / (0.3 * 989.4e12) / 3600)
 
 
-def test_a_study_without_gpus_is_costed_on_a_named_one(values: dict[str, Any], given: int) -> None:
+def test_a_study_without_gpus_is_estimated_for_the_default_gpu(values: dict[str, Any], given: int) -> None:
     assert "GPU hours are an estimate for A100: 30% of its 312.0 TFLOP/s" in cost.report(read_study(values))
 
 
-def test_checkpointing_costs_a_third_more(values: dict[str, Any], given: int) -> None:
+def test_gradient_checkpointing_costs_a_third_more(values: dict[str, Any], given: int) -> None:
     hours = []
     for checkpointing in (False, True):
         hardware = {"device": "cuda", "gpus_per_node": 1, "gpu": "H100", "gradient_checkpointing": checkpointing}
-        hours.append(stages(values | {"hardware": hardware})["first side"].gpu_hours)
+        hours.append(stages_of(values | {"hardware": hardware})["alignment"].gpu_hours)
     assert hours[1] / hours[0] == pytest.approx(4 / 3)
 
 
-def test_ppo_draws_an_response_to_every_example(values: dict[str, Any], given: int) -> None:
-    plain = stages(values)["second side"]
+def test_ppo_draws_a_response_to_every_example(values: dict[str, Any], given: int) -> None:
+    plain = stages_of(values)["inverse"]
     values["inverse"]["algorithm"] = {"kind": "ppo", "new_tokens": 5, "passes": 2}
-    ppo = stages(values)["second side"]
+    ppo = stages_of(values)["inverse"]
     assert (ppo.jobs, ppo.drawn_tokens, plain.drawn_tokens) == (plain.jobs, 64 * 5, 0)
     assert ppo.trained_tokens == 2 * plain.trained_tokens
     assert ppo.gpu_hours > 2 * plain.gpu_hours  # drawing, too
 
 
-def test_the_peak_of_the_disk_is_what_stays_and_what_jobs_hold(values: dict[str, Any], given: int) -> None:
+def test_peak_disk_is_what_stays_and_what_running_jobs_hold(values: dict[str, Any], given: int) -> None:
     values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
     nano = shape_of(read_study(values).models["nano"]).parameters
     disk = Budget(read_study(values)).disk()
@@ -119,13 +119,13 @@ def test_the_peak_of_the_disk_is_what_stays_and_what_jobs_hold(values: dict[str,
     assert disk.peak == disk.kept + disk.passing
 
 
-def test_an_extrapolated_model_lies_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:
+def test_an_extrapolated_model_is_on_disk_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:
     values["inverse"] |= {"epochs": 2, "extrapolation": 0.5}
     found = [work for work in workload(read_study(values)) if isinstance(work, Training)]
-    assert {work.passing for work in found if work.stage == "second side"} == {3}
+    assert {work.passing for work in found if work.stage == "inverse"} == {3}
 
 
-def test_a_model_folder_that_is_not_there_is_an_error(values: dict[str, Any], tmp_path: Path) -> None:
+def test_a_missing_model_folder_is_an_error(values: dict[str, Any], tmp_path: Path) -> None:
     values["models"]["given"]["path"] = str(tmp_path / "none")
     with pytest.raises(UserError, match="not a model folder"):
         Budget(read_study(values)).stages()

@@ -1,4 +1,4 @@
-"""What the jobs of a study ask for, as Snakemake asks: with wildcards, and the number of the attempt."""
+"""The resource requests of a study, called as Snakemake calls them: with wildcards and the number of the attempt."""
 
 import inspect
 import json
@@ -25,7 +25,7 @@ SEVENTY_TWO = {
     "vocab_size": 152_064,
     "tie_word_embeddings": False,
 }
-"""Qwen 2.5 with 72 billion parameters: on 80 GB four nodes of eight."""
+"""Qwen 2.5 with 72 billion parameters, which takes four nodes of eight GPUs with 80 GB."""
 
 THIRTEEN = SEVENTY_TWO | {
     "num_hidden_layers": 40,
@@ -35,59 +35,40 @@ THIRTEEN = SEVENTY_TWO | {
     "num_key_value_heads": 40,
     "vocab_size": 32_000,
 }
-"""Llama 2 with 13 billion: one node of eight."""
+"""Llama 2 with 13 billion parameters, which takes one node of eight such GPUs."""
 
 TRAINING = ("pretraining", "alignment", "inverse", "slices", "tuning")
-OF_RULE = {
+RUN = {"task", "base", "side", "alignment_recipe", "seed", "alignment_size", "inverse_recipe", "run_sizes"}
+REALIGNED = RUN | {"inverse_size", "realignment_recipe"}
+RESISTANCE = {"task", "experiment", "base", "seed"}
+WILDCARDS = {
     "pretraining": {"model"},
     "alignment": {"task", "base", "side", "alignment_recipe", "seed", "run_sizes"},
-    "inverse": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
-    "generation": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
-    "realignment": {
-        "task",
-        "base",
-        "side",
-        "alignment_recipe",
-        "seed",
-        "first",
-        "second",
-        "last",
-        "third",
-        "run_sizes",
-    },
-    "realignment_generation": {
-        "task",
-        "base",
-        "side",
-        "recipe",
-        "seed",
-        "first",
-        "second",
-        "last",
-        "third",
-        "run_sizes",
-    },
-    "diverging": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
+    "inverse": RUN,
+    "generation": RUN,
+    "divergence": RUN,
+    "realignment": REALIGNED,
+    "realignment_generation": REALIGNED,
     "text_statistics": {"task", "base"},
-    "slices": {"task", "experiment", "base", "seed"},
-    "slice_generation": {"task", "experiment", "base", "seed"},
-    "tuning": {"task", "experiment", "base", "seed", "k", "l"},
-    "measuring": {"task", "experiment", "base", "seed"},
-    "compressing": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
-    "joint": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
-    "joint_compressing": {"task", "base", "side", "alignment_recipe", "seed", "first", "second", "run_sizes"},
-    "base_compressing": {"task", "base", "side"},
-    "coding": {"task", "base", "side"},
-    "base_measuring": {"task"},
+    "slices": RESISTANCE,
+    "slice_generation": RESISTANCE,
+    "tuning": RESISTANCE | {"k", "l"},
+    "cross_entropy": RESISTANCE,
+    "compression": RUN,
+    "joint": RUN,
+    "joint_compression": RUN,
+    "base_compression": {"task", "base", "side", "inverse_recipe"},
+    "arithmetic_coding": {"task", "base", "side", "inverse_recipe"},
+    "bits_per_byte": {"task"},
 }
-"""The wildcards of the rule: Snakemake gives these and no others."""
+"""The wildcards of the rule that makes each request: Snakemake gives these and no others."""
 
-OF_PRETRAINED = ("pretraining", "joint", "joint_compressing")
-"""Only of models that are pre-trained in the workflow."""
+PRETRAINED_ONLY = ("pretraining", "joint", "joint_compression")
+"""The requests of models that are pre-trained in the workflow."""
 
 
 def asked(request: ResourceRequest, wildcards: SimpleNamespace, attempt: int = 1) -> dict[str, Any]:
-    """What a job asks for, as Snakemake finds it: functions take wildcards, and by name what else they know."""
+    """The values of a request. Its functions take wildcards and, if they name it, the number of the attempt."""
 
     def value(given: Any) -> Any:
         if not callable(given):
@@ -99,7 +80,7 @@ def asked(request: ResourceRequest, wildcards: SimpleNamespace, attempt: int = 1
     return {"threads": value(request.threads)} | {name: value(given) for name, given in request.resources.items()}
 
 
-def of_jobs(
+def requests_of_jobs(
     requests: ResourceRequests,
     task: str,
     base: str,
@@ -107,7 +88,7 @@ def of_jobs(
     attempt: int = 1,
     run_sizes: str = "0-4-8",
 ) -> dict[str, dict[str, Any]]:
-    """What a job of each rule asks for."""
+    """The requests of a job of each rule, by the names of the rules."""
     known = {"task": task, "base": base, "experiment": "slices", "seed": "1", "side": "positive", "alignment_size": "8"}
     known |= {"inverse_size": "8", "realignment_recipe": "alignment"}
     known |= {
@@ -118,7 +99,7 @@ def of_jobs(
         "l": "2",
         "model": model or base,
     }
-    jobs = OF_RULE if model else {name: names for name, names in OF_RULE.items() if name not in OF_PRETRAINED}
+    jobs = WILDCARDS if model else {name: names for name, names in WILDCARDS.items() if name not in PRETRAINED_ONLY}
     return {
         name: asked(getattr(requests, name), SimpleNamespace(**{key: known[key] for key in names}), attempt)
         for name, names in jobs.items()
@@ -127,7 +108,7 @@ def of_jobs(
 
 @pytest.fixture
 def with_model(tmp_path: Path, values: dict[str, Any]) -> Callable[..., ResourceRequests]:
-    """A study of one model of which only the description is there, on these machines."""
+    """Make the requests of a study of a model folder that contains only a description, on the given hardware."""
 
     def make(config: dict[str, Any], hardware: dict[str, Any] | None = None) -> ResourceRequests:
         (tmp_path / "config.json").write_text(json.dumps(config))
@@ -151,7 +132,7 @@ def default() -> ResourceRequests:
 def test_jobs_of_the_default_study_are_one_process_without_gpus(default: ResourceRequests) -> None:
     default.check()
     for base, model in (("small", "small"), ("small-step80", "small"), ("large", "large")):
-        for name, asks in of_jobs(default, "reviews", base, model).items():
+        for name, asks in requests_of_jobs(default, "reviews", base, model).items():
             assert (asks["threads"], asks["processes"], asks["nodes"], asks["device"]) == (1, 1, 1, "cpu"), name
             assert asks["node_gpus"] == 0
             for resource in ("gpu", "gres", "mpi", "tasks", "tasks_per_gpu", "slurm_extra"):
@@ -162,12 +143,12 @@ def test_jobs_of_the_default_study_are_one_process_without_gpus(default: Resourc
 
 def test_training_jobs_of_the_default_study_are_plain(default: ResourceRequests) -> None:
     for name in TRAINING:
-        asks = of_jobs(default, "reviews", "small", "small")[name]
+        asks = requests_of_jobs(default, "reviews", "small", "small")[name]
         assert (asks["zero_stage"], asks["micro_batch"], asks["offload"]) == (-1, 8, "none")
         assert asks["gradient_checkpointing"] == 0
 
 
-def test_a_warm_up_is_planned_by_the_shape_of_the_model_that_it_begins_with(values: dict[str, Any]) -> None:
+def test_a_warm_up_requests_what_the_model_that_it_starts_from_needs(values: dict[str, Any]) -> None:
     tuned = {"kind": "tuned", "base": "nano-step3", "task": "reviews", "side": "positive", "examples": 40}
     values["models"]["warm"] = tuned | {"tuning": values["alignment"]}
     values["rebound"]["existence"]["bases"] = ["warm"]
@@ -179,61 +160,61 @@ def test_a_warm_up_is_planned_by_the_shape_of_the_model_that_it_begins_with(valu
     assert warm == cold
 
 
-def test_each_attempt_gets_more(default: ResourceRequests) -> None:
-    first, second, third = (of_jobs(default, "reviews", "small", "small", attempt) for attempt in (1, 2, 3))
-    for name in OF_RULE:
+def test_each_attempt_requests_more(default: ResourceRequests) -> None:
+    first, second, third = (requests_of_jobs(default, "reviews", "small", "small", attempt) for attempt in (1, 2, 3))
+    for name in WILDCARDS:
         assert first[name]["mem_mb"] < second[name]["mem_mb"] < third[name]["mem_mb"]
         assert first[name]["runtime"] < second[name]["runtime"] < third[name]["runtime"]
         assert first[name]["processes"] == third[name]["processes"]
 
 
-def test_the_models_beside_the_one_that_ppo_trains_count(values: dict[str, Any], tmp_path: Path) -> None:
-    """The model at the start and the score model, in the memory of a node without GPUs; drawing takes time."""
+def test_ppo_requests_memory_for_the_reference_model_and_the_score_model(values: dict[str, Any], tmp_path: Path) -> None:
+    """Without GPUs both are in the memory of the node. Drawing responses takes time."""
     score_model = {"kind": "text-classifier", "path": str(tmp_path), "parameters": 10**9}
     values["tasks"]["reviews"]["score_model"] = score_model
     values["recipes"] = {"ppo": values["inverse"] | {"algorithm": {"kind": "ppo", "new_tokens": 4}}}
     requests = ResourceRequests(read_study(values))
     where = {"task": "reviews", "base": "nano", "run_sizes": "4000"}
-    plain, ppo = (asked(requests.inverse, SimpleNamespace(inverse_recipe=name, **where)) for name in ("second", "ppo"))
+    plain, ppo = (asked(requests.inverse, SimpleNamespace(inverse_recipe=name, **where)) for name in ("inverse", "ppo"))
     assert 4000 <= ppo["mem_mb"] - plain["mem_mb"] <= 4100
     assert ppo["runtime"] > plain["runtime"]
 
 
-def test_longer_ladders_get_more_time(with_model: Callable[..., ResourceRequests]) -> None:
+def test_longer_runs_request_more_time(with_model: Callable[..., ResourceRequests]) -> None:
     requests = with_model(THIRTEEN)
-    short, long = (of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000"))
+    short, long = (requests_of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000"))
     for name in ("alignment", "inverse", "generation"):
         assert short[name]["runtime"] < long[name]["runtime"]
         assert short[name]["mem_mb"] == long[name]["mem_mb"]
 
 
-def test_the_responses_of_a_base_model_belong_to_no_ladder(default: ResourceRequests) -> None:
+def test_responses_of_a_base_model_are_requested_without_a_run(default: ResourceRequests) -> None:
     asks = asked(default.generation, SimpleNamespace(task="reviews", base="small"))
     assert (asks["threads"], asks["processes"]) == (1, 1)
 
 
-def test_a_job_of_a_checkpoint_is_one_of_its_model(default: ResourceRequests) -> None:
-    assert of_jobs(default, "reviews", "small-step80", "small") == of_jobs(default, "reviews", "small", "small")
+def test_a_checkpoint_requests_what_its_model_requests(default: ResourceRequests) -> None:
+    assert requests_of_jobs(default, "reviews", "small-step80", "small") == requests_of_jobs(default, "reviews", "small", "small")
 
 
 # With GPUs
 
 
-def test_a_job_of_one_node_asks_for_its_gpus_and_their_cores(with_model: Callable[..., ResourceRequests]) -> None:
-    asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
+def test_a_job_on_one_node_requests_its_gpus_and_their_cores(with_model: Callable[..., ResourceRequests]) -> None:
+    asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
     for name in ("alignment", "inverse", "slices", "tuning", "generation", "slice_generation"):
         assert (asks[name]["gpu"], asks[name]["processes"], asks[name]["threads"]) == (8, 8, 32), name
         assert (asks[name]["gres"], asks[name].get("mpi"), asks[name].get("tasks")) == (None, None, None)
         assert (asks[name]["nodes"], asks[name]["device"], asks[name]["node_gpus"]) == (1, "cuda", 8)
     assert asks["inverse"]["zero_stage"] == 3
-    for name, gpus in {"base_measuring": 1, "text_statistics": 1, "measuring": 2}.items():
+    for name, gpus in {"bits_per_byte": 1, "text_statistics": 1, "cross_entropy": 2}.items():
         assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (gpus, None, 4 * gpus), name
 
 
-def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(
+def test_a_job_on_several_nodes_calls_srun_and_requests_the_gpus_of_each_node(
     with_model: Callable[..., ResourceRequests],
 ) -> None:
-    asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
+    asks = requests_of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
     for name in ("alignment", "inverse", "slices", "tuning"):
         job = asks[name]
         assert (job["nodes"], job["processes"], job["threads"]) == (4, 8, 32), name
@@ -242,118 +223,118 @@ def test_a_job_of_several_nodes_calls_srun_and_asks_for_the_gpus_of_each(
         assert job["tasks_per_gpu"] == 0  # or the executor leaves tasks out
 
 
-def test_responses_run_on_one_node_beside_their_training_on_several(
+def test_responses_run_on_one_node_although_training_runs_on_several(
     with_model: Callable[..., ResourceRequests],
 ) -> None:
-    asks = of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("generation", "slice_generation", "diverging", "compressing"):
+    asks = requests_of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
+    for name in ("generation", "slice_generation", "divergence", "compression"):
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
     for name, gpus in {
         "text_statistics": 5,
-        "base_measuring": 5,
-        "measuring": 8,
+        "bits_per_byte": 5,
+        "cross_entropy": 8,
     }.items():  # the last compares two models
         asked = (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"])
         assert asked == (1, gpus, 4 * gpus), name
         assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)
 
 
-def test_only_models_that_one_gpu_does_not_hold_are_spread(with_model: Callable[..., ResourceRequests]) -> None:
-    """Two of 13 billion parameters take 104 GB, so a process that compares them beside training gets all its GPUs."""
-    asks = of_jobs(with_model(THIRTEEN), "reviews", "given")
+def test_only_models_that_do_not_fit_into_one_gpu_are_spread_over_several(with_model: Callable[..., ResourceRequests]) -> None:
+    """Two models of 13 billion parameters take 104 GB; the process that compares them gets all GPUs of the submission."""
+    asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
     spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
-    assert spread == {"compressing": 8, "diverging": 8, "measuring": 2}
-    assert (asks["diverging"]["processes"], asks["diverging"]["gpu"], asks["diverging"]["threads"]) == (1, 8, 32)
-    larger = of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
+    assert spread == {"compression": 8, "divergence": 8, "cross_entropy": 2}
+    assert (asks["divergence"]["processes"], asks["divergence"]["gpu"], asks["divergence"]["threads"]) == (1, 8, 32)
+    larger = requests_of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in larger.values())
 
 
-def test_processes_in_place_of_gpus_spread_nothing(with_model: Callable[..., ResourceRequests]) -> None:
-    asks = of_jobs(with_model(SEVENTY_TWO, H100 | {"device": "cpu"}), "reviews", "given")
+def test_processes_in_place_of_gpus_do_not_spread_models(with_model: Callable[..., ResourceRequests]) -> None:
+    asks = requests_of_jobs(with_model(SEVENTY_TWO, H100 | {"device": "cpu"}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in asks.values())
 
 
-def test_vllm_spreads_nothing(with_model: Callable[..., ResourceRequests], values: dict[str, Any]) -> None:
+def test_vllm_does_not_spread_models(with_model: Callable[..., ResourceRequests], values: dict[str, Any]) -> None:
     values["engine"] = "vllm"
     requests = with_model(SEVENTY_TWO)
-    asks = of_jobs(requests, "reviews", "given")
+    asks = requests_of_jobs(requests, "reviews", "given")
     assert (asks["generation"]["processes"], asks["generation"]["gpus_per_process"]) == (8, 1)
     with pytest.raises(UserError, match=r"model given: .* 291 GB, and engine: vllm keeps a model on one GPU"):
         requests.check()
 
 
-def test_models_that_are_only_measured_must_fit_beside_their_base(
+def test_models_that_are_only_measured_must_fit_beside_their_base_model(
     with_model: Callable[..., ResourceRequests], unscored: dict[str, Any]
 ) -> None:
     del unscored["rebound"]["pretraining"]
-    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
+    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* do not measure its divergence"):
         with_model(SEVENTY_TWO).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
 @pytest.mark.parametrize("config", [THIRTEEN, SEVENTY_TWO], ids=["13B", "72B"])
 @pytest.mark.parametrize("more", [{}, {"offload": "weights"}, {"gpus": 32, "zero_stage": 3}, {"gpus_per_node": 16}])
-def test_no_submission_has_gpus_in_both_words(
+def test_no_submission_has_both_gpu_and_gres(
     with_model: Callable[..., ResourceRequests], config: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    """An inverse stage and its responses are one group, hence one submission; the executor refuses one with both."""
+    """An inverse stage and its responses are one submission, and the executor rejects one with both options."""
     requests = with_model(config, H100 | more)
-    words = {}
-    for name, asks in of_jobs(requests, "reviews", "given").items():
+    options = {}
+    for name, asks in requests_of_jobs(requests, "reviews", "given").items():
         assert (asks["gpu"] is None) != (asks["gres"] is None), name
-        words[name] = "gpu" if asks["gres"] is None else "gres"
-    assert words["inverse"] == words["generation"]
+        options[name] = "gpu" if asks["gres"] is None else "gres"
+    assert options["inverse"] == options["generation"]
 
 
-def test_in_place_of_gpus_are_processes(with_model: Callable[..., ResourceRequests]) -> None:
+def test_processes_take_the_place_of_gpus_on_a_cpu(with_model: Callable[..., ResourceRequests]) -> None:
     hardware = {"device": "cpu", "gpus_per_node": 2, "gpus": 2}
-    asks = of_jobs(with_model(THIRTEEN | {"num_hidden_layers": 1, "hidden_size": 160}, hardware), "reviews", "given")
+    asks = requests_of_jobs(with_model(THIRTEEN | {"num_hidden_layers": 1, "hidden_size": 160}, hardware), "reviews", "given")
     job = asks["inverse"]
     assert (job["device"], job["processes"], job["gpu"], job["threads"], job["zero_stage"]) == ("cpu", 2, 2, 2, 0)
 
 
-def test_models_that_response_nothing_need_no_room_for_responses(
+def test_models_that_generate_no_responses_need_no_kv_cache(
     with_model: Callable[..., ResourceRequests], unscored: dict[str, Any]
 ) -> None:
     unscored["sampling"] |= {"batch_size": 100_000, "new_tokens": 10_000}
     with_model(THIRTEEN).check()
 
 
-def test_questions_of_another_task_count_in_the_time_of_generation(
+def test_questions_of_another_task_add_to_the_time_of_generation(
     with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
-    own = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
+    own = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
     splits = values["tasks"]["reviews"]["splits"]
     values["tasks"]["general"] = values["tasks"]["reviews"] | {"splits": splits | {"prompts": 5_000_000}}
     values["resistance"]["slices"]["questions"] = "general"
-    others = of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
+    others = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")["slice_generation"]
     assert others["runtime"] > 2 * own["runtime"]
 
 
-def test_wide_windows_take_longer_than_short_responses(
+def test_wider_windows_take_longer(
     with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
-    """The same texts in windows four times as wide, moved as far: four times as many tokens are read."""
+    """With windows four times as wide and the same stride, four times as many tokens are read."""
     values["tasks"]["reviews"]["splits"]["held_out"] = 2000
     limits = []
     for window in (512, 2048):
         values["compression"] = {"window": window, "stride": 256, "characters": 8192}
-        limits.append(of_jobs(with_model(THIRTEEN), "reviews", "given")["compressing"]["runtime"])
+        limits.append(requests_of_jobs(with_model(THIRTEEN), "reviews", "given")["compression"]["runtime"])
     assert limits[1] > 3 * limits[0]
 
 
-def test_the_measuring_of_all_bases_has_room_for_the_largest(with_model: Callable[..., ResourceRequests]) -> None:
+def test_measuring_all_base_models_requests_memory_for_the_largest(with_model: Callable[..., ResourceRequests]) -> None:
     requests = with_model(THIRTEEN)
-    assert of_jobs(requests, "reviews", "nano", "nano")["base_measuring"]["mem_mb"] > 4 * 13e9 / 1e6
+    assert requests_of_jobs(requests, "reviews", "nano", "nano")["bits_per_byte"]["mem_mb"] > 4 * 13e9 / 1e6
 
 
-# Errors, and the rules
+# Errors and rules
 
 
 @pytest.mark.parametrize("more", [{"gpus": 1}, {"gpu_memory_gb": 1}])
-def test_a_model_that_does_not_fit_is_an_error_before_anything_runs(
+def test_a_model_that_does_not_fit_is_an_error(
     with_model: Callable[..., ResourceRequests], more: dict[str, Any]
 ) -> None:
     with pytest.raises(UserError, match=r"model given .* does not fit"):
@@ -361,20 +342,20 @@ def test_a_model_that_does_not_fit_is_an_error_before_anything_runs(
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
-def test_a_model_that_can_be_trained_but_not_response_is_an_error(
+def test_a_model_that_can_be_trained_but_cannot_generate_is_an_error(
     with_model: Callable[..., ResourceRequests], values: dict[str, Any]
 ) -> None:
     few = H100 | {"gpus_per_node": 2, "gpus": 64}
-    with pytest.raises(UserError, match=r"given \(72.7e9 .*: generation needs 29\d GB .* 144 GB .* smaller sampling"):
+    with pytest.raises(UserError, match=r"given \(72.7e9 .*: generation needs 29\d GB .* 144 GB .* lower sampling"):
         with_model(SEVENTY_TWO, few).check()
     values["rebound"]["existence"]["divergence"] = True
-    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* measure no divergence"):
+    with pytest.raises(UserError, match=r"comparing two models .* needs 582 GB .* do not measure its divergence"):
         with_model(SEVENTY_TWO).check()
     with_model(SEVENTY_TWO, H100 | {"gpu_memory_gb": 141}).check()
 
 
 @pytest.mark.parametrize("part", ["slices", "tuning"])
-def test_resistance_that_does_not_fit_is_an_error(values: dict[str, Any], part: str) -> None:
+def test_a_resistance_job_that_does_not_fit_is_an_error(values: dict[str, Any], part: str) -> None:
     del values["models"]["given"]
     values["resistance"]["slices"]["bases"] = ["nano"]
     hardware = {"device": "cuda", "gpus_per_node": 1, "gpu_memory_gb": 0.1}
@@ -396,7 +377,7 @@ def test_a_pre_trained_model_that_does_not_fit_is_an_error(values: dict[str, Any
 
 
 def test_joint_training_that_does_not_fit_is_an_error(values: dict[str, Any]) -> None:
-    """The texts of the sides fit under bf16 autocast, which pre-training and so joint training do without."""
+    """The examples of both sides fit under bf16 autocast, which pre-training and joint training do not use here."""
     del values["models"]["given"]
     values["rebound"] = {"existence": values["rebound"]["existence"] | {"compression": True}}
     values["resistance"]["slices"]["bases"] = ["nano"]
@@ -411,8 +392,8 @@ def test_joint_training_that_does_not_fit_is_an_error(values: dict[str, Any]) ->
         ResourceRequests(read_study(values | {"hardware": hardware})).check()
 
 
-def test_rules_take_threads_and_resources_of_the_same_demand() -> None:
+def test_rules_take_threads_and_resources_from_the_same_request() -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    threads = re.findall(r"threads: requests\.(\w+)\.threads\n", rules)
-    assert threads == re.findall(r"resources:\n +\*\*requests\.(\w+)\.resources,\n", rules)
-    assert set(threads) == {*OF_RULE, "warm_up", "scoring", "trying"}
+    threads = re.findall(r"threads: pipeline\.requests\.(\w+)\.threads\n", rules)
+    assert threads == re.findall(r"resources:\n +\*\*pipeline\.requests\.(\w+)\.resources,\n", rules)
+    assert set(threads) == {*WILDCARDS, "warm_up", "scoring", "validate_score_model"}

@@ -94,19 +94,17 @@ class ResourceRequests:
         needed = self._needed(job, models, draws=models == 1)
         if generation_gpus(shape, needed, self.hardware) <= max(1, count):
             return
-        what = "comparing two models of this size" if models > 1 else "generation"
+        if models == 1:
+            what = f"generation needs {needed / 1e9:.0f} GB for weights and KV cache"
+            change = "lower sampling.batch_size"
+        else:
+            what = f"comparing two models of this size needs {needed / 1e9:.0f} GB for weights"
+            change = "do not measure its divergence, compression or resistance"
+        usable = USABLE * self.hardware.gpu_memory_gb * count
         raise UserError(
-            f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} needs "
-            f"{needed / 1e9:.0f} GB and room for one more layer on each GPU (weights are fp32; "
-            f"{job.sampling.batch_size} prompts have keys and values), and "
-            f"{USABLE * self.hardware.gpu_memory_gb * count:.0f} GB are usable in the {count} GPUs of a node "
-            f"({USABLE:.0%} of hardware.gpu_memory_gb). Take larger GPUs"
-            + (
-                ", measure no divergence, compression or resistance of it"
-                if models > 1
-                else " or a smaller sampling.batch_size"
-            )
-            + ", or leave the model out of the experiments."
+            f"model {job.model} ({shape.parameters / 1e9:.1f}e9 parameters) does not fit: {what} in fp32 and room for "
+            f"one more layer on each GPU; a node has {usable:.0f} GB usable ({USABLE:.0%} of hardware.gpu_memory_gb on "
+            f"each of {count} GPUs). Use GPUs with more memory, {change}, or leave the model out of the experiments."
         )
 
     def _needed(self, job: Generation, models: int, draws: bool) -> int:
