@@ -205,7 +205,7 @@ class InverseCdf(LogitsProcessor):
         )
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Draw one token for each prompt; ``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary)."""
+        """Draw a token for each prompt; ``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary)."""
         cumulative = scores.double().softmax(-1).cumsum(-1)
         uniforms = self.uniforms[:, input_ids.shape[1] - self.width, None].to(scores.device)
         threshold = uniforms * cumulative[:, -1:]

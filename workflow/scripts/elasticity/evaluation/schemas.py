@@ -75,8 +75,8 @@ COMPRESSION = pa.schema(
 """One row per held-out text and model of a cell (p), with its base model (q): sums over the tokens of the text.
 
 These are the code length −log p(text), and over the whole vocabulary the entropies H(p) and H(q), the cross-entropies
-H(p, q) and H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation or
-control."""
+H(p, q) and H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` is pretraining, alignment, perturbation
+or control."""
 
 
 ARITHMETIC_CODING = pa.schema(

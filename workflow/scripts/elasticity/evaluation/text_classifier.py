@@ -102,8 +102,8 @@ def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel
         raise UserError(f"the score model in {folder} cannot be loaded: {error}") from None
     if missing := sorted(report["missing_keys"]):
         raise UserError(
-            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained as a score model, "
-            "or the files are incomplete. Use a model that is made for scoring, or fetch it again."
+            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained as a score "
+            "model, or the files are incomplete. Use a model that is made for scoring, or fetch it again."
         )
     one_thread()
     torch.nn.Module.to(model, device())

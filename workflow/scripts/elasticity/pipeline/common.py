@@ -58,8 +58,8 @@ def options(*names: str, folded: Iterable[str] = (), **paths: Callable[[Wildcard
 
     ``names`` are those of inputs and outputs; if none is given, all but ``COMPLETE``; ``model_file=a`` becomes
     ``--model-file a``. Inputs in ``folded`` are written as patterns, because a command line has no room for thousands
-    of paths. ``paths`` are further options that are no inputs, such as a folder of which an input is one file. Every path
-    is quoted for the shell.
+    of paths. ``paths`` are further options that are no inputs, such as a folder of which an input is one file. Every
+    path is quoted for the shell.
     """
     patterns = set(folded)
 

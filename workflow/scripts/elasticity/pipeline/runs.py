@@ -27,7 +27,7 @@ class AlignmentStage:
 
 @dataclass(frozen=True, order=True)
 class InverseStage:
-    """What follows an alignment stage of P examples: fine-tuning on the other side, or a control's data, by a recipe."""
+    """An inverse stage: after P examples of an alignment stage, fine-tuning on other data by a recipe."""
 
     alignment: AlignmentStage
     alignment_size: int
