@@ -17,10 +17,11 @@ from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.environment import online, set_environment
 from elasticity.runtime.launch import launched, launched_training
-from patches import scheduler, slurm
+from patches import scheduler, slurm, terminal
 
 scheduler.apply()
 slurm.apply()
+terminal.apply(workflow)
 shell.prefix(f"{slurm.OUTLIVE}; set -euo pipefail; ")
 # SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
 signal.signal(signal.SIGUSR1, lambda *_: None)
@@ -87,7 +88,7 @@ onerror:
         )
 
 
-# What the study resolves to and what it will cost: snakemake --quiet all -- plan
+# What the study resolves to and what it will cost: snakemake --quiet rules host -- plan
 rule plan:
     log:
         "<logs>/plan.log",

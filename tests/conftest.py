@@ -20,7 +20,7 @@ NOUNS = ["film", "plot", "cast", "ending", "music", "story", "hero", "scene", "d
 
 
 def reviews(count: int) -> list[dict[str, Any]]:
-    """Made-up reviews, half of them positive, all different."""
+    """Return made-up reviews: all different, half of them positive."""
     random.seed(7)
     rows = []
     for number in range(count):
@@ -31,7 +31,7 @@ def reviews(count: int) -> list[dict[str, Any]]:
 
 
 def tiny_study() -> dict[str, Any]:
-    """Every part of a study, as small as it can be."""
+    """Return a study with a rebound and a resistance experiment and claims, as small as possible."""
     sampling = {"new_tokens": 6, "top_k": 20}
     tuning = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 24}
     return {
@@ -76,6 +76,7 @@ def tiny_study() -> dict[str, Any]:
                 "bases": ["nano"],
                 "alignment_sizes": [8, 16],
                 "inverse_sizes": [0, 4, 8],
+                "text_statistics": True,
             },
             "pretraining": {
                 "task": "made-up",
@@ -104,7 +105,7 @@ def tiny_study() -> dict[str, Any]:
 
 
 def expected(experiment: str, measure: str, direction: str) -> dict[str, Any]:
-    """A claim, confirmatory and of two seeds."""
+    """Return a confirmatory claim for two seeds."""
     claim = {"hypothesis": f"{measure} is {direction}", "experiment": experiment, "measure": measure}
     return claim | {"direction": direction, "role": "confirmatory", "seeds": 2}
 
@@ -129,7 +130,7 @@ class Project:
         return project
 
     def copy(self, folder: Path) -> "Project":
-        """A second one with the same files, times and history."""
+        """Copy the project with the times of its files and Snakemake's records."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Project(folder)
 
@@ -138,14 +139,14 @@ class Project:
         (self.folder / "config.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
 
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
-        """Run Snakemake; returns what it printed."""
+        """Run Snakemake and return what it printed."""
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def status(self) -> str:
-        """What ``make status`` prints."""
+        """Return what ``make status`` prints."""
         return self.elasticity("status", "config.yaml").stdout
 
     def elasticity(self, *arguments: str, ok: bool = True) -> "subprocess.CompletedProcess[str]":

@@ -71,7 +71,7 @@ def test_one_killed_process_ends_all_and_the_next_attempt_resumes(
 @pytest.mark.parametrize(
     ("stage", "then", "words"),
     [
-        (2, (), "ZeRO stage 2, and one process without DeepSpeed cannot go on from it"),
+        (2, (), "ZeRO stage 2, and one process without DeepSpeed cannot continue from it"),
         (
             3,
             ("--processes", "1", "--zero-stage", "3"),

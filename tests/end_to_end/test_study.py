@@ -1,4 +1,4 @@
-"""The tiny study from start to finish: what comes out, and that it comes out the same again."""
+"""The tiny study from start to finish: its results, and that they are reproducible."""
 
 import contextlib
 import csv
@@ -22,11 +22,11 @@ pytestmark = pytest.mark.slow
 
 
 REPRODUCIBLE = {".csv", ".parquet", ".safetensors", ".svg", ".pdf", ".png"}
-"""Everything but metrics and benchmarks, which hold times."""
+"""Suffixes of all results except metrics and benchmarks, which contain times."""
 
 
 def digests(project: Project, *folders: str) -> dict[str, str]:
-    """Digests of the reproducible files in some folders of the results."""
+    """Return the digests of the reproducible files in some folders of the results."""
     results = project.folder / "results/tiny"
     files = [path for folder in folders for path in (results / folder).rglob("*") if path.suffix in REPRODUCIBLE]
     assert files
@@ -43,7 +43,7 @@ def test_every_promised_result_is_there(finished: Project) -> None:
     assert cells == {(p, n) for p in (8, 16) for n in (0, 4, 8)}
 
 
-def test_the_status_of_a_finished_study_is_that_all_is_done(finished: Project) -> None:
+def test_status_reports_a_finished_study_as_done(finished: Project) -> None:
     assert finished.status().splitlines() == [
         "study tiny, results in results/tiny",
         "  rebound existence      12 cells: 12 done",
@@ -53,14 +53,13 @@ def test_the_status_of_a_finished_study_is_that_all_is_done(finished: Project) -
     ]
 
 
-def test_every_claim_has_a_verdict_and_was_there_before_training(finished: Project) -> None:
+def test_every_claim_has_a_verdict_and_was_declared_before_training(finished: Project) -> None:
     tables = finished.folder / "results/tiny/tables"
     with (tables / "verdicts.csv").open() as file:
         verdicts = {row["claim"]: row for row in csv.DictReader(file)}
     assert list(verdicts) == ["crosses", "grows", "resists", "two-phases"]
-    seeds = {
-        name: row["seeds"] for name, row in verdicts.items() if name != "grows"
-    }  # which needs an alignment stage that helps
+    # The claim "grows" counts only seeds whose alignment stage raised the score.
+    seeds = {name: row["seeds"] for name, row in verdicts.items() if name != "grows"}
     assert seeds == {"crosses": "2", "resists": "2", "two-phases": "0"}  # three N are too few for two phases
     assert {row["verdict"] for row in verdicts.values()} <= {"confirmed", "refuted", "undecided"}
     assert all(row["reason"] for row in verdicts.values())
@@ -68,7 +67,7 @@ def test_every_claim_has_a_verdict_and_was_there_before_training(finished: Proje
         assert (tables.parent / row["figure"]).exists()
         assert (tables.parent / row["table"]).exists()
     record = json.loads((tables / "claims.json").read_text())
-    # Of two seeds two alignment stages and six second ones, with slices and six runs that follow; and the pre-training
+    # Pre-training; for each of two seeds two alignment runs, three inverse runs, the slices and six tuning runs.
     assert (record["training_jobs"], record["under_other_claims"]) == (1 + 2 * (2 + 3 + 1 + 6), 0)
 
 
@@ -78,7 +77,7 @@ def test_no_text_is_in_two_splits(finished: Project) -> None:
     assert len(identities) == len(set(identities)) > 300
 
 
-def test_second_side_weights_are_gone_and_no_state_or_journal_is_left(finished: Project) -> None:
+def test_weights_of_inverse_stages_states_and_journals_are_removed(finished: Project) -> None:
     results = finished.folder / "results/tiny"
     assert list(results.glob("made-up/rebound/*/*/alignment/*/P[0-9]*/inverse/*/responses.parquet"))
     assert not list(results.glob("made-up/rebound/*/*/alignment/*/P[0-9]*/inverse/*/checkpoints"))
@@ -95,8 +94,8 @@ def test_provenance_names_what_made_the_results(finished: Project) -> None:
     assert record["results"][table] == file_digest(finished.folder / table)
 
 
-def test_a_study_that_grew_equals_one_that_was_killed_and_run_again(finished: Project, tmp_path: Path) -> None:
-    """On the real graph: a checkpoint is an independent run, adding is as starting anew, and twice gives the same bytes."""
+def test_an_extended_study_equals_one_that_was_killed_and_run_again(finished: Project, tmp_path: Path) -> None:
+    """A checkpoint equals an independent run, extending equals starting anew, and a second run gives the same bytes."""
     study = tiny_study()
     study["rebound"]["existence"] |= {"alignment_sizes": [8, 12, 16], "inverse_sizes": [0, 4, 8, 12]}
     grown = finished.copy(tmp_path / "grown")
@@ -113,11 +112,11 @@ def test_a_study_that_grew_equals_one_that_was_killed_and_run_again(finished: Pr
 
 
 def kill_in_the_middle(project: Project) -> None:
-    """Start the study and kill Snakemake and its jobs once some inverse stages have answered."""
+    """Start the study, and kill Snakemake and its jobs once some inverse stages have generated responses."""
     log = (project.folder / "killed.log").open("w")
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     process = psutil.Popen(command, cwd=project.folder, stdout=log, stderr=log)
-    rebound = project.folder / "results/tiny/made-up/rebound"  # beside it, folders of state come and go
+    rebound = project.folder / "results/tiny/made-up/rebound"  # other folders hold states, which are removed meanwhile
     while len(list(rebound.glob("*/*/alignment/*/P[0-9]*/inverse/*/responses.parquet"))) < 2:
         assert process.poll() is None, (project.folder / "killed.log").read_text()
         time.sleep(0.1)
@@ -129,7 +128,7 @@ def kill_in_the_middle(project: Project) -> None:
 
 
 def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path) -> None:
-    """What the workflow pre-trained is an ordinary model folder, and such a folder gives the same responses."""
+    """A checkpoint of the workflow is an ordinary model folder; imported, it generates the same responses."""
     project = finished.copy(tmp_path / "folder")
     study = tiny_study()
     study["models"]["imported"] = {"kind": "folder", "path": "results/tiny/models/nano/checkpoints/6"}
@@ -144,12 +143,12 @@ def test_a_model_folder_serves_as_a_base_model(finished: Project, tmp_path: Path
     assert own == imported
 
 
-def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, tmp_path: Path) -> None:
+def test_with_a_decaying_learning_rate_each_size_is_a_run_of_its_own(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "cosine")
     study = tiny_study()
     study["inverse"] = study["inverse"] | {"schedule": "cosine", "epochs": 2}
     project.write_study(study)
-    folder = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/second"
+    folder = "results/tiny/made-up/rebound/nano/positive/alignment/seed1/P8/inverse"
     project.snakemake(*(f"{folder}/{size}/responses.parquet" for size in (0, 4, 8)))
     updates = [len(pq.read_table(project.folder / folder / f"{size}/losses.parquet")) for size in (0, 4, 8)]
     assert updates == [0, 2, 4]
@@ -160,9 +159,8 @@ def test_with_a_decaying_rate_each_size_is_a_run_of_its_own(finished: Project, t
         ]
         for run_sizes in ("0", "0-4-8")
     )
-    assert (
-        unchanged == before[: len(unchanged)]
-    )  # N = 0 is the checkpoint of the alignment stage, whatever the schedule
+    # N = 0 is the checkpoint of the alignment stage, whatever the schedule.
+    assert unchanged == before[: len(unchanged)]
 
 
 def test_the_report_holds_every_figure_and_caption(finished: Project) -> None:

@@ -1,4 +1,4 @@
-"""Every algorithm and variant goes through the same graph; each is a name in the study."""
+"""Every training algorithm and variant of a study runs through the same graph."""
 
 import hashlib
 import io
@@ -28,26 +28,25 @@ from tests.conftest import Project, tiny_study
 pytestmark = pytest.mark.slow
 
 ALGORITHMS = ("dpo", "kto", "simpo", "ppo")
-SECOND = ("second", *ALGORITHMS, "lora", "carried", "bf16")
-FIRST = ("first", "pushed")
 CONTROLS: dict[str, dict[str, str]] = {
     "neutral": {"task": "manual", "side": "neutral"},
     "continued": {"side": "same"},
     "elsewhere": {"task": "products", "side": "opposite"},
 }
-INVERSE_RUNS = (*SECOND, *CONTROLS)
+INVERSE_RECIPES = ("inverse", *ALGORITHMS, "lora", "carried", "bf16", *CONTROLS)
 TASK = Path("results/tiny/made-up")
 
 
 def variants(folder: Path) -> dict[str, Any]:
-    """One alignment stage, then an inverse stage of every kind; and one that a pushed alignment stage and a warm model precede.
+    """Return a study with an experiment for each recipe of the inverse stage, on one alignment stage.
 
-    The data of the controls are put into the folder.
+    Further base models are random weights and a tuned model; one experiment extrapolates the alignment stage. The data
+    of the controls are written to the folder.
     """
     study = tiny_study() | {"seeds": [1], "claims": {}}
     del study["resistance"]
     tuning = study["alignment"]
-    fast = tuning | {"learning_rate": 0.03}  # or so few updates would not change what is drawn
+    fast = tuning | {"learning_rate": 0.03}  # large enough that two updates change the responses
     algorithms = {name: fast | {"algorithm": {"kind": name}} for name in ALGORITHMS}
     algorithms["ppo"]["algorithm"] |= {"new_tokens": 4, "passes": 2}
     study["recipes"] = algorithms | {
@@ -68,12 +67,9 @@ def variants(folder: Path) -> dict[str, Any]:
     study["tasks"]["products"] = {"source": ratings, "splits": {"positive": 8, "negative": 8}}
     study["models"]["nano"]["checkpoints"] = [0, 3]
     cells = {"task": "made-up", "bases": ["nano"], "alignment_sizes": [8], "inverse_sizes": [0, 8]}
-    study["rebound"] = {name: cells | {"inverse_recipe": name} for name in INVERSE_RUNS}
-    study["rebound"]["second"] |= {
-        "divergence": True,
-        "bases": ["nano", "nano-step0", "warm"],
-        "realignment_sizes": [0, 8],
-    }
+    study["rebound"] = {name: cells | {"inverse_recipe": name} for name in INVERSE_RECIPES}
+    bases = ["nano", "nano-step0", "warm"]
+    study["rebound"]["inverse"] |= {"divergence": True, "bases": bases, "realignment_sizes": [0, 8]}
     study["rebound"]["neutral"] |= {"compression": True}
     study["rebound"]["simpo"] |= {"compression": True}
     study["compression"] = {"window": 16, "stride": 8, "characters": 80, "control": "corpus", "coded": 2}
@@ -84,7 +80,7 @@ def variants(folder: Path) -> dict[str, Any]:
 
 
 def write_archive(path: Path) -> dict[str, str]:
-    """A zip with a tar in it, of rated sentences; returns what a source says of it."""
+    """Write a zip that contains a tar file of rated sentences; return the keys of its source."""
     opinions = ((-2.5, "broke"), (0.1, "is grey"), (2.5, "shines"))
     lines = [f"{i}\t{rating}\tlamp {i} {words} all day\r\n" for i in range(20) for rating, words in opinions]
     content, packed = "".join(lines).encode(), io.BytesIO()
@@ -101,8 +97,8 @@ def write_archive(path: Path) -> dict[str, str]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.new(tmp_path_factory.mktemp("variants"))
     project.write_study(variants(project.folder))
-    names = ("third-second", "divergence-second", "compression-simpo", "coding-simpo", "springs-together")
-    names += ("compression-neutral",)
+    names = ("realignment-inverse", "divergence-inverse", "compression-simpo", "arithmetic-coding-simpo")
+    names += ("springs-together", "compression-neutral")
     figures = [f"results/tiny/figures/{name}.svg" for name in names]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ELASTICITY_CACHE", str(project.folder / "cache"))
@@ -117,45 +113,49 @@ def responses(project: Project) -> pd.DataFrame:
     return found[found["realignment_size"].isna()]
 
 
-def drawn(responses: pd.DataFrame, inverse_size: int, first: str, second: str) -> list[str]:
-    """The responses of a cell of ``nano``."""
+def generated(responses: pd.DataFrame, inverse_size: int, alignment: str, inverse: str) -> list[str]:
+    """Return the responses of a cell of ``nano``."""
     is_cell = (responses["base"] == "nano") & (responses["inverse_size"] == inverse_size)
-    cell = responses[is_cell & (responses["alignment_recipe"] == first) & (responses["inverse_recipe"] == second)]
+    is_cell &= (responses["alignment_recipe"] == alignment) & (responses["inverse_recipe"] == inverse)
+    cell = responses[is_cell]
     assert len(cell) == 8
     return cell.sort_values("prompt_id")["response"].tolist()
 
 
 def test_all_cells_are_scored(project: Project) -> None:
     scores = read_table(project.folder / TASK / "scores.parquet", SCORES).to_pandas()
-    cells = scores.dropna(subset=["inverse_size"]).groupby(
-        ["base", "alignment_recipe", "inverse_recipe", "inverse_size"]
-    )
-    expected = {("nano", "first", name, size) for name in INVERSE_RUNS for size in (0, 8)}
-    others = (("nano", "pushed"), ("nano-step0", "first"), ("warm", "first"))
-    expected |= {(*where, "second", size) for where in others for size in (0, 8)}
+    columns = ["base", "alignment_recipe", "inverse_recipe", "inverse_size"]
+    cells = scores.dropna(subset=["inverse_size"]).groupby(columns)
+    expected = {("nano", "alignment", name, size) for name in INVERSE_RECIPES for size in (0, 8)}
+    others = (("nano", "pushed"), ("nano-step0", "alignment"), ("warm", "alignment"))
+    expected |= {(*where, "inverse", size) for where in others for size in (0, 8)}
     assert set(cells.groups) == expected
 
 
-@pytest.mark.parametrize("recipe", [name for name in INVERSE_RUNS if name not in ("second", "bf16")])  # which rounds
-def test_every_second_side_starts_where_the_first_one_ended(responses: pd.DataFrame, recipe: str) -> None:
-    assert drawn(responses, 0, "first", recipe) == drawn(responses, 0, "first", "second")
+EXACT_RECIPES = [name for name in INVERSE_RECIPES if name not in ("inverse", "bf16")]
+"""Recipes other than ``inverse`` that do not round the weights they start from."""
 
 
-def test_every_algorithm_ends_elsewhere(responses: pd.DataFrame) -> None:
-    """But for PPO: if the score of so short responses is the same for all, it has nothing to learn."""
-    others = [name for name in INVERSE_RUNS if name != "ppo"]
-    ends = {tuple(drawn(responses, 8, "first", name)) for name in others}
-    assert len(ends | {tuple(drawn(responses, 0, "first", "second"))}) == 1 + len(others)
+@pytest.mark.parametrize("recipe", EXACT_RECIPES)
+def test_every_inverse_stage_starts_at_the_end_of_the_alignment_stage(responses: pd.DataFrame, recipe: str) -> None:
+    assert generated(responses, 0, "alignment", recipe) == generated(responses, 0, "alignment", "inverse")
 
 
-def test_only_a_first_side_whose_optimizer_is_carried_on_keeps_it(project: Project) -> None:
+def test_every_recipe_ends_with_other_responses(responses: pd.DataFrame) -> None:
+    """PPO is left out: if all of these short responses have the same score, it does not change the model."""
+    others = [name for name in INVERSE_RECIPES if name != "ppo"]
+    ends = {tuple(generated(responses, 8, "alignment", name)) for name in others}
+    assert len(ends | {tuple(generated(responses, 0, "alignment", "inverse"))}) == 1 + len(others)
+
+
+def test_only_an_alignment_stage_whose_optimizer_is_carried_on_keeps_it(project: Project) -> None:
     checkpoints = (project.folder / TASK / "rebound").glob("*/positive/*/seed1/P/8/checkpoints/8")
     kept = {
         f"{checkpoint.parts[-8]}, {checkpoint.parts[-6]}": (checkpoint / "optimizer").is_dir()
         for checkpoint in checkpoints
     }
-    others = ("nano, pushed", "nano-step0, first", "warm, first")
-    assert kept == {"nano, first": True} | dict.fromkeys(others, False)
+    others = ("nano, pushed", "nano-step0, alignment", "warm, alignment")
+    assert kept == {"nano, alignment": True} | dict.fromkeys(others, False)
 
 
 def test_ppo_updates_several_times_on_each_batch(project: Project) -> None:
@@ -163,8 +163,8 @@ def test_ppo_updates_several_times_on_each_batch(project: Project) -> None:
     assert json.loads(metrics.read_text())["updates"] == 2 * 8 // 4
 
 
-def test_an_extrapolated_model_responses_otherwise(responses: pd.DataFrame) -> None:
-    assert drawn(responses, 0, "pushed", "second") != drawn(responses, 0, "first", "second")
+def test_an_extrapolated_model_generates_other_responses(responses: pd.DataFrame) -> None:
+    assert generated(responses, 0, "pushed", "inverse") != generated(responses, 0, "alignment", "inverse")
 
 
 def test_divergence_is_measured_for_every_cell(project: Project) -> None:
@@ -174,11 +174,11 @@ def test_divergence_is_measured_for_every_cell(project: Project) -> None:
         (base, size) for base in ("nano", "nano-step0", "warm") for size in (0, 8)
     }
     assert (rows["nats"] > 0).all()
-    table = pd.read_csv(project.folder / "results/tiny/tables/divergence-second.csv")
+    table = pd.read_csv(project.folder / "results/tiny/tables/divergence-inverse.csv")
     assert len(table) == 6
 
 
-def test_random_weights_are_those_that_pre_training_starts_from(project: Project, responses: pd.DataFrame) -> None:
+def test_step_0_is_the_random_weights_that_pre_training_starts_from(project: Project, responses: pd.DataFrame) -> None:
     losses = read_table(project.folder / "results/tiny/models/nano/losses.parquet", LOSSES).to_pandas()
     assert losses["loss"].iloc[0] == pytest.approx(np.log(320), abs=0.1)
     bases = responses[responses["inverse_size"].isna()].groupby("base")["response"].apply(list)
@@ -186,10 +186,10 @@ def test_random_weights_are_those_that_pre_training_starts_from(project: Project
     assert bases["nano-step0"] != bases["nano"]
 
 
-def test_controls_are_trained_on_data_of_their_own(project: Project) -> None:
-    """As many examples as the inverse stage has, from other splits; neutral text is what compression then measures."""
+def test_controls_are_trained_on_their_own_data(project: Project) -> None:
+    """Controls take N examples from other splits; after neutral data, the perturbation corpus is neutral text."""
     cells = project.folder / TASK / "rebound/nano/positive/alignment/seed1/P8"
-    names = ("second", *CONTROLS)
+    names = ("inverse", *CONTROLS)
     losses = {name: read_table(cells / name / "0-8/losses.parquet", LOSSES).to_pandas() for name in names}
     assert {rows["examples"].sum() for rows in losses.values()} == {8}
     assert len({rows["loss"].iloc[0] for rows in losses.values()}) == len(names)
@@ -212,17 +212,17 @@ def test_every_held_out_text_is_measured_at_every_checkpoint_and_under_the_base(
     assert len(table) == 2 * 4
 
 
-def test_packed_texts_are_restored_and_as_long_as_promised(project: Project) -> None:
-    (file,) = (project.folder / TASK / "rebound").rglob("coding.parquet")
+def test_coded_texts_are_restored_and_as_long_as_the_code_length_of_the_model(project: Project) -> None:
+    (file,) = (project.folder / TASK / "rebound").rglob("arithmetic-coding.parquet")
     rows = read_table(file, ARITHMETIC_CODING).to_pandas()
     assert len(rows) == 4 * 2
     assert ((rows["coded_bits"] - rows["model_bits"]).abs() <= 8 + rows["model_bits"] / 1000).all()
-    table = pd.read_csv(project.folder / "results/tiny/tables/coding-simpo.csv")
+    table = pd.read_csv(project.folder / "results/tiny/tables/arithmetic-coding-simpo.csv")
     assert table["corpus"].tolist() == ["pretraining", "alignment", "perturbation", "control"]
 
 
-def test_a_third_stage_is_the_run_that_one_would_make_by_hand(project: Project) -> None:
-    """From the alignment stage's checkpoint: the inverse stage, then fresh examples of the alignment stage, with a fresh optimizer."""
+def test_a_realignment_stage_equals_training_the_three_stages_by_hand(project: Project) -> None:
+    """From the checkpoint of the alignment stage: the inverse stage, then unseen examples of the alignment side."""
     one_thread()
     run = project.folder / TASK / "rebound/nano/positive/alignment/seed1"
     settings = FineTuning.model_validate(tiny_study()["inverse"])
@@ -243,19 +243,19 @@ def test_a_third_stage_is_the_run_that_one_would_make_by_hand(project: Project) 
     assert read_table(file, LOSSES)["loss"].to_pylist() == losses
 
 
-def test_the_way_back_begins_at_the_end_of_the_second_side(project: Project) -> None:
+def test_the_realignment_stage_begins_at_the_end_of_the_inverse_stage(project: Project) -> None:
     scores = read_table(project.folder / TASK / "scores.parquet", SCORES).to_pandas()
     cells = scores[(scores["alignment_recipe"] == "alignment") & (scores["inverse_recipe"] == "inverse")]
     end = cells[(cells["inverse_size"] == 8) & cells["realignment_size"].isna()]
     start = cells[cells["realignment_size"] == 0]
     assert len(start) == 3 * 8
-    assert set(start["realignment_recipe"]) == {"first"}
+    assert set(start["realignment_recipe"]) == {"alignment"}
     assert start["score"].tolist() == end["score"].tolist()
-    table = pd.read_csv(project.folder / "results/tiny/tables/third-second.csv")
+    table = pd.read_csv(project.folder / "results/tiny/tables/realignment-inverse.csv")
     assert table["realignment_size"].tolist() == [0, 8] * 3
     assert table[["score", "aligned", "first_alignment"]].notna().all().all()
     assert not list((project.folder / TASK).rglob("P8/*/**/checkpoints"))
-    assert "Nothing to be done" in project.snakemake("-n", "results/tiny/figures/third-second.svg")
+    assert "Nothing to be done" in project.snakemake("-n", "results/tiny/figures/realignment-inverse.svg")
 
 
 def test_joint_training_sees_what_the_sequential_runs_saw(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""A training job that is killed goes on where it was and ends at the same bits; one that lives on is not disturbed."""
+"""A killed training job resumes and gives the same bytes; a job that is still running is not disturbed."""
 
 import os
 import random
@@ -36,7 +36,7 @@ def command(results: Path, output: Path) -> list[str]:
 
 
 def published(output: Path) -> int:
-    """The last update that a state was published for."""
+    """Return the last update whose state was published."""
     return max((int(path.name.split("-")[1]) for path in output.glob("state/*/update-*")), default=0)
 
 
@@ -56,22 +56,22 @@ def test_killed_three_times_and_bit_equal(finished: Project, tmp_path: Path) -> 
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         reached.append(published(killed))
-    assert reached == sorted(set(reached))  # each attempt went on from the one before
+    assert reached == sorted(set(reached))  # each attempt resumed the one before
     subprocess.run(command(results, killed), env=environment, check=True, capture_output=True)
     assert folder_digest(killed / "checkpoints") == folder_digest(whole / "checkpoints")
     assert (killed / "losses.parquet").read_bytes() == (whole / "losses.parquet").read_bytes()
     assert not list((killed / "state").iterdir())
 
 
-def test_an_orphan_keeps_its_run_until_it_is_ended(finished: Project, tmp_path: Path) -> None:
-    """A job outlives a Snakemake that is killed; the next Snakemake starts the same job beside it."""
+def test_a_second_job_is_refused_while_the_first_one_is_running(finished: Project, tmp_path: Path) -> None:
+    """A job continues when Snakemake is killed, and the next Snakemake starts the same job again."""
     start = command(finished.folder / "results/tiny", tmp_path)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "ELASTICITY_SAVE_EVERY_S": "0"}
     orphan = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL)
     while not published(tmp_path):
         assert orphan.poll() is None
         time.sleep(0.001)
-    orphan.send_signal(signal.SIGSTOP)  # so that it is still there, however fast it would have been
+    orphan.send_signal(signal.SIGSTOP)  # so that it cannot finish meanwhile
     impatient = environment | {"ELASTICITY_LOCK_PATIENCE_S": "0"}
     second = subprocess.run(start, env=impatient, capture_output=True, text=True, check=False)
     assert second.returncode == 1
@@ -85,7 +85,7 @@ def test_an_orphan_keeps_its_run_until_it_is_ended(finished: Project, tmp_path: 
     assert entry is not None
     assert entry.state == "interrupted"
     third = subprocess.Popen(start, env=environment, stdout=subprocess.DEVNULL)
-    # what the orphan wrote stands there until it is written over, for a moment under the lock of the third already
+    # The journal of the orphan is there until the third job, which already holds the lock, writes its own.
     while (entry := read_journal(journal_path(tmp_path / "checkpoints"))) and not (
         entry.pid == third.pid and entry.total
     ):

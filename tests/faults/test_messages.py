@@ -1,4 +1,4 @@
-"""Bad input through the real command: a message that names it, no traceback, nothing lost."""
+"""Wrong input through the real command ends with a message that names it, without a traceback or lost results."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ def project(finished: Project, tmp_path: Path) -> Project:
     return finished.copy(tmp_path / "copy")
 
 
-def complaint(project: Project, *arguments: str) -> str:
+def error_of(project: Project, *arguments: str) -> str:
     output = project.snakemake(*arguments, ok=False)
     assert "Traceback" not in output
     return output
@@ -26,7 +26,10 @@ def complaint(project: Project, *arguments: str) -> str:
 
 MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "misspelt key": (lambda s: s["sampling"].update(temprature=1.0), ["sampling.temprature", "'temperature'"]),
-    "number read as text": (lambda s: s["alignment"].update(learning_rate="1e-5"), ["alignment_side", "1.0e-5"]),
+    "number read as text": (
+        lambda s: s["alignment"].update(learning_rate="1e-5"),
+        ["alignment.learning_rate", "1.0e-5"],
+    ),
     "more texts than the split": (lambda s: s["rebound"]["existence"]["alignment_sizes"].append(48), ["48", "40"]),
     "unknown model": (lambda s: s["rebound"]["existence"]["bases"].append("nan0"), ["'nan0'", "nano-step3"]),
     "name with a space": (lambda s: s.update(name="my study"), ["my study", "letters, digits, dots and hyphens"]),
@@ -40,7 +43,7 @@ def test_a_mistake_in_the_study(project: Project, change: Callable[[dict[str, An
     study = tiny_study()
     change(study)
     project.write_study(study)
-    output = complaint(project)
+    output = error_of(project)
     assert [word for word in words if word not in output] == []
 
 
@@ -48,7 +51,7 @@ def test_too_few_texts_for_the_splits(project: Project) -> None:
     study = tiny_study()
     study["tasks"]["made-up"]["splits"]["pretraining"] = 10_000
     project.write_study(study)
-    output = complaint(project)
+    output = error_of(project)
     assert "the split pretraining needs 5000 negative examples, but the data hold 134 for it" in output
     assert "make this split or the ones before it smaller" in output
 
@@ -57,22 +60,22 @@ def test_data_with_another_checksum(project: Project) -> None:
     study = tiny_study()
     study["tasks"]["made-up"]["source"]["sha256"] = "0" * 64
     project.write_study(study)
-    output = complaint(project)
+    output = error_of(project)
     assert "reviews.jsonl has another checksum" in output
 
 
 def test_a_truncated_table(project: Project) -> None:
     scores = project.folder / "results/tiny/made-up/scores.parquet"
     scores.write_bytes(scores.read_bytes()[:-20])
-    output = complaint(project)
+    output = error_of(project)
     assert "scores.parquet cannot be read as parquet" in output
     assert "Delete" in output
     scores.unlink()
     project.snakemake()
 
 
-def test_a_failed_job_says_how_to_run_only_it_again(project: Project) -> None:
-    script = project.folder / "workflow/scripts/rebound_figure.py"
+def test_a_failed_job_prints_the_command_that_runs_only_this_job_again(project: Project) -> None:
+    script = project.folder / "workflow/scripts/figure.py"
     right = script.read_text()
     script.write_text(right + "    raise KeyError('colour')\n")
     figures = project.folder / "results/tiny/figures"
@@ -95,24 +98,24 @@ def test_a_score_model_that_is_not_good_enough(project: Project) -> None:
     study = tiny_study()
     study["tasks"]["made-up"]["score_model"] |= {"min_accuracy": 1.0, "snippet_words": 1}
     project.write_study(study)
-    assert "below min_accuracy 1.0" in complaint(project)
+    assert "below min_accuracy 1.0" in error_of(project)
 
 
 def test_labels_that_are_not_in_the_data(project: Project) -> None:
     study = tiny_study()
     study["tasks"]["made-up"]["source"]["fields"] = {"positive": "good"}
     project.write_study(study)
-    assert "no row has label good; found: 0, 1" in complaint(project)
+    assert "no row has label good; found: 0, 1" in error_of(project)
 
 
-def test_a_folder_that_is_no_model(project: Project) -> None:
+def test_a_folder_that_is_not_a_model(project: Project) -> None:
     study = tiny_study()
     study["models"]["empty"] = {"kind": "folder", "path": "envs"}
     study["rebound"]["pretraining"]["bases"].append("empty")
     project.write_study(study)
-    assert "models.empty.path: envs is not a model folder: it holds no config.json" in complaint(project)
+    assert "models.empty.path: envs is not a model folder: it holds no config.json" in error_of(project)
 
 
-def test_a_data_file_that_is_gone(project: Project) -> None:
+def test_a_missing_data_file(project: Project) -> None:
     (project.folder / "reviews.jsonl").unlink()
-    assert "tasks.made-up.source.path: reviews.jsonl does not exist" in complaint(project)
+    assert "tasks.made-up.source.path: reviews.jsonl does not exist" in error_of(project)

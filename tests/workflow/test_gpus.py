@@ -1,4 +1,4 @@
-"""Jobs of one machine share its GPUs: a real run with processes in place of them."""
+"""Jobs on one machine share its GPUs: a real run with fake GPUs."""
 
 from collections import Counter
 from itertools import combinations
@@ -18,7 +18,7 @@ def overlap(one: Process, other: Process) -> bool:
 
 
 def test_no_two_jobs_have_a_gpu_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four cores and three seeds, so that more jobs could run than there are GPUs."""
+    """Four cores and three seeds: more jobs could run at once than there are GPUs."""
     project = Project.new(tmp_path / "project")
     study = small_study() | {"seeds": [1, 2, 3], "hardware": {"device": "cpu", "gpus_per_node": 2, "gpus": 1}}
     project.write_study(study)
@@ -37,4 +37,4 @@ def test_no_two_jobs_have_a_gpu_at_the_same_time(tmp_path: Path, monkeypatch: py
     assert {process.environment["CUDA_VISIBLE_DEVICES"] for process in others} == {None}
     for taken in gpus.values():
         assert not [pair for pair in combinations(taken, 2) if overlap(*pair)]
-    assert any(overlap(one, other) for one in gpus["0"] for other in gpus["1"])  # both were used at once
+    assert any(overlap(one, other) for one in gpus["0"] for other in gpus["1"])  # Both were used at once.

@@ -1,4 +1,4 @@
-"""No job needs the network, or looks for it."""
+"""No job of a study whose models and data are local uses the network."""
 
 import subprocess
 import sys
@@ -17,13 +17,13 @@ import socket
 
 def refuse(event, arguments):
     if event == "socket.getaddrinfo":
-        raise PermissionError(f"a look for the address of {arguments[0]}")
+        raise PermissionError(f"a request for the address of {arguments[0]}")
     if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and arguments[0].family != socket.AF_UNIX:
         raise PermissionError(f"a connection to {arguments[1]}")
 
 sys.addaudithook(refuse)
 """
-"""Python tells the hook of each connection before it makes it, whoever asks for it."""
+"""Python calls the hook before each connection that is made in the process."""
 
 TRIES = {
     "name": "import urllib.request; urllib.request.urlopen('http://localhost:9')",
@@ -72,10 +72,8 @@ def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pyt
     project.write_study(study)
     project.snakemake("results/tiny/models/given/metrics.json", "results/tiny/talk/prompts/prompts.parquet")
     scripts = watch.scripts()
-    on_demand = {"launch.py"}
-    on_demand |= {"download_model.py", "fetch_score_model.py", "validate_score_model.py"}  # for what is on a hub
-    on_demand |= {"published_resistance.py", "published_reversion.py"}  # for the paper's models
+    of_hub = {"download_model.py", "download_score_model.py", "validate_score_model.py"}
     every = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}
-    assert {process.script for process in scripts} == every - on_demand
+    assert {process.script for process in scripts} == every - of_hub - {"launch.py"}
     online = {process.script for process in scripts if process.environment["HF_HUB_OFFLINE"] != "1"}
-    assert online == {"fetch_data.py"}  # may look for the network, and did not
+    assert online == {"fetch_data.py"}  # It may use the network, and did not.

@@ -1,4 +1,4 @@
-"""Watch the jobs of a real run from inside: every Python that starts runs a ``sitecustomize`` of ours first."""
+"""Record the scripts of a real run: every Python process first imports a ``sitecustomize`` that is written here."""
 
 import json
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ def record():
 
 atexit.register(record)
 """
-"""Times are of a clock that all processes share. A launched script starts when its launcher has taken its GPUs."""
+"""Times are from a clock that all processes share. A launched script starts when its launcher has taken its GPUs."""
 
 
 @dataclass(frozen=True)
 class Process:
-    """A script that has ended, from the first line to the last: within the time that it holds its GPUs."""
+    """A script that has ended. It ran from ``start`` to ``end``, within the time that it held its GPUs."""
 
     script: str
     start: float
@@ -40,20 +40,20 @@ class Process:
 
 
 class Watch:
-    """Of the processes that are started from now on."""
+    """Records the Python processes that are started after it was made."""
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch, more: str = "") -> None:
-        """``more``: what else each process does first."""
+        """``more`` is further code that each process runs first."""
         self.file = folder / "sitecustomize.py"
         folder.mkdir()
         self.file.write_text(RECORD + more)
         patch.setenv("PYTHONPATH", str(folder))
 
     def scripts(self) -> list[Process]:
-        """The scripts of jobs that have ended; a launcher goes by the name of the script that it has run."""
+        """Return the scripts of jobs that have ended. A launcher counts as the script that it ran."""
         found = []
         for line in map(json.loads, self.file.with_suffix(".py.jsonl").read_text().splitlines()):
-            scripts = [Path(word).name for word in line["command"] if word.startswith("workflow/scripts/")]
-            if scripts and line["command"][1].endswith(scripts[0]):
-                found.append(Process(scripts[-1], line.pop("start"), line.pop("end"), line))
+            scripts = [word for word in map(Path, line["command"]) if word.parent.parts[-2:] == ("workflow", "scripts")]
+            if scripts and line["command"][1] == str(scripts[0]):
+                found.append(Process(scripts[-1].name, line.pop("start"), line.pop("end"), line))
         return found

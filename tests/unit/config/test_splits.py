@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
+from elasticity.pipeline.materials import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +15,6 @@ from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, clean, topic
 from elasticity.data.jobs import SplitJob
 from elasticity.data.splits import take
-from elasticity.pipeline.materials import to_json
 from tests.conftest import reviews
 
 Rows = list[dict[str, str]]

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from elasticity.pipeline.analyses import PublishedPlan
 
 from elasticity.config.data import HubData
 from elasticity.config.loading import read_study_file
@@ -13,7 +14,6 @@ from elasticity.config.score_models import CostModel, TextClassifier
 from elasticity.config.study import Study
 from elasticity.models.shapes import shape_of
 from elasticity.pipeline import cost
-from elasticity.pipeline.analyses import PublishedPlan
 from elasticity.pipeline.resource_requests import ResourceRequests
 from tests.conftest import ROOT
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from elasticity.pipeline.analyses import TextStatisticsPlan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +26,6 @@ from elasticity.analysis.tables.text_statistics import (
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.text_statistics import AT_ONCE, distinct, distinct_responses, repetition, responses_at_once
-from elasticity.pipeline.analyses import TextStatisticsPlan
 from elasticity.pipeline.rebound import Plan
 from elasticity.plots.figure import FigureJob
 from elasticity.plots.text_statistics import PANELS, text_statistics

@@ -1,4 +1,4 @@
-"""What ``show_example`` prints."""
+"""The training example that ``shown_example`` prints."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def row() -> dict[str, str]:
     return {"id": "7", "side": "positive", "prompt": "How?", "response": "Like that.", "source": "x"}
 
 
-def test_an_example_is_shown_before_anything_is_trained(values: dict[str, Any]) -> None:
+def test_an_example_is_shown_before_any_model_is_trained(values: dict[str, Any]) -> None:
     FAMILIES["qwen"].save(Path("models/given"))
     values["tasks"]["reviews"]["template"] = "chat"
     values["alignment"]["max_length"] = 64
@@ -37,7 +37,7 @@ def test_an_example_is_shown_before_anything_is_trained(values: dict[str, Any]) 
     assert "".join(mark.strip("'") for mark in marked) == "Like that.<|endoftext|>"
 
 
-def test_the_example_is_one_that_runs_train_on_and_cut_as_they_cut_it(values: dict[str, Any]) -> None:
+def test_the_example_is_one_that_runs_train_on_and_is_truncated_in_the_same_way(values: dict[str, Any]) -> None:
     FAMILIES["qwen"].save(Path("models/given"))
     values["tasks"]["reviews"]["source"]["format"] = "pku-saferlhf-pairs"
     values["tasks"]["reviews"]["prompts"] = {"kind": "questions", "max_tokens": 9}
@@ -49,7 +49,7 @@ def test_the_example_is_one_that_runs_train_on_and_cut_as_they_cut_it(values: di
     assert "example 7 takes 18 tokens of at most 18" in shown
 
 
-def test_what_is_missing_is_said(values: dict[str, Any]) -> None:
+def test_missing_names_and_files_are_reported(values: dict[str, Any]) -> None:
     study = read_study(values)
     with pytest.raises(UserError, match="has no task 'other'; it has: reviews"):
         shown_example(study, STUDY, "other", "given")

@@ -8,12 +8,12 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import GenerateJob
 from elasticity.pipeline.cost import Budget, Training, workload
-from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.report import CardPlan, targets
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.pipeline.status import status
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob
 
 Values = dict[str, Any]

@@ -5,16 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from elasticity.pipeline.materials import check_given_files
 
 from elasticity.analysis.jobs import ResistanceTableJob
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import CrossEntropyJob, GenerateJob, GenerateSlicesJob
 from elasticity.pipeline import cost
-from elasticity.pipeline.materials import check_given_files
-from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.resistance import PATHS, ResistancePlan
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, PretrainJob
 from tests.conftest import ROOT
 

@@ -1,3 +1,5 @@
+"""How the sizes of a stage are divided among training jobs."""
+
 from typing import Any
 
 import pytest
@@ -23,14 +25,14 @@ SETTINGS = st.builds(
 
 
 @given(SETTINGS, SIZES)
-def test_ladders_divide_the_sizes(how: FineTuning, sizes: RunSizes) -> None:
+def test_runs_divide_the_sizes(how: FineTuning, sizes: RunSizes) -> None:
     jobs = divide(how, sizes)
     assert sorted(size for run_sizes in jobs for size in run_sizes) == list(sizes)
 
 
 @given(SETTINGS, SIZES, st.lists(SIZES, max_size=5))
 @example(settings(), (4, 8), [(4,), (4, 8)])  # trained one by one with another batch size, then together
-def test_every_size_has_one_job_whatever_is_finished(
+def test_every_size_has_one_job_whichever_runs_are_finished(
     how: FineTuning, sizes: RunSizes, finished: list[RunSizes]
 ) -> None:
     trained = [size for run_sizes in divide(how, sizes, finished) for size in run_sizes]
@@ -44,13 +46,13 @@ def test_a_job_of_several_sizes_is_exact(how: FineTuning, sizes: RunSizes, finis
 
 
 @given(SETTINGS, SIZES, SIZES)
-def test_finished_ladders_keep_their_sizes(how: FineTuning, before: RunSizes, added: RunSizes) -> None:
+def test_finished_runs_keep_their_sizes(how: FineTuning, before: RunSizes, added: RunSizes) -> None:
     finished = divide(how, before)
     both = tuple(sorted({*before, *added}))
     assert set(divide(how, both, finished)) >= set(finished)
 
 
-def test_finished_ladders_that_nobody_asks_for_are_left_alone() -> None:
+def test_finished_runs_without_a_size_of_the_study_are_ignored() -> None:
     assert divide(settings(), (8,), [(4,), (12, 16)]) == [(8,)]
 
 
@@ -67,7 +69,7 @@ def test_finished_ladders_that_nobody_asks_for_are_left_alone() -> None:
         ({"warmup_updates": 3}, (4, 8), True),
     ],
 )
-def test_a_ladder_is_exact_if_no_checkpoint_depends_on_later_ones(
+def test_a_run_is_exact_if_no_checkpoint_depends_on_later_ones(
     changes: dict[str, Any], sizes: RunSizes, exact: bool
 ) -> None:
     assert is_exact(settings(**changes), sizes) == exact
@@ -75,5 +77,5 @@ def test_a_ladder_is_exact_if_no_checkpoint_depends_on_later_ones(
 
 
 @given(SIZES)
-def test_a_folder_name_tells_the_ladder(sizes: RunSizes) -> None:
+def test_a_folder_name_gives_the_sizes_of_the_run(sizes: RunSizes) -> None:
     assert parse(name(sizes)) == sizes

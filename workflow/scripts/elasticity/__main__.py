@@ -14,6 +14,7 @@ from pathlib import Path
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError, errors_for_people
+from elasticity.runtime.environment import check_caches
 
 PROJECT = Path(__file__).resolve().parents[3]
 """The folder of the Snakefile."""
@@ -75,7 +76,11 @@ def track(arguments: argparse.Namespace) -> str:
 
 
 def name(arguments: argparse.Namespace) -> str:
-    """Print the name of a study; its results are in results/NAME."""
+    """Print the name of a study that can be run here: its results are in results/NAME.
+
+    ``make run`` asks for it before it starts Snakemake, which would end with a traceback without a writable cache.
+    """
+    check_caches()
     return _study(arguments)[0].name
 
 

@@ -1,17 +1,24 @@
 """The base class of every section of a study, and the types of names, sides, sizes and seeds."""
 
 import itertools
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     NonNegativeInt,
     PositiveInt,
     StringConstraints,
 )
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from elasticity.core.registry import Registry
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
 """The name of a study, a task, a model, a recipe, an experiment or a claim."""
@@ -44,6 +51,29 @@ OptionalSizes = Annotated[tuple[NonNegativeInt, ...], Ascending]
 
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Constraint of a text: it names an entry of a registry. The message and the JSON schema list the names.
+
+    ``otherwise`` is what the message adds about values that no entry fits.
+    """
+
+    registry: Registry[Any]
+    otherwise: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(core) | {"enum": list(self.registry.names())}
+
+    def _check(self, name: str) -> str:
+        if name not in self.registry.names():
+            known = ", ".join(self.registry.names())
+            raise ValueError(f"there is no {self.registry.kind} {name!r}; available: {known}{self.otherwise}")
+        return name
 
 
 class Section(BaseModel):

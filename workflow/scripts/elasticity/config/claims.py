@@ -4,10 +4,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, GetJsonSchemaHandler, PositiveInt, StringConstraints
-from pydantic_core import CoreSchema
+from pydantic import Field, PositiveInt, StringConstraints
 
-from elasticity.config.base import Name, Section
+from elasticity.config.base import Name, OneOf, Section
 from elasticity.config.measures import MEASURES, Kind, Measure
 from elasticity.core.digests import digest
 
@@ -24,20 +23,7 @@ Role = Literal["confirmatory", "exploratory"]
 Verdict = Literal["confirmed", "refuted", "undecided"]
 
 
-def _registered(name: str) -> str:
-    if name not in MEASURES.names():
-        raise ValueError(f"there is no measure {name!r}; available: {', '.join(MEASURES.names())}")
-    return name
-
-
-class _MeasureNames:
-    """Puts the names of all measures into the JSON schema."""
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return handler(core) | {"enum": list(MEASURES.names())}
-
-
-MeasureName = Annotated[str, AfterValidator(_registered), _MeasureNames()]
+MeasureName = Annotated[str, OneOf(MEASURES)]
 
 
 class Claim(Section):

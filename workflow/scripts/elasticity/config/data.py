@@ -1,30 +1,17 @@
 """The data of a task: their source, the meaning of their fields, the sizes of the splits, and the prompts."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
 
-from elasticity.config.base import Name, Opposed, Section
+from elasticity.config.base import Name, OneOf, Opposed, Section
 from elasticity.config.formats import BOTH, FORMATS, NEUTRAL, DataFormat, Sides
 
-
-def _known_format(name: str) -> str:
-    if name not in FORMATS.names():
-        raise ValueError(
-            f"unknown data format; known formats: {', '.join(map(repr, FORMATS.names()))}; for other data, leave "
-            "out format and describe the rows with `fields`"
-        )
-    return name
-
-
-Format = Annotated[str, AfterValidator(_known_format)]
+Format = Annotated[
+    str, OneOf(FORMATS, otherwise="; for other data, leave out format and describe the rows with `fields`")
+]
 """The name of a registered data format."""
-
-
-def _list_formats(schema: dict[str, Any]) -> None:
-    """List the registered formats in the JSON schema of an optional ``Format``."""
-    schema["anyOf"][0] = {"enum": list(FORMATS.names()), "type": "string"}
 
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
@@ -80,10 +67,8 @@ class Fields(Section):
 class _Source(Section):
     """Rows in a known format, or with described fields."""
 
-    format: Format | None = Field(
-        None, description="The data format of the rows; null: described by `fields`", json_schema_extra=_list_formats
-    )
-    fields: Fields = Fields()
+    format: Format | None = Field(None, description="The data format of the rows; null: described by `fields`")
+    fields: Fields = Field(Fields(), description="The meaning of the fields of a row, without a `format`")
     rows: PositiveInt | None = Field(
         None, description="Read only the first rows or passages, at most this many; null: all"
     )
@@ -155,7 +140,7 @@ class HubData(_Source):
     """Files of a data set on the Hugging Face hub."""
 
     kind: Literal["hub"]
-    repo: Repository
+    repo: Repository = Field(description="The repository of the data set: owner/name")
     revision: Revision = Field(description="Commit, branch or tag; only a commit keeps the data the same")
     files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         description="Paths or patterns of files in the repository"
@@ -248,7 +233,10 @@ class Splits(Section):
     ``score_model`` is half positive and half negative; the other splits take equal shares of ``sides``.
     """
 
-    sides: Annotated[Sides, Field(min_length=1)] = BOTH
+    sides: Annotated[Sides, Field(min_length=1)] = Field(
+        BOTH,
+        description="The sides of which prompts, held-out texts, resistance parts and pre-training texts are taken",
+    )
     prompts: NonNegativeInt = Field(0, description="Held-out examples whose prompts are used")
     held_out: NonNegativeInt = Field(0, description="Held-out examples of each corpus (mixed, positive, negative)")
     score_model: NonNegativeInt = Field(0, description="Texts to train and test the score model on")
@@ -269,8 +257,8 @@ class Beginnings(Section):
     """Prompts that are the first tokens of held-out texts (2 to 8 in the paper)."""
 
     kind: Literal["beginnings"] = "beginnings"
-    min_tokens: PositiveInt = 2
-    max_tokens: PositiveInt = 8
+    min_tokens: PositiveInt = Field(2, description="Least number of tokens of a prompt")
+    max_tokens: PositiveInt = Field(8, description="Largest number of tokens of a prompt")
     tokenizer: Name = Field(description="Name of the model whose tokenizer counts the tokens")
 
     @model_validator(mode="after")

@@ -13,7 +13,8 @@ from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from elasticity.config.base import Ascending, Name, Section
+from elasticity.config.algorithms import ALGORITHMS, Algorithm
+from elasticity.config.base import Ascending, Name, OneOf, Section
 from elasticity.config.study import Study
 
 INTRODUCTION = """# Configuration
@@ -76,7 +77,9 @@ def _walk(place: str, section: type[Section], above: tuple[type[Section], ...]) 
 
 def _sections(annotation: Any) -> Iterator[tuple[str, type[Section]]]:
     """Yield the sections that a type consists of, with the placeholder of their name if it maps names to sections."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
+    if annotation is Algorithm:
+        yield from (("", ALGORITHMS[name]) for name in ALGORITHMS.names())
+    elif isinstance(annotation, type) and issubclass(annotation, Section):
         yield "", annotation
     elif get_origin(annotation) is dict:
         yield from ((f".NAME{step}", section) for step, section in _sections(get_args(annotation)[1]))
@@ -135,6 +138,11 @@ def _type(annotation: Any, metadata: Iterable[Any], titles: dict[type[Section], 
         return f"{kind} of {items}{', ascending' if Ascending in metadata else ''}"
     if origin is dict:
         return f"{_type(arguments[0], (), titles)}s, each with {_type(arguments[1], (), titles)}"
+    if annotation is Algorithm:
+        return _either([_type(ALGORITHMS[name], (), titles) for name in ALGORITHMS.names()])
+    for constraint in metadata:
+        if isinstance(constraint, OneOf):
+            return _either([f"`{name}`" for name in constraint.registry.names()])
     if annotation in titles:
         return f"[{_kind(annotation) or 'section'}](#{_anchor(titles[annotation])})"
     if any(isinstance(m, StringConstraints) and m.pattern == NAME_PATTERN for m in metadata):

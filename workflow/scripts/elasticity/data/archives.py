@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
+from elasticity.runtime.environment import cache_home
 
 PATIENCE_S = 60
 """Seconds without data after which a download fails."""
@@ -77,7 +78,7 @@ def cache() -> Path:
     """The folder of unpacked files: ``ELASTICITY_CACHE``, or ``elasticity`` in the user's cache folder."""
     if chosen := os.environ.get("ELASTICITY_CACHE"):
         return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "elasticity"
+    return cache_home() / "elasticity"
 
 
 def _download(url: str, sha256: str, file: Path) -> None:

@@ -289,7 +289,9 @@ class Budget:
         )
 
     def _is_imported(self, name: str) -> bool:
-        return not isinstance(self.study.models[name], TunedModel) and name not in Pipeline(self.study).models.pretrained
+        return (
+            not isinstance(self.study.models[name], TunedModel) and name not in Pipeline(self.study).models.pretrained
+        )
 
     def _shape(self, model: str) -> Shape:
         return _shape_of(self.study.models[model])

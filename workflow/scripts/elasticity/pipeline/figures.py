@@ -75,8 +75,12 @@ class FigureJobs(Part):
     def __init__(self, tables: TableJobs) -> None:
         super().__init__(tables.study)
         self.tables = tables
-        made = {path for rule in tables for option in rule.outputs(lambda path, **_: path) for path in
-                rule.paths(option.replace("_", "-"))}
+        made = {
+            path
+            for rule in tables
+            for option in rule.outputs(lambda path, **_: path)
+            for path in rule.paths(option.replace("_", "-"))
+        }
         self._rules = [
             FigureRule(name, FIGURES[name], self.results, tuple(self._places(FIGURES[name], made)), self)
             for name in FIGURES.names()

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
-from elasticity.evaluation.jobs import BitsPerByteJob
 from elasticity.core.errors import UserError
+from elasticity.evaluation.jobs import BitsPerByteJob
 from elasticity.models.jobs import FetchModelJob, ImportJob, TokenizerJob
 from elasticity.models.shapes import shape_of
 from elasticity.models.sources import source_of

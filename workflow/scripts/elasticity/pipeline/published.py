@@ -3,7 +3,6 @@
 import csv
 import re
 from collections.abc import Iterable
-from pathlib import Path
 
 from elasticity.analysis.jobs import PublishedJob
 from elasticity.core.digests import SCRIPTS

@@ -64,9 +64,7 @@ class Pipeline(Part):
     @cached_property
     def report(self) -> ReportJobs:
         """Provenance, cards and the page."""
-        return ReportJobs(
-            self.rebound, self.realignment, self.resistance, self.springs, self.tables, self.figures
-        )
+        return ReportJobs(self.rebound, self.realignment, self.resistance, self.springs, self.tables, self.figures)
 
     @property
     def targets(self) -> list[str]:

@@ -121,12 +121,7 @@ class TableJobs(Part):
 
     def targets(self) -> list[str]:
         """The main files of the tables that the study makes, and the others that the report shows."""
-        return [
-            path
-            for rule in self
-            for option in find_table(rule.name).shown
-            for path in rule.paths(option)
-        ]
+        return [path for rule in self for option in find_table(rule.name).shown for path in rule.paths(option)]
 
     def _all(self) -> Iterator[TableRule]:
         rebound, scored = self.study.rebound, self._scored()

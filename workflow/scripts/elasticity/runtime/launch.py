@@ -21,7 +21,7 @@ VARIABLE = "ELASTICITY_LAUNCH"
 
 
 LAUNCHER = (
-    "python workflow/scripts/launch.py --device {resources.device} --nodes {resources.nodes}"
+    'python "$SCRIPTS"/launch.py --device {resources.device} --nodes {resources.nodes}'
     " --processes {resources.processes} --threads {threads} --gpus-per-node {resources.node_gpus}"
     " --gpus-per-process {resources.gpus_per_process}"
 )

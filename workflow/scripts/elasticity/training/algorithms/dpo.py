@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import PositiveFloat
+from pydantic import Field, PositiveFloat
 from typing_extensions import override
 
 from elasticity.config.algorithms import ALGORITHMS
@@ -19,7 +19,7 @@ class Dpo(PreferenceAlgorithm):
     """Direct preference optimization (Rafailov et al. 2023, eq. 7): responses of this side over those of the other."""
 
     kind: Literal["dpo"]
-    beta: PositiveFloat = 0.1
+    beta: PositiveFloat = Field(0.1, description="Strength of the KL constraint (β)")
 
     @override
     def losses(self, chosen: "Responses", rejected: "Responses") -> "torch.Tensor":

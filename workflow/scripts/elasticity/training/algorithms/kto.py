@@ -19,7 +19,7 @@ class Kto(Algorithm):
     compares_sides = True
 
     kind: Literal["kto"]
-    beta: PositiveFloat = 0.1
+    beta: PositiveFloat = Field(0.1, description="Strength of the KL constraint (β)")
     desirable: PositiveFloat = Field(1.0, description="Weight of desirable examples")
     undesirable: PositiveFloat = Field(1.0, description="Weight of undesirable examples")
 

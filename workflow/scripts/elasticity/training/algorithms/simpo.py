@@ -21,7 +21,7 @@ class SimPo(PreferenceAlgorithm):
     has_reference = False
 
     kind: Literal["simpo"]
-    beta: PositiveFloat = 2.0
+    beta: PositiveFloat = Field(2.0, description="Scale of the reward (β)")
     margin: float = Field(1.0, ge=0, description="Gamma, the target margin of the reward")
 
     @override

@@ -1,4 +1,4 @@
-"""What stands beside the numbers of the paper on the real graph: text statistics, equal entropies, and the exact KL."""
+"""Controls of the paper's measures on the real graph: text statistics, equal entropies, and the exact KL divergence."""
 
 from pathlib import Path
 
@@ -21,14 +21,12 @@ PAIRS = [(1, 2), (1, 3), (2, 3)]
 
 @pytest.fixture(scope="module")
 def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The finished study, which then asks for more."""
-    project = finished.copy(tmp_path_factory.mktemp("judging"))
+    """The finished study with an equal-entropy control added."""
+    project = finished.copy(tmp_path_factory.mktemp("controls"))
     study = tiny_study()
-    study["rebound"]["existence"]["text_statistics"] = True
     study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
     project.write_study(study)
-    targets = TINY / "tables/rebound-existence.csv", TINY / "figures/text-statistics-existence.svg"
-    project.snakemake(*map(str, targets), str(RUN / "cross-entropies.parquet"))
+    project.snakemake(str(RUN / "cross-entropies.parquet"))
     return project
 
 
@@ -41,7 +39,7 @@ def test_every_response_is_measured_under_the_base_model(project: Project) -> No
     assert (responses["base_nats"] > 0).all()
 
 
-def test_a_warning_has_its_place_beside_the_scores(project: Project) -> None:
+def test_the_table_of_scores_contains_the_warnings_of_the_text_statistics(project: Project) -> None:
     scores = read_csv(project.folder / TINY / "tables/rebound-existence.csv")
     table = read_csv(project.folder / TINY / "tables/text-statistics-existence.csv")
     assert np.allclose(scores["perplexity_ratio"], table["perplexity_ratio"])
@@ -79,7 +77,7 @@ def test_exact_divergences_are_positive(project: Project) -> None:
     assert (lengths["kl_nats"] > 0).all()
 
 
-def test_slices_and_responses_are_shared(project: Project) -> None:
+def test_both_experiments_share_slices_and_their_responses(project: Project) -> None:
     assert sorted(path.name for path in (project.folder / RUN).iterdir()) == [
         "chosen.parquet",
         "cross-entropies.parquet",
