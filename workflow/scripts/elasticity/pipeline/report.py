@@ -10,8 +10,7 @@ from elasticity.pipeline.resistance import ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
 from elasticity.pipeline.tables import TableJobs
 from elasticity.report.card_schema import CardJob
-from elasticity.report.contents import ItemSpec, described_in, figure_item, record_item, table_items
-from elasticity.report.page import ReportJob
+from elasticity.report.contents import ItemSpec, ReportJob, described_in, figure_item, record_item, table_items
 from elasticity.report.provenance import ProvenanceJob
 
 EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text-statistics")
