@@ -71,7 +71,7 @@ def test_the_stages_of_a_small_study_equal_those_counted_by_hand(values: dict[st
 
 
 def test_no_responses_are_generated_without_a_score_model(unscored: dict[str, Any]) -> None:
-    found = stages(unscored)
+    found = stages_of(unscored)
     assert "responses" not in found
     assert found["inverse"].jobs == 6
 

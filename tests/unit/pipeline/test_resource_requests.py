@@ -168,7 +168,9 @@ def test_each_attempt_requests_more(default: ResourceRequests) -> None:
         assert first[name]["processes"] == third[name]["processes"]
 
 
-def test_ppo_requests_memory_for_the_reference_model_and_the_score_model(values: dict[str, Any], tmp_path: Path) -> None:
+def test_ppo_requests_memory_for_the_reference_model_and_the_score_model(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
     """Without GPUs both are in the memory of the node. Drawing responses takes time."""
     score_model = {"kind": "text-classifier", "path": str(tmp_path), "parameters": 10**9}
     values["tasks"]["reviews"]["score_model"] = score_model
@@ -182,7 +184,9 @@ def test_ppo_requests_memory_for_the_reference_model_and_the_score_model(values:
 
 def test_longer_runs_request_more_time(with_model: Callable[..., ResourceRequests]) -> None:
     requests = with_model(THIRTEEN)
-    short, long = (requests_of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000"))
+    short, long = (
+        requests_of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000")
+    )
     for name in ("alignment", "inverse", "generation"):
         assert short[name]["runtime"] < long[name]["runtime"]
         assert short[name]["mem_mb"] == long[name]["mem_mb"]
@@ -194,7 +198,9 @@ def test_responses_of_a_base_model_are_requested_without_a_run(default: Resource
 
 
 def test_a_checkpoint_requests_what_its_model_requests(default: ResourceRequests) -> None:
-    assert requests_of_jobs(default, "reviews", "small-step80", "small") == requests_of_jobs(default, "reviews", "small", "small")
+    assert requests_of_jobs(default, "reviews", "small-step80", "small") == requests_of_jobs(
+        default, "reviews", "small", "small"
+    )
 
 
 # With GPUs
@@ -241,7 +247,9 @@ def test_responses_run_on_one_node_although_training_runs_on_several(
         assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)
 
 
-def test_only_models_that_do_not_fit_into_one_gpu_are_spread_over_several(with_model: Callable[..., ResourceRequests]) -> None:
+def test_only_models_that_do_not_fit_into_one_gpu_are_spread_over_several(
+    with_model: Callable[..., ResourceRequests],
+) -> None:
     """Two models of 13 billion parameters take 104 GB; the process that compares them gets all GPUs of the submission."""
     asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
     spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
@@ -290,7 +298,9 @@ def test_no_submission_has_both_gpu_and_gres(
 
 def test_processes_take_the_place_of_gpus_on_a_cpu(with_model: Callable[..., ResourceRequests]) -> None:
     hardware = {"device": "cpu", "gpus_per_node": 2, "gpus": 2}
-    asks = requests_of_jobs(with_model(THIRTEEN | {"num_hidden_layers": 1, "hidden_size": 160}, hardware), "reviews", "given")
+    asks = requests_of_jobs(
+        with_model(THIRTEEN | {"num_hidden_layers": 1, "hidden_size": 160}, hardware), "reviews", "given"
+    )
     job = asks["inverse"]
     assert (job["device"], job["processes"], job["gpu"], job["threads"], job["zero_stage"]) == ("cpu", 2, 2, 2, 0)
 
@@ -313,9 +323,7 @@ def test_questions_of_another_task_add_to_the_time_of_generation(
     assert others["runtime"] > 2 * own["runtime"]
 
 
-def test_wider_windows_take_longer(
-    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
-) -> None:
+def test_wider_windows_take_longer(with_model: Callable[..., ResourceRequests], values: dict[str, Any]) -> None:
     """With windows four times as wide and the same stride, four times as many tokens are read."""
     values["tasks"]["reviews"]["splits"]["held_out"] = 2000
     limits = []

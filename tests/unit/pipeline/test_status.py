@@ -67,7 +67,9 @@ def test_cells_are_done_if_their_responses_exist(study_file: Path) -> None:
     ]
 
 
-def test_cells_that_are_not_scored_are_done_if_their_compression_rates_exist(study_file: Path, unscored: dict[str, Any]) -> None:
+def test_cells_that_are_not_scored_are_done_if_their_compression_rates_exist(
+    study_file: Path, unscored: dict[str, Any]
+) -> None:
     study_file.write_text(yaml.safe_dump(unscored))
     touch(RUN / "P8/inverse/0-4-8/compression.parquet")
     assert lines_of(study_file)[1] == "  rebound existence      12 cells: 3 done, 9 waiting"
@@ -102,7 +104,9 @@ def test_a_failed_job_shows_its_message_and_the_command_that_repeats_it(study_fi
     assert re.fullmatch(rf"  \S+/snakemake --configfile my.yaml --cores all -- {again}", lines[13])
 
 
-def test_a_job_that_failed_on_a_cluster_is_repeated_on_the_cluster(study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_failed_on_a_cluster_is_repeated_on_the_cluster(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     fail(RUN / "P8/inverse/0-4-8/checkpoints", "update 3: loss nan")
     assert f"--configfile my.yaml --profile slurm -- {RUN}/P8/inverse/0-4-8/checkpoints" in lines_of(study_file)[-1]

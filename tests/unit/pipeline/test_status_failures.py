@@ -64,7 +64,9 @@ def test_the_command_leaves_out_the_targets_of_the_failed_run(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("words", [["--cores", "2"], []])
-def test_snakemake_that_ran_as_a_module_is_called_as_a_module(monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+def test_snakemake_that_ran_as_a_module_is_called_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", [__file__, *words])
     monkeypatch.setattr(sys, "orig_argv", ["python", "-m", "snakemake", *words])
     fail("out/checkpoints", "no")
