@@ -215,7 +215,7 @@ def test_holm_by_hand() -> None:
 
 
 def test_benjamini_and_hochberg_by_hand() -> None:
-    """The values from the largest on are 0.8, min(0.8, 0.039 × 4 / 3), min(that, 0.03 × 4 / 2), min(that, 0.005 × 4)."""
+    """From the largest on, the values are 0.8, min(0.8, 0.039 × 4 / 3), min(that, 0.03 × 2), min(that, 0.02)."""
     assert adjusted([0.8, 0.005, 0.039, 0.03], "exploratory") == pytest.approx([0.8, 0.02, 0.052, 0.052])
 
 

@@ -116,8 +116,8 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
         if rebound.realignment_sizes:
             yield (
                 f"{where}.realignment_sizes: the realignment stage needs examples that no stage has seen, but "
-                f"{algorithm.kind} uses those of the alignment side as rejected ones: use sft for the inverse stage, or leave the "
-                "sizes out"
+                f"{algorithm.kind} uses those of the alignment side as rejected ones: use sft for the inverse "
+                "stage, or leave the sizes out"
             )
     yield from _missing_examples(study, where, rebound.task, rebound.alignment_side, first)
     if data.continues:

@@ -119,8 +119,9 @@ class ResourceRequests:
                 needed = 4 * score_model.parameters / 1e9
                 if needed > (available := self.hardware.gpu_memory_gb):
                     raise UserError(
-                        f"tasks.{name}.score_model: {score_model.parameters:,} fp32 parameters take {needed:.0f} GB, but "
-                        f"a GPU has {available:g} (hardware.gpu_memory_gb): use larger GPUs or a smaller score model"
+                        f"tasks.{name}.score_model: {score_model.parameters:,} fp32 parameters take {needed:.0f} GB, "
+                        f"but a GPU has {available:g} (hardware.gpu_memory_gb): use larger GPUs or a "
+                        "smaller score model"
                     )
 
     def _geometry(self, job: Training) -> Geometry:
