@@ -1,13 +1,12 @@
 """Digests of code: what changes them, and what does not."""
 
 import shutil
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from elasticity.core import code_digest as module
-from elasticity.core.code_digest import REPORTING, code_digest
+from elasticity.core.code_digest import REPORTING, Code, code_digest, used_code
 from elasticity.core.digests import SCRIPTS
 
 SCRIPT = '''"""What the script does."""
@@ -36,8 +35,7 @@ class Scripts:
         (folder / "job.py").write_text(SCRIPT)
 
     def digest(self, script: str, *modules: str) -> str:
-        code_digest.cache_clear()
-        return code_digest(script, *modules)
+        return Code(self.folder).digest(script, *modules)
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -54,11 +52,9 @@ class Scripts:
 
 
 @pytest.fixture
-def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    shutil.copytree(SCRIPTS, tmp_path / "scripts")
-    monkeypatch.setattr(module, "SCRIPTS", tmp_path / "scripts")
-    yield Scripts(tmp_path / "scripts")
-    code_digest.cache_clear()
+def scripts(tmp_path: Path) -> Scripts:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    return Scripts(tmp_path / "scripts")
 
 
 @pytest.mark.parametrize(
@@ -170,22 +166,80 @@ def test_named_modules_add_the_versions_of_the_packages_that_they_import(figures
     assert len({before, imported, figures.digest("job.py", LINES)}) == 3
 
 
-# Modules of declarations
+# Modules of declarations: the package config, and modules named jobs and schemas
+
+JOBS = """
+from typing import Annotated
+
+from elasticity.config.base import Section
+from elasticity.data.unit import CHECK, Unused, Unit, inner, mark, quoted
+
+WIDTH = 1
+HEIGHT: int = 2
+
+
+class Wide(Section):
+    width: int = WIDTH
+
+
+class Part:
+    size: int = 1
+
+
+def factory():
+    return HEIGHT
+
+
+@mark
+class Mine(Wide):
+    part: Part
+    later: "list[Quoted]"
+    unit: Annotated[int, Unit]
+    made: int = factory()
+
+    def method(self):
+        from elasticity.data.late import Late
+
+        return inner(Late, Mine)
+
+
+class Quoted:
+    text: str = "q"
+
+
+class Other:
+    b: int = 1
+    unused: Unused
+"""
+
+UNIT = "class Unit: ...\nclass Unused: ...\nCHECK = 1\ndef inner(*_): ...\ndef mark(it): return it\nquoted = 1\n"
 
 
 @pytest.fixture
 def declared(scripts: Scripts) -> Scripts:
     """A module of job specs, of which a script imports one."""
-    specs = "class Wide:\n    width: int = 1\n\n\nclass Mine(Wide):\n    a: int = 1\n\n\nclass Other:\n    b: int = 1\n"
-    scripts.write("elasticity/data/jobs.py", specs)
+    scripts.write("elasticity/data/jobs.py", JOBS)
+    scripts.write("elasticity/data/unit.py", UNIT)
+    scripts.write("elasticity/data/late.py", "class Late: ...\n")
     scripts.append("job.py", "\nfrom elasticity.data.jobs import Mine\n")
     return scripts
 
 
-@pytest.mark.parametrize("field", ["a: int = 1", "width: int = 1"])
-def test_an_imported_declaration_and_what_it_refers_to_count(declared: Scripts, field: str) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    part: Part\n", "    part: Part\n    added: int = 0\n"),
+        ("    width: int = WIDTH\n", "    width: int = WIDTH\n    added: int = 0\n"),  # a base class
+        ("    size: int = 1\n", "    size: int = 2\n"),  # the type of a field
+        ('    text: str = "q"\n', '    text: str = "r"\n'),  # a type that is written as text
+        ("WIDTH = 1", "WIDTH = 3"),  # a default of a base class
+        ("    return HEIGHT", "    return HEIGHT + 1"),  # a function that makes a default
+        ("HEIGHT: int = 2", "HEIGHT: int = 3"),  # a name inside a function
+    ],
+)
+def test_an_imported_declaration_and_what_it_refers_to_count(declared: Scripts, old: str, new: str) -> None:
     before = declared.digest("job.py")
-    declared.replace("elasticity/data/jobs.py", field, f"{field}\n    added: int = 0")
+    declared.replace("elasticity/data/jobs.py", old, new)
     assert declared.digest("job.py") != before
 
 
@@ -196,7 +250,110 @@ def test_other_declarations_do_not_count(declared: Scripts) -> None:
     assert declared.digest("job.py") == before
 
 
-# What no job computes anything from
+def test_a_script_that_imports_another_declaration_has_another_digest(declared: Scripts) -> None:
+    declared.write("other.py", "from elasticity.data.jobs import Other\n")
+    mine, other = declared.digest("job.py"), declared.digest("other.py")
+    declared.replace("elasticity/data/jobs.py", "b: int = 1", "b: int = 2")
+    assert declared.digest("job.py") == mine
+    assert declared.digest("other.py") != other
+
+
+@pytest.mark.parametrize("file", ["unit.py", "late.py"])
+def test_imports_of_needed_declarations_are_followed(declared: Scripts, file: str) -> None:
+    """Decorators, annotations and calls inside functions need names of unit.py; a method imports late.py."""
+    before = declared.digest("job.py")
+    declared.append(f"elasticity/data/{file}", "ADDED = 1\n")
+    assert declared.digest("job.py") != before
+
+
+@pytest.mark.parametrize("use", ["@mark\n", "    unit: Annotated[int, Unit]\n", "inner(Late, Mine)"])
+def test_decorators_annotations_and_functions_refer_to_imports(declared: Scripts, use: str) -> None:
+    """Without all uses but one, the import still counts."""
+    for other in {"@mark\n", "    unit: Annotated[int, Unit]\n", "inner(Late, Mine)"} - {use}:
+        declared.replace("elasticity/data/jobs.py", other, "" if other.endswith("\n") else "Late, Mine")
+    before = declared.digest("job.py")
+    declared.append("elasticity/data/unit.py", "ADDED = 1\n")
+    assert declared.digest("job.py") != before
+
+
+def test_imports_that_no_needed_declaration_uses_are_not_followed(declared: Scripts) -> None:
+    for use in ("@mark\n", "    unit: Annotated[int, Unit]\n", "inner(Late, Mine)"):
+        declared.replace("elasticity/data/jobs.py", use, "" if use.endswith("\n") else "Late, Mine")
+    before = declared.digest("job.py")
+    declared.append("elasticity/data/unit.py", "ADDED = 1\n")
+    assert declared.digest("job.py") == before
+
+
+def test_an_added_import_counts_only_if_a_needed_declaration_uses_it(declared: Scripts) -> None:
+    before = declared.digest("job.py")
+    declared.replace("elasticity/data/jobs.py", "import CHECK,", "import CHECK, More,")
+    assert declared.digest("job.py") == before
+    declared.replace("elasticity/data/jobs.py", "    part: Part\n", "    part: Part\n    more: More\n")
+    used = declared.digest("job.py")
+    declared.replace("elasticity/data/jobs.py", "More,", "Many as More,")
+    assert len({before, used, declared.digest("job.py")}) == 3
+
+
+def test_statements_that_define_nothing_always_count(declared: Scripts) -> None:
+    before = declared.digest("job.py")
+    declared.append("elasticity/data/jobs.py", "\n\nOther.b = 2\n")
+    assert declared.digest("job.py") == before  # binds an attribute of a declaration that is not needed
+    declared.append("elasticity/data/jobs.py", "\n\nprint(Other)\n")
+    assert declared.digest("job.py") != before
+
+
+def test_declarations_that_one_script_imports_in_several_places_are_merged(declared: Scripts) -> None:
+    declared.write("elasticity/data/reads.py", "from elasticity.data.jobs import Other\n")
+    declared.append("job.py", "from elasticity.data.reads import Other\n")
+    before = declared.digest("job.py")
+    declared.replace("elasticity/data/jobs.py", "b: int = 1", "b: int = 2")
+    other = declared.digest("job.py")
+    declared.replace("elasticity/data/jobs.py", "size: int = 1", "size: int = 2")
+    assert len({before, other, declared.digest("job.py")}) == 3
+
+
+# The job specs and schemas of the library
+
+
+def field_added(scripts: Scripts, file: str, owner: str) -> None:
+    """Add a field to a class, as its first statement."""
+    text = (scripts.folder / file).read_text()
+    head = next(line for line in text.splitlines() if line.startswith(f"class {owner}("))
+    scripts.replace(file, f"{head}\n", f"{head}\n    added: int = 0\n")
+
+
+def test_a_field_of_one_job_spec_leaves_scripts_with_other_job_specs_unchanged(scripts: Scripts) -> None:
+    names = ("text_statistics.py", "generate.py", "divergence.py", "finetune.py")
+    before = {name: scripts.digest(name) for name in names}
+    field_added(scripts, "elasticity/evaluation/jobs.py", "TextStatisticsJob")
+    after = {name: scripts.digest(name) for name in names}
+    assert {name for name in names if before[name] != after[name]} == {"text_statistics.py"}
+
+
+def test_a_field_of_the_base_class_of_all_specs_changes_every_script(scripts: Scripts) -> None:
+    names = ("text_statistics.py", "generate.py", "finetune.py", "table.py", "score.py")
+    before = {name: scripts.digest(name) for name in names}
+    field_added(scripts, "elasticity/config/base.py", "Section")
+    assert [name for name in names if scripts.digest(name) == before[name]] == []
+
+
+def test_a_field_that_a_job_spec_contains_changes_its_script(scripts: Scripts) -> None:
+    before = scripts.digest("generate.py"), scripts.digest("compression_rates.py")
+    field_added(scripts, "elasticity/config/sampling.py", "Sampling")
+    after = scripts.digest("generate.py"), scripts.digest("compression_rates.py")
+    assert (after[0] != before[0], after[1] == before[1]) == (True, True)
+
+
+def test_a_column_of_a_schema_changes_only_scripts_that_use_it(scripts: Scripts) -> None:
+    names = ("generate.py", "score.py", "divergence.py", "compression_rates.py", "compress_texts.py")
+    before = {name: scripts.digest(name) for name in names}
+    old, new = '("nats", pa.float64())],', '("nats", pa.float64()), ("added", pa.int64())],'
+    scripts.replace("elasticity/evaluation/schemas.py", old, new)  # of DIVERGENCES
+    after = {name: scripts.digest(name) for name in names}
+    assert {name for name in names if before[name] != after[name]} == {"divergence.py"}
+
+
+# Words and imports for type checkers
 
 
 def test_captions_do_not_count(scripts: Scripts) -> None:
@@ -214,3 +371,61 @@ def test_imports_for_type_checkers_are_not_followed(scripts: Scripts) -> None:
     before = scripts.digest("job.py")
     scripts.append("elasticity/used.py", "Y = 2\n")
     assert scripts.digest("job.py") == before
+
+
+def test_descriptions_of_fields_do_not_count(scripts: Scripts) -> None:
+    scripts.append("job.py", '\nsize: int = Field(1, gt=0, description="Number of parts")\n')
+    before = scripts.digest("job.py")
+    scripts.replace("job.py", "Number of parts", "Count")
+    assert scripts.digest("job.py") == before
+    scripts.replace("job.py", "gt=0", "gt=1")
+    assert scripts.digest("job.py") != before
+
+
+def test_descriptions_that_are_no_documentation_count(scripts: Scripts) -> None:
+    scripts.append("job.py", '\nshow(description="Number of parts")\n')
+    before = scripts.digest("job.py")
+    scripts.replace("job.py", "Number of parts", "Count")
+    assert scripts.digest("job.py") != before
+
+
+def test_the_digest_distinguishes_the_order_and_nesting_of_statements(scripts: Scripts) -> None:
+    texts = (
+        "if a:\n    b()\nc()\n",
+        "if a:\n    b()\n    c()\n",
+        "if a:\n    c()\n    b()\n",
+        "if a:\n    b()\nelse:\n    c()\n",
+    )
+    digests = set()
+    for text in texts:
+        scripts.write("other.py", text)
+        digests.add(scripts.digest("other.py"))
+    assert len(digests) == len(texts)
+
+
+def test_layout_leaves_the_digest_unchanged(scripts: Scripts) -> None:
+    scripts.write("other.py", "x = [1, 2]\n")
+    before = scripts.digest("other.py")
+    scripts.write("other.py", "\n\nx = [\n    1,\n    2,\n]  # a list\n")
+    assert scripts.digest("other.py") == before
+
+
+# The library as it is
+
+
+def test_every_script_has_a_digest_of_its_own() -> None:
+    scripts = [path.name for path in SCRIPTS.glob("*.py")]
+    assert len({code_digest(script) for script in scripts}) == len(scripts)
+
+
+def test_scripts_do_not_depend_on_the_pipeline() -> None:
+    for script in SCRIPTS.glob("*.py"):
+        assert not [path for path in used_code(script.name) if "pipeline" in path.parts], script.name
+
+
+def test_the_digests_of_all_scripts_take_little_time() -> None:
+    """Snakemake computes them whenever it starts, each job on a cluster included."""
+    began, library = time.process_time(), Code(SCRIPTS)
+    for script in SCRIPTS.glob("*.py"):
+        library.digest(script.name)
+    assert time.process_time() - began < 5

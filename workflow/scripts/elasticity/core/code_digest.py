@@ -1,10 +1,13 @@
 """Digest of the code that a job depends on: a script, and the parts of the library that it imports."""
 
 import ast
+import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from elasticity.core.digests import SCRIPTS, digest
 
@@ -17,11 +20,10 @@ REPORTING = (
 )
 """Library modules that only report on a run and cannot change its result. No code digest contains them."""
 
-Part = tuple[Path, frozenset[str] | None]
-"""A library file and the names in it that are needed; None: all of it."""
+Names = frozenset[str] | None
+"""Names that are needed of a module; None: all of the module."""
 
 
-@cache
 def code_digest(script: str, *modules: str) -> str:
     """Return the digest of a script, of the library code that it depends on, and of the versions of packages.
 
@@ -33,133 +35,263 @@ def code_digest(script: str, *modules: str) -> str:
 
     Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule passes this
     digest as a parameter. The syntax trees are hashed, not the text: editing comments, docstrings or layout reruns
-    nothing. Captions and imports for type checkers are left out, too, because no job computes anything from them; the
-    job spec of the report has a digest of the captions.
+    nothing. Captions, descriptions of fields, and imports for type checkers are left out, too, because no job computes
+    anything from them; the job spec of the report has a digest of the captions.
     """
-    code = {path: _statements(path.read_text(), names) for path, names in sorted(used_code(script, *modules).items())}
-    dumped = [[path.relative_to(SCRIPTS).as_posix(), [ast.dump(it) for it in found]] for path, found in code.items()]
-    return digest([dumped, _versions(statement for found in code.values() for statement in found)])
+    return _library().digest(script, *modules)
 
 
-def used_code(script: str, *modules: str) -> dict[Path, frozenset[str] | None]:
-    """Return the files that the code digest covers, each with the names in it that are needed; None: all of it."""
-    wanted: dict[Path, frozenset[str] | None] = {}
-    waiting: list[Part] = [(SCRIPTS / script, None), *((file, None) for name in modules for file in _files(name))]
-    while waiting:
-        path, names = waiting.pop()
-        known = wanted.get(path, frozenset())
-        merged = None if known is None or names is None else known | names
-        if path not in wanted or merged != known:
-            wanted[path] = merged
-            waiting.extend(_imports(_statements(path.read_text(), merged)))
-    return wanted
+def used_code(script: str, *modules: str) -> dict[Path, Names]:
+    """Return the files that the code digest covers, each with the names in it that are needed."""
+    return _library().used(script, *modules)
+
+
+@dataclass(frozen=True)
+class Import:
+    """An import of a module, or of names from it; ``names`` is None for ``import module``."""
+
+    module: str
+    names: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement at the top level of a module.
+
+    ``code`` is the digest of its syntax tree. ``defines`` are the names that a definition or an assignment binds,
+    ``uses`` all names that occur in it, and ``imports`` the imports in it. ``imported`` is what is bound if the
+    statement is an import of one name, otherwise empty.
+    """
+
+    code: str
+    defines: frozenset[str]
+    uses: frozenset[str]
+    imports: tuple[Import, ...]
+    imported: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file: statements, and the parts of the library that they import."""
+
+    statements: tuple[Statement, ...]
+    imported: tuple[tuple[Path, Names], ...]
+
+
+class Code:
+    """The scripts and the library in a folder. Each file is parsed once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._statements: dict[Path, tuple[Statement, ...]] = {}
+        self._parts: dict[tuple[Path, Names], Part] = {}
+        self._files: dict[str, tuple[Path, ...]] = {}
+        self._digests: dict[tuple[str, ...], str] = {}
+
+    def digest(self, script: str, *modules: str) -> str:
+        """See ``code_digest``."""
+        wanted = (script, *sorted(set(modules)))
+        if wanted not in self._digests:
+            kept = [(path, self._part(path, names).statements) for path, names in sorted(self.used(*wanted).items())]
+            codes = [[path.relative_to(self.folder).as_posix(), [it.code for it in found]] for path, found in kept]
+            packages = {each.module.split(".")[0] for _, found in kept for it in found for each in it.imports}
+            self._digests[wanted] = digest([codes, _versions(packages)])
+        return self._digests[wanted]
+
+    def used(self, script: str, *modules: str) -> dict[Path, Names]:
+        """See ``used_code``."""
+        used: dict[Path, Names] = {}
+        waiting: list[tuple[Path, Names]] = [(self.folder / script, None)]
+        waiting += [(file, None) for module in modules for file in self._files_of(module)]
+        while waiting:
+            path, names = waiting.pop()
+            known = used.get(path, frozenset())
+            merged = None if known is None or names is None else known | names
+            if path not in used or merged != known:
+                used[path] = merged
+                waiting += self._part(path, merged).imported
+        return used
+
+    def _part(self, path: Path, names: Names) -> Part:
+        """Return the part of a file that defines ``names``, with what these refer to."""
+        if (path, names) not in self._parts:
+            statements = self._needed(self._statements_of(path), names)
+            imported = (part for it in statements for part in self._imported(it.imports))
+            self._parts[path, names] = Part(statements, tuple(dict.fromkeys(imported)))
+        return self._parts[path, names]
+
+    @staticmethod
+    def _needed(statements: tuple[Statement, ...], names: Names) -> tuple[Statement, ...]:
+        """Return the statements that define ``names``, with those that they refer to.
+
+        Imports are kept as far as their names are used. Statements that do something other than to define or import
+        names are always kept.
+        """
+        if names is None:
+            return statements
+        used, kept, size = set(names), set[int](), -1
+        while size != len(kept):
+            size = len(kept)
+            for i, it in enumerate(statements):
+                if i not in kept and not it.imported and (not it.defines or it.defines & used):
+                    kept.add(i)
+                    used |= it.uses
+        return tuple(it for i, it in enumerate(statements) if i in kept or it.imported in used)
+
+    def _statements_of(self, path: Path) -> tuple[Statement, ...]:
+        if path not in self._statements:
+            self._statements[path] = tuple(_read(ast.parse(path.read_bytes())))
+        return self._statements[path]
+
+    def _imported(self, imports: Iterable[Import]) -> Iterator[tuple[Path, Names]]:
+        """Yield the parts of the library that statements import."""
+        for each in imports:
+            for file in self._files_of(each.module):
+                yield file, each.names if self._is_declarations(file) else None
+            for name in each.names or ():
+                yield from ((file, None) for file in self._files_of(f"{each.module}.{name}"))
+
+    def _files_of(self, module: str) -> tuple[Path, ...]:
+        """Return the file of a module or package of the library; none if it only reports on a run."""
+        if module not in self._files:
+            path = self.folder.joinpath(*module.split("."))
+            found = (path.with_suffix(".py"), path / "__init__.py") if module.split(".")[0] == "elasticity" else ()
+            self._files[module] = tuple(file for file in found if file.exists() and not self._only_reports(file))
+        return self._files[module]
+
+    def _only_reports(self, file: Path) -> bool:
+        return file.relative_to(self.folder).as_posix() in REPORTING
+
+    def _is_declarations(self, file: Path) -> bool:
+        """Return whether a file holds declarations of which an importer needs only the names that it imports."""
+        return file.parent == self.folder / "elasticity" / "config" or file.stem in ("jobs", "schemas")
 
 
 @cache
-def _statements(source: str, names: frozenset[str] | None) -> tuple[ast.stmt, ...]:
-    """Return the statements of a module that define ``names``, with those that they refer to; None: all statements.
+def _library() -> Code:
+    return Code(SCRIPTS)
 
-    Docstrings, those of constants included, captions, and imports for type checkers are left out. Of an import only
-    the names that are used remain.
+
+def _read(module: ast.Module) -> Iterator[Statement]:
+    """Yield the statements at the top level of a module; an import of several names is several statements."""
+    for statement in _without_words(module.body):
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                yield _Reader(ast.Import([alias])).statement(imported=alias.asname or alias.name.split(".")[0])
+        elif isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                one = ast.ImportFrom(statement.module, [alias], statement.level)
+                yield _Reader(one).statement(imported=alias.asname or alias.name)
+        else:
+            yield _Reader(statement).statement(_defined(statement))
+
+
+class _Reader:
+    """Reads a syntax tree once: its text without positions, and the names and imports in it.
+
+    Docstrings, those of constants included, captions, descriptions of fields, and imports for type checkers are left
+    out, because no job computes anything from them. (``ast.dump`` and ``ast.walk`` take several times as long.)
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [it for it in node.body if not _is_docstring(it) and not _is_for_type_checkers(it)]
-        elif isinstance(node, ast.Call):
-            node.keywords = [it for it in node.keywords if not _is_caption(it)]
-    if names is None:
-        return tuple(tree.body)
-    used, kept = set(names), set[int]()
-    while True:
-        new = [i for i, it in enumerate(tree.body) if i not in kept and _counts(it, used)]
-        if not new:
-            break
-        kept.update(new)
-        used.update(node.id for i in new for node in ast.walk(tree.body[i]) if isinstance(node, ast.Name))
-    found = (_used_part(it, used) if i not in kept else it for i, it in enumerate(tree.body))
-    return tuple(statement for statement in found if statement is not None)
+
+    def __init__(self, tree: ast.AST) -> None:
+        self._text: list[str] = []
+        self._uses: set[str] = set()
+        self._imports: list[Import] = []
+        self._visit(tree)
+
+    def statement(self, defines: Iterable[str] = (), imported: str = "") -> Statement:
+        """Return what was read of a statement."""
+        code = hashlib.sha256("\n".join(self._text).encode()).hexdigest()
+        return Statement(code, frozenset(defines), frozenset(self._uses), tuple(self._imports), imported)
+
+    def _visit(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name):
+            self._uses.add(node.id)
+        elif isinstance(node, ast.Import):
+            self._imports += [Import(alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            self._imports.append(Import(node.module, frozenset(alias.name for alias in node.names)))
+        elif isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
+            self._uses.update(_quoted_names(node.annotation))
+        elif isinstance(node, ast.FunctionDef) and node.returns:
+            self._uses.update(_quoted_names(node.returns))
+        self._text.append(type(node).__name__)
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if isinstance(value, ast.AST):
+                self._visit(value)
+            elif isinstance(value, list):
+                self._visit_all(node, field, value)
+            else:
+                self._text.append(repr(value))
+
+    def _visit_all(self, node: ast.AST, field: str, values: list[Any]) -> None:
+        if field == "body" and isinstance(node, ast.ClassDef | ast.FunctionDef):
+            values = _without_words(values)
+        elif field == "keywords" and isinstance(node, ast.Call):
+            values = [it for it in values if not _is_words(node.func, it)]
+        self._text.append("[")
+        for value in values:
+            if isinstance(value, ast.AST):
+                self._visit(value)
+            else:
+                self._text.append(repr(value))
+        self._text.append("]")
 
 
-def _counts(statement: ast.stmt, used: set[str]) -> bool:
-    """Return whether a statement defines a used name, or does something other than to define or import names."""
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return False
-    defined = _defined(statement)
-    return not defined or bool(defined & used)
-
-
-def _defined(statement: ast.stmt) -> set[str]:
-    """Return the names that a definition or an assignment at the top level of a module binds."""
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Assign | ast.AnnAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
-    return set()
-
-
-def _used_part(statement: ast.stmt, used: set[str]) -> ast.stmt | None:
-    """Return an import with its used names only; None if there is none, or if the statement is no import."""
-    if isinstance(statement, ast.Import):
-        names = [alias for alias in statement.names if (alias.asname or alias.name.split(".")[0]) in used]
-        return ast.Import(names=names) if names else None
-    if isinstance(statement, ast.ImportFrom):
-        names = [alias for alias in statement.names if (alias.asname or alias.name) in used]
-        return ast.ImportFrom(module=statement.module, names=names, level=statement.level) if names else None
-    return None
+def _without_words(statements: Iterable[ast.stmt]) -> list[ast.stmt]:
+    """Return statements without docstrings and imports for type checkers."""
+    return [it for it in statements if not _is_docstring(it) and not _is_for_type_checkers(it)]
 
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _is_caption(argument: ast.keyword) -> bool:
-    return argument.arg == "caption" and isinstance(argument.value, ast.Constant)
-
-
 def _is_for_type_checkers(statement: ast.stmt) -> bool:
     return (
-        isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING"
+        isinstance(statement, ast.If)
+        and isinstance(statement.test, ast.Name)
+        and statement.test.id == "TYPE_CHECKING"
+        and not statement.orelse
     )
 
 
-def _imports(statements: Iterable[ast.stmt]) -> Iterator[Part]:
-    """Yield the parts of the library that statements import, wherever in them the import stands."""
-    for node in (node for statement in statements for node in ast.walk(statement)):
-        if isinstance(node, ast.Import):
-            yield from ((file, None) for alias in node.names for file in _files(alias.name))
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = frozenset(alias.name for alias in node.names)
-            for file in _files(node.module):
-                yield file, names if _is_declarations(file) else None
-            yield from ((file, None) for name in names for file in _files(f"{node.module}.{name}"))
+def _is_words(function: ast.expr, argument: ast.keyword) -> bool:
+    """Return whether an argument is a caption, or the description of a field."""
+    if not isinstance(argument.value, ast.Constant):
+        return False
+    is_field = isinstance(function, ast.Name) and function.id == "Field"
+    return argument.arg == "caption" or (is_field and argument.arg == "description")
 
 
-def _files(module: str) -> Iterator[Path]:
-    """Yield the file of a module or package of this library, unless it only reports on a run."""
-    if module.split(".")[0] == "elasticity":
-        path = SCRIPTS.joinpath(*module.split("."))
-        for file in (path.with_suffix(".py"), path / "__init__.py"):
-            if file.exists() and file.relative_to(SCRIPTS).as_posix() not in REPORTING:
-                yield file
+def _quoted_names(annotation: ast.expr) -> Iterator[str]:
+    """Yield the names in the parts of an annotation that are written as text, such as ``list["Part"]``."""
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            try:
+                tree = ast.parse(node.value, mode="eval")
+            except SyntaxError:  # text that is no annotation, such as an option of Field
+                continue
+            yield from (child.id for child in ast.walk(tree) if isinstance(child, ast.Name))
 
 
-def _is_declarations(file: Path) -> bool:
-    """Return whether a file holds declarations of which an importer needs only the names that it imports."""
-    return file.parent == SCRIPTS / "elasticity" / "config" or file.stem in ("jobs", "schemas")
+def _defined(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a definition or an assignment at the top level of a module binds."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        yield statement.name
+    elif isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
 
 
-def _versions(statements: Iterable[ast.stmt]) -> dict[str, str]:
-    """Return the versions of the installed packages that statements import."""
-    modules: set[str] = set()
-    for node in (node for statement in statements for node in ast.walk(statement)):
-        if isinstance(node, ast.Import):
-            modules.update(alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.add(node.module.split(".")[0])
+def _versions(modules: Iterable[str]) -> dict[str, str]:
+    """Return the versions of the installed packages that provide top-level modules."""
     packages = {package for module in modules for package in _installed().get(module, ())}
-    return {package: importlib.metadata.version(package) for package in packages}
+    return {package: _version(package) for package in packages}
+
+
+_version = cache(importlib.metadata.version)
 
 
 @cache
