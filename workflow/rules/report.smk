@@ -52,5 +52,5 @@ use rule job as report_page with:
     log:
         "<logs>/report.log",
     params:
-        **spec("report.py", pipeline.report.page_job, pipeline.report.described_in),
+        **spec("report.py", pipeline.report.page_job),
         files=options("provenance", "template", "page"),

@@ -13,8 +13,8 @@ from elasticity.runtime.journal import is_first_process
 from elasticity.runtime.progress import progress
 from elasticity.runtime.sharding import collect, share
 
-with Command(__doc__, ScoreModelJob, "score_model", "responses", output="scores") as command:
-    model = load_score_model(command.job.score_model, command.paths("score_model"))
+with Command(__doc__, ScoreModelJob, "score-model", "responses", output="scores") as command:
+    model = load_score_model(command.job.score_model, command.paths("score-model"))
     rows = []
     for path in progress(unfold(command.paths("responses")), "score", "files", command.journal):
         responses = read_table(path, RESPONSES)

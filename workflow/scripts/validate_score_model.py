@@ -12,10 +12,10 @@ from elasticity.evaluation.jobs import ScoreModelJob
 from elasticity.evaluation.scoring import check_gold_pair, load_score_model, score_model_quality
 from elasticity.runtime.command import Command
 
-with Command(__doc__, ScoreModelJob, "score_model", output="quality", optional=("texts",)) as command:
+with Command(__doc__, ScoreModelJob, "score-model", output="quality", optional=("texts",)) as command:
     settings = command.job.score_model
     assert isinstance(settings, GivenScoreModel)
-    model = load_score_model(settings, command.paths("score_model"))
+    model = load_score_model(settings, command.paths("score-model"))
     good, bad = check_gold_pair(model, settings.gold_pair)
     quality: dict[str, float] = {"gold_pair_good": good, "gold_pair_bad": bad}
     for path in command.paths("texts"):

@@ -18,8 +18,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from elasticity.config.algorithms import ALGORITHMS
 from elasticity.config.loading import read_study
 from elasticity.config.training import FineTuning, Optimization
-from elasticity.core import digests
-from elasticity.core.digests import canonical_json, code_digest
+from elasticity.core.code_digest import code_digest, used_code
+from elasticity.core.digests import SCRIPTS, canonical_json
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.examples import Example, batched
 from elasticity.data.schemas import EXAMPLES
@@ -100,19 +100,19 @@ study = read_study(json.loads({json.dumps(values)!r}))
 assert [type(recipe.algorithm).__name__ for recipe in study.recipes.values()] == ["Dpo", "Ppo"]
 sys.exit("torch" in sys.modules)
 """
-    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(digests.SCRIPTS)}, check=False)
+    done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(SCRIPTS)}, check=False)
     assert done.returncode == 0
 
 
 def test_the_code_of_a_job_is_that_of_its_own_algorithm_only() -> None:
-    def library(start: str) -> set[str]:
-        return {file.relative_to(digests.SCRIPTS).as_posix() for file in digests._imported(digests.SCRIPTS / start)}
+    def library(*modules: str) -> set[str]:
+        return {file.relative_to(SCRIPTS).as_posix() for file in used_code("finetune.py", *modules)}
 
     parts = {f"elasticity/training/{name}.py" for name in ("preference", "ppo", "kto")}
-    of_script = library("finetune.py")
+    of_script = library()
     assert not of_script & parts
     assert not [file for file in of_script if file.startswith("elasticity/training/algorithms/")]
-    of_dpo = library("elasticity/training/algorithms/dpo.py")
+    of_dpo = library(ALGORITHMS.module("dpo"))
     assert of_dpo & parts == {"elasticity/training/preference.py"}
     of_kinds = [code_digest("finetune.py", ALGORITHMS.module(kind)) for kind in KINDS]
     assert len(set(of_kinds)) == len(KINDS)
@@ -202,7 +202,7 @@ def test_finetune_trains_with_it(
     files |= {"losses": ["losses.parquet"], "metrics": ["metrics.json"], "state": ["state"]}
     options = [text for name, paths in files.items() for text in (f"--{name}", *(str(tmp_path / p) for p in paths))]
     monkeypatch.setattr(sys, "argv", ["finetune.py", canonical_json(job), *options])
-    runpy.run_path(str(digests.SCRIPTS / "finetune.py"), run_name="__main__")
+    runpy.run_path(str(SCRIPTS / "finetune.py"), run_name="__main__")
     losses = [row["loss"] for row in read_rows(tmp_path / "losses.parquet", LOSSES)]
     assert losses[0] == pytest.approx(4)
     assert losses[-1] < 3.5

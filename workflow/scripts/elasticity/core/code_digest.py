@@ -33,8 +33,16 @@ def code_digest(script: str, *modules: str) -> str:
 
     Snakemake reruns a job when a parameter changes but does not see imported modules, so each rule passes this
     digest as a parameter. The syntax trees are hashed, not the text: editing comments, docstrings or layout reruns
-    nothing.
+    nothing. Captions and imports for type checkers are left out, too, because no job computes anything from them; the
+    job spec of the report has a digest of the captions.
     """
+    code = {path: _statements(path.read_text(), names) for path, names in sorted(used_code(script, *modules).items())}
+    dumped = [[path.relative_to(SCRIPTS).as_posix(), [ast.dump(it) for it in found]] for path, found in code.items()]
+    return digest([dumped, _versions(statement for found in code.values() for statement in found)])
+
+
+def used_code(script: str, *modules: str) -> dict[Path, frozenset[str] | None]:
+    """Return the files that the code digest covers, each with the names in it that are needed; None: all of it."""
     wanted: dict[Path, frozenset[str] | None] = {}
     waiting: list[Part] = [(SCRIPTS / script, None), *((file, None) for name in modules for file in _files(name))]
     while waiting:
@@ -44,21 +52,22 @@ def code_digest(script: str, *modules: str) -> str:
         if path not in wanted or merged != known:
             wanted[path] = merged
             waiting.extend(_imports(_statements(path.read_text(), merged)))
-    code = {path: _statements(path.read_text(), names) for path, names in sorted(wanted.items())}
-    dumped = [[path.relative_to(SCRIPTS).as_posix(), [ast.dump(it) for it in found]] for path, found in code.items()]
-    return digest([dumped, _versions(statement for found in code.values() for statement in found)])
+    return wanted
 
 
 @cache
 def _statements(source: str, names: frozenset[str] | None) -> tuple[ast.stmt, ...]:
     """Return the statements of a module that define ``names``, with those that they refer to; None: all statements.
 
-    Docstrings are left out, those of constants included. Of an import only the names that are used remain.
+    Docstrings, those of constants included, captions, and imports for type checkers are left out. Of an import only
+    the names that are used remain.
     """
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
-            node.body = [statement for statement in node.body if not _is_docstring(statement)]
+            node.body = [it for it in node.body if not _is_docstring(it) and not _is_for_type_checkers(it)]
+        elif isinstance(node, ast.Call):
+            node.keywords = [it for it in node.keywords if not _is_caption(it)]
     if names is None:
         return tuple(tree.body)
     used, kept = set(names), set[int]()
@@ -103,6 +112,16 @@ def _used_part(statement: ast.stmt, used: set[str]) -> ast.stmt | None:
 
 def _is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _is_caption(argument: ast.keyword) -> bool:
+    return argument.arg == "caption" and isinstance(argument.value, ast.Constant)
+
+
+def _is_for_type_checkers(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING"
+    )
 
 
 def _imports(statements: Iterable[ast.stmt]) -> Iterator[Part]:

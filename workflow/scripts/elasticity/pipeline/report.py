@@ -10,7 +10,7 @@ from elasticity.pipeline.resistance import ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
 from elasticity.pipeline.tables import TableJobs
 from elasticity.report.card_schema import CardJob
-from elasticity.report.contents import ItemSpec, ReportJob, described_in, figure_item, record_item, table_items
+from elasticity.report.contents import ItemSpec, ReportJob, figure_item, record_item, table_items, words_digest
 from elasticity.report.provenance import ProvenanceJob
 
 EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text-statistics")
@@ -112,11 +112,9 @@ class ReportJobs(Part):
 
     def page_job(self, _: Wildcards) -> str:
         """Write the page."""
-        return to_json(ReportJob(study=self.study.name, results=self.results, items=tuple(self._items())))
-
-    def described_in(self, _: Wildcards) -> tuple[str, ...]:
-        """The modules that hold the captions of the items."""
-        return described_in()
+        items = tuple(self._items())
+        job = ReportJob(study=self.study.name, results=self.results, items=items, words=words_digest(items))
+        return to_json(job)
 
     def _items(self) -> list[ItemSpec]:
         found: list[ItemSpec] = []

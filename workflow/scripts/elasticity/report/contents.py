@@ -6,8 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from elasticity.analysis.table import find_table, table_module, table_names
+from elasticity.analysis.table import find_table
 from elasticity.config.base import Section
+from elasticity.core.digests import digest
 from elasticity.core.errors import UserError
 from elasticity.plots.figure import FIGURES
 
@@ -107,11 +108,15 @@ class ItemSpec(Section):
 
 
 class ReportJob(Section):
-    """Write the page of a study from these items; ``results`` is the folder of its results."""
+    """Write the page of a study from these items; ``results`` is the folder of its results.
+
+    ``words`` is the digest of their headings and captions: new words make a new page.
+    """
 
     study: str
     results: str
     items: tuple[ItemSpec, ...]
+    words: str
 
 
 @dataclass(frozen=True)
@@ -165,10 +170,11 @@ def record_item(name: str, files: Iterable[str], **wildcards: str) -> ItemSpec:
     return ItemSpec(kind="record", name=name, files=tuple(files), wildcards=wildcards)
 
 
-def described_in() -> tuple[str, ...]:
-    """The modules that hold headings and captions: part of the code digest of the report."""
-    figures = {FIGURES.module(name) for name in FIGURES.names()}
-    return (*sorted(figures), *map(table_module, table_names()))
+def words_digest(specs: Iterable[ItemSpec]) -> str:
+    """The digest of the headings and captions of items, which are no part of code digests."""
+    return digest(
+        [[heading.chapter, heading.subject, heading.label, heading.caption] for heading in map(_heading, specs)]
+    )
 
 
 def report_items(specs: Iterable[ItemSpec]) -> list[ReportItem]:
