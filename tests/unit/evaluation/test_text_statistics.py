@@ -174,9 +174,7 @@ def test_scores_keep_their_order_and_get_the_warnings(
 
 def test_every_statistic_has_a_panel_with_the_base_model(responses: pd.DataFrame, job: ReboundTableJob) -> None:
     table = text_statistics_table(text_statistics_seeds(responses, job), responses, job)
-    figure = text_statistics(
-        table, FigureJob(bases=job.experiment.bases, sides=("positive", "neutral manual"))
-    )
+    figure = text_statistics(table, FigureJob(bases=job.experiment.bases, sides=("positive", "neutral manual")))
     assert {axis.get_xlabel() for axis in figure.axes} == {"", "N, neutral manual examples"}
     titles = [axis.get_title() for axis in figure.axes]
     assert titles == [*PANELS.values(), ""]

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from elasticity.pipeline.materials import check_given_files
 
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
