@@ -9,12 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.analysis.jobs import ReboundFigureJob
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.core.errors import UserError
 from elasticity.pipeline import cost
-from elasticity.pipeline.compression import CompressionPlan, SpringsPlan
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
+from elasticity.plots.figure import FigureJob
 from elasticity.training.datasets import responses_once
 from elasticity.training.jobs import FineTuneJob, JointJob, PretrainJob
 from tests.conftest import ROOT
@@ -73,21 +72,23 @@ def wildcards(inverse_recipe: str, side: str = "positive") -> SimpleNamespace:
 def test_the_inverse_stage_is_trained_on_the_split_that_its_recipe_names(
     values: Values, recipe: str, positive: str, negative: str
 ) -> None:
-    plan = Plan(read_study(values))
+    pipeline = Pipeline(read_study(values))
     for side, split in (("positive", positive), ("negative", negative)):
-        assert plan.inverse_splits(wildcards(recipe, side)) == [f"results/tiny/{split}.parquet"]
-        assert SpringsPlan(plan).inverse(wildcards(recipe, side)) == f"results/tiny/{split}.parquet"
+        assert pipeline.rebound.inverse_splits(wildcards(recipe, side)) == [f"results/tiny/{split}.parquet"]
+        assert pipeline.springs.inverse(wildcards(recipe, side)) == f"results/tiny/{split}.parquet"
 
 
 def test_examples_of_the_alignment_stage_are_skipped_in_the_same_split_only(values: Values) -> None:
-    plan = Plan(read_study(values))
-    jobs = {name: FineTuneJob.model_validate_json(plan.inverse_job(wildcards(name))) for name in ("inverse", *DATA)}
+    pipeline = Pipeline(read_study(values))
+    specs = {name: pipeline.rebound.inverse_job(wildcards(name)) for name in ("inverse", *DATA)}
+    jobs = {name: FineTuneJob.model_validate_json(spec) for name, spec in specs.items()}
     assert {name: job.skip for name, job in jobs.items() if job.skip} == {"continued": 16}
     assert {job.seed for job in jobs.values()} == {2}
     values["recipes"]["continued"]["data"]["task"] = "reviews"  # the task of the experiment, by its name
-    assert FineTuneJob.model_validate_json(Plan(read_study(values)).inverse_job(wildcards("continued"))).skip == 16
+    named = Pipeline(read_study(values)).rebound.inverse_job(wildcards("continued"))
+    assert FineTuneJob.model_validate_json(named).skip == 16
     joint = JointJob.model_validate_json(
-        SpringsPlan(plan).joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"}))
+        pipeline.springs.joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"}))
     )
     assert (joint.alignment.skip, joint.inverse.skip) == (0, 16)
 
@@ -130,8 +131,8 @@ def test_perturbation_texts_are_of_the_kind_of_the_inverse_stage(values: Values)
     values["compression"] = {"window": 32, "stride": 16}
     for name in DATA:
         values["rebound"][name]["compression"] = True
-    plan = CompressionPlan(Plan(read_study(values)))
-    splits = {name: Path(plan.corpora("reviews", "nano", "positive", name)["perturbation"]) for name in DATA}
+    compression = Pipeline(read_study(values)).compression
+    splits = {name: Path(compression.corpora("reviews", "nano", "positive", name)["perturbation"]) for name in DATA}
     assert {name: "/".join(path.parts[2:]) for name, path in splits.items()} == {
         "neutral": "manual/splits/held-out-pretraining.parquet",
         "continued": "reviews/splits/held-out-positive.parquet",
@@ -139,21 +140,20 @@ def test_perturbation_texts_are_of_the_kind_of_the_inverse_stage(values: Values)
         "praise": "products/splits/held-out-positive.parquet",
     }
     for name, path in splits.items():
-        assert str(path) in plan.texts(wildcards(name))
-        assert str(path) in plan.coded_texts(wildcards(name))
+        assert str(path) in compression.texts(wildcards(name))
 
 
 def test_base_models_are_measured_on_the_texts_of_each_recipe(values: Values) -> None:
     """The results are in different files, because the perturbation texts differ."""
     values["compression"] = {"window": 32, "stride": 16}
-    plan = CompressionPlan(Plan(read_study(values)))
-    rates = [plan.base_rates(wildcards(name)) for name in DATA]
+    inputs = Pipeline(read_study(values)).tables["compression"].inputs
+    rates = [inputs["base_rates"](wildcards(name)) for name in DATA]
     assert len({file for files in rates for file in files}) == len(DATA)
 
 
 def test_figures_name_the_examples_of_both_stages(values: Values) -> None:
-    plan = Plan(read_study(values))
-    jobs = {name: ReboundFigureJob.model_validate_json(plan.rebound_figure_job(wildcards(name))) for name in DATA}
+    figures = Pipeline(read_study(values)).figures
+    jobs = {name: FigureJob.model_validate_json(figures.job(name, None)) for name in DATA}
     assert {name: job.sides for name, job in jobs.items()} == {
         "neutral": ("positive", "neutral manual"),
         "continued": ("positive", "more positive"),
@@ -279,11 +279,12 @@ def test_the_model_before_any_update_is_a_base(values: Values) -> None:
     values["models"]["nano"]["checkpoints"] = [0, 3]
     values["rebound"]["pretraining"]["bases"] = ["nano-step0", "nano"]
     study = read_study(values)
-    plan = Plan(study)
+    pipeline = Pipeline(study)
     assert study.bases["nano-step0"] == ("nano", 0)
-    assert PretrainJob.model_validate_json(plan.pretrain_job(SimpleNamespace(model="nano"))).checkpoints == (0, 3, 6)
+    job = PretrainJob.model_validate_json(pipeline.models.pretrain_job(SimpleNamespace(model="nano")))
+    assert job.checkpoints == (0, 3, 6)
     start = SimpleNamespace(**vars(wildcards("inverse")) | {"base": "nano-step0", "run_sizes": "16"})
-    assert FineTuneJob.model_validate_json(plan.alignment_job(start)).start == "0"
+    assert FineTuneJob.model_validate_json(pipeline.rebound.alignment_job(start)).start == "0"
 
 
 def test_random_weights_have_no_pre_training_task_and_no_spring(values: Values) -> None:
@@ -296,4 +297,4 @@ def test_random_weights_have_no_pre_training_task_and_no_spring(values: Values) 
     values["rebound"] = {"existence": values["rebound"]["existence"] | {"bases": bases, "compression": True}}
     study = read_study(values)
     assert [study.pretrained_on(base) for base in bases] == [None, "reviews", None, "reviews", None]
-    assert SpringsPlan(Plan(study)).bases(study.rebound["existence"]) == ["nano"]
+    assert Pipeline(study).springs.bases(study.rebound["existence"]) == ["nano"]

@@ -5,7 +5,6 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from elasticity.pipeline.materials import to_json
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, clean, topic
 from elasticity.data.jobs import SplitJob
 from elasticity.data.splits import take
+from elasticity.pipeline.common import to_json
 from tests.conftest import reviews
 
 Rows = list[dict[str, str]]
@@ -188,8 +188,8 @@ def data(**options: Any) -> Source:
 
 
 MISTAKES: dict[str, tuple[Source, Splits, Prompts | None, list[str]]] = {
-    "prompts made of nothing": (data(), Splits(prompts=2), None, ["splits.prompts is 2", "add `prompts`"]),
-    "twins without prompts": (data(), Splits(resistance=8), None, ["splits.resistance is 8", "add `prompts`"]),
+    "prompts made of nothing": (data(), Splits(prompts=2), None, ["splits.prompts is 2", "say in `prompts` how"]),
+    "twins without prompts": (data(), Splits(resistance=8), None, ["splits.resistance is 8", "say in `prompts` how"]),
     "prompts of any length": (
         data(format="alpaca"),
         Splits(sides=("neutral",), neutral=2),

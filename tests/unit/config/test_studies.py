@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-from elasticity.pipeline.analyses import PublishedPlan
 
 from elasticity.config.data import HubData
 from elasticity.config.loading import read_study_file
@@ -14,6 +13,7 @@ from elasticity.config.score_models import CostModel, TextClassifier
 from elasticity.config.study import Study
 from elasticity.models.shapes import shape_of
 from elasticity.pipeline import cost
+from elasticity.pipeline.published import PublishedJobs
 from elasticity.pipeline.resource_requests import ResourceRequests
 from tests.conftest import ROOT
 
@@ -66,7 +66,7 @@ def test_everything_from_the_hub_is_pinned(study: Study) -> None:
 
 def test_jobs_fit_and_the_plan_takes_seconds_without_a_model(study: Study) -> None:
     ResourceRequests(study).check()
-    PublishedPlan(study).check()
+    PublishedJobs(study).check()
     begun = time.perf_counter()
     report = cost.report(study)
     assert time.perf_counter() - begun < 10

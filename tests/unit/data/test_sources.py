@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from elasticity.pipeline.materials import to_json
 from huggingface_hub import constants
 
 from elasticity.config.data import DataFile, Fields, HubData, MovieReviews, PackageFile, TwoSides, local_files
@@ -19,6 +18,7 @@ from elasticity.core.tables import read_rows
 from elasticity.data.jobs import FetchJob
 from elasticity.data.schemas import EXAMPLES
 from elasticity.data.sources import examples
+from elasticity.pipeline.common import to_json
 from tests.conftest import ROOT
 from tests.unit.hub_cache import COMMIT, add_to_cache
 

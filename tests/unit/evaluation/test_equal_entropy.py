@@ -14,9 +14,8 @@ from elasticity.analysis.tables.entropies import entropy_seeds, entropy_table
 from elasticity.config.loading import read_study
 from elasticity.evaluation.equal_entropy import choices, chosen_prompts, nearest_half
 from elasticity.pipeline.cost import Budget
-from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.report import CardPlan, VerdictsPlan
-from elasticity.pipeline.resistance import PAIRS, PATHS, ResistancePlan
+from elasticity.pipeline.resistance import PAIRS, PATHS, ResistanceJobs
+from elasticity.pipeline.study_pipeline import Pipeline
 from tests.conftest import expected
 
 DIFFERENCES = st.lists(st.floats(-4, 4), min_size=1, max_size=9)
@@ -99,26 +98,27 @@ def wildcards(experiment: str, **given: object) -> SimpleNamespace:
 
 
 def test_slices_and_responses_are_shared_and_tuning_is_not(values: dict[str, Any]) -> None:
-    plan = ResistancePlan(read_study(values))
+    resistance = ResistanceJobs(read_study(values))
     plain, equal = wildcards("slices"), wildcards("equal-entropy")
     folder = "results/tiny/reviews/resistance/{}/nano/seed1"
-    assert plan.slices(equal) == plan.slices(plain) == f"{folder.format('slices')}/slices/checkpoints"
-    assert plan.twins(equal) == plan.twins(plain)
-    assert plan.questions(equal) == plan.questions(plain)
-    assert set(plan.tuned(equal)).isdisjoint(plan.tuned(plain))
-    assert plan.chosen(plain) == []
-    assert plan.chosen(equal) == [f"{folder.format('equal-entropy')}/chosen.parquet"]
-    assert set(plan.chosen(equal)) < set(plan.all_chosen(equal))
+    assert resistance.slices(equal) == resistance.slices(plain) == f"{folder.format('slices')}/slices/checkpoints"
+    assert resistance.twins(equal) == resistance.twins(plain)
+    assert resistance.questions(equal) == resistance.questions(plain)
+    assert set(resistance.tuned(equal)).isdisjoint(resistance.tuned(plain))
+    assert resistance.chosen(plain) == []
+    assert resistance.chosen(equal) == [f"{folder.format('equal-entropy')}/chosen.parquet"]
+    table = Pipeline(read_study(values)).tables["entropies"]
+    assert set(resistance.chosen(equal)) < set(table.inputs["chosen"](equal))
 
 
 def test_readers_of_metrics_do_not_train_shared_slices_again(values: dict[str, Any]) -> None:
     """Verdicts and cards read the metrics of every job."""
     values["resistance"] = {name: part | {"bases": ["nano"]} for name, part in values["resistance"].items()}
     values["claims"] = {"equal": expected("equal-entropy", "kl-gap", "greater")}
-    plan = Plan(read_study(values))
+    pipeline = Pipeline(read_study(values))
     folder = "results/tiny/reviews/resistance/{}/nano/seed1"
     slices, tuned = f"{folder.format('slices')}/slices", f"{folder.format('equal-entropy')}/tuned/3-1"
-    for metrics in (VerdictsPlan(plan).metrics(None), CardPlan(plan).metrics(SimpleNamespace(base="nano"))):
+    for metrics in (pipeline.claims.metrics(), pipeline.report.card_metrics(SimpleNamespace(base="nano"))):
         assert {f"{slices}/metrics.json", f"{tuned}/metrics.json"} <= set(metrics)
         assert f"{folder.format('equal-entropy')}/slices/metrics.json" not in metrics
         assert len(set(metrics)) == len(metrics)
@@ -129,23 +129,24 @@ def test_other_slices_or_responses_are_not_shared(values: dict[str, Any], key: s
     changes = {"learning_rate": 1e-4} if key == "slices" else {"seed": 5}
     equal = values["resistance"]["equal-entropy"]
     equal[key] = equal[key] | changes
-    assert ResistancePlan(read_study(values)).maker("equal-entropy", "nano") == "equal-entropy"
+    assert ResistanceJobs(read_study(values)).maker("equal-entropy", "nano") == "equal-entropy"
 
 
 def test_a_base_of_the_later_experiment_only_is_made_there(values: dict[str, Any]) -> None:
     values["resistance"]["slices"] = values["resistance"]["slices"] | {"bases": ["given"]}
-    plan = ResistancePlan(read_study(values))
-    assert plan.maker("equal-entropy", "nano") == "equal-entropy"
-    assert plan.maker("equal-entropy", "given") == "slices"
+    resistance = ResistanceJobs(read_study(values))
+    assert resistance.maker("equal-entropy", "nano") == "equal-entropy"
+    assert resistance.maker("equal-entropy", "given") == "slices"
 
 
 def test_the_control_tunes_on_half_of_a_twin_data_set(values: dict[str, Any]) -> None:
-    plan = ResistancePlan(read_study(values))
-    equal, plain = (json.loads(plan.tune_job(wildcards(name, k="3", l="1"))) for name in ("equal-entropy", "slices"))
+    resistance = ResistanceJobs(read_study(values))
+    jobs = (resistance.tune_job(wildcards(name, k="3", l="1")) for name in ("equal-entropy", "slices"))
+    equal, plain = map(json.loads, jobs)
     assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([4], [3, 1], 1)
     assert (plain["sizes"], plain["chosen_for"], plain["start"]) == ([8], None, equal["start"])
-    assert json.loads(plan.cross_entropy_job(wildcards("equal-entropy")))["tuned_checkpoint"] == "4"
-    assert json.loads(plan.choosing_job(wildcards("equal-entropy")))["pairs"] == [[1, 2], [2, 3], [1, 3]]
+    assert json.loads(resistance.cross_entropy_job(wildcards("equal-entropy")))["tuned_checkpoint"] == "4"
+    assert json.loads(resistance.choosing_job(wildcards("equal-entropy")))["pairs"] == [[1, 2], [2, 3], [1, 3]]
     assert {pair for path in PATHS for pair in PAIRS if set(pair) == set(path)} == set(PAIRS)
 
 
@@ -161,5 +162,6 @@ def test_shared_jobs_are_counted_once(values: dict[str, Any]) -> None:
 
 
 def test_the_control_has_a_table_of_entropies(values: dict[str, Any]) -> None:
-    tables = [target for target in ResistancePlan(read_study(values)).targets() if "/entropies-" in target]
+    pipeline = Pipeline(read_study(values))
+    tables = [target for target in pipeline.targets if "/entropies-" in target]
     assert tables == ["results/tiny/tables/entropies-equal-entropy.csv"]

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from elasticity.pipeline.analyses import TextStatisticsPlan
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,16 +25,12 @@ from elasticity.analysis.tables.text_statistics import (
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.text_statistics import AT_ONCE, distinct, distinct_responses, repetition, responses_at_once
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.figure import FigureJob
 from elasticity.plots.text_statistics import PANELS, text_statistics
 
 RESPONSE = st.lists(st.integers(0, 3), max_size=12)
 LENGTH = st.integers(3, 40)
-
-
-def plan(values: dict[str, Any]) -> TextStatisticsPlan:
-    return TextStatisticsPlan(Plan(read_study(values)))
 
 
 # Measures
@@ -188,30 +183,40 @@ def test_every_statistic_has_a_panel_with_the_base_model(responses: pd.DataFrame
 def test_a_base_model_is_measured_once_with_the_cells_that_need_it(values: dict[str, Any]) -> None:
     for experiment in values["rebound"].values():
         experiment["text_statistics"] = True
-    found, where = plan(values), SimpleNamespace(task="reviews", base="nano", experiment="existence")
-    first, *others = found.responses(where)
-    assert first == "results/tiny/reviews/rebound/nano/responses.parquet"
+    pipeline, where = Pipeline(read_study(values)), SimpleNamespace(task="reviews", base="nano", experiment="existence")
+    base, *others = pipeline.text_statistics.responses(where)
+    assert base == "results/tiny/reviews/rebound/nano/responses.parquet"
     jobs = {
-        f"{found.plan.inverse_run(stage, run_sizes)}/responses.parquet"
-        for stage, run_sizes in found.plan.inverse_jobs()
-        if stage.alignment.base == "nano"
+        f"{pipeline.rebound.inverse_run(inverse, run_sizes)}/responses.parquet"
+        for inverse, run_sizes in pipeline.rebound.inverse_jobs()
+        if inverse.alignment.base == "nano"
     }
     assert jobs == set(others)
     assert len(jobs) == len(others)
-    assert found.measured(where) == ["results/tiny/reviews/rebound/nano/text-statistics.parquet"]
-    assert json.loads(found.job(where)) == {"base_checkpoint": found.study.bases["nano"][1]}
+    measured = pipeline.tables["text_statistics"].inputs["text_statistics"](where)
+    assert measured == ["results/tiny/reviews/rebound/nano/text-statistics.parquet"]
+    assert json.loads(pipeline.text_statistics.job(where)) == {"base_checkpoint": pipeline.study.bases["nano"][1]}
 
 
 def test_only_experiments_with_text_statistics_are_measured(values: dict[str, Any]) -> None:
-    where = SimpleNamespace(task="reviews", base="nano", experiment="existence")
-    assert plan(values).targets() == plan(values).table(where) == []
+    def made(pipeline: Pipeline) -> list[str]:
+        return [target for target in pipeline.targets if "text-statistics" in target]
+
+    def read(pipeline: Pipeline, experiment: str) -> list[str]:
+        """The text statistics that the table of scores reads."""
+        files: list[str] = pipeline.tables["rebound"].inputs["text_statistics"](SimpleNamespace(experiment=experiment))
+        return files
+
+    pipeline = Pipeline(read_study(values))
+    assert made(pipeline) == read(pipeline, "existence") == []
     values["rebound"]["existence"]["text_statistics"] = True
-    found = plan(values)
+    pipeline = Pipeline(read_study(values))
     tables = ["results/tiny/tables/text-statistics-existence.csv"]
-    assert found.targets() == [*tables, "results/tiny/figures/text-statistics-existence.svg"]
-    assert found.table(where) == tables
-    assert found.table(SimpleNamespace(experiment="pretraining")) == []
-    assert {path.split("/")[-3] for path in found.responses(where)[1:]} == {"inverse"}
+    assert made(pipeline) == [*tables, "results/tiny/figures/text-statistics-existence.svg"]
+    assert read(pipeline, "existence") == tables
+    assert read(pipeline, "pretraining") == []
+    responses = pipeline.text_statistics.responses(SimpleNamespace(task="reviews", base="nano"))
+    assert {path.split("/")[-3] for path in responses[1:]} == {"inverse"}
 
 
 def test_text_statistics_need_a_score_model(values: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from elasticity.evaluation.schemas import SLICE_RESPONSES
 from elasticity.evaluation.vllm_engine import ENVIRONMENT, VllmEngine, environment_of, without_torchrun
 from elasticity.models.loading import load_for_measuring, probe_nats, save
 from elasticity.models.tokenizer import load_tokenizer, train_tokenizer
-from elasticity.pipeline.rebound import Plan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.launch import VARIABLE, Launch
 from tests.conftest import ROOT
 
@@ -327,9 +327,9 @@ def test_a_missing_gpu_or_package_is_named(
 def test_the_engine_is_in_the_job_specs_and_chooses_the_environment(values: dict[str, Any]) -> None:
     environments = []
     for engine in ("transformers", "vllm"):
-        plan = Plan(read_study(values | {"engine": engine}))
-        assert f'"engine":"{engine}"' in plan.generate_base_job(SimpleNamespace(base="nano", task="reviews"))
-        environments.append(plan.generation_environment)
+        rebound = Pipeline(read_study(values | {"engine": engine})).rebound
+        assert f'"engine":"{engine}"' in rebound.generate_base_job(SimpleNamespace(base="nano", task="reviews"))
+        environments.append(rebound.generation_environment)
     assert environments == ["elasticity", "vllm"]
     assert all((ROOT / f"envs/{name}.yaml").exists() for name in environments)
     assert read_study(values).engine == "transformers"
@@ -343,7 +343,9 @@ def test_temperatures_that_vllm_would_change_are_refused(
     section = values if where == "sampling" else values["resistance"]["slices"]
     section[where]["temperature"] = temperature
     read_study(values)
-    with pytest.raises(UserError, match=rf"{where}.temperature is {temperature}, but vLLM draws at 0.01 to 2"):
+    with pytest.raises(
+        UserError, match=rf"{where}.temperature is {temperature}, but vLLM samples at temperatures from 0.01 to 2"
+    ):
         read_study(values | {"engine": "vllm"})
 
 

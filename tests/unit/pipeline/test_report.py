@@ -1,5 +1,6 @@
 """The report in the graph: provenance, cards, and the items of the page."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from elasticity.config.loading import read_study
 from elasticity.pipeline.report import ReportJobs
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.report.card_schema import CardJob
-from elasticity.report.page import ReportJob
+from elasticity.report.contents import RECORDS, ReportJob
 from elasticity.report.provenance import ProvenanceJob
 from tests.conftest import expected
 
@@ -124,6 +125,10 @@ def test_captions_quote_the_settings_of_theory_and_calibration(values: Values) -
     assert numbers["rebound"] == {}
 
 
-def test_the_page_depends_on_the_modules_that_hold_the_captions(values: Values) -> None:
-    modules = report_of(values).described_in(NONE)
-    assert {"elasticity.analysis.tables.rebound", "elasticity.plots.rebound"} <= set(modules)
+def test_new_words_make_a_new_page(values: Values, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = report_of(values)
+    before = ReportJob.model_validate_json(report.page_job(NONE)).words
+    assert ReportJob.model_validate_json(report_of(values).page_job(NONE)).words == before
+    other = replace(RECORDS["card"], caption="Other words.")
+    monkeypatch.setattr("elasticity.report.contents.RECORDS", RECORDS | {"card": other})
+    assert ReportJob.model_validate_json(report.page_job(NONE)).words != before

@@ -250,7 +250,7 @@ def test_responses_run_on_one_node_although_training_runs_on_several(
 def test_only_models_that_do_not_fit_into_one_gpu_are_spread_over_several(
     with_model: Callable[..., ResourceRequests],
 ) -> None:
-    """Two models of 13 billion parameters take 104 GB: the process that compares them gets all GPUs of the job."""
+    """Two models of 13 billion parameters take 104 GB, so the process that compares them gets all GPUs."""
     asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
     spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
     assert spread == {"compression": 8, "divergence": 8, "cross_entropy": 2}

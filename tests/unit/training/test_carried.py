@@ -18,9 +18,9 @@ from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch, batched, training_examples
 from elasticity.models.loading import load_for_measuring, load_model, prepare_for_training
 from elasticity.pipeline.cost import Training, workload
-from elasticity.pipeline.rebound import Plan
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import VARIABLE, Launch
 from elasticity.training.backends import OneProcess, adamw
@@ -223,9 +223,9 @@ def study_values(values: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_an_alignment_stage_keeps_its_optimizer_only_if_an_inverse_stage_carries_it(study_values: Values) -> None:
     study = read_study(study_values)
-    plan = Plan(study)
+    rebound = Pipeline(study).rebound
     for base, kept in (("nano", True), ("nano-step3", False)):
-        assert plan.keeps_optimizer(AlignmentStage("reviews", base, "positive", "alignment", 1)) is kept
+        assert rebound.keeps_optimizer(AlignmentStage("reviews", base, "positive", "alignment", 1)) is kept
         where = {
             "task": "reviews",
             "base": base,
@@ -234,10 +234,10 @@ def test_an_alignment_stage_keeps_its_optimizer_only_if_an_inverse_stage_carries
             "seed": "1",
             "run_sizes": "16",
         }
-        job = FineTuneJob.model_validate_json(plan.alignment_job(SimpleNamespace(**where)))
+        job = FineTuneJob.model_validate_json(rebound.alignment_job(SimpleNamespace(**where)))
         assert job.keep_optimizer is kept
-    firsts = [work for work in workload(study) if isinstance(work, Training) and work.stage == "alignment"]
-    assert sorted(work.kept for work in firsts) == [1, 1, 3 * 2, 3 * 2]
+    stages = [work for work in workload(study) if isinstance(work, Training) and work.stage == "alignment"]
+    assert sorted(work.kept for work in stages) == [1, 1, 3 * 2, 3 * 2]
 
 
 @pytest.mark.parametrize("recipe", ["carried", "bf16"])
@@ -268,7 +268,7 @@ def test_an_alignment_stage_that_keeps_its_optimizer_needs_one_gpu(study_values:
     study_values["hardware"] = {"device": "cuda", "gpus_per_node": 8, "gpu_memory_gb": 2}
     for experiment in study_values["rebound"].values():
         experiment["alignment_recipe"] = "long"
-    with pytest.raises(UserError, match=r"existence\.alignment_recipe: .* save whole, .* [248] GPUs with ZeRO"):
+    with pytest.raises(UserError, match=r"existence\.alignment_recipe: .* by one process .* [248] GPUs with ZeRO"):
         ResourceRequests(read_study(study_values)).check()
     study_values["rebound"]["existence"]["inverse_recipe"] = "inverse"
     ResourceRequests(read_study(study_values)).check()

@@ -17,9 +17,7 @@ from elasticity.config.training import FineTuning
 from elasticity.core.errors import UserError
 from elasticity.data.examples import Example, batched, pretraining_sequences
 from elasticity.models.loading import new_model, prepare_for_training
-from elasticity.pipeline.compression import SpringsPlan
-from elasticity.pipeline.rebound import Plan
-from elasticity.pipeline.report import CardPlan
+from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
@@ -124,34 +122,35 @@ def joint(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def test_a_joint_job_holds_the_jobs_of_the_sequential_runs(joint: dict[str, Any]) -> None:
-    plan = Plan(read_study(joint))
+def test_a_joint_job_contains_the_jobs_of_the_sequential_runs(joint: dict[str, Any]) -> None:
+    pipeline = Pipeline(read_study(joint))
     wildcards = SimpleNamespace(
         task="reviews", base="nano", side="positive", alignment_recipe="alignment", inverse_recipe="inverse"
     )
     wildcards.seed, wildcards.alignment_size, wildcards.run_sizes = "2", "16", "4"
-    springs = SpringsPlan(plan)
-    job = JointJob.model_validate_json(springs.joint_job(wildcards))
+    job = JointJob.model_validate_json(pipeline.springs.joint_job(wildcards))
     assert job.alignment == FineTuneJob.model_validate_json(
-        plan.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
+        pipeline.rebound.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
     )
     assert job.inverse.sizes == (4,)
-    assert job.inverse.settings == plan.study.inverse
+    assert job.inverse.settings == pipeline.study.inverse
     assert (job.cell.seed, job.cell.alignment_size, job.checkpoint) == (2, 16, 4)
-    assert springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
-    assert springs.inverse(wildcards) == "results/tiny/reviews/splits/negative.parquet"
+    assert pipeline.springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
+    assert pipeline.springs.inverse(wildcards) == "results/tiny/reviews/splits/negative.parquet"
 
 
-def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
-    springs = SpringsPlan(Plan(read_study(joint)))
-    assert len(springs.joint_runs()) == 2 * 2 * 3
-    (run, *_), wildcards = springs.joint_runs(), SimpleNamespace(experiment="existence")
-    assert f"results/tiny/{run[0].folder}/joint/0/amounts.parquet" in springs.joint_amounts(wildcards)
-    assert len(springs.joint_rates(wildcards)) == 12
-    assert len(springs.alignment_losses(wildcards)) == len(springs.inverse_losses(wildcards)) == 2 * 2
-    job = SpringsJob.model_validate_json(springs.table_job(wildcards))
+def test_the_table_of_springs_reads_joint_and_sequential_runs(joint: dict[str, Any]) -> None:
+    pipeline = Pipeline(read_study(joint))
+    runs, table = pipeline.springs.joint_runs(), pipeline.tables["springs"]
+    assert len(runs) == 2 * 2 * 3
+    files = {name: function(SimpleNamespace(experiment="existence")) for name, function in table.inputs.items()}
+    assert f"results/tiny/{runs[0][0].folder}/joint/0/amounts.parquet" in files["joint_amounts"]
+    assert len(files["joint_rates"]) == len(files["joint_amounts"]) == 12
+    assert len(files["alignment_losses"]) == len(files["inverse_losses"]) == len(files["rates"]) == 2 * 2
+    assert files["base_losses"] == ["results/tiny/models/nano/losses.parquet"]
+    job = SpringsJob.model_validate_json(table.job(SimpleNamespace(experiment="existence")))
     assert [(base.base, base.model, base.examples) for base in job.bases] == [("nano", "nano", 24)]
-    assert {target.split("/")[-1] for target in springs.targets()} == {
+    assert {name for name in (target.split("/")[-1] for target in pipeline.targets) if name.startswith("spring")} == {
         "springs-existence.csv",
         "springs-existence.svg",
         "spring-law-existence.svg",
@@ -160,23 +159,24 @@ def test_joint_cells_and_their_files(joint: dict[str, Any]) -> None:
     }
 
 
-def test_a_card_counts_joint_training(joint: dict[str, Any]) -> None:
-    plan = Plan(read_study(joint))
-    metrics = CardPlan(plan).metrics(SimpleNamespace(base="nano"))
-    springs = SpringsPlan(plan)
+def test_a_card_reads_the_metrics_of_joint_training(joint: dict[str, Any]) -> None:
+    pipeline = Pipeline(read_study(joint))
+    metrics = pipeline.report.card_metrics(SimpleNamespace(base="nano"))
+    springs = pipeline.springs
     assert {f"{springs.joint_run(*run)}/metrics.json" for run in springs.joint_runs()} < set(metrics)
     assert any("/P8/inverse/joint/4/" in file for file in metrics)
 
 
-def test_springs_need_models_that_are_pre_trained_here(joint: dict[str, Any]) -> None:
+def test_springs_need_models_that_are_pre_trained_in_the_workflow(joint: dict[str, Any]) -> None:
     """Checkpoints of a pre-training run count; stages that are not sft have no springs."""
     joint["rebound"]["pretraining"] |= {"compression": True, "bases": ["nano-step3", "given", "nano"]}
     study = read_study(joint)
-    springs = SpringsPlan(Plan(study))
-    assert springs.bases(study.rebound["pretraining"]) == ["nano-step3", "nano"]
+    assert Pipeline(study).springs.bases(study.rebound["pretraining"]) == ["nano-step3", "nano"]
     joint["rebound"]["existence"]["joint"] = False
     joint["inverse"]["algorithm"] = {"kind": "dpo"}
-    assert SpringsPlan(Plan(read_study(joint))).targets() == []
+    pipeline = Pipeline(read_study(joint))
+    assert pipeline.tables["springs"].paths() == []
+    assert not [target for target in pipeline.targets if "/spring" in target]
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_the_spring_study_has_its_sizes_seeds_and_amounts(monkeypatch: pytest.Mo
     """Two sizes of model, three seeds, three amounts of pre-training, and k and l over two orders of magnitude."""
     monkeypatch.chdir(ROOT)
     study = read_study_file(Path("studies/spring.yaml"))
-    springs = SpringsPlan(Plan(study))
+    springs = Pipeline(study).springs
     bases = {name: springs.bases(rebound) for name, rebound in study.rebound.items()}
     assert bases["opposite"] == ["small", "large"]
     assert bases["amount"] == ["small-step160", "small-step320", "small"]
