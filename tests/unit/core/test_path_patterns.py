@@ -64,7 +64,7 @@ def test_a_job_can_score_more_files_than_one_argument_can_list(tmp_path: Path) -
         path.hardlink_to(tmp_path / "one.parquet")
     job = json.dumps({"score_model": SETTINGS.model_dump(mode="json")})
     files = (
-        f"--score_model {tmp_path}/features.parquet --responses {shlex.join(fold(paths))} --scores {tmp_path}/scores"
+        f"--score-model {tmp_path}/features.parquet --responses {shlex.join(fold(paths))} --scores {tmp_path}/scores"
     )
     command = f"{sys.executable} {ROOT}/workflow/scripts/score.py {shlex.quote(job)} {files}"
     subprocess.run(["bash", "-c", command], check=True, capture_output=True)
