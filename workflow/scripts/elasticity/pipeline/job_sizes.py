@@ -200,7 +200,7 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), 2 * texts * windows * reading.window, 1, checkpoints, passes)
 
     def text_statistics(self, wildcards: Wildcards) -> Generation:
-        """Size of the job that reads all responses of a base model and its cells; passes count as in ``compression``."""
+        """Size of the job that reads all responses of a base and its cells; passes count as in ``compression``."""
         task, vocabulary = self.study.tasks[wildcards.task], self.shape(wildcards.base).vocabulary
         longest = task.prompt_tokens + self.study.sampling.new_tokens
         cells = [
