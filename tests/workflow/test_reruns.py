@@ -201,6 +201,7 @@ def edited_code(file: str, old: str, new: str, *rules: str) -> Edit:
 
 
 FINE_TUNING = ("alignment", "inverse", "slices", "tune")
+DATA = ("fetch", "split", "prompts", "tokenizer", "score_model")
 TABLES = ("rebound_table", "text_statistics_table", "bits_per_byte_table", "resistance_table", "measures_table")
 FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
 
@@ -214,12 +215,16 @@ EDITS = {
     "field of GenerateJob": added_field("evaluation/jobs.py", "GenerateJob", "generate_base", "generate"),
     "field of TextStatisticsJob": added_field("evaluation/jobs.py", "TextStatisticsJob", "text_statistics"),
     "field of CrossEntropyJob": added_field("evaluation/jobs.py", "CrossEntropyJob", "cross_entropy"),
-    "field of BitsPerByteJob": added_field("evaluation/jobs.py", "BitsPerByteJob", "bits_per_byte"),
+    "field of BitsPerByteJob": added_field(
+        "evaluation/jobs.py", "BitsPerByteJob", "bits_per_byte", "bits_per_byte_table"
+    ),
     "field of ReboundTableJob": added_field(
-        "analysis/jobs.py", "ReboundTableJob", "rebound_table", "text_statistics_table", "verdicts_table"
+        "analysis/jobs.py",
+        "ReboundTableJob",
+        *("rebound_table", "text_statistics_table", "verdicts_table", "verdicts_figure"),
     ),
     # Schemas
-    "column of EXAMPLES": added_column("data/schemas.py", "EXAMPLES"),
+    "column of EXAMPLES": added_column("data/schemas.py", "EXAMPLES", *DATA, "pretrain", *FINE_TUNING, "bits_per_byte"),
     "column of SCORES": added_column("evaluation/schemas.py", "SCORES", "score", "rebound_table", "verdicts_table"),
     "column of TEXT_STATISTICS": added_column(
         "evaluation/schemas.py", "TEXT_STATISTICS", "text_statistics", "text_statistics_table"
@@ -229,16 +234,28 @@ EDITS = {
     ),
     "column of LOSSES": added_column("training/schemas.py", "LOSSES", "pretrain", *FINE_TUNING, "resistance_table"),
     # Code
-    "data/cleaning": edited_code("data/cleaning.py", "[:16]", "[:20]", "fetch"),
+    "data/cleaning": edited_code("data/cleaning.py", "[:16]", "[:20]", "fetch", "split"),
     "training/loop": edited_code("training/loop.py", "loss = 0.0", "loss = 0.25", "pretrain", *FINE_TUNING),
     "evaluation/likelihood": edited_code(
-        "evaluation/likelihood.py", "batch_size: int = 64", "batch_size: int = 32", *("cross_entropy", "bits_per_byte")
+        "evaluation/likelihood.py",
+        "batch_size: int = 64",
+        "batch_size: int = 32",
+        *("cross_entropy", "bits_per_byte", "text_statistics"),
     ),
-    "analysis/aggregation": edited_code("analysis/aggregation.py", "CONFIDENCE = 0.95", "CONFIDENCE = 0.9", *TABLES),
-    "plots/style": edited_code("plots/style.py", 'MARKERS = "os', 'MARKERS = "so', *FIGURES),
+    "evaluation/equal_entropy": edited_code("evaluation/equal_entropy.py", "half(len(order))", "len(order)"),
+    "analysis/aggregation": edited_code(
+        "analysis/aggregation.py",
+        "CONFIDENCE = 0.95",
+        "CONFIDENCE = 0.9",
+        *(*TABLES, "verdicts_table", "measures_figure", "verdicts_figure", "card"),
+    ),
+    "plots/style": edited_code("plots/style.py", 'MARKERS = "os', 'MARKERS = "so', *FIGURES, "card"),
     "a figure": edited_code("plots/rebound.py", "width = COLUMN_IN", "width = PAGE_IN", "rebound_figure"),
     "a measure": edited_code(
-        "analysis/measures/resistance.py", "return ", "return 2 * ", "measures_table", "verdicts_table"
+        "analysis/measures/resistance.py",
+        "return ",
+        "return 2 * ",
+        *("measures_table", "measures_figure", "verdicts_table", "verdicts_figure"),
     ),
     # Words of the report
     "caption of a figure": edited_code("plots/rebound.py", "**What is seen.**", "**What you see.**", "report_page"),

@@ -4,10 +4,9 @@ from itertools import groupby
 
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.examples import response_examples
-from elasticity.evaluation.equal_entropy import chosen_prompts
 from elasticity.evaluation.jobs import CrossEntropyJob
 from elasticity.evaluation.likelihood import code_lengths, divergences
-from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, SLICE_RESPONSES
+from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, SLICE_RESPONSES, chosen_prompts
 from elasticity.models.loading import load_for_measuring, one_thread
 from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
 from elasticity.runtime.command import Command

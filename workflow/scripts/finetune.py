@@ -2,8 +2,7 @@
 
 from elasticity.core.tables import read_rows
 from elasticity.data.schemas import EXAMPLES, PROMPTS
-from elasticity.evaluation.equal_entropy import chosen_prompts
-from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
+from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES, chosen_prompts
 from elasticity.models.loading import load_model, one_thread
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command

@@ -135,7 +135,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         ["tasks.reviews.source.fields", "same label (1)"],
     ),
     "unknown source": ("tasks.reviews.source.kind", "web", ["tasks.reviews.source", "'web'", "'hub'", "'package'"]),
-    "unknown format": ("tasks.reviews.source.format", "alpacca", ["source.format", '"alpacca"', "'alpaca'"]),
+    "unknown format": ("tasks.reviews.source.format", "alpacca", ["source.format", "'alpacca'", "available: alpaca, "]),
     "fields beside a format": (
         "tasks.reviews.source",
         {"kind": "file", "path": "r.csv", "format": "imdb", "fields": {"response": "body"}},
@@ -146,7 +146,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         {"rnk": 4},
         ["inverse.lora.rnk: unknown key", "did you mean 'rank'?"],
     ),
-    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.splits.prompts is 6", "add `prompts`"]),
+    "no prompts": ("tasks.reviews.prompts", None, ["tasks.reviews.splits.prompts is 6", "say in `prompts` how"]),
     "another source beside texts": (
         "tasks.reviews.source",
         {

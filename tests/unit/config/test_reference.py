@@ -39,5 +39,5 @@ def test_types_and_defaults_are_written_as_a_user_writes_them() -> None:
 
 def test_a_section_that_is_used_in_several_places_is_described_once() -> None:
     assert "Also at `models.NAME.tuning`, `inverse`, `recipes.NAME`, " in section("`alignment`")
-    assert "| `algorithm` | [sft](#alignmentalgorithm-of-kind-sft), " in section("`alignment`")
+    assert "| `algorithm` | [dpo](#alignmentalgorithm-of-kind-dpo), " in section("`alignment`")
     assert "## `inverse`" not in reference()

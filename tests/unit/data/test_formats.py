@@ -13,7 +13,7 @@ import pytest
 
 from elasticity.config.data import DataFile, Fields, MovieReviews, TwoSides, format_modules
 from elasticity.config.formats import FORMATS
-from elasticity.config.loading import schema
+from elasticity.config.schema import schema
 from elasticity.core.code_digest import code_digest
 from elasticity.core.errors import UserError
 from elasticity.data import formats

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from elasticity.analysis.tables.entropies import entropy_seeds, entropy_table
 from elasticity.config.loading import read_study
-from elasticity.evaluation.equal_entropy import choices, chosen_prompts, nearest_half
+from elasticity.evaluation.equal_entropy import choices, nearest_half
+from elasticity.evaluation.schemas import chosen_prompts
 from elasticity.pipeline.cost import Budget
 from elasticity.pipeline.resistance import PAIRS, PATHS, ResistanceJobs
 from elasticity.pipeline.study_pipeline import Pipeline

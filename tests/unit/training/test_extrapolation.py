@@ -152,7 +152,7 @@ SLICES = {
 }
 
 MISTAKES: dict[str, tuple[str, object, str]] = {
-    "one epoch": ("recipes/pushed-0.5/epochs", 1, "set epochs to 2 or more"),
+    "one epoch": ("recipes/pushed-0.5/epochs", 1, "needs 2 epochs or more"),
     "one update": (
         "rebound/pushed-0.5/alignment_sizes",
         [4, 160],
@@ -161,7 +161,7 @@ MISTAKES: dict[str, tuple[str, object, str]] = {
     "slices": (
         "resistance",
         {"slices": SLICES},
-        "question_sampling.contrast: the responses of a slice are drawn",
+        "question_sampling.contrast: responses of a slice must be sampled",
     ),
 }
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.compression import Corpus
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from elasticity.analysis.jobs import ReboundTableJob
 
 CONFIDENCE = 0.95
 """The confidence level of every interval."""
@@ -48,7 +49,7 @@ def t_interval(values: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, 
     return mean, mean - half, mean + half
 
 
-def cells_of(rows: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
+def cells_of(rows: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     """The rows of the cells of a rebound experiment, without those of a realignment stage."""
     experiment = job.experiment
     if "realignment_size" in rows:
@@ -77,7 +78,7 @@ def base_scores(scores: "pd.DataFrame") -> "pd.Series[float]":
     return scores[scores["alignment_side"].isna()].groupby("base")["score"].mean()
 
 
-def rebound_seeds(scores: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
+def rebound_seeds(scores: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     """Mean score over prompts for each cell of an experiment and each seed.
 
     ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
@@ -86,12 +87,12 @@ def rebound_seeds(scores: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame
     return whole(cells.agg(score="mean", prompts="size").reset_index())
 
 
-def rebound_table(per_seed: "pd.DataFrame", job: ReboundTableJob, value: str) -> "pd.DataFrame":
+def rebound_table(per_seed: "pd.DataFrame", job: "ReboundTableJob", value: str) -> "pd.DataFrame":
     """Mean and interval of a value over seeds for each cell, with the number of updates that N examples take."""
     return in_order(over_seeds(per_seed, CELL, [value]), job)
 
 
-def in_order(table: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
+def in_order(table: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     """The table with ``inverse_updates``, sorted by cell in the order of the experiment; the sort is stable."""
     import pandas as pd
 

@@ -4,16 +4,13 @@ Forward and inverse tuning fit texts of different entropy, and H(p, q) = H(p) + 
 entropies of the two slices, each measured on its own responses, agree, neither direction has the easier texts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from elasticity.config.cells import TuningPath
 from elasticity.config.experiments import half
-
-Responses = str
-"""``twins``, the responses that slices are tuned on, or ``questions``, those that they are measured on."""
 
 
 def nearest_half(differences: Sequence[float], prompt_ids: Sequence[str]) -> list[int]:
@@ -29,15 +26,15 @@ def nearest_half(differences: Sequence[float], prompt_ids: Sequence[str]) -> lis
 
 
 def choices(
-    responses: Responses,
+    responses: str,
     pair: TuningPath,
     first: Mapping[str, tuple[int, float]],
     second: Mapping[str, tuple[int, float]],
 ) -> list[dict[str, Any]]:
     """Return rows of schema ``CHOSEN`` for a pair of slices: all prompts, in the order of ``first``.
 
-    ``first`` and ``second`` map each prompt to the number of tokens of the slice's response and to its code length in
-    nats under the slice itself.
+    ``responses`` is ``twins`` or ``questions``. ``first`` and ``second`` map each prompt to the number of tokens of the
+    slice's response and to its code length in nats under the slice itself.
     """
     prompt_ids = list(first)
     differences = [_per_token(second[prompt]) - _per_token(first[prompt]) for prompt in prompt_ids]
@@ -55,18 +52,6 @@ def choices(
             row |= {f"{name}_tokens": tokens, f"{name}_nats": nats}
         rows.append(row)
     return rows
-
-
-def chosen_prompts(
-    rows: Iterable[Mapping[str, Any]],
-) -> dict[tuple[Responses, TuningPath], set[str]]:
-    """Return the prompts to keep, from rows of schema ``CHOSEN``, for both directions of each pair."""
-    found: dict[tuple[Responses, TuningPath], set[str]] = {}
-    for row in rows:
-        if row["chosen"]:
-            for pair in ((row["first"], row["second"]), (row["second"], row["first"])):
-                found.setdefault((row["responses"], pair), set()).add(row["prompt_id"])
-    return found
 
 
 def _per_token(measured: tuple[int, float]) -> float:

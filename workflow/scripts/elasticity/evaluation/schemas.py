@@ -1,6 +1,11 @@
 """Schemas of the parquet tables that evaluation writes; readers check them."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import pyarrow as pa
+
+from elasticity.config.cells import TuningPath
 
 _RESPONSE = [
     ("prompt_id", pa.string()),
@@ -129,7 +134,18 @@ CHOSEN = pa.schema(
 )
 """One row per prompt and pair of slices, with the code length of each slice's response under the slice itself.
 
-``chosen``: whether the equal-entropy control keeps the prompt for this pair. ``responses`` is twins or questions."""
+``chosen``: whether the equal-entropy control keeps the prompt for this pair. ``responses`` is ``twins``, which slices
+are tuned on, or ``questions``, which they are measured on."""
+
+
+def chosen_prompts(rows: Iterable[Mapping[str, Any]]) -> dict[tuple[str, TuningPath], set[str]]:
+    """Return the prompts to keep, from rows of schema ``CHOSEN``, for both paths of each pair and kind of responses."""
+    found: dict[tuple[str, TuningPath], set[str]] = {}
+    for row in rows:
+        if row["chosen"]:
+            for pair in ((row["first"], row["second"]), (row["second"], row["first"])):
+                found.setdefault((row["responses"], pair), set()).add(row["prompt_id"])
+    return found
 
 
 BITS_PER_BYTE = pa.schema(

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from elasticity.config.algorithms import ALGORITHMS
@@ -48,9 +49,17 @@ COMPLETE = "complete"
 """The name of inputs that only say that a folder beside them is whole: no option of a command line."""
 
 
+def as_input(path: Path) -> str:
+    """The path of a file of the project as an input of jobs, wherever Snakemake was started.
+
+    It is relative if Snakemake was started in the project, so that nothing runs again when that folder is moved.
+    """
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
 def template(name: str) -> str:
-    """The path of a page template of the report, wherever Snakemake was started."""
-    return str(SCRIPTS.parent / "report" / name)
+    """The path of a page template of the report."""
+    return as_input(SCRIPTS.parent / "report" / name)
 
 
 def options(*names: str, folded: Iterable[str] = (), **paths: Callable[[Wildcards], Any]) -> Callable[..., str]:

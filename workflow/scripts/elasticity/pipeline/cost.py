@@ -172,7 +172,7 @@ def _fine_tuning(
 
 
 def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[RunSizes]]]:
-    """For each recipe and side, the sets of sizes that could be checkpoints of one run, if the recipe allows it."""
+    """Yield each recipe of each stage, with the sets of sizes that are checkpoints of one run if it allows that."""
     pipeline = Pipeline(study)
     found: dict[tuple[str, str], set[RunSizes]] = {}
     for alignment, sizes in pipeline.rebound.alignment_sizes.items():
@@ -212,7 +212,7 @@ BYTES_PER_STATE_WEIGHT = 24
 
 
 DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memory_gb=80)
-"""Of a study that describes no GPUs."""
+"""The GPUs that costs are given for if the study describes none."""
 
 
 @dataclass(frozen=True)
@@ -371,7 +371,7 @@ def _row(stage: Stage) -> tuple[str, ...]:
 
 
 def _bytes(count: int) -> str:
-    """In the unit that makes it readable, of powers of ten as disks are sold."""
+    """Bytes in a readable unit; units are powers of ten, as for disks."""
     for unit, size in (("TB", 1e12), ("GB", 1e9)):
         if count >= size:
             return f"{count / size:,.1f} {unit}"

@@ -62,7 +62,7 @@ class FigureRule:
 
     def paths(self) -> list[str]:
         """Its SVG for each experiment, or each experiment and base model."""
-        return [self.entry.figure_paths(self.results, *where)[0] for where in self.made_for]
+        return [self.entry.figure_paths(self.results, experiment, base or "")[0] for experiment, base in self.made_for]
 
     def job(self, wildcards: Wildcards) -> str:
         """Draw the figure."""

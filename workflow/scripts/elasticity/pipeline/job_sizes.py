@@ -1,4 +1,4 @@
-"""How large each job is: what its demands follow from."""
+"""The size of each job, from which its resource requests follow."""
 
 import math
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CHARACTERS_PER_TOKEN = 2
 
 
 PASS_TOKENS = 512
-"""Of windows that are read at once, or more: see ``compression``."""
+"""Tokens of the windows that are read in one pass, at least: see ``evaluation.compression``."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Generation:
 
 
 class JobSizes:
-    """Of all jobs of a study that train a model, draw from it, or score."""
+    """Sizes of all jobs of a study that train a model, generate with it, measure it, or score."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
         self._origin = cache(study.origin)
 
     def shape(self, model: str) -> Shape:
-        """Of a model; a tuned one has that of its origin."""
+        """The shape of a model; a tuned model has the shape of the model that it comes from."""
         return _shape_of(self.study.models[self._origin(model)])
 
     def pretraining(self, wildcards: Wildcards) -> Training:
-        """Of a model."""
+        """Size of the pre-training job of a model."""
         return self._pretraining(wildcards.model)
 
     def _pretraining(self, name: str) -> Training:
@@ -75,18 +75,18 @@ class JobSizes:
         return Training(name, model.optimization, model.context, model.updates * model.optimization.batch_size)
 
     def joint(self, wildcards: Wildcards) -> Training:
-        """Of a cell: what its base model, its alignment stage and its inverse stage were trained on."""
+        """Size of the joint training of a cell: the examples of pre-training, alignment and inverse stage together."""
         examples = int(wildcards.alignment_size) + runs.parse(wildcards.run_sizes)[-1]
         return self._joint(wildcards.base, wildcards.alignment_recipe, wildcards.inverse_recipe, examples)
 
     def _joint(self, base: str, first: str, inverse: str, examples: int) -> Training:
-        """On so many examples of both sides beside those of pre-training, whose optimizer it takes for all."""
+        """Pre-training with so many examples of both sides added; its optimizer settings hold for all of them."""
         pretraining = self._pretraining(self.study.bases[base][0])
         length = max(pretraining.length, *(self.study.recipe(name).max_length for name in (first, inverse)))
         return replace(pretraining, examples=pretraining.examples + examples, length=length)
 
     def warm_up(self, wildcards: Wildcards) -> Training:
-        """Of a tuned model."""
+        """Size of the fine-tuning job of a tuned model."""
         return self._warm_up(wildcards.model)
 
     def _warm_up(self, name: str) -> Training:
@@ -95,24 +95,24 @@ class JobSizes:
         return self._fine_tuning(name, model.tuning, model.examples)
 
     def alignment(self, wildcards: Wildcards) -> Training:
-        """Of a run."""
+        """Size of a run of an alignment stage."""
         return self._fine_tuning(wildcards.base, self.study.recipe(wildcards.alignment_recipe), _largest(wildcards))
 
     def inverse(self, wildcards: Wildcards) -> Training:
-        """Of a run; a base model's responses belong to none: they run as beside the default one."""
+        """Size of a run of an inverse stage; without a recipe in the wildcards (a base model), of the default one."""
         settings = self.study.recipe(getattr(wildcards, "inverse_recipe", "inverse"))
         return self._fine_tuning(wildcards.base, settings, _largest(wildcards), wildcards.task)
 
     def realignment(self, wildcards: Wildcards) -> Training:
-        """Of a run."""
+        """Size of a run of a realignment stage."""
         return self._fine_tuning(wildcards.base, self.study.recipe(wildcards.realignment_recipe), _largest(wildcards))
 
     def slices(self, wildcards: Wildcards) -> Training:
-        """On three parts of a split."""
+        """Size of the sequential fine-tuning on D1, D2 and D3."""
         return self._fine_tuning(wildcards.base, self._experiment(wildcards).slices, 3 * self._part(wildcards))
 
     def tuning(self, wildcards: Wildcards) -> Training:
-        """On one part, or on what is chosen of it."""
+        """Size of the tuning of a slice on a twin data set, or on the chosen part of it."""
         experiment = self._experiment(wildcards)
         return self._fine_tuning(wildcards.base, experiment.tuning, experiment.tuned_on(self._part(wildcards)))
 
@@ -161,7 +161,7 @@ class JobSizes:
                 yield from ((slices, models) for models in (1, 2))
 
     def responses(self, wildcards: Wildcards) -> Generation:
-        """Of the checkpoints of a run, or of a base model."""
+        """Size of the job that generates with the checkpoints of a run, or with a base model."""
         task = self.study.tasks[wildcards.task]
         checkpoints = len(runs.parse(getattr(wildcards, "run_sizes", "1")))
         return Generation(
@@ -169,7 +169,7 @@ class JobSizes:
         )
 
     def slice_responses(self, wildcards: Wildcards) -> Generation:
-        """Of three slices: twins to the prompts of D4, and questions. Measuring them takes less than drawing them."""
+        """Size of the job that generates twins and questions with three slices; measuring them takes less."""
         experiment = self._experiment(wildcards)
         task = self.study.tasks[experiment.task]
         questions = self.study.tasks[experiment.questions or experiment.task]
@@ -178,14 +178,14 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), prompts, longest, 3, experiment.twin_sampling)
 
     def bits_per_byte(self, wildcards: Wildcards) -> Generation:
-        """Of held-out texts under all base models; the largest of them decides."""
+        """Size of the job that measures all base models on held-out text; the largest model counts."""
         largest = max(map(self.study.origin, self.study.bases), key=lambda name: self.shape(name).parameters)
         task = self.study.tasks[wildcards.task]
         tokens = task.held_out_tokens
         return Generation(largest, 3 * task.splits.held_out, tokens, len(self.study.bases), self.study.sampling)
 
     def compression(self, wildcards: Wildcards) -> Generation:
-        """Of held-out texts of at most four corpora under the checkpoints of a run and under their base model.
+        """Size of the job that measures held-out texts of up to four corpora under a run's checkpoints and their base.
 
         A pass over windows takes as long as one token of as many responses as there are tokens in them.
         """
@@ -200,7 +200,7 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), 2 * texts * windows * reading.window, 1, checkpoints, passes)
 
     def text_statistics(self, wildcards: Wildcards) -> Generation:
-        """Of all scored responses of a base and its cells, which it reads; a pass counts as in ``compression``."""
+        """Size of the job that reads all responses of a base and its cells; passes count as in ``compression``."""
         task, vocabulary = self.study.tasks[wildcards.task], self.shape(wildcards.base).vocabulary
         longest = task.prompt_tokens + self.study.sampling.new_tokens
         cells = [
@@ -214,7 +214,7 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), tokens, 1, 1, passes)
 
     def arithmetic_coding(self, wildcards: Wildcards) -> Generation:
-        """Of texts of at most four corpora, token by token, to pack and to restore them."""
+        """Size of the job that packs and restores texts of up to four corpora, token by token."""
         settings = self.study.compression or Compression()
         one_by_one = self.study.sampling.model_copy(update={"batch_size": 1, "new_tokens": settings.characters})
         return Generation(self._origin(wildcards.base), 8 * settings.coded, settings.window, 1, one_by_one)

@@ -42,7 +42,7 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
 
 
 def _max_length(study: Study, task: str) -> int:
-    """Of the runs that train on a task; if there are none, of the alignment stage."""
+    """The largest ``max_length`` of the runs that train on a task; that of the alignment stage if none do."""
     found = [model.tuning for model in study.models.values() if isinstance(model, TunedModel) and model.task == task]
     found += [experiment.slices for experiment in study.resistance.values() if experiment.task == task]
     for rebound in study.rebound.values():
@@ -60,7 +60,7 @@ def _table(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def _tokenizer(study: Study, file: Path, origin: str) -> PreTrainedTokenizerFast:
-    """Of a model that is trained or imported: the one that is made, or that of its source."""
+    """The tokenizer of a model: the one that the study has made, or that of the model's source."""
     model = study.models[origin]
     assert not isinstance(model, TunedModel), "an origin is tuned from nothing"
     if isinstance(model, Pretrained):

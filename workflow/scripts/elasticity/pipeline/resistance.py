@@ -102,7 +102,7 @@ class ResistanceJobs(Part):
         return to_json(job)
 
     def choosing_job(self, wildcards: Wildcards) -> str:
-        """Of all pairs of one seed; responses are read as far as they are tuned on."""
+        """Choose prompts for all pairs of one seed; responses are read up to the length that is tuned on."""
         length = self._experiment(wildcards).tuning.max_length
         return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
 

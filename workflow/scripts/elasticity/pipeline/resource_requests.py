@@ -35,14 +35,14 @@ from elasticity.runtime.launch import Geometry
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """For a rule: a function of the wildcards for its ``threads``, and one for each of its ``resources``."""
+    """What a rule asks for: a function of the wildcards for ``threads``, and one for each of its ``resources``."""
 
     threads: Callable[[Wildcards], int]
     resources: dict[str, Any]
 
 
 class ResourceRequests:
-    """Of all jobs of a study that train a model or draw from it."""
+    """Resource requests of all jobs of a study that train a model, generate with it, or measure it."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -164,7 +164,7 @@ class ResourceRequests:
         models: int = 1,
         draws: EngineName | None = None,
     ) -> ResourceRequest:
-        """On one node: with as many processes as the training job beside it has there, or one.
+        """Request of a job on one node, with as many processes as the training job of its group has there, or one.
 
         ``models`` are in memory at the same time; ``draws`` is what draws from them, if they are not only measured.
         What one GPU does not hold is spread by one process over those of the training job, or as many as it needs;
@@ -210,7 +210,7 @@ class ResourceRequests:
         )
 
     def _scoring(self, responses: Callable[[Wildcards], int]) -> ResourceRequest:
-        """On one node; with GPUs, one for each begun hour of work of a judge. A linear score model needs none."""
+        """Request of a scoring job on one node, with a GPU for each hour of work. A linear score model needs no GPU."""
 
         def score_model(wildcards: Wildcards) -> GivenScoreModel | None:
             settings = self.study.tasks[wildcards.task].score_model

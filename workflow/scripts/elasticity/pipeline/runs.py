@@ -21,7 +21,7 @@ class AlignmentStage:
 
     @property
     def folder(self) -> str:
-        """Where its files lie, below the results of the study."""
+        """The folder of its files, below the results of the study."""
         return f"{self.task}/rebound/{self.base}/{self.alignment_side}/{self.recipe}/seed{self.seed}"
 
 
@@ -35,7 +35,7 @@ class InverseStage:
 
     @property
     def folder(self) -> str:
-        """Where its files lie, below the results of the study."""
+        """The folder of its files, below the results of the study."""
         return f"{self.alignment.folder}/P{self.alignment_size}/{self.recipe}"
 
 

@@ -1,4 +1,4 @@
-"""Where a study stands, from what lies on disk: outputs that are there, and the journals of jobs."""
+"""The state of a study, from the files on disk: outputs that exist, and the journals of jobs."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from elasticity.runtime.journal import Entry, journal_path, journals, read_journ
 from elasticity.runtime.progress import duration, how_far
 
 LOG_LINES = 10
-"""Of the end of a log; the exception of a traceback is among them."""
+"""Lines of the end of a log that are shown; the exception of a traceback is among them."""
 
 
 SILENT_DEATH = "killed before it could say why; often for lack of mem_mb or runtime"
@@ -67,7 +67,7 @@ def _members(failed: Iterable[Any]) -> Iterator[Any]:
 
 
 def _called(targets: Collection[str]) -> list[str]:
-    """How this Snakemake was called, without what it was asked for."""
+    """The words by which this Snakemake was called, without its targets."""
     words = sys.argv[1:]
     program = sys.argv[:1] if os.access(sys.argv[0], os.X_OK) else sys.orig_argv[: -len(words) or None]
     return program + [word for word in words if word not in {*targets, "--", "--forceall", "-F"}]
@@ -163,7 +163,7 @@ def _run(folder: Path, found: Found) -> str:
 
 
 def _state(outputs: list[Path], found: Found) -> str:
-    """Of a chain of jobs with these main outputs; what runs counts before what ended."""
+    """The state of a chain of jobs with these main outputs: running if one of them runs, else the worst."""
     states = {found[output].state for output in outputs if output in found}
     worst = max(states, key=STATES.index, default=None)
     if worst is None:
@@ -180,7 +180,7 @@ def _pace(entry: Entry) -> str:
 
 
 def _end(entry: Entry) -> Iterator[str]:
-    """How far a job came, and why it ended."""
+    """Lines that say how far a job came and why it ended."""
     if entry.total:
         yield f"  {entry.what} {how_far(entry.done, entry.total, entry.unit, 0)}, on {entry.host}"
     yield from told(entry, Path(entry.log))

@@ -21,7 +21,7 @@ from elasticity.config.compression import Theory
 from elasticity.config.experiments import Rebound
 from elasticity.config.measures import measure_modules
 from elasticity.pipeline.claims import ClaimJobs
-from elasticity.pipeline.common import Part, Wildcards, either, to_json
+from elasticity.pipeline.common import Part, Wildcards, as_input, either, to_json
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.models import ModelJobs
 from elasticity.pipeline.published import PAPER, PublishedJobs
@@ -212,7 +212,7 @@ class TableJobs(Part):
             self.published.resistance,
             {
                 "measured": lambda w: self._table(f"resistance-{w.experiment}"),
-                "paper": lambda _: str(PAPER / "resistance.csv"),
+                "paper": lambda _: as_input(PAPER / "resistance.csv"),
             },
             self.published.resistance_job,
         )
@@ -221,7 +221,7 @@ class TableJobs(Part):
             self.published.rebound,
             {
                 "seeds": lambda w: self._table(f"seeds/divergence-{w.experiment}"),
-                "paper": lambda _: str(PAPER / "reversion.csv"),
+                "paper": lambda _: as_input(PAPER / "reversion.csv"),
             },
             self.published.reversion_job,
         )

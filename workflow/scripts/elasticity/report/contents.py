@@ -36,7 +36,7 @@ CHAPTERS = (
     "Text statistics",
     "Calibration",
     "Cards",
-    "Materials",
+    "Data and models",
 )
 """The chapters in the order of reading; other chapters that a figure or table names come last."""
 
@@ -57,7 +57,7 @@ class Heading:
 
 RECORDS: Mapping[str, Heading] = {
     "score-model": Heading(
-        chapter="Materials",
+        chapter="Data and models",
         subject="{task}",
         label="score model",
         caption="""
@@ -79,7 +79,7 @@ What was not measured is empty.
 """,
     ),
     "provenance": Heading(
-        chapter="Materials",
+        chapter="Data and models",
         subject="whole study",
         label="provenance",
         caption="""

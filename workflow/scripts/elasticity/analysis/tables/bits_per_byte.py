@@ -34,7 +34,7 @@ TABLE = Table(
     inputs=("lengths",),
     outputs={"table": "bits-per-byte-{task}.csv"},
     make=make,
-    chapter="Materials",
+    chapter="Data and models",
     subject="{task}",
     shown={
         "table": Shown(

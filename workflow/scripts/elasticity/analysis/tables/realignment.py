@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from elasticity.runtime.command import Command
 
 RUN = ["base", "alignment_size", "seed"]
-"""The columns that identify a trajectory of an experiment."""
+"""The columns that identify a realignment run of an experiment."""
 
 
 SHOWN = ["base", "alignment_size", "inverse_size", "realignment_size"]
@@ -70,7 +70,7 @@ def realignment_table(per_seed: "pd.DataFrame", job: RealignmentTableJob) -> "pd
 
 
 def returns(per_seed: "pd.DataFrame", job: RealignmentTableJob) -> "pd.DataFrame":
-    """What each trajectory lost and how fast it returned: one row per measure, in the columns of the measures table.
+    """What each run lost and how fast it returned: one row per measure, in the columns of the measures table.
 
     ``lost`` is how far the inverse stage moved the score back, with the direction of the alignment stage up.
     ``return-half`` is the number of examples of the realignment stage until half of that is regained. ``first-half`` is
