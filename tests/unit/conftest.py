@@ -1,4 +1,4 @@
-"""Real parts, as small as they can be: a tokenizer, a Llama with one layer, and a study."""
+"""Small real objects for tests: a tokenizer, a Llama with one layer, and a study."""
 
 import subprocess
 import sys
@@ -58,7 +58,7 @@ SHAPE = Pretrained(
 
 
 def plain(sentences: Sequence[str]) -> list[dict[str, str]]:
-    """Examples without a prompt."""
+    """Return examples without a prompt."""
     same = {"side": "positive", "prompt": "", "source": ""}
     return [same | {"id": str(i), "response": sentence} for i, sentence in enumerate(sentences)]
 
@@ -80,13 +80,13 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 @pytest.fixture(scope="session")
 def fresh_model(tokenizer: PreTrainedTokenizerFast) -> Callable[[], PreTrainedModel]:
-    """Make the same random model again and again."""
+    """Return a function that makes the same random model at every call."""
     return lambda: new_model(SHAPE, tokenizer)
 
 
 @pytest.fixture
 def model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
-    """A model with an output layer of its own, by which some tokens are much more likely than others."""
+    """A model with an untied output layer, under which some tokens are much more likely than others."""
     model = fresh_model()
     model.lm_head.weight = torch.nn.Parameter(torch.randn(320, 16, generator=torch.Generator().manual_seed(0)))
     return model
@@ -94,14 +94,14 @@ def model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
 
 @pytest.fixture
 def uniform_model(fresh_model: Callable[[], PreTrainedModel]) -> PreTrainedModel:
-    """Every token is as likely as any other."""
+    """A model under which all tokens are equally likely."""
     model = fresh_model()
     model.get_output_embeddings().weight.data.zero_()
     return model
 
 
 def complaint(values: dict[str, Any]) -> str:
-    """What is said of a study that cannot be run."""
+    """Return the error message about a study that cannot be run."""
     with pytest.raises(UserError) as error:
         read_study(values, "study.yaml")
     return str(error.value)
@@ -109,7 +109,7 @@ def complaint(values: dict[str, Any]) -> str:
 
 @pytest.fixture
 def values() -> dict[str, Any]:
-    """A study as YAML gives it."""
+    """The values of a study as read from YAML."""
 
     def tuning() -> dict[str, Any]:
         return {"learning_rate": 1e-3, "batch_size": 4, "max_length": 16}
@@ -175,7 +175,7 @@ def values() -> dict[str, Any]:
 
 @pytest.fixture
 def unscored(values: dict[str, Any]) -> dict[str, Any]:
-    """The same on texts alone: its rebounds measure compression rates, and nothing is answered or scored."""
+    """The study without a score model: its rebound experiments measure compression rates and generate no responses."""
     task = values["tasks"]["reviews"]
     del task["score_model"], task["prompts"], values["resistance"]
     task["splits"] |= {"prompts": 0, "score_model": 0, "resistance": 0}
@@ -187,7 +187,7 @@ def unscored(values: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def begin() -> Iterator[Callable[[Path], subprocess.Popen[str]]]:
-    """Start a job in another process: it has come to update 120 of 400 and stays there."""
+    """Return a function that starts a job in another process, which stays at update 120 of 400."""
     started = []
 
     def begin(output: Path) -> subprocess.Popen[str]:

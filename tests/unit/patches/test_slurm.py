@@ -27,7 +27,7 @@ sys.exit(75)
 
 
 def shells(folder: Path) -> subprocess.Popen[bytes]:
-    """Start the first shell of a step; in it runs the shell of a rule, and in that a job that takes a while to save."""
+    """Start the first shell of a step, which runs the shell of a rule, which runs a job that saves for a while."""
     (folder / "job.py").write_text(SAVING)
     rule = f"bash -c '{OUTLIVE}; set -euo pipefail; {sys.executable} job.py'"
     command = ["sh", "-c", FORWARDING.format(command=rule)]

@@ -1,4 +1,4 @@
-"""What ``--logger rich`` prints, with and without a terminal."""
+"""The output of ``--logger rich`` with and without a terminal."""
 
 import os
 import pty
@@ -45,7 +45,7 @@ def without_terminal(folder: Path, *more: str) -> str:
     return done.stderr
 
 
-def test_a_line_a_job_without_a_terminal(tmp_path: Path) -> None:
+def test_each_job_prints_one_line_without_a_terminal(tmp_path: Path) -> None:
     lines = without_terminal(tmp_path).splitlines()
     done = [re.sub(r"\d+ s$", "0 s", line) for line in lines if " done: " in line]
     assert sorted(line.split(": ")[1] for line in done) == [
@@ -57,7 +57,7 @@ def test_a_line_a_job_without_a_terminal(tmp_path: Path) -> None:
     assert Path(log.removeprefix("Complete Log: ")).exists()
 
 
-def test_a_failure_is_named_and_the_snakefile_reports_it(tmp_path: Path) -> None:
+def test_a_failed_rule_is_printed_and_reported_by_the_snakefile(tmp_path: Path) -> None:
     printed = without_terminal(tmp_path, "--config", "more=out/broken.txt")
     assert "failed: broken\n" in printed
     assert "returned non-zero exit status 3" in printed
@@ -65,7 +65,7 @@ def test_a_failure_is_named_and_the_snakefile_reports_it(tmp_path: Path) -> None
     assert "\na long log" not in printed
 
 
-def test_a_terminal_shows_running_rules_and_the_time_that_is_left(tmp_path: Path) -> None:
+def test_a_terminal_shows_running_rules_and_the_remaining_time(tmp_path: Path) -> None:
     words, shown = command(tmp_path), b""
     process, terminal = pty.fork()
     if process == 0:
@@ -74,7 +74,7 @@ def test_a_terminal_shows_running_rules_and_the_time_that_is_left(tmp_path: Path
     try:
         while data := os.read(terminal, 65536):
             shown += data
-    except OSError:  # how the end of a terminal reads
+    except OSError:  # raised at the end of the output of a terminal
         pass
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
@@ -86,5 +86,5 @@ def test_a_terminal_shows_running_rules_and_the_time_that_is_left(tmp_path: Path
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (61, "1 min"), (3599, "1 h 0 min"), (5400, "1 h 30 min")]
 )
-def test_durations(seconds: float, text: str) -> None:
+def test_durations_are_short(seconds: float, text: str) -> None:
     assert _duration(seconds) == text

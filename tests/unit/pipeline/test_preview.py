@@ -58,5 +58,5 @@ def test_missing_names_and_files_are_reported(values: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"Run: snakemake --configfile study.yaml --cores 1 results/tiny/reviews/ex"):
         shown_example(study, STUDY, "reviews", "given")
     write_table(Path("results/tiny/reviews/examples.parquet"), [row()], EXAMPLES)
-    with pytest.raises(UserError, match=r"tokenizers/320/tokenizer.json is not there yet. Run: snakemake"):
+    with pytest.raises(UserError, match=r"tokenizers/320/tokenizer.json does not exist yet. Run: snakemake"):
         shown_example(study, STUDY, "reviews", "nano-step3")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from elasticity.pipeline.status import LOG_LINES, SILENT_DEATH, report
+from elasticity.pipeline.status import KILLED, LOG_LINES, report
 from elasticity.runtime.journal import Journal, journal_path
 
 
@@ -96,7 +96,7 @@ def test_a_job_without_journal_and_log_is_reported_with_its_command() -> None:
 def test_a_killed_job_is_reported_as_killed() -> None:
     Path("out").mkdir()
     journal_path(Path("out/checkpoints")).write_text('{"state": "running"}')
-    assert f"generate failed: out/checkpoints\n  {SILENT_DEATH}\n" in report([Job(["out/checkpoints"])], set())
+    assert f"generate failed: out/checkpoints\n  {KILLED}\n" in report([Job(["out/checkpoints"])], set())
 
 
 def test_only_the_jobs_of_a_group_that_began_are_reported() -> None:

@@ -1,1 +1,1 @@
-"""The study as a graph: the jobs there are, what each is asked to do, what it needs, and how far it is."""
+"""The study as a graph: the jobs there are, what each is asked to do, what it needs, and its state."""

@@ -1,4 +1,4 @@
-"""Claims in the graph: what their verdicts are made from."""
+"""Claims in the graph: the files and the job spec that verdicts are made from."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ class ClaimJobs(Part):
         return sorted({self.study.rebound[name].task for name in self._experiments("rebound", per_prompt=True)})
 
     def metrics(self) -> list[str]:
-        """The metrics of every training job that a claim rests on: they record the claims at the time it ran."""
+        """The metrics of every training job that a claim rests on; each records the claims at the time of the job."""
         found = {*self._rebound_metrics(), *self._resistance_metrics()}
         return sorted(found | {f"{self.results}/models/{name}/metrics.json" for name in self._trained_models()})
 

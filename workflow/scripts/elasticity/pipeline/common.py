@@ -1,4 +1,4 @@
-"""What all parts of the graph share: wildcards, job specs as text, and the command-line options of a job."""
+"""Functions that all parts of the graph share: job specs as text, command-line options, and parameters of rules."""
 
 import re
 import shlex
@@ -41,12 +41,12 @@ def algorithm_module(settings: FineTuning) -> str:
 
 
 def either(names: Iterable[str]) -> str:
-    """A regular expression that matches exactly these names; one that matches nothing if there are none."""
+    """A regular expression that matches exactly these names. Without names it matches nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
 COMPLETE = "complete"
-"""The name of inputs that only say that a folder beside them is whole: no option of a command line."""
+"""The name of inputs that only show that a folder is complete; they are no option of a command line."""
 
 
 def as_input(path: Path) -> str:
@@ -65,9 +65,9 @@ def template(name: str) -> str:
 def options(*names: str, folded: Iterable[str] = (), **paths: Callable[[Wildcards], Any]) -> Callable[..., str]:
     """A ``params`` function: the named input and output files of a rule as options of its command line.
 
-    ``names`` are those of inputs and outputs; if none is given, all but ``COMPLETE``; ``model_file=a`` becomes
-    ``--model-file a``. Inputs in ``folded`` are written as patterns, because a command line has no room for thousands
-    of paths. ``paths`` are further options that are no inputs, such as a folder of which an input is one file. Every
+    ``names`` are the inputs and outputs to write; without names, all but ``COMPLETE``. The input ``model_file="a"``
+    becomes ``--model-file a``. Inputs in ``folded`` are written as patterns, because a command line has no room for
+    thousands of paths. ``paths`` are options that are no inputs, such as a folder of which one file is an input. Every
     path is quoted for the shell.
     """
     patterns = set(folded)
@@ -91,9 +91,10 @@ def _listed(value: Any) -> list[str]:
 
 
 def spec(script: str, job: Callable[..., str], modules: Modules = (), name: str = "") -> dict[str, Any]:
-    """The ``params`` of a rule: its script, the ``name`` of what the script makes, its job spec, and the code's digest.
+    """The ``params`` of a rule: its script with the ``name`` of what it makes, its job spec, and its code digest.
 
-    ``modules`` are those that the script imports by name at run time, or a function of the wildcards that gives them.
+    ``modules`` are the modules that the script imports by name at run time, or a function of the wildcards that returns
+    them.
     """
 
     def code(wildcards: Wildcards) -> str:

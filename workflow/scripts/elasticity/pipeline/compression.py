@@ -1,4 +1,4 @@
-"""Compression in the graph: which held-out texts each model is measured on, and what an arithmetic coder packs."""
+"""Compression in the graph: code lengths of held-out texts under each model, and arithmetic coding of some texts."""
 
 from elasticity.config import cells
 from elasticity.config.base import Opposed
@@ -20,12 +20,12 @@ class CompressionJobs(Part):
 
     @property
     def settings(self) -> Compression:
-        """The study's settings of compression, checked to exist when the study is read."""
+        """The section ``compression`` of the study, which exists if an experiment measures compression rates."""
         assert self.study.compression
         return self.study.compression
 
     def corpora(self, task: str, base: str, side: Opposed, inverse: str) -> dict[Corpus, str]:
-        """The held-out texts of each corpus that a model was trained on, and of the control, as far as there are any.
+        """The file of held-out texts of each corpus that a model was trained on, and of the control, if there is one.
 
         ``inverse`` is the recipe of the inverse stage.
         """
@@ -78,12 +78,12 @@ class CompressionJobs(Part):
         return to_json(job)
 
     def base_folders(self, rebound: Rebound) -> list[str]:
-        """The folders of what is measured of the base models of an experiment."""
+        """The folders of the measurements of an experiment's base models."""
         place = f"{rebound.alignment_side}/{rebound.inverse_recipe}"
         return [f"{self.results}/{rebound.task}/rebound/{base}/{place}" for base in rebound.bases]
 
     def corpora_of_bases(self, rebound: Rebound) -> list[tuple[str, Corpus, str]]:
-        """Base model, corpus and file of held-out texts, for each of an experiment."""
+        """All triples of base model, corpus and file of held-out texts of an experiment."""
         return [
             (base, corpus, path)
             for base in rebound.bases

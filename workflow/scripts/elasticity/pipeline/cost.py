@@ -1,4 +1,4 @@
-"""The work of a study: every job that trains a model or draws from one, before anything runs."""
+"""The expected cost of a study: the jobs that train models or generate responses, their GPU hours and disk space."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from elasticity.runtime.launch import Geometry
 
 @dataclass(frozen=True, kw_only=True)
 class Training(job_sizes.Training):
-    """One job that trains, in its stage.
+    """A training job of a stage of the study.
 
-    ``kept`` counts the checkpoints that stay, ``passing`` those that are on disk for a time, the ones beside it that
-    wait for the same reader included.
+    ``kept`` counts the checkpoints that stay on disk. ``passing`` counts temporary ones, including those of other jobs
+    that wait for the same reader.
     """
 
     stage: str
@@ -38,7 +38,7 @@ class Training(job_sizes.Training):
 
 @dataclass(frozen=True)
 class Drawing:
-    """Responses to so many prompts by each of so many checkpoints; ``jobs`` is 0 where they are part of a training."""
+    """A job that generates responses to prompts with several checkpoints; ``jobs`` is 0 for a part of another job."""
 
     stage: str
     model: str
@@ -52,7 +52,7 @@ Work = Training | Drawing
 
 
 def workload(study: Study) -> Iterator[Work]:
-    """All of it, stage by stage."""
+    """Yield all jobs of a study that train or generate, stage by stage."""
     yield from _models(study)
     pipeline = Pipeline(study)
     yield from _alignment_stages(pipeline)
@@ -68,7 +68,7 @@ def workload(study: Study) -> Iterator[Work]:
 
 
 def needed_models(study: Study) -> list[str]:
-    """The models that any experiment needs, and those that they are made from."""
+    """Names of the models that an experiment needs, and of those that they are made from."""
     wanted = [base for rebound in study.rebound.values() for base in rebound.bases]
     wanted += [base for resistance in study.resistance.values() for base in resistance.bases]
     found: set[str] = set()
@@ -97,7 +97,7 @@ def _alignment_stages(pipeline: Pipeline) -> Iterator[Training]:
     for alignment in pipeline.rebound.alignment_sizes:
         model, settings = pipeline.study.origin(alignment.base), pipeline.study.recipe(alignment.recipe)
         for run_sizes in pipeline.rebound.alignment_runs(alignment):
-            # An optimizer's state is two moments, the size of the weights each.
+            # The state of an optimizer has two moments, each as large as the weights.
             kept = len(run_sizes) * (3 if pipeline.rebound.keeps_optimizer(alignment) else 1)
             yield _fine_tuning("alignment", model, settings, run_sizes, kept=kept)
 
@@ -112,7 +112,7 @@ def _inverse_stages(pipeline: Pipeline) -> Iterator[Training]:
 
 
 def _realignment_stages(pipeline: Pipeline) -> Iterator[Work]:
-    """The inverse stage that each starts from waits until its end."""
+    """Yield the jobs of realignment stages; the inverse run that each starts from stays on disk until it ends."""
     study = pipeline.study
     for stage, run_sizes in pipeline.realignment.jobs():
         start = stage.inverse.alignment
@@ -148,9 +148,9 @@ def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
 
 
 def _resistance(study: Study, stage: str, model: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
-    """One base model and seed. Its slices and tuned models wait for each other until they are measured.
+    """Yield the jobs of one base model and seed. Slices and tuned models stay on disk until all are measured.
 
-    Unless it ``makes`` slices and responses, it takes those of another experiment.
+    Unless ``makes`` is true, the experiment takes slices and responses from another one.
     """
     part = study.tasks[experiment.task].splits.resistance
     questions = study.tasks[experiment.questions or experiment.task].splits.prompts
@@ -186,7 +186,7 @@ def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[RunSizes]]]:
 
 
 def how_divided(settings: FineTuning, sets: set[RunSizes]) -> str:
-    """How sizes share runs, and why if they do not."""
+    """Say how sizes share runs, and the reason if they do not."""
     alone = [sizes for sizes in sets if not runs.is_exact(settings, sizes)]
     if not alone:
         return "the sizes are checkpoints of one run"
@@ -200,15 +200,15 @@ _shape_of = cache(shape_of)
 
 
 BYTES_PER_WEIGHT = 4
-"""Weights are fp32."""
+"""Bytes of a weight of a checkpoint, which is fp32."""
 
 
 BYTES_PER_SOURCE_WEIGHT = 2
-"""Most models on the hub are stored in 16 bits."""
+"""Bytes of a weight of a downloaded model: most models on the hub have 16-bit weights."""
 
 
 BYTES_PER_STATE_WEIGHT = 24
-"""A training state holds weights and two moments, 12 bytes a parameter; the next is written before the last goes."""
+"""Bytes per parameter of training states: weights and two moments, twice, since an old state is deleted last."""
 
 
 DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memory_gb=80)
@@ -217,7 +217,7 @@ DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memor
 
 @dataclass(frozen=True)
 class Stage:
-    """Jobs of one kind. Tokens are upper bounds; ``disk_bytes`` are there when the study is done."""
+    """The cost of all jobs of one kind. Tokens are upper bounds; ``disk_bytes`` stay when the study is finished."""
 
     name: str
     jobs: int = 0
@@ -229,7 +229,7 @@ class Stage:
     disk_bytes: int = 0
 
     def plus(self, other: "Stage") -> "Stage":
-        """Both together, under the name of the first."""
+        """The sum of two stages, with the name of the first."""
         return Stage(
             self.name,
             self.jobs + other.jobs,
@@ -244,7 +244,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Disk:
-    """Bytes at the peak: what stays, the downloads, and what running jobs hold if they fill so many GPUs."""
+    """Peak disk space in bytes: files that stay, downloads, and temporary files of jobs that run on ``gpus`` GPUs."""
 
     kept: int
     sources: int
@@ -253,7 +253,7 @@ class Disk:
 
     @property
     def peak(self) -> int:
-        """All of it at once, which is an upper bound."""
+        """The sum of all, which is an upper bound."""
         return self.kept + self.sources + self.passing
 
 
@@ -266,7 +266,7 @@ class Budget:
         self.work = list(workload(study))
 
     def stages(self) -> list[Stage]:
-        """Every stage of the study that trains or responses, the imported models first."""
+        """Every stage of the study that trains or generates, after the imported models."""
         imported = [name for name in needed_models(self.study) if self._is_imported(name)]
         disk = sum(self._shape(name).parameters for name in imported) * BYTES_PER_WEIGHT
         found = {"imported models": Stage("imported models", jobs=len(imported), disk_bytes=disk)}
@@ -276,7 +276,7 @@ class Budget:
         return [stage for stage in found.values() if stage.jobs]
 
     def disk(self) -> Disk:
-        """The peak, if jobs of one kind fill the GPUs of a node, or of as many nodes as the largest job needs."""
+        """Peak disk space if jobs of one kind fill the GPUs of a node, or of as many nodes as the largest job needs."""
         trained = [(work, self._geometry(work).processes) for work in self.work if isinstance(work, Training)]
         gpus = max([self.machine.gpus_per_node, *(processes for _, processes in trained)])
         held = [(gpus // processes) * self._held(work) for work, processes in trained]
@@ -327,12 +327,12 @@ class Budget:
 
 
 def cells(study: Study) -> int:
-    """Cells of all rebound experiments, shared ones counted once: base, side, recipes, seed, P, N."""
+    """Number of cells (base model, side, recipes, seed, P, N) of all rebound experiments; shared ones count once."""
     return sum(len(inverse_sizes) for inverse_sizes in Pipeline(study).rebound.cells.values())
 
 
 def report(study: Study) -> str:
-    """The plan in words and a table."""
+    """The cost of a study as text with a table."""
     budget = Budget(study)
     machine, disk, stages = budget.machine, budget.disk(), budget.stages()
     models = len(needed_models(study))
@@ -351,7 +351,7 @@ def report(study: Study) -> str:
 
 
 def total(stages: Iterable[Stage]) -> Stage:
-    """All stages together."""
+    """The sum of all stages."""
     return reduce(Stage.plus, stages, Stage("total"))
 
 
@@ -379,7 +379,7 @@ def _bytes(count: int) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows in columns, the first to the left and numbers to the right."""
+    """Yield the lines of a table whose first column is left-aligned and whose numbers are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         numbers = (text.rjust(width) for text, width in zip(row[1:], widths[1:], strict=True))

@@ -43,7 +43,7 @@ class DataJobs(Part):
         return to_json(PromptJob(prompts=prompts))
 
     def prompt_tokenizer(self, wildcards: Wildcards) -> list[str]:
-        """The folder of the tokenizer that counts the tokens of prompts; none where prompts are whole questions."""
+        """The folder of the tokenizer that counts the tokens of prompts; none if prompts are whole questions."""
         name = self._prompt_model(wildcards)
         if name is None:
             return []
@@ -51,7 +51,7 @@ class DataJobs(Part):
         return [self.models.tokenizer_of(model) if isinstance(model, Pretrained) else self.models.folder(name)]
 
     def prompt_tokenizer_file(self, wildcards: Wildcards) -> list[str]:
-        """The file that says that this tokenizer is complete."""
+        """The file that shows that this tokenizer is complete."""
         name = self._prompt_model(wildcards)
         if name is None:
             return []

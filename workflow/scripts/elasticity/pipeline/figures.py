@@ -1,4 +1,4 @@
-"""Figures in the graph: each is drawn wherever the study makes the tables that it is drawn from."""
+"""Figures in the graph: each is drawn for those experiments whose tables the study makes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,12 +11,15 @@ from elasticity.pipeline.tables import TableJobs
 from elasticity.plots.figure import FIGURES, FigureEntry, FigureJob
 
 WITH_MEASURES = ("measures", "verdicts")
-"""The figures that read titles and units of the measures."""
+"""The figures whose code reads titles and units of the measures."""
 
 
 @dataclass(frozen=True)
 class FigureRule:
-    """What the rule of a figure is made of. ``made_for`` are pairs of experiment and base model, where it has them."""
+    """The parts of the rule of a figure.
+
+    ``made_for`` are pairs of experiment and base model; either is None if the figure is not drawn for each of them.
+    """
 
     name: str
     entry: FigureEntry
@@ -26,27 +29,27 @@ class FigureRule:
 
     @property
     def rule(self) -> str:
-        """Its name as part of an identifier."""
+        """The name of the figure as part of an identifier."""
         return self.name.replace("-", "_")
 
     @property
     def tables(self) -> list[str]:
-        """The files that it is drawn from, with wildcards."""
+        """The paths of the tables that the figure is drawn from, with wildcards."""
         return self.entry.table_paths(self.results)
 
     @property
     def files(self) -> list[str]:
-        """The SVG, the PDF and the PNG, with wildcards."""
+        """The paths of the SVG, PDF and PNG files, with wildcards."""
         return self.entry.figure_paths(self.results)
 
     @property
     def stem(self) -> str:
-        """The path of its files below ``figures``, without the ending."""
+        """The path of the files below ``figures``, without the suffix."""
         return self.files[0].removeprefix(f"{self.results}/figures/").removesuffix(".svg")
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules beside the script that the picture depends on."""
+        """The modules that the figure depends on beside the script."""
         return (FIGURES.module(self.name), *(measure_modules() if self.name in WITH_MEASURES else ()))
 
     @property
@@ -56,12 +59,12 @@ class FigureRule:
 
     @property
     def constraints(self) -> dict[str, str]:
-        """The experiments and base models that there is such a figure for."""
+        """The regular expression of the experiments that the figure is drawn for, by wildcard."""
         experiments = dict.fromkeys(it for it, _ in self.made_for if it)
         return {} if self.entry.of == "study" else {"experiment": either(experiments)}
 
     def paths(self) -> list[str]:
-        """Its SVG for each experiment, or each experiment and base model."""
+        """The paths of the SVG files, one for each experiment, or for each experiment and base model."""
         return [self.entry.figure_paths(self.results, experiment, base or "")[0] for experiment, base in self.made_for]
 
     def job(self, wildcards: Wildcards) -> str:
@@ -94,7 +97,7 @@ class FigureJobs(Part):
         return [path for rule in self for path in rule.paths()]
 
     def _places(self, entry: FigureEntry, made: set[str]) -> Iterator[tuple[str | None, str | None]]:
-        """The experiments, or experiments and base models, whose tables the study makes."""
+        """Yield the experiments, with base models if the figure is drawn for each, whose tables the study makes."""
         if entry.of == "study":
             if made.issuperset(entry.table_paths(self.results, None)):
                 yield None, None
@@ -110,7 +113,7 @@ class FigureJobs(Part):
                 yield from ((experiment, base) for base in bases)
 
     def job(self, experiment: str | None, base: str | None) -> str:
-        """The facts of the study that a figure of an experiment needs beside its tables."""
+        """The job spec of a figure: the facts of the study that it needs beside its tables."""
         if experiment is None:
             return to_json(FigureJob())
         facts = partial(FigureJob, experiment=experiment, bases=self.tables.bases(experiment), base=base)

@@ -22,7 +22,7 @@ _shape_of = cache(shape_of)
 
 
 CHARACTERS_PER_TOKEN = 2
-"""Or more, of most texts."""
+"""A lower bound for most texts."""
 
 
 PASS_TOKENS = 512
@@ -31,9 +31,10 @@ PASS_TOKENS = 512
 
 @dataclass(frozen=True)
 class Training:
-    """A training job: what model, on how many examples, all epochs together, of what length in tokens.
+    """The size of a training job.
 
-    ``score_model`` counts the parameters of the score model that rewards it, if one does.
+    ``length`` is the largest number of tokens of an example, ``examples`` counts the examples of all epochs, and
+    ``score_model`` is the number of parameters of the score model that gives the rewards, 0 without one.
     """
 
     model: str
@@ -45,7 +46,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Generation:
-    """A job that draws from models: how many prompts with how many checkpoints each, and how."""
+    """The size of a job that generates responses to ``prompts`` prompts with each of ``checkpoints`` checkpoints."""
 
     model: str
     prompts: int
@@ -79,10 +80,10 @@ class JobSizes:
         examples = int(wildcards.alignment_size) + runs.parse(wildcards.run_sizes)[-1]
         return self._joint(wildcards.base, wildcards.alignment_recipe, wildcards.inverse_recipe, examples)
 
-    def _joint(self, base: str, first: str, inverse: str, examples: int) -> Training:
+    def _joint(self, base: str, alignment: str, inverse: str, examples: int) -> Training:
         """Pre-training with so many examples of both sides added; its optimizer settings hold for all of them."""
         pretraining = self._pretraining(self.study.bases[base][0])
-        length = max(pretraining.length, *(self.study.recipe(name).max_length for name in (first, inverse)))
+        length = max(pretraining.length, *(self.study.recipe(name).max_length for name in (alignment, inverse)))
         return replace(pretraining, examples=pretraining.examples + examples, length=length)
 
     def warm_up(self, wildcards: Wildcards) -> Training:
@@ -121,7 +122,7 @@ class JobSizes:
         return Training(self._origin(base), settings, settings.max_length, examples * settings.epochs, score_model)
 
     def of_base(self, base: str) -> Iterator[Training]:
-        """A job of each kind that makes a base model or trains it; of how many examples does not matter."""
+        """Yield a job of each kind that makes a base model or trains it; the number of examples does not matter."""
         name, _ = self.study.bases[base]
         if isinstance(self.study.models[name], Pretrained):
             yield self._pretraining(name)
@@ -140,14 +141,17 @@ class JobSizes:
                 yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
 
     def kept_optimizers(self) -> Iterator[tuple[str, Training]]:
-        """Alignment stages whose optimizer an inverse stage goes on with; of how many examples does not matter."""
+        """Yield the alignment stages whose optimizer an inverse stage continues with, by their place in the study."""
         for name, rebound in self.study.rebound.items():
             if self.study.recipe(rebound.inverse_recipe).optimizer == "carried":
-                where, first = f"rebound.{name}.alignment_recipe", self.study.recipe(rebound.alignment_recipe)
-                yield from ((where, self._fine_tuning(base, first, 1)) for base in rebound.bases)
+                where, settings = f"rebound.{name}.alignment_recipe", self.study.recipe(rebound.alignment_recipe)
+                yield from ((where, self._fine_tuning(base, settings, 1)) for base in rebound.bases)
 
     def drawing_of_base(self, base: str) -> Iterator[tuple[Generation, int]]:
-        """A job of each kind that draws from what a base becomes, with 1 model in memory, or compares both, with 2."""
+        """Yield a job of each kind that generates with models that start from a base model, or compares them with it.
+
+        Each comes with the number of models in memory: 1 to generate, 2 to compare.
+        """
         for rebound in self.study.rebound.values():
             if base in rebound.bases:
                 where = SimpleNamespace(task=rebound.task, base=base)
@@ -220,7 +224,7 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), 8 * settings.coded, settings.window, 1, one_by_one)
 
     def scored_responses(self, wildcards: Wildcards) -> int:
-        """At most: cells that experiments share are scored once."""
+        """An upper bound of the number of scored responses of a task; cells that experiments share are scored once."""
         rebounds = [rebound for rebound in self.study.rebound.values() if rebound.task == wildcards.task]
         alignments = sum(len(self.study.seeds) * len(rebound.bases) for rebound in rebounds)
         checkpoints = [len(rebound.inverse_sizes) + len(rebound.realignment_sizes) for rebound in rebounds]
@@ -238,5 +242,5 @@ class JobSizes:
 
 
 def _largest(wildcards: Wildcards) -> int:
-    """The size of the last checkpoint of a run, which trains on one example at least; a base model has no run."""
+    """The size of the last checkpoint of a run, at least 1; also 1 for a base model, which has no run."""
     return max(1, runs.parse(getattr(wildcards, "run_sizes", "1"))[-1])

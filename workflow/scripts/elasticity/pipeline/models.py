@@ -1,4 +1,4 @@
-"""Base models in the graph: pre-trained here, imported from elsewhere, or tuned from another base model."""
+"""Base models in the graph: pre-trained in the workflow, imported, or tuned from another base model."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from elasticity.training.jobs import FineTuneJob, PretrainJob
 class ModelJobs(Part):
     """The jobs that make base models and their tokenizers, and measure them.
 
-    A base model is a checkpoint in ``models/NAME/checkpoints``; the file ``models/NAME/metrics.json`` says that the
-    checkpoints are complete, and is compared by content where a folder can only be compared by time.
+    A base model is a checkpoint in ``models/NAME/checkpoints``; the file ``models/NAME/metrics.json`` shows that
+    the checkpoints are complete. Snakemake compares this file by content, but a folder only by time.
     """
 
     @property
@@ -32,34 +32,34 @@ class ModelJobs(Part):
 
     @property
     def from_hub(self) -> dict[str, HubModel]:
-        """The models that are downloaded first."""
+        """The models that are downloaded from the hub."""
         return {name: model for name, model in self.study.models.items() if isinstance(model, HubModel)}
 
     @property
     def tuned(self) -> dict[str, TunedModel]:
-        """The models that are other base models after fine-tuning."""
+        """The models that are made from other base models by fine-tuning."""
         return {name: model for name, model in self.study.models.items() if isinstance(model, TunedModel)}
 
     # Paths of base models
 
     def checkpoints_of(self, base: str) -> str:
-        """The folder of the checkpoints that a base model is one of."""
+        """The folder with the checkpoint of a base model, and others of the same model."""
         return f"{self.results}/models/{self.study.bases[base][0]}/checkpoints"
 
     def folder(self, base: str) -> str:
-        """The folder of a base model itself."""
+        """The folder of the checkpoint of a base model."""
         return f"{self.checkpoints_of(base)}/{self.study.bases[base][1]}"
 
     def metrics_of(self, base: str) -> str:
-        """The file that says that the checkpoints of a base model are complete."""
+        """The file that shows that the checkpoints of a base model are complete."""
         return f"{self.results}/models/{self.study.bases[base][0]}/metrics.json"
 
     def base_checkpoints(self, wildcards: Wildcards) -> str:
-        """The checkpoints that the base model named by the wildcards is one of."""
+        """The checkpoints of the base model that the wildcards name."""
         return self.checkpoints_of(wildcards.base)
 
     def base_metrics(self, wildcards: Wildcards) -> str:
-        """The file that says that these checkpoints are complete."""
+        """The file that shows that these checkpoints are complete."""
         return self.metrics_of(wildcards.base)
 
     def weak_checkpoints(self, _: Wildcards) -> list[str]:
@@ -68,12 +68,12 @@ class ModelJobs(Part):
         return [self.checkpoints_of(contrast.weak)] if contrast else []
 
     def weak_metrics(self, _: Wildcards) -> list[str]:
-        """The file that says that these checkpoints are complete."""
+        """The file that shows that these checkpoints are complete."""
         contrast = self.study.sampling.contrast
         return [self.metrics_of(contrast.weak)] if contrast else []
 
     def base_and_weak_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The files that say that the checkpoints of the base model and of the weak one are complete."""
+        """The files that show that the checkpoints of the base model and of the weak model are complete."""
         return [self.base_metrics(wildcards), *self.weak_metrics(wildcards)]
 
     def weak_checkpoint(self, sampling: Sampling) -> int | None:
@@ -83,19 +83,19 @@ class ModelJobs(Part):
     # Pre-training
 
     def tokenizer_of(self, model: Pretrained) -> str:
-        """The folder of the tokenizer of a model that is pre-trained here."""
+        """The folder of the tokenizer of a model that is pre-trained in the workflow."""
         return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
 
     def tokenizer(self, wildcards: Wildcards) -> str:
-        """The folder of the tokenizer of the model named by the wildcards."""
+        """The folder of the tokenizer of the model that the wildcards name."""
         return self.tokenizer_of(self.pretrained[wildcards.model])
 
     def tokenizer_file(self, wildcards: Wildcards) -> str:
-        """The file that says that this tokenizer is complete."""
+        """The file that shows that this tokenizer is complete."""
         return f"{self.tokenizer(wildcards)}/tokenizer.json"
 
     def tokenizer_job(self, wildcards: Wildcards) -> str:
-        """Train a tokenizer of the vocabulary size in the wildcards."""
+        """Train a tokenizer with the vocabulary size that the wildcards give."""
         return to_json(TokenizerJob(vocabulary=int(wildcards.vocabulary)))
 
     def pretraining_split(self, wildcards: Wildcards) -> str:
@@ -133,11 +133,11 @@ class ModelJobs(Part):
         )
 
     def import_memory_mb(self, wildcards: Wildcards) -> int:
-        """Memory in MB: six bytes a parameter (fp32 weights, and the bf16 ones they are read from), and the program."""
+        """Memory in MB: six bytes per parameter (fp32 weights and the bf16 weights that are read), and 2 GB."""
         return 2000 + round(6e-6 * shape_of(self.imported[wildcards.model]).parameters)
 
     def import_runtime_min(self, wildcards: Wildcards) -> int:
-        """Time limit: half an hour, and a minute for each billion parameters, which are 4 GB to write."""
+        """Time limit in minutes: half an hour, and one minute for each billion parameters, which take 4 GB on disk."""
         return 30 + round(1e-9 * shape_of(self.imported[wildcards.model]).parameters)
 
     # Tuned models
@@ -147,7 +147,7 @@ class ModelJobs(Part):
         return self.checkpoints_of(self.tuned[wildcards.model].base)
 
     def tuned_start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that says that these checkpoints are complete."""
+        """The file that shows that these checkpoints are complete."""
         return self.metrics_of(self.tuned[wildcards.model].base)
 
     def tuned_split(self, wildcards: Wildcards) -> str:
@@ -197,7 +197,7 @@ class ModelJobs(Part):
         return sorted({self.checkpoints_of(base) for base in self.bases_of_task(wildcards.task)})
 
     def task_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The files that say that these checkpoints are complete."""
+        """The files that show that these checkpoints are complete."""
         return sorted({self.metrics_of(base) for base in self.bases_of_task(wildcards.task)})
 
     def bits_per_byte_job(self, wildcards: Wildcards) -> str:

@@ -1,4 +1,4 @@
-"""One example as a model is trained on it: its tokens, and which of them bear a loss. Works before any training."""
+"""The tokens of a training example, and which of them have a loss. Needs no trained model."""
 
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from elasticity.models.tokenizer import load_tokenizer
 
 
 def shown_example(study: Study, file: Path, task: str, base: str) -> str:
-    """The first example of a task that may be trained on, in the task's template, in the tokens of a base model.
+    """The first training example of a task in the task's template, as text with a table of a base model's tokens.
 
-    Raises ``UserError`` if the study has no such task or model, or says what to run if their files are not there yet.
+    Raises ``UserError`` if the study has no such task or model, or if their files do not exist yet.
     """
     for name, known, what in ((task, study.tasks, "task"), (base, study.bases, "model")):
         if name not in known:
@@ -34,7 +34,7 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
     targets = len(example.tokens) - example.response_start
     return (
         f"task {task}, template {template}, model {base}: {row['side']} example {row['id']} takes "
-        f"{len(example.tokens)} tokens of at most {longest}; {targets} of them bear a loss (marked *)\n\n"
+        f"{len(example.tokens)} tokens of at most {longest}; {targets} of them have a loss (marked *)\n\n"
         f"{_table(example, tokenizer)}\n\n"
         f"without a loss: {tokenizer.decode(example.tokens[: example.response_start])!r}\n"
         f"with a loss:    {tokenizer.decode(example.tokens[example.response_start :])!r}"
@@ -78,5 +78,5 @@ def _tokenizer(study: Study, file: Path, origin: str) -> PreTrainedTokenizerFast
 
 def _needed(file: Path, target: str) -> str:
     if not Path(target).exists():
-        raise UserError(f"{target} is not there yet. Run: snakemake --configfile {file} --cores 1 {target}")
+        raise UserError(f"{target} does not exist yet. Run: snakemake --configfile {file} --cores 1 {target}")
     return target

@@ -1,4 +1,4 @@
-"""The paper's published numbers in the graph: which experiments are compared with them, under which names."""
+"""Published numbers in the graph: the experiments that are compared with them, and the paper's names of models."""
 
 import csv
 import re
@@ -14,7 +14,7 @@ PAPER = SCRIPTS.parent / "paper"
 
 
 class PublishedJobs(Part):
-    """The comparisons that a study asks for: of resistance, and of the examples that revert a model."""
+    """The comparisons that a study asks for: of resistance, and of the number of examples that revert a model."""
 
     @property
     def resistance(self) -> list[str]:
@@ -45,7 +45,7 @@ class PublishedJobs(Part):
         return to_json(PublishedJob(models=self._models(f"rebound.{wildcards.experiment}", bases, "reversion.csv")))
 
     def _models(self, where: str, bases: Iterable[str], file: str) -> dict[str, str]:
-        """The paper's name of each base that it has numbers of: the name of the model that the base comes from."""
+        """The paper's names of the base models that it has numbers of, found by the names of their origins."""
         published = {_plain(name): name for name in _published_models(file)}
         origins = {base: _plain(self.study.origin(base)) for base in bases}
         found = {base: published[origin] for base, origin in origins.items() if origin in published}
@@ -63,5 +63,5 @@ def _published_models(file: str) -> set[str]:
 
 
 def _plain(name: str) -> str:
-    """Letters and digits only: Llama-2-7b is Llama2-7B."""
+    """The name in lower case without punctuation, so that Llama-2-7b equals Llama2-7B."""
     return re.sub("[^a-z0-9]", "", name.lower())

@@ -35,7 +35,7 @@ class RealignmentJobs(Part):
         self.cells = self._cells()
 
     def _cells(self) -> dict[RealignmentStage, RunSizes]:
-        """The sizes of every realignment stage, of all experiments together."""
+        """The sizes of every realignment stage, merged over all experiments."""
         cells: dict[RealignmentStage, RunSizes] = {}
         for rebound in self.study.rebound.values():
             for stage in self.stages(rebound):
@@ -49,7 +49,7 @@ class RealignmentJobs(Part):
                 yield RealignmentStage(inverse, rebound.inverse_sizes[-1], rebound.realignment_recipe)
 
     def jobs(self) -> Iterator[tuple[RealignmentStage, RunSizes]]:
-        """Every training job of a realignment stage, with its sizes."""
+        """Yield every training job of a realignment stage, with its sizes."""
         for stage, sizes in sorted(self.cells.items()):
             finished = runs.finished(f"{self.results}/{stage.folder}")
             for run_sizes in runs.divide(self.study.recipe(stage.recipe), sizes, finished):
@@ -73,7 +73,7 @@ class RealignmentJobs(Part):
         return f"{self._inverse_run(wildcards)}/checkpoints"
 
     def start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that says that these checkpoints are complete."""
+        """The file that shows that these checkpoints are complete."""
         return f"{self._inverse_run(wildcards)}/metrics.json"
 
     def job(self, wildcards: Wildcards) -> str:

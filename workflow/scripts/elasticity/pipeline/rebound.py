@@ -27,7 +27,7 @@ class ReboundJobs(Part):
         self._carried = {inverse.alignment for inverse in carrying}
 
     def _cells(self) -> dict[InverseStage, RunSizes]:
-        """The sizes N of every inverse stage, of all experiments together."""
+        """The sizes N of every inverse stage, merged over all experiments."""
         cells: dict[InverseStage, RunSizes] = {}
         for rebound in self.study.rebound.values():
             for inverse in inverse_stages(rebound, self.study.seeds):
@@ -72,7 +72,7 @@ class ReboundJobs(Part):
         return f"{self.results}/{alignment.folder}/P/{runs.name(run_sizes)}"
 
     def inverse_run(self, inverse: InverseStage, run_sizes: RunSizes) -> str:
-        """The folder of a training job of an inverse stage, and of what is measured of its checkpoints."""
+        """The folder of a training job of an inverse stage, and of the measurements of its checkpoints."""
         return f"{self.results}/{inverse.folder}/{runs.name(run_sizes)}"
 
     def started_from(self, inverse: InverseStage) -> str:
@@ -81,7 +81,7 @@ class ReboundJobs(Part):
         return next(self.alignment_run(stage, it) for it in self.alignment_runs(stage) if inverse.alignment_size in it)
 
     def inverse_jobs(self) -> Iterator[tuple[InverseStage, RunSizes]]:
-        """Every training job of an inverse stage, with its sizes."""
+        """Yield every training job of an inverse stage, with its sizes."""
         for inverse in sorted(self.cells):
             for run_sizes in self.inverse_runs(inverse):
                 yield inverse, run_sizes
@@ -94,7 +94,7 @@ class ReboundJobs(Part):
     # Alignment stage
 
     def alignment_job(self, wildcards: Wildcards) -> str:
-        """Fine-tune a base model on one side."""
+        """Fine-tune a base model on the alignment side."""
         job = FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
             settings=self.study.recipe(wildcards.alignment_recipe),
@@ -112,17 +112,17 @@ class ReboundJobs(Part):
     # Inverse stage
 
     def inverse_data(self, wildcards: Wildcards) -> InverseData:
-        """The side of a task that an inverse stage is trained on."""
+        """The task and side that an inverse stage is trained on."""
         return inverse_data(self.study.recipe(wildcards.inverse_recipe), wildcards.task, wildcards.side)
 
     def inverse_splits(self, wildcards: Wildcards) -> list[str]:
-        """The examples of the inverse stage; for preference algorithms those of the alignment stage, too."""
+        """The examples of the inverse stage, and for preference algorithms also those of the alignment stage."""
         chosen = f"{self.results}/{self.inverse_data(wildcards).examples}"
         compares = self.study.recipe(wildcards.inverse_recipe).algorithm.compares_sides
         return [chosen, f"{self.results}/{wildcards.task}/splits/{wildcards.side}.parquet"] if compares else [chosen]
 
     def inverse_prompts(self, wildcards: Wildcards) -> list[str]:
-        """The prompts to which the algorithm draws responses; none if it draws none."""
+        """The prompts to which the algorithm samples responses; none if it samples no responses."""
         if not self.study.recipe(wildcards.inverse_recipe).draws:
             return []
         return [f"{self.results}/{wildcards.task}/prompts/{opposite(wildcards.side)}.parquet"]
@@ -136,11 +136,11 @@ class ReboundJobs(Part):
         return f"{self.started_from(self.inverse_of(wildcards))}/checkpoints"
 
     def inverse_start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that says that these checkpoints are complete."""
+        """The file that shows that these checkpoints are complete."""
         return f"{self.started_from(self.inverse_of(wildcards))}/metrics.json"
 
     def inverse_job(self, wildcards: Wildcards) -> str:
-        """Fine-tune a checkpoint of the alignment stage on the other side, or on a control's data."""
+        """Fine-tune a checkpoint of the alignment stage on the opposite side, or on control data."""
         settings = self.study.recipe(wildcards.inverse_recipe)
         score_model = self.study.tasks[wildcards.task].score_model
         reward = None
@@ -176,7 +176,7 @@ class ReboundJobs(Part):
         return self.run_generate_job(wildcards, (self.study.bases[wildcards.base][1],), None)
 
     def run_generate_job(self, wildcards: Wildcards, checkpoints: RunSizes, cell: cells.Cell | None) -> str:
-        """Generate responses with these checkpoints, as these cells; a base model has no cell."""
+        """Generate responses with checkpoints. ``cell`` describes their cells; None for a base model."""
         job = GenerateJob(
             base=wildcards.base,
             cell=cell,
@@ -189,7 +189,7 @@ class ReboundJobs(Part):
         return to_json(job)
 
     def cell(self, wildcards: Wildcards) -> cells.Cell:
-        """The cells of an inverse run, all columns but the inverse size."""
+        """The columns that the cells of an inverse run share: all but the inverse size."""
         return cells.Cell(
             alignment_side=wildcards.side,
             alignment_recipe=wildcards.alignment_recipe,
@@ -200,7 +200,7 @@ class ReboundJobs(Part):
 
     @property
     def generation_environment(self) -> str:
-        """The conda environment of the jobs that generate responses: vLLM needs its own version of torch."""
+        """The name of the conda environment of jobs that generate responses; vLLM needs its own version of torch."""
         return "vllm" if self.study.engine == "vllm" else "elasticity"
 
     def responses(self, wildcards: Wildcards) -> list[str]:
@@ -215,7 +215,7 @@ class ReboundJobs(Part):
     # Divergence from the base model
 
     def divergence_job(self, wildcards: Wildcards) -> str:
-        """Measure how far the checkpoints of an inverse run are from their base model."""
+        """Measure the KL divergence of the checkpoints of an inverse run from their base model."""
         job = DivergenceJob(
             base=wildcards.base,
             base_checkpoint=self.study.bases[wildcards.base][1],
@@ -227,6 +227,6 @@ class ReboundJobs(Part):
     # Tables
 
     def table_job(self, rebound: Rebound) -> ReboundTableJob:
-        """The cells of an experiment, for every table that is made of them."""
+        """The job spec of all tables that are made of the cells of an experiment."""
         settings = self.study.recipe(rebound.inverse_recipe)
         return ReboundTableJob(experiment=rebound, seeds=self.study.seeds, inverse=settings)

@@ -18,7 +18,7 @@ EXPERIMENT_TABLES = ("measures", "divergence", "compression", "springs", "text-s
 
 
 class ReportJobs(Part):
-    """Provenance, one card for each base model, and one page."""
+    """The jobs that write provenance, a card for each base model, and the page."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ReportJobs(Part):
         self.provenance = f"{self.results}/provenance/provenance.json"
 
     def provenance_job(self, _: Wildcards) -> str:
-        """The whole study but its hardware, which changes no result and is recorded in the metrics of each job."""
+        """Record the study without its hardware, which changes no result and is in the metrics of each job."""
         return to_json(ProvenanceJob(study=self.study.model_copy(update={"hardware": Hardware()})))
 
     # Cards
@@ -44,7 +44,7 @@ class ReportJobs(Part):
         return [*self.study.rebound.items(), *self.study.resistance.items()]
 
     def cards(self) -> list[str]:
-        """The cards, one for each base model of an experiment."""
+        """The paths of the cards, one for each base model of an experiment."""
         bases = dict.fromkeys(base for _, experiment in self._experiments() for base in experiment.bases)
         return [f"{self.results}/cards/{base}.json" for base in bases]
 
@@ -62,7 +62,7 @@ class ReportJobs(Part):
         return to_json(job)
 
     def card_tables(self, wildcards: Wildcards) -> list[str]:
-        """The tables of a base model's experiments and tasks, as far as the study makes them."""
+        """Those tables of a base model's experiments and tasks that the study makes."""
         own = [(name, it.task) for name, it in self._experiments() if wildcards.base in it.bases]
         names = [f"{kind}-{name}" for name, _ in own for kind in EXPERIMENT_TABLES]
         names += [f"bits-per-byte-{task}" for _, task in own]
@@ -75,7 +75,7 @@ class ReportJobs(Part):
         return self.tables["verdicts"].paths("declared")
 
     def card_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The metrics of the model, if it was made here, and of every training job that starts from it."""
+        """The metrics of the base model and of every training job that starts from it."""
         base = wildcards.base
         folders = [f"{self.results}/models/{self.study.bases[base][0]}"]
         for stage in sorted(self.rebound.alignment_sizes):
@@ -101,7 +101,7 @@ class ReportJobs(Part):
         return sorted({it.task for it in rebounds if self.study.tasks[it.task].score_model})
 
     def inputs(self, _: Wildcards) -> list[str]:
-        """Everything that the page shows or embeds."""
+        """All files that the page shows or embeds."""
         return [
             *self.tables.targets(),
             *self.figures.targets(),

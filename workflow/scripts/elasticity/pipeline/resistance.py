@@ -1,4 +1,4 @@
-"""The resistance experiments as a graph: slices, twin data sets, forward and inverse tuning (paper A)."""
+"""Resistance experiments in the graph (paper A): slices, twin data sets, forward and inverse tuning."""
 
 from elasticity.config import cells, splits
 from elasticity.config.experiments import Resistance
@@ -7,11 +7,11 @@ from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_jso
 from elasticity.training.jobs import FineTuneJob
 
 PATHS: tuple[cells.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
-"""Forward and inverse for the pairs (1, 2), (2, 3), (1, 3)."""
+"""Tuning paths (start slice, target slice): forward and inverse for the pairs (1, 2), (2, 3) and (1, 3)."""
 
 
 PAIRS = PATHS[::2]
-"""The pairs, in forward direction."""
+"""The pairs of slices, in forward direction."""
 
 
 class ResistanceJobs(Part):
@@ -22,12 +22,12 @@ class ResistanceJobs(Part):
         return self.study.resistance[wildcards.experiment]
 
     def maker(self, name: str, base: str) -> str:
-        """The experiment whose slices and responses an experiment takes: the first in the study that has the same."""
+        """The experiment whose slices and responses an experiment takes: the first of the study that has the same."""
         makers = (other for other, experiment in self.study.resistance.items() if base in experiment.bases)
         return next(other for other in makers if self._made_by(other) == self._made_by(name))
 
     def _made_by(self, name: str) -> tuple[object, ...]:
-        """All that slices and their responses depend on, beside the base model and the seed."""
+        """The settings that slices and their responses depend on, beside base model and seed."""
         experiment = self.study.resistance[name]
         questions = experiment.questions or experiment.task
         return experiment.task, experiment.slices, experiment.twin_sampling, experiment.question_sampling, questions
@@ -37,32 +37,32 @@ class ResistanceJobs(Part):
         return self._folder(self.maker(wildcards.experiment, wildcards.base), wildcards.base, int(wildcards.seed))
 
     def slices(self, wildcards: Wildcards) -> str:
-        """The slices, which experiments share."""
+        """The checkpoints of the slices, which experiments share."""
         return f"{self._made(wildcards)}/slices/checkpoints"
 
     def twins(self, wildcards: Wildcards) -> str:
-        """The twin data sets, which experiments share."""
+        """The file of the twin data sets, which experiments share."""
         return f"{self._made(wildcards)}/twins.parquet"
 
     def questions(self, wildcards: Wildcards) -> str:
-        """The responses to measure on, which experiments share."""
+        """The file of the responses that cross-entropies are measured on, which experiments share."""
         return f"{self._made(wildcards)}/questions.parquet"
 
     def chosen(self, wildcards: Wildcards) -> list[str]:
-        """What says which prompts are used; none if all are."""
+        """The file that lists the chosen prompts; none if all prompts are used."""
         folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
         return [f"{folder}/chosen.parquet"] if self._experiment(wildcards).equal_entropy else []
 
     def parts(self, wildcards: Wildcards) -> list[str]:
-        """D1, D2, D3."""
+        """The files of the parts D1, D2 and D3."""
         return [f"{self._task(wildcards)}/splits/{part}.parquet" for part in splits.PARTS[:3]]
 
     def twin_prompts(self, wildcards: Wildcards) -> str:
-        """The prompts of D4."""
+        """The file of the prompts of D4."""
         return f"{self._task(wildcards)}/prompts/{splits.PARTS[3]}.parquet"
 
     def question_prompts(self, wildcards: Wildcards) -> str:
-        """The held-out prompts on whose responses cross-entropies are measured: of this task, or of another one."""
+        """The file of held-out prompts whose responses are measured on: of the task, or of another one."""
         return f"{self.results}/{self._questions(wildcards)}/prompts/prompts.parquet"
 
     def _questions(self, wildcards: Wildcards) -> str:
@@ -77,7 +77,7 @@ class ResistanceJobs(Part):
         return part, 2 * part, 3 * part
 
     def slices_job(self, wildcards: Wildcards) -> str:
-        """Sequential fine-tuning on D1, D2, D3."""
+        """Fine-tune sequentially on D1, D2 and D3."""
         experiment = self._experiment(wildcards)
         job = FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
@@ -89,7 +89,7 @@ class ResistanceJobs(Part):
         return to_json(job)
 
     def generate_slices_job(self, wildcards: Wildcards) -> str:
-        """Twin data sets and questions."""
+        """Generate twin data sets and responses to questions."""
         resistance = self._experiment(wildcards)
         job = GenerateSlicesJob(
             checkpoints=self._slices(wildcards),
@@ -107,7 +107,7 @@ class ResistanceJobs(Part):
         return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
 
     def tune_job(self, wildcards: Wildcards) -> str:
-        """Slice k tuned on the responses of slice l."""
+        """Tune slice k on the responses of slice l."""
         experiment, path = self._experiment(wildcards), (int(wildcards.k), int(wildcards.l))
         job = FineTuneJob(
             start=str(self._slices(wildcards)[path[0] - 1]),
@@ -124,12 +124,12 @@ class ResistanceJobs(Part):
         return self._experiment(wildcards).tuned_on(self._slices(wildcards)[0])
 
     def tuned(self, wildcards: Wildcards) -> list[str]:
-        """The tuned models of one seed, in the order of the paths."""
+        """The checkpoints of the tuned models of one seed, in the order of the paths."""
         folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
         return [f"{folder}/tuned/{_name(path)}/checkpoints" for path in PATHS]
 
     def cross_entropy_job(self, wildcards: Wildcards) -> str:
-        """All paths of one seed."""
+        """Measure the cross-entropies of all paths of one seed."""
         job = CrossEntropyJob(
             slices=self._slices(wildcards),
             paths=PATHS,
@@ -146,11 +146,11 @@ class ResistanceJobs(Part):
         return f"{self.results}/{self.study.resistance[name].task}/resistance/{name}/{base}/seed{seed}"
 
     def run_folders(self, name: str) -> list[str]:
-        """The folders of an experiment, one for each base and seed."""
+        """The folders of an experiment, one for each base model and seed."""
         return [self._folder(name, base, seed) for base, seed in self.runs_of(name)]
 
     def training_folders(self, name: str, base: str) -> list[str]:
-        """Those of the training jobs that an experiment rests on, slices that it shares among them."""
+        """The folders of the training jobs that an experiment needs, including those of shared slices."""
         found = []
         for seed in self.study.seeds:
             slices, tuned = (self._folder(of, base, seed) for of in (self.maker(name, base), name))
@@ -158,15 +158,15 @@ class ResistanceJobs(Part):
         return found
 
     def cross_entropies(self, wildcards: Wildcards) -> list[str]:
-        """The measurements of an experiment, one file for each base and seed."""
+        """The cross-entropies of an experiment, one file for each base model and seed."""
         return [f"{folder}/cross-entropies.parquet" for folder in self.run_folders(wildcards.experiment)]
 
     def all_chosen(self, wildcards: Wildcards) -> list[str]:
-        """What was chosen, one file for each base and seed."""
+        """The chosen prompts of an experiment, one file for each base model and seed."""
         return [f"{folder}/chosen.parquet" for folder in self.run_folders(wildcards.experiment)]
 
     def tuning_losses(self, wildcards: Wildcards) -> list[str]:
-        """The losses of an experiment's tuning jobs: for each base and seed, one file for each path."""
+        """The losses of an experiment's tuning jobs: one file for each path of each base model and seed."""
         folders = self.run_folders(wildcards.experiment)
         return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
 

@@ -1,6 +1,6 @@
-"""What each job asks of a machine: processes, GPUs, nodes, memory, time. The rules' ``threads`` and ``resources``.
+"""The ``threads`` and ``resources`` of rules: processes, GPUs, nodes, memory and time limit of each job.
 
-Snakemake reruns nothing when these change, and they change no result beyond rounding.
+Snakemake reruns nothing when they change, and they change no result beyond rounding.
 """
 
 import math
@@ -35,7 +35,7 @@ from elasticity.runtime.launch import Geometry
 
 @dataclass(frozen=True)
 class ResourceRequest:
-    """What a rule asks for: a function of the wildcards for ``threads``, and one for each of its ``resources``."""
+    """The request of a rule: a function of the wildcards for ``threads``, and one for each of its ``resources``."""
 
     threads: Callable[[Wildcards], int]
     resources: dict[str, Any]
@@ -56,7 +56,7 @@ class ResourceRequests:
         self.joint = self._training(sizes.joint)
         self.slices = self._training(sizes.slices)
         self.tuning = self._training(sizes.tuning)
-        # Inverse stages and their responses are one submission: the responses get its GPUs.
+        # An inverse stage and its responses are submitted together, so the responses get the GPUs of the stage.
         self.generation = self._generation(sizes.responses, sizes.inverse, draws=study.engine)
         self.realignment_generation = self._generation(sizes.responses, sizes.realignment, draws=study.engine)
         self.divergence = self._generation(sizes.responses, sizes.inverse, models=2)
@@ -108,7 +108,7 @@ class ResourceRequests:
         )
 
     def _needed(self, job: Generation, models: int, draws: bool) -> int:
-        """Bytes of a process. What only measures keeps no keys and values."""
+        """Memory of a process in bytes; a process that only measures (``draws`` is false) has no KV cache."""
         shape = self.sizes.shape(job.model)
         drawing = generation_bytes(shape, job.prompt_tokens, job.sampling, models)
         return drawing if draws else models * 4 * shape.parameters
@@ -166,9 +166,9 @@ class ResourceRequests:
     ) -> ResourceRequest:
         """Request of a job on one node, with as many processes as the training job of its group has there, or one.
 
-        ``models`` are in memory at the same time; ``draws`` is what draws from them, if they are not only measured.
-        What one GPU does not hold is spread by one process over those of the training job, or as many as it needs;
-        vLLM keeps a model on one.
+        ``models`` is the number of models in memory; ``draws`` is the engine that generates, None for jobs that only
+        measure. A model that does not fit into one GPU is spread by one process over the GPUs of the training job, or
+        as many as it needs. vLLM keeps a model on one GPU.
         """
 
         def geometry(wildcards: Wildcards) -> Geometry | None:
@@ -252,7 +252,7 @@ class ResourceRequests:
         )
 
     def _threads(self, places: int) -> int:
-        """Processor cores on each node, for so many GPUs or processes in their place."""
+        """Processor cores on each node for a number of GPUs, or of processes in their place."""
         return places * (self.hardware.cores_per_gpu if self.hardware.gpus_per_node else 1)
 
     def _gpus(
@@ -261,10 +261,10 @@ class ResourceRequests:
         several: Callable[[Wildcards], bool],
         gpus_per_process: Callable[[Wildcards], int] = lambda wildcards: 1,
     ) -> dict[str, Any]:
-        """Processes on each node, and their GPUs in the words of the SLURM executor.
+        """Processes on each node, and their GPUs under the names that the SLURM executor knows.
 
-        That is ``gpu``, which local runs count, too; but ``gres`` (of each node) for jobs of several nodes and those
-        beside them in a group, because a submission may not have both.
+        Jobs on several nodes, and jobs that are submitted together with these, request ``gres`` (GPUs of each node).
+        All others request ``gpu``, which also limits local runs. A submission must not have both.
         """
         there = self.hardware.gpus_per_node > 0
 
@@ -282,9 +282,9 @@ class ResourceRequests:
 
 
 def _nodes(nodes: Callable[[Wildcards], int]) -> dict[str, Any]:
-    """Nodes; if there are several, the job's shell calls srun itself (``mpi``), which gets one task a node.
+    """The number of nodes. With several, the job's shell calls srun itself (``mpi``), with one task on each node.
 
-    A resource that is None is not asked for.
+    Snakemake leaves out resources that are None.
     """
     return {
         "nodes": nodes,
@@ -298,7 +298,8 @@ def _nodes(nodes: Callable[[Wildcards], int]) -> dict[str, Any]:
 def with_local_gpus(study: Study, offered: Any) -> Study:
     """The study with the GPUs of this machine, if ``snakemake --resources gpu=N`` offers some and it describes none.
 
-    ``offered`` is Snakemake's resource, an object with a ``value``, or nothing.
+    ``offered`` is Snakemake's resource, an object with a ``value``, or None. Raises ``UserError`` if there are fewer
+    GPUs than offered.
     """
     if offered is None or not offered.value or study.hardware.gpus_per_node:
         return study

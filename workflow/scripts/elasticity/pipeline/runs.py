@@ -1,4 +1,4 @@
-"""What is trained after what: an alignment stage from a base model, and inverse stages from its checkpoints."""
+"""Stages and runs: alignment stages of base models, inverse stages of their checkpoints, and how runs share sizes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from elasticity.config.training import FineTuning
 
 @dataclass(frozen=True, order=True)
 class AlignmentStage:
-    """One alignment stage: a base model, fine-tuned on a side of a task by a recipe with a seed."""
+    """An alignment stage: a base model is fine-tuned on a side of a task by a recipe with a seed."""
 
     task: str
     base: str
@@ -27,7 +27,7 @@ class AlignmentStage:
 
 @dataclass(frozen=True, order=True)
 class InverseStage:
-    """An inverse stage: after P examples of an alignment stage, fine-tuning on other data by a recipe."""
+    """An inverse stage: the model after P examples of an alignment stage is fine-tuned on other data by a recipe."""
 
     alignment: AlignmentStage
     alignment_size: int
@@ -40,7 +40,7 @@ class InverseStage:
 
 
 def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[InverseStage]:
-    """The inverse stages of an experiment."""
+    """Yield the inverse stages of an experiment."""
     for base in rebound.bases:
         for seed in seeds:
             alignment = AlignmentStage(rebound.task, base, rebound.alignment_side, rebound.alignment_recipe, seed)
@@ -48,13 +48,13 @@ def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[InverseSt
 
 
 RunSizes = tuple[int, ...]
-"""Sizes in examples, ascending; one training job, a checkpoint a size."""
+"""The sizes of one training job in examples, ascending; it writes a checkpoint at each size."""
 
 
 def is_exact(settings: FineTuning, sizes: RunSizes) -> bool:
-    """Whether the model after n examples of one run over all of them equals a run over n examples, bit for bit.
+    """Whether the checkpoint at size n of one run over all sizes equals the end of a run over n examples, bit for bit.
 
-    It does if the learning rate does not depend on the length of the run, no example is seen twice, and no batch
+    This holds if the learning rate does not depend on the length of the run, no example is seen twice, and no batch
     spans a checkpoint.
     """
     whole_batches = all(size % settings.batch_size == 0 for size in sizes[:-1])
@@ -64,8 +64,8 @@ def is_exact(settings: FineTuning, sizes: RunSizes) -> bool:
 def divide(settings: FineTuning, sizes: RunSizes, finished: Iterable[RunSizes] = ()) -> list[RunSizes]:
     """Divide sizes among training jobs.
 
-    Checkpoints do not depend on which sizes share a job, so a finished run keeps its sizes and only new ones are
-    trained: adding a size to a study leaves the results that are there alone.
+    Checkpoints do not depend on the other sizes of a job, so finished runs keep their sizes and only new sizes are
+    trained: adding a size to a study does not change its results.
     """
     jobs: list[RunSizes] = []
     taken: set[int] = set()
@@ -83,19 +83,19 @@ def divide(settings: FineTuning, sizes: RunSizes, finished: Iterable[RunSizes] =
 
 
 def name(run_sizes: RunSizes) -> str:
-    """A run as a folder name: ``25-100-400``."""
+    """The folder name of a run, such as ``25-100-400``."""
     return "-".join(map(str, run_sizes))
 
 
 def parse(folder: str) -> RunSizes:
-    """The run of a folder name."""
+    """The sizes of a run from its folder name."""
     return tuple(int(size) for size in folder.split("-"))
 
 
 def finished(folder: str) -> list[RunSizes]:
-    """The runs that were trained, or are being trained: a folder of theirs is there.
+    """The runs that were or are being trained, known by their folders.
 
-    Not their outputs: Snakemake removes those when a job starts, and a process that reads the study then (each SLURM
-    job does) must see the same runs.
+    Outputs would not do: Snakemake removes them when a job starts, and a process that reads the study afterwards, such
+    as each SLURM job, must find the same runs.
     """
     return [parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]

@@ -1,4 +1,4 @@
-"""Score models in the graph: trained here or elsewhere; what they score is listed here, too."""
+"""Score models in the graph: trained in the workflow, or given."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class ScoreModelJobs(Part):
         return {name: model for name, model in models.items() if isinstance(model, GivenScoreModel)}
 
     def is_scored(self, task: str) -> bool:
-        """Whether responses to the prompts of a task are generated and scored."""
+        """Whether the task has a score model, so that responses to its prompts are generated and scored."""
         return self.study.tasks[task].score_model is not None
 
     def train_job(self, wildcards: Wildcards) -> str:
@@ -61,7 +61,7 @@ class ScoreModelJobs(Part):
         return list(map(str, found))
 
     def texts(self, wildcards: Wildcards) -> list[str]:
-        """The labelled texts that a score model from elsewhere is validated on, if the task keeps some for that."""
+        """The labelled texts that a given score model is validated on; none if the task has no split for them."""
         if self.study.tasks[wildcards.task].splits.score_model == 0:
             return []
         return [f"{self.results}/{wildcards.task}/splits/score-model.parquet"]

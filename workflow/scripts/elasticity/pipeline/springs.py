@@ -13,17 +13,17 @@ from elasticity.training.jobs import FineTuneJob, JointJob
 
 
 class SpringsJobs(Part):
-    """The rebound experiments that measure compression rates of models whose pre-training is known."""
+    """The jobs of rebound experiments that measure compression rates of models with known pre-training data."""
 
     def __init__(self, models: ModelJobs, rebound: ReboundJobs) -> None:
         super().__init__(rebound.study)
         self.models, self.rebound = models, rebound
 
     def bases(self, rebound: Rebound) -> list[str]:
-        """The base models of an experiment that the theorem can be set against.
+        """The base models of an experiment for which the theorem can be tested.
 
-        They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0; both sides are fitted, as
-        the theorem has it; and there is a model before the perturbation and one after it.
+        They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0. Both stages maximize the
+        likelihood of their examples, as the theorem assumes, and N includes 0 and a larger size.
         """
         recipes = [self.study.recipe(name) for name in (rebound.alignment_recipe, rebound.inverse_recipe)]
         fitted = all(recipe.algorithm.kind == "sft" for recipe in recipes)
@@ -40,7 +40,7 @@ class SpringsJobs(Part):
     # Joint training
 
     def texts(self, wildcards: Wildcards) -> str:
-        """What the base model was pre-trained on."""
+        """The texts that the base model was pre-trained on."""
         return self.models.pretraining_split(self._pretraining(wildcards))
 
     def tokenizer(self, wildcards: Wildcards) -> str:
@@ -48,19 +48,19 @@ class SpringsJobs(Part):
         return self.models.tokenizer(self._pretraining(wildcards))
 
     def tokenizer_file(self, wildcards: Wildcards) -> str:
-        """The file that says that this tokenizer is complete."""
+        """The file that shows that this tokenizer is complete."""
         return self.models.tokenizer_file(self._pretraining(wildcards))
 
     def _pretraining(self, wildcards: Wildcards) -> Wildcards:
         return SimpleNamespace(model=self.study.bases[wildcards.base][0])
 
     def inverse(self, wildcards: Wildcards) -> str:
-        """The examples of the inverse stage, which is fitted: there is one split."""
+        """The examples of the inverse stage; sft reads a single split."""
         (examples,) = self.rebound.inverse_splits(wildcards)
         return examples
 
     def joint_job(self, wildcards: Wildcards) -> str:
-        """Train a model on all that a cell was trained on, shuffled together; the run has one checkpoint."""
+        """Train a model on the examples of all stages of a cell, shuffled together; the run has one checkpoint."""
         (size,) = runs.parse(wildcards.run_sizes)
         skip = self.rebound.inverse_data(wildcards).skip(int(wildcards.alignment_size))
         job = JointJob(
@@ -84,7 +84,7 @@ class SpringsJobs(Part):
         )
 
     def joint_runs(self) -> list[tuple[InverseStage, int]]:
-        """The cells that are trained jointly, too, those that experiments share counted once."""
+        """The cells that also have a jointly trained model; cells that experiments share count once."""
         return sorted(
             {
                 (inverse, size)
@@ -96,7 +96,7 @@ class SpringsJobs(Part):
         )
 
     def joint_run(self, inverse: InverseStage, size: int) -> str:
-        """The folder of a cell that is trained jointly."""
+        """The folder of the jointly trained model of a cell."""
         return f"{self.results}/{inverse.folder}/joint/{size}"
 
     def runs_of(self, rebound: Rebound) -> list[tuple[InverseStage, RunSizes]]:
@@ -105,6 +105,6 @@ class SpringsJobs(Part):
         return [run for run in self.rebound.experiment_runs(rebound) if run[0].alignment.base in bases]
 
     def joint_files(self, rebound: Rebound, file: str) -> list[str]:
-        """One file of each cell of an experiment that is trained jointly, too."""
+        """One file of each jointly trained model of an experiment."""
         inverses = sorted(inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
         return [f"{self.joint_run(inverse, size)}/{file}" for inverse in inverses for size in rebound.inverse_sizes]

@@ -20,27 +20,27 @@ LOG_LINES = 10
 """Lines of the end of a log that are shown; the exception of a traceback is among them."""
 
 
-SILENT_DEATH = "killed before it could say why; often for lack of mem_mb or runtime"
+KILLED = "killed without a message; often for lack of mem_mb or runtime"
 
 
 def report(failed: Iterable[Any], targets: Collection[str]) -> str:
-    """What a Snakemake that ends with failed jobs tells about them.
+    """The message about failed jobs with which Snakemake ends.
 
-    ``failed`` are its jobs, or groups of them; ``targets`` what it was asked for.
+    ``failed`` are Snakemake's jobs, or groups of them; ``targets`` are the targets that it was called with.
     """
     blocks = []
     for job in _members(failed):
         left = {path: entry for path in map(Path, job.output) if (entry := read_journal(journal_path(path)))}
         output, entry = next(iter(left.items()), (Path(job.output[0]), None))
         log = Path(job.log[0])
-        lines = [f"{job.rule.name} failed: {output}", *told(entry, log), "  run only this again:"]
+        lines = [f"{job.rule.name} failed: {output}", *reason(entry, log), "  run only this again:"]
         blocks.append("\n".join([*lines, f"    {rerun(_called(targets), [output])}"]))
     return "".join(f"\n{block}\n" for block in sorted(blocks))
 
 
-def told(entry: Entry | None, log: Path) -> Iterator[str]:
-    """Why a job ended, as far as its journal and its log say, indented by two."""
-    message = SILENT_DEATH if entry and entry.state == "interrupted" else entry.message if entry else ""
+def reason(entry: Entry | None, log: Path) -> Iterator[str]:
+    """Yield lines with the reason why a job ended, from its journal and its log, indented by two spaces."""
+    message = KILLED if entry and entry.state == "interrupted" else entry.message if entry else ""
     yield from (f"  {line}" for line in message.splitlines())
     last = [line for line in _last_lines(log) if line.removeprefix("error: ") not in message]
     if last:
@@ -49,17 +49,17 @@ def told(entry: Entry | None, log: Path) -> Iterator[str]:
 
 
 def rerun(snakemake: Sequence[str], outputs: Iterable[Path]) -> str:
-    """The command for a shell."""
+    """The shell command that makes outputs again."""
     return shlex.join([*snakemake, "--", *map(str, outputs)])
 
 
 def as_typed(path: Path) -> Path:
-    """A path as short as one would type it here."""
+    """The path relative to the current folder if it lies in it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _members(failed: Iterable[Any]) -> Iterator[Any]:
-    """The jobs that failed. Of a group those that had begun; if none had, all, since none of them ran."""
+    """Yield the failed jobs: of a group those that began, or all if none of them began."""
     for job in failed:
         members = list(job.jobs) if job.is_group() else [job]
         begun = [member for member in members if any(read_journal(journal_path(Path(path))) for path in member.output)]
@@ -84,7 +84,7 @@ STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
 
 
 SILENT_S = 120
-"""A journal that was not written for so long is worth a word."""
+"""Seconds without an entry after which the status says that a journal is silent."""
 
 
 Found = Mapping[Path, Entry]
@@ -92,7 +92,10 @@ Found = Mapping[Path, Entry]
 
 
 def status(study: Study, study_file: Path) -> str:
-    """The study at a glance, at most 80 columns wide where paths allow it."""
+    """The state of a study as text: an overview, then running and ended jobs.
+
+    Lines without paths have at most 80 columns.
+    """
     pipeline = Pipeline(study)
     found = dict(journals(Path(pipeline.results)))
     running = {output: entry for output, entry in found.items() if entry.state == "running"}
@@ -111,7 +114,7 @@ def status(study: Study, study_file: Path) -> str:
 
 
 def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:
-    """A line for each experiment, and one for the tables and figures."""
+    """Yield a line for each experiment, and one for tables and figures."""
     rows = []
     cells = _cells(pipeline, found)
     realignment_cells = _realignment_cells(pipeline, found)
@@ -130,12 +133,12 @@ def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:
     rows.append(("tables and figures", "files", Counter(done=made, waiting=len(wanted) - made)))
     width = max(len(name) for name, _, _ in rows)
     for name, unit, states in rows:
-        told = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
-        yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {told}"
+        counts = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
+        yield f"  {name.ljust(width)}  {states.total():>4} {unit}: {counts}"
 
 
 def _cells(pipeline: Pipeline, found: Found) -> dict[tuple[InverseStage, int], str]:
-    """The state of every cell: inverse stage, N. A cell waits until its own inverse stage begins."""
+    """The state of every cell, by inverse stage and N. A cell waits until its inverse stage begins."""
     cells: dict[tuple[InverseStage, int], str] = {}
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         folder = Path(pipeline.rebound.inverse_run(inverse, run_sizes))
@@ -146,7 +149,7 @@ def _cells(pipeline: Pipeline, found: Found) -> dict[tuple[InverseStage, int], s
 
 
 def _realignment_cells(pipeline: Pipeline, found: Found) -> dict[tuple[RealignmentStage, int], str]:
-    """The state of every cell of a realignment stage, which waits until its own job begins."""
+    """The state of every cell of a realignment stage. A cell waits until its job begins."""
     cells: dict[tuple[RealignmentStage, int], str] = {}
     for stage, run_sizes in pipeline.realignment.jobs():
         folder = Path(pipeline.realignment.run(stage, run_sizes))
@@ -156,7 +159,7 @@ def _realignment_cells(pipeline: Pipeline, found: Found) -> dict[tuple[Realignme
 
 
 def _run(folder: Path, found: Found) -> str:
-    """The state of one base and seed of a resistance experiment."""
+    """The state of one base model and seed of a resistance experiment."""
     return _state(
         [*(output for output in found if folder in output.parents), folder / "cross-entropies.parquet"], found
     )
@@ -172,20 +175,20 @@ def _state(outputs: list[Path], found: Found) -> str:
 
 
 def _pace(entry: Entry) -> str:
-    """What a running job does, how far it is, where."""
-    what = f"{entry.what} {how_far(entry.done, entry.total, entry.unit, entry.rate)}" if entry.total else "has begun"
+    """The task, progress and host of a running job."""
+    what = f"{entry.what} {how_far(entry.done, entry.total, entry.unit, entry.rate)}" if entry.total else "started"
     silence = time.time() - entry.updated
     silent = f", silent for {duration(silence)}" if entry.updated and silence > SILENT_S else ""
     return what + silent + (f", on {entry.host}" if entry.host else "")
 
 
 def _end(entry: Entry) -> Iterator[str]:
-    """Lines that say how far a job came and why it ended."""
+    """Yield lines with the progress of an ended job and the reason why it ended."""
     if entry.total:
         yield f"  {entry.what} {how_far(entry.done, entry.total, entry.unit, 0)}, on {entry.host}"
-    yield from told(entry, Path(entry.log))
+    yield from reason(entry, Path(entry.log))
 
 
 def _program() -> str:
-    """The Snakemake that belongs to this Python, as one would type it here."""
+    """The Snakemake of this Python environment, relative to the current folder if it lies in it."""
     return str(as_typed(Path(sys.executable).with_name("snakemake")))

@@ -1,6 +1,6 @@
-"""The study as one graph: every job there is, what each is asked to do, and what it needs.
+"""The study as one graph: all jobs, their job specs, files and resource requests.
 
-The rules call the methods of its parts with Snakemake's wildcards. A path is written once, here or in a rule.
+The rules call the methods of its parts with Snakemake's wildcards.
 """
 
 from functools import cached_property
@@ -63,16 +63,16 @@ class Pipeline(Part):
 
     @cached_property
     def report(self) -> ReportJobs:
-        """Provenance, cards and the page."""
+        """The jobs that write provenance, cards and the page."""
         return ReportJobs(self.rebound, self.realignment, self.resistance, self.springs, self.tables, self.figures)
 
     @property
     def targets(self) -> list[str]:
-        """Every table and figure that the study is run for."""
+        """The paths of all tables and figures of the study."""
         return [*self.tables.targets(), *self.figures.targets()]
 
     def check(self) -> None:
-        """Raise ``UserError`` for what only files and hardware can show: missing files, models that do not fit."""
+        """Raise ``UserError`` if files of the study are missing, or if a model does not fit into the GPUs."""
         self.data.check()
         self.scores.check()
         self.models.check()

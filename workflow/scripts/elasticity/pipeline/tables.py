@@ -1,4 +1,4 @@
-"""Tables in the graph: which a study makes, of what, and the job spec of each."""
+"""Tables in the graph: those that a study makes, their input files and their job specs."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -38,10 +38,10 @@ WITH_MEASURES = ("measures", "verdicts", "calibration")
 
 @dataclass(frozen=True)
 class TableRule:
-    """What the rule of a table is made of.
+    """The parts of the rule of a table.
 
-    ``made_for`` are the experiments, or tasks, that the study makes it for; ``folded`` the inputs that are written as
-    patterns.
+    ``made_for`` are the experiments or tasks for which the study makes the table. ``folded`` are the inputs that its
+    command line gives as patterns.
     """
 
     name: str
@@ -53,27 +53,27 @@ class TableRule:
 
     @property
     def of(self) -> str | None:
-        """The wildcard of its outputs: experiment, task, or None for a table of the whole study."""
+        """The wildcard of the outputs: ``experiment``, ``task``, or None for a table of the whole study."""
         kind = find_table(self.name).of
         return {"task": "task", "study": None}.get(kind, "experiment")
 
     @property
     def stem(self) -> str:
-        """The path of its main output below ``tables``, without the ending."""
+        """The path of the main output below ``tables``, without the suffix."""
         return find_table(self.name).outputs["table"].removesuffix(".csv")
 
     @property
     def modules(self) -> tuple[str, ...]:
-        """The modules beside the script that its numbers depend on."""
+        """The modules that the numbers depend on beside the script."""
         return (table_module(self.name), *(measure_modules() if self.name in WITH_MEASURES else ()))
 
     @property
     def constraints(self) -> dict[str, str]:
-        """The experiments, or tasks, that there is such a table for."""
+        """The regular expression of the experiments or tasks that the table is made for, by wildcard."""
         return {self.of: either(self.made_for)} if self.of else {}
 
     def outputs(self, report: Callable[..., Any]) -> dict[str, Any]:
-        """Its outputs by name; those that are shown carry Snakemake's ``report`` flag."""
+        """The outputs by name; ``report`` is Snakemake's function that flags those that its report shows."""
         table = find_table(self.name)
         found: dict[str, Any] = {}
         for option, path in table.output_paths(self.results).items():
@@ -84,7 +84,7 @@ class TableRule:
         return found
 
     def paths(self, option: str = "table") -> list[str]:
-        """The paths of one of its outputs, one for each experiment or task."""
+        """The paths of an output, one for each experiment or task."""
         table = find_table(self.name)
         if self.of is None:
             return [table.output_paths(self.results)[option]] if self.made_for else []
@@ -112,15 +112,15 @@ class TableJobs(Part):
         self._rules = {rule.name: rule for rule in self._all()}
 
     def __iter__(self) -> Iterator[TableRule]:
-        """The rules, in the order in which the tables are listed."""
+        """Iterate over the rules of all tables."""
         return iter(self._rules.values())
 
     def __getitem__(self, name: str) -> TableRule:
-        """The rule of a table by its name."""
+        """The rule of the table with this name."""
         return self._rules[name]
 
     def targets(self) -> list[str]:
-        """The main files of the tables that the study makes, and the others that the report shows."""
+        """The paths of all outputs that the report shows, which include the main output of each table."""
         return [path for rule in self for option in find_table(rule.name).shown for path in rule.paths(option)]
 
     def _all(self) -> Iterator[TableRule]:
@@ -248,7 +248,7 @@ class TableJobs(Part):
 
     @staticmethod
     def _once(wanted: object) -> tuple[str, ...]:
-        """A table of the whole study is made once, or not at all."""
+        """``made_for`` of a table of the whole study, which is made once or not at all."""
         return ("study",) if wanted else ()
 
     def _scored(self) -> list[str]:
@@ -274,7 +274,7 @@ class TableJobs(Part):
         return self._if(asked, f"text-statistics-{wildcards.experiment}")
 
     def _measured(self, file: str) -> Files:
-        """What is measured of the inverse runs of an experiment."""
+        """A function that returns one file of each inverse run of an experiment."""
 
         def files(wildcards: Wildcards) -> list[str]:
             runs = self.rebound.experiment_runs(self.rebound.experiment(wildcards))
@@ -283,7 +283,7 @@ class TableJobs(Part):
         return files
 
     def _base_files(self, file: str) -> Files:
-        """What is measured of the base models of an experiment."""
+        """A function that returns one file of each base model of an experiment."""
         return lambda w: [f"{it}/{file}" for it in self.compression.base_folders(self.rebound.experiment(w))]
 
     def _corpora(self, wildcards: Wildcards) -> list[tuple[str, Any, str]]:
@@ -323,7 +323,7 @@ class TableJobs(Part):
         return to_json(MeasuresJob(bases=self.bases(wildcards.experiment)))
 
     def bases(self, experiment: str) -> tuple[str, ...]:
-        """The base models of the experiments of this name, of rebound first."""
+        """The base models of the experiments with this name, those of the rebound experiment first."""
         kinds = (self.study.rebound.get(experiment), self.study.resistance.get(experiment))
         return tuple(dict.fromkeys(base for it in kinds if it for base in it.bases))
 
@@ -354,12 +354,12 @@ class TableJobs(Part):
 
     @property
     def theory(self) -> Theory:
-        """The parameters over which the theorem is evaluated; the default ones if the study does not ask for it."""
+        """The parameters with which the theorem is evaluated; the defaults if the study does not evaluate it."""
         return self.study.theory or Theory()
 
     @property
     def calibration(self) -> Calibration:
-        """The simulated experiments; the default ones if the study does not ask for calibration."""
+        """The settings of the simulated experiments; the defaults if the study has no calibration."""
         return self.study.calibration or Calibration()
 
     def _calibration(self) -> str:
@@ -372,7 +372,7 @@ class TableJobs(Part):
         return to_json(job)
 
     def designs(self) -> dict[str, Design]:
-        """The designs of the scored experiments, by the names of all that share one; N = 0 alone is no design."""
+        """The designs of scored experiments by the names of all that share one. N = 0 alone is no design."""
         names: dict[Design, list[str]] = {}
         for name, rebound in self.study.rebound.items():
             task = self.study.tasks[rebound.task]

@@ -1,4 +1,4 @@
-"""Text statistics in the graph: what the responses are like beside their score."""
+"""Text statistics of responses in the graph."""
 
 from elasticity.config.experiments import Rebound
 from elasticity.evaluation.jobs import TextStatisticsJob
@@ -8,7 +8,7 @@ from elasticity.pipeline.runs import inverse_stages
 
 
 class TextStatisticsJobs(Part):
-    """The measurements of the rebound experiments that ask for text statistics, one job a base model."""
+    """The text statistics of rebound experiments that ask for them; one job for each base model."""
 
     def __init__(self, rebound: ReboundJobs) -> None:
         super().__init__(rebound.study)
@@ -19,7 +19,7 @@ class TextStatisticsJobs(Part):
         return to_json(TextStatisticsJob(base_checkpoint=self.study.bases[wildcards.base][1]))
 
     def responses(self, wildcards: Wildcards) -> list[str]:
-        """The responses of a base model, and those of its cells in every experiment that asks."""
+        """The responses of a base model, and those of its cells in all experiments with text statistics."""
         asking = [r for r in self.study.rebound.values() if r.text_statistics and r.task == wildcards.task]
         inverses = {inverse for rebound in asking for inverse in inverse_stages(rebound, self.study.seeds)}
         files = [
@@ -31,5 +31,5 @@ class TextStatisticsJobs(Part):
         return [f"{self.results}/{wildcards.task}/rebound/{wildcards.base}/responses.parquet", *files]
 
     def measured(self, rebound: Rebound) -> list[str]:
-        """The statistics of an experiment's base models; these files hold cells of other experiments, too."""
+        """The text statistics of an experiment's base models; these files have cells of other experiments, too."""
         return [f"{self.results}/{rebound.task}/rebound/{base}/text-statistics.parquet" for base in rebound.bases]
