@@ -62,7 +62,7 @@ def scripts(tmp_path: Path) -> Scripts:
     [
         "finetune.py",
         "elasticity/training/loop.py",
-        "elasticity/evaluation/equal_entropy.py",
+        "elasticity/training/datasets.py",
         "elasticity/core/tables.py",
     ],
 )

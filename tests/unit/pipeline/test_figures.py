@@ -53,14 +53,15 @@ def test_a_figure_is_drawn_exactly_where_its_tables_are_made(
     pipeline = Pipeline(read_study(request.getfixturevalue(study)))
     made = {path for rule in pipeline.tables for option in find_table(rule.name).outputs for path in rule.paths(option)}
     assert {rule.name for rule in pipeline.figures if rule.made_for} == drawn
+    experiments: dict[str, list[str | None]] = {
+        "rebound": [*pipeline.study.rebound],
+        "resistance": [*pipeline.study.resistance],
+        "experiment": [*pipeline.study.rebound, *pipeline.study.resistance],
+        "study": [None],
+    }
     for rule in pipeline.figures:
-        experiments = {
-            "rebound": [*pipeline.study.rebound],
-            "resistance": [*pipeline.study.resistance],
-            "experiment": [*pipeline.study.rebound, *pipeline.study.resistance],
-            "study": [None],
-        }[rule.entry.of]
-        complete = [it for it in experiments if made.issuperset(rule.entry.table_paths(pipeline.results, it))]
+        of = experiments[rule.entry.of]
+        complete = [it for it in of if made.issuperset(rule.entry.table_paths(pipeline.results, it))]
         assert list(dict.fromkeys(experiment for experiment, _ in rule.made_for)) == complete, rule.name
 
 

@@ -213,7 +213,7 @@ def test_the_tables_of_an_experiment_share_a_job_spec(pipeline: Pipeline) -> Non
 
 
 def with_algorithm(values: Values, kind: str) -> Values:
-    return values["inverse"] | {"algorithm": {"kind": kind}}
+    return {**values["inverse"], "algorithm": {"kind": kind}}
 
 
 def test_recipes_have_stages_of_their_own(values: Values) -> None:

@@ -130,5 +130,5 @@ def test_new_words_make_a_new_page(values: Values, monkeypatch: pytest.MonkeyPat
     before = ReportJob.model_validate_json(report.page_job(NONE)).words
     assert ReportJob.model_validate_json(report_of(values).page_job(NONE)).words == before
     other = replace(RECORDS["card"], caption="Other words.")
-    monkeypatch.setattr("elasticity.report.contents.RECORDS", RECORDS | {"card": other})
+    monkeypatch.setattr("elasticity.report.contents.RECORDS", {**RECORDS, "card": other})
     assert ReportJob.model_validate_json(report.page_job(NONE)).words != before
