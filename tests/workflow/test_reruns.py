@@ -257,7 +257,9 @@ EDITS = {
         "analysis/tables/rebound.py", 'caption="""\n', 'caption="""\nNew. ', "report_page"
     ),
     # The study
-    "a claim": Edit({"verdicts_table", "provenance"}, change=lambda study: study["claims"]["resists"].update(margin=0.1)),
+    "a claim": Edit(
+        {"verdicts_table", "provenance"}, change=lambda study: study["claims"]["resists"].update(margin=0.1)
+    ),
 }
 
 MAKING = {f"field of {name}Job" for name in ("Fetch", "Split", "Tokenizer", "Pretrain", "FineTune")} | {
