@@ -82,7 +82,12 @@ def test_the_data_are_read_in_the_new_format(project: Project) -> None:
 def test_the_inverse_stage_is_trained_by_the_new_algorithm(project: Project) -> None:
     metrics = list((project.folder / "results/tiny/made-up/rebound").glob("nano/*/alignment/*/P*/ipo/*/metrics.json"))
     assert len(metrics) == 2
-    assert all(json.loads(path.read_text())["examples"] == 4 for path in metrics)
+    for path in metrics:
+        record = json.loads(path.read_text())
+        assert record["examples"] == 4
+        assert record["mean_loss"] == pytest.approx(
+            (1 / (2 * 0.2)) ** 2
+        )  # before the only update, the log-ratios are 0
 
 
 def test_the_new_figure_is_drawn(project: Project) -> None:
