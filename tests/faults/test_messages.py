@@ -53,7 +53,7 @@ def test_too_few_texts_for_the_splits(project: Project) -> None:
     project.write_study(study)
     output = error_of(project)
     assert "the split pretraining needs 5000 negative examples, but the data hold 134 for it" in output
-    assert "make this split or the ones before it smaller" in output
+    assert "Make this split or the splits before it smaller" in output
 
 
 def test_data_with_another_checksum(project: Project) -> None:
