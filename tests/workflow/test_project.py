@@ -114,6 +114,13 @@ def test_the_library_does_not_know_snakemake() -> None:
     assert [path.name for path in LIBRARY.rglob("*.py") if pattern.search(path.read_text())] == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "workflow/rules").glob("*.smk")), ids=lambda path: path.name)
+def test_inputs_are_paths(path: Path) -> None:
+    """With ``rules.NAME.output`` as an input, a job on a cluster's node runs that rule again: see ``common.smk``."""
+    code = re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)
+    assert not re.findall(r"\brules\.\w+\.(?:output|input)", code)
+
+
 def test_no_script_hides_a_module_of_python() -> None:
     """A script's folder is searched first; ``compression`` is a module from Python 3.14 on, which packages look for."""
     names = {path.stem for path in LIBRARY.parent.glob("*.py")}

@@ -4,6 +4,9 @@ A path is written with path variables: `<results>/{task}/examples.parquet`. Ever
 `python SCRIPT JOB --name PATH ...`, where JOB is its job spec as JSON and the options are the named inputs and outputs of
 its rule (an input named `complete` only says that a folder beside it is whole). A rule therefore names its files and its
 job spec, and takes everything else from one of the base rules below with `use rule ... as ... with`.
+
+An input is a path, never `rules.NAME.output`: such an input makes Snakemake build that rule's job even where
+`--allowed-rules` leaves the rule out, so a job on a cluster's node would run its predecessor again.
 """
 
 

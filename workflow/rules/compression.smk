@@ -4,7 +4,7 @@
 # Measure every checkpoint of an inverse stage beside its base model.
 use rule model_job as compression with:
     input:
-        checkpoints=rules.inverse.output.checkpoints,
+        checkpoints="<results>/<inverse>/checkpoints",
         base=ancient(pipeline.models.base_checkpoints),
         complete=pipeline.models.base_metrics,
         texts=pipeline.compression.texts,
@@ -83,7 +83,7 @@ use rule training as joint with:
 # Measure a jointly trained model as the others, beside the base model.
 use rule compression as joint_compression with:
     input:
-        checkpoints=rules.joint.output.checkpoints,
+        checkpoints="<results>/<joint>/checkpoints",
         base=ancient(pipeline.models.base_checkpoints),
         complete=pipeline.models.base_metrics,
         texts=pipeline.compression.texts,

@@ -22,7 +22,7 @@ use rule download as fetch with:
 # Take the examples of one split.
 use rule job as split with:
     input:
-        examples=rules.fetch.output.examples,
+        examples="<results>/{task}/examples.parquet",
     output:
         split="<results>/{task}/splits/{split}.parquet",
     log:
@@ -34,7 +34,7 @@ use rule job as split with:
 # Make prompts: the beginnings of texts, or the questions of examples.
 use rule job as prompts with:
     input:
-        examples=rules.split.output.split,
+        examples="<results>/{task}/splits/{split}.parquet",
         complete=pipeline.data.prompt_tokenizer_file,
     output:
         prompts="<results>/{task}/prompts/{split}.parquet",

@@ -31,7 +31,7 @@ use rule training as inverse with:
 # Generate responses to the prompts with every checkpoint of an inverse stage.
 use rule model_job as generate with:
     input:
-        checkpoints=rules.inverse.output.checkpoints,
+        checkpoints="<results>/<inverse>/checkpoints",
         weak=ancient(pipeline.models.weak_checkpoints),
         complete=pipeline.models.weak_metrics,
         prompts="<results>/{task}/prompts/prompts.parquet",
@@ -53,10 +53,10 @@ use rule model_job as generate with:
 # Measure the KL divergence of every checkpoint from the base model, on the checkpoint's own responses.
 use rule model_job as divergence with:
     input:
-        checkpoints=rules.inverse.output.checkpoints,
+        checkpoints="<results>/<inverse>/checkpoints",
         base=ancient(pipeline.models.base_checkpoints),
         complete=pipeline.models.base_metrics,
-        responses=rules.generate.output.responses,
+        responses="<results>/<inverse>/responses.parquet",
     output:
         divergences="<results>/<inverse>/divergences.parquet",
     log:

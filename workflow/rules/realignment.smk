@@ -25,7 +25,7 @@ use rule training as realignment with:
 # Generate responses to the prompts with every checkpoint of a realignment stage.
 use rule generate as generate_realigned with:
     input:
-        checkpoints=rules.realignment.output.checkpoints,
+        checkpoints="<results>/<realignment>/checkpoints",
         weak=ancient(pipeline.models.weak_checkpoints),
         complete=pipeline.models.weak_metrics,
         prompts="<results>/{task}/prompts/prompts.parquet",

@@ -25,7 +25,7 @@ use rule job as card with:
         tables=pipeline.report.card_tables,
         declared=pipeline.report.declared_claims,
         metrics=pipeline.report.card_metrics,
-        provenance=rules.provenance.output.provenance,
+        provenance="<results>/provenance/provenance.json",
         template=template("card.html.jinja"),
     output:
         card=report(
@@ -45,7 +45,7 @@ use rule job as card with:
 use rule job as report_page with:
     input:
         results=pipeline.report.inputs,
-        provenance=rules.provenance.output.provenance,
+        provenance="<results>/provenance/provenance.json",
         template=template("page.html.jinja"),
     output:
         page="<results>/report.html",

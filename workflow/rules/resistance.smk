@@ -30,7 +30,7 @@ use rule training as slices with:
 # Generate the twin data sets from D4's prompts, and the responses to measure on from held-out prompts.
 use rule model_job as generate_slices with:
     input:
-        checkpoints=rules.slices.output.checkpoints,
+        checkpoints="<results>/<resistance>/slices/checkpoints",
         twin_prompts=pipeline.resistance.twin_prompts,
         question_prompts=pipeline.resistance.question_prompts,
     output:
