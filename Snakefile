@@ -11,6 +11,7 @@ sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/wor
 from elasticity.config.claims import claims_digest
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
+from elasticity.core.run_names import PATTERN
 from elasticity.pipeline import status
 from elasticity.pipeline.common import either, options, spec, template
 from elasticity.pipeline.resource_requests import with_local_gpus
@@ -40,6 +41,7 @@ except UserError as error:
     raise WorkflowError(str(error))
 
 set_environment(claims_digest(study.claims))
+weights = pipeline.flag_of_weights(directory, temp)
 
 
 include: "workflow/rules/common.smk"
@@ -51,6 +53,7 @@ include: "workflow/rules/inverse.smk"
 include: "workflow/rules/realignment.smk"
 include: "workflow/rules/resistance.smk"
 include: "workflow/rules/compression.smk"
+include: "workflow/rules/stored.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
@@ -71,7 +74,7 @@ wildcard_constraints:
     seed="[0-9]+",
     alignment_size="[0-9]+",
     inverse_size="[0-9]+",
-    run_sizes="[0-9-]+",
+    run_sizes=PATTERN,
     k="[123]",
     l="[123]",
 

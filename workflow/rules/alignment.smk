@@ -31,23 +31,24 @@ use rule training as alignment with:
         ),
 
 
-# Generate responses to the prompts with a base model.
-use rule model_job as generate_base with:
+# Generate responses to the prompts with a base model, and measure their texts.
+use rule model_job as measure_base with:
     input:
         checkpoints=ancient(pipeline.models.base_checkpoints),
         weak=ancient(pipeline.models.weak_checkpoints),
         complete=pipeline.models.base_and_weak_metrics,
-        prompts="<results>/{task}/prompts/prompts.parquet",
+        response_prompts="<results>/{task}/prompts/prompts.parquet",
     output:
         responses="<results>/{task}/rebound/{base}/responses.parquet",
+        text_statistics="<results>/{task}/rebound/{base}/text-statistics.parquet",
     log:
-        "<logs>/{task}/rebound/{base}/generate.log",
+        "<logs>/{task}/rebound/{base}/measure.log",
     benchmark:
-        "<benchmarks>/{task}/rebound/{base}/generate.tsv"
+        "<benchmarks>/{task}/rebound/{base}/measure.tsv"
     conda:
-        f"../../envs/{pipeline.rebound.generation_environment}.yaml"
-    threads: pipeline.requests.generation.threads
+        f"../../envs/{pipeline.generation_environment}.yaml"
+    threads: pipeline.requests.base.threads
     resources:
-        **pipeline.requests.generation.resources,
+        **pipeline.requests.base.resources,
     params:
-        **spec("generate.py", pipeline.rebound.generate_base_job),
+        **spec("measure.py", pipeline.measurements.base_job),

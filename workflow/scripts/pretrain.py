@@ -4,6 +4,7 @@ from elasticity.core.tables import read_rows
 from elasticity.data.examples import batched, pretraining_sequences
 from elasticity.data.schemas import EXAMPLES
 from elasticity.models.loading import new_model, one_thread
+from elasticity.models.shapes import pretrained_shape
 from elasticity.models.tokenizer import load_tokenizer
 from elasticity.runtime.command import Command
 from elasticity.training.jobs import PretrainJob
@@ -18,10 +19,11 @@ with Command(__doc__, PretrainJob, "texts", "tokenizer", "losses", "metrics", "s
     model = new_model(shape, tokenizer)
     run(
         make_model=lambda: model,
+        shape=pretrained_shape(shape, len(tokenizer)),
         tokenizer=tokenizer,
         batches=batched(sequences, shape.optimization.batch_size, tokenizer.pad_token_id),
         objective=CodeLength(),
-        checkpoints={update: str(update) for update in command.job.checkpoints},
+        checkpoints={str(update): update for update in command.job.checkpoints},
         settings=shape.optimization,
         files=RunFiles.of(command, [command.path("texts"), command.path("tokenizer")]),
     )

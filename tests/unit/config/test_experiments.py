@@ -80,16 +80,13 @@ def test_the_inverse_stage_is_trained_on_the_split_that_its_recipe_names(
 
 def test_examples_of_the_alignment_stage_are_skipped_in_the_same_split_only(values: Values) -> None:
     pipeline = Pipeline(read_study(values))
-    specs = {name: pipeline.rebound.inverse_job(wildcards(name)) for name in ("inverse", *DATA)}
-    jobs = {name: FineTuneJob.model_validate_json(spec) for name, spec in specs.items()}
+    jobs = {name: pipeline.rebound.inverse_training(wildcards(name)) for name in ("inverse", *DATA)}
     assert {name: job.skip for name, job in jobs.items() if job.skip} == {"continued": 16}
     assert {job.seed for job in jobs.values()} == {2}
     values["recipes"]["continued"]["data"]["task"] = "reviews"  # the task of the experiment, by its name
-    named = Pipeline(read_study(values)).rebound.inverse_job(wildcards("continued"))
-    assert FineTuneJob.model_validate_json(named).skip == 16
-    joint = JointJob.model_validate_json(
-        pipeline.springs.joint_job(SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"}))
-    )
+    assert Pipeline(read_study(values)).rebound.inverse_training(wildcards("continued")).skip == 16
+    where = SimpleNamespace(**vars(wildcards("continued")) | {"run_sizes": "4"})
+    joint = pipeline.springs.joint_training(where)
     assert (joint.alignment.skip, joint.inverse.skip) == (0, 16)
 
 

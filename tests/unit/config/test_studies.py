@@ -79,8 +79,8 @@ def test_the_published_settings(name: str, monkeypatch: pytest.MonkeyPatch) -> N
     study = read_study_file(Path(f"studies/{name}.yaml"))
     assert (study.hardware.gpu, study.hardware.gpus_per_node) == ("A800", 8)
     assert {r.alignment_sizes for r in study.rebound.values()} == {(1000, 2000, 5000, 10000)}
-    assert study.alignment.updates(100) == 2
-    assert [study.inverse.updates(size) for size in (100, 200, 500, 1000, 2000)] == [2, 4, 8, 16, 32]
+    assert study.alignment.updates(100) == 1
+    assert [study.inverse.updates(size) for size in (100, 200, 500, 1000, 2000)] == [1, 3, 7, 15, 31]
     for task, epochs in (("instruction", 2), ("truthful", 1), ("safe", 1)):
         experiment = study.resistance[task]
         assert (experiment.slices.learning_rate, experiment.slices.schedule) == (1e-5, "constant")

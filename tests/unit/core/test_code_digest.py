@@ -323,34 +323,34 @@ def field_added(scripts: Scripts, file: str, owner: str) -> None:
 
 
 def test_a_field_of_one_job_spec_leaves_scripts_with_other_job_specs_unchanged(scripts: Scripts) -> None:
-    names = ("text_statistics.py", "generate.py", "divergence.py", "finetune.py")
+    names = ("measure.py", "finetune_measured.py", "cross_entropy.py", "train_slices.py", "finetune.py", "pretrain.py")
     before = {name: scripts.digest(name) for name in names}
-    field_added(scripts, "elasticity/evaluation/jobs.py", "TextStatisticsJob")
+    field_added(scripts, "elasticity/evaluation/jobs.py", "Measurements")
     after = {name: scripts.digest(name) for name in names}
-    assert {name for name in names if before[name] != after[name]} == {"text_statistics.py"}
+    assert {name for name in names if before[name] != after[name]} == {"measure.py", "finetune_measured.py"}
 
 
 def test_a_field_of_the_base_class_of_all_specs_changes_every_script(scripts: Scripts) -> None:
-    names = ("text_statistics.py", "generate.py", "finetune.py", "table.py", "score.py")
+    names = ("measure.py", "finetune.py", "table.py", "score.py")
     before = {name: scripts.digest(name) for name in names}
     field_added(scripts, "elasticity/config/base.py", "Section")
     assert [name for name in names if scripts.digest(name) == before[name]] == []
 
 
 def test_a_field_that_a_job_spec_contains_changes_its_script(scripts: Scripts) -> None:
-    before = scripts.digest("generate.py"), scripts.digest("compression_rates.py")
+    before = scripts.digest("measure.py"), scripts.digest("compress_texts.py")
     field_added(scripts, "elasticity/config/sampling.py", "Sampling")
-    after = scripts.digest("generate.py"), scripts.digest("compression_rates.py")
+    after = scripts.digest("measure.py"), scripts.digest("compress_texts.py")
     assert (after[0] != before[0], after[1] == before[1]) == (True, True)
 
 
 def test_a_column_of_a_schema_changes_only_scripts_that_use_it(scripts: Scripts) -> None:
-    names = ("generate.py", "score.py", "divergence.py", "compression_rates.py", "compress_texts.py")
+    names = ("measure.py", "score.py", "finetune_measured.py", "finetune.py", "compress_texts.py")
     before = {name: scripts.digest(name) for name in names}
     old, new = '("nats", pa.float64())],', '("nats", pa.float64()), ("added", pa.int64())],'
     scripts.replace("elasticity/evaluation/schemas.py", old, new)  # of DIVERGENCES
     after = {name: scripts.digest(name) for name in names}
-    assert {name for name in names if before[name] != after[name]} == {"divergence.py"}
+    assert {name for name in names if before[name] != after[name]} == {"measure.py", "finetune_measured.py"}
 
 
 # Words and imports for type checkers

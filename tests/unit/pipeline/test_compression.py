@@ -51,15 +51,18 @@ def test_an_imported_model_has_no_pretraining_corpus(values: Values) -> None:
 
 
 def test_jobs_contain_the_names_of_corpora_and_no_paths(values: Values) -> None:
-    found = jobs(values)
-    job, base = json.loads(found.job(wildcards(**INVERSE_RUN))), json.loads(found.base_job(wildcards()))
-    assert job["cell"]["alignment_size"] == 16
-    assert (job["checkpoints"], base["checkpoints"], base["cell"]) == ([0, 8, 12], [3], None)
-    for each in (job, base):
+    found = Pipeline(read_study(values)).measurements
+    inverse, base = (
+        json.loads(found.inverse_job(wildcards(**INVERSE_RUN))),
+        json.loads(found.base_compression_job(wildcards())),
+    )
+    assert inverse["measurements"]["cell"]["alignment_size"] == 16
+    assert (base["checkpoints"], base["measurements"]["cell"]) == ([3], None)
+    for each in (inverse["measurements"], base["measurements"]):
         assert each["base_checkpoint"] == 3
-        assert each["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
-        assert each["reading"] == {"window": 32, "stride": 16, "characters": 2000}
-    assert len(found.texts(wildcards())) == 4
+        assert each["compression"]["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
+        assert each["compression"]["reading"] == {"window": 32, "stride": 16, "characters": 2000}
+    assert len(found.texts(wildcards(**INVERSE_RUN))) == len(jobs(values).texts(wildcards())) == 4
 
 
 def test_arithmetic_coding_packs_the_first_texts_of_each_corpus(values: Values) -> None:

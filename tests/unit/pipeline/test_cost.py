@@ -65,8 +65,8 @@ def test_the_stages_of_a_small_study_equal_those_counted_by_hand(values: dict[st
     # checkpoints: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3
     # 6 prompts, 8 tokens; two base models
     assert found["responses"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
-    # two bases, two seeds: slices, responses and six paths of 8 examples each
-    assert found["resistance slices"].jobs == 4 * (2 + len(PATHS))
+    # two bases, two seeds: slices with their responses, and six paths of 8 examples each
+    assert found["resistance slices"].jobs == 4 * (1 + len(PATHS))
     assert found["resistance slices"].examples == 4 * (24 + 6 * 8)
     assert found["resistance slices"].drawn_tokens == 4 * 3 * (8 * 8 + 6 * 4)
 
@@ -113,11 +113,25 @@ def test_peak_disk_is_what_stays_and_what_running_jobs_hold(values: dict[str, An
     values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
     nano = shape_of(read_study(values).models["nano"]).parameters
     disk = Budget(read_study(values)).disk()
-    # a tuned model of a run waits for the slices and the other paths: nine checkpoints, and the job's states
-    assert disk.passing == 2 * max(nano, given) * (4 * 9 + 24)
+    # three slices from which a run starts, and the job's states
+    assert disk.passing == 2 * max(nano, given) * (4 * 3 + 24)
     assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and alignment stages of two seeds
     assert (disk.sources, disk.gpus) == (0, 2)
     assert disk.peak == disk.kept + disk.passing
+
+
+def test_stages_that_are_measured_from_checkpoints_take_more_jobs_and_disk(values: dict[str, Any], given: int) -> None:
+    """Here because ZeRO stage 3 leaves each process a part of a model."""
+    values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
+    before = {stage.name: stage.jobs for stage in Budget(read_study(values)).stages()}
+    disk = Budget(read_study(values)).disk()
+    values["hardware"] |= {"gpus": 2, "zero_stage": 3}
+    after = {stage.name: stage.jobs for stage in Budget(read_study(values)).stages()}
+    assert after["responses"] == before["responses"] + before["inverse"]
+    assert after["resistance slices"] == before["resistance slices"] + 4
+    assert Budget(read_study(values)).disk().passing > disk.passing / 2  # one job at a time instead of two
+    kept = Budget(read_study(values | {"keep_checkpoints": True})).disk().kept
+    assert kept > disk.kept
 
 
 def test_an_extrapolated_model_is_on_disk_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:

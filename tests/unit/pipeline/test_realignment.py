@@ -9,14 +9,14 @@ import pytest
 from elasticity.analysis.jobs import RealignmentTableJob
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.evaluation.jobs import GenerateJob
+from elasticity.evaluation.jobs import MeasureJob
 from elasticity.pipeline.cost import Budget, Training, workload
 from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.pipeline.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.training.jobs import FineTuneJob
+from elasticity.training.jobs import FineTuneJob, InverseJob
 
 Values = dict[str, Any]
 
@@ -93,7 +93,8 @@ def test_realignment_starts_from_the_run_that_has_its_checkpoint(realignment_val
 
 def test_realignment_skips_the_examples_of_the_alignment_stage(realignment_values: Values) -> None:
     pipeline = pipeline_of(realignment_values)
-    job = FineTuneJob.model_validate_json(pipeline.realignment.job(wildcards()))
+    job = pipeline.realignment.training(wildcards())
+    assert InverseJob.model_validate_json(pipeline.measurements.realignment_job(wildcards())).training == job
     assert job == FineTuneJob(
         start="8", settings=pipeline.study.alignment, sizes=(0, 4, 8), skip=8, seed=1, template="plain"
     )
@@ -104,8 +105,7 @@ def test_realignment_also_skips_the_examples_of_an_inverse_stage_on_the_same_sid
     realignment_values["recipes"] = {"continued": realignment_values["inverse"] | {"data": {"side": "same"}}}
     realignment_values["rebound"]["existence"]["inverse_recipe"] = "continued"
     pipeline, where = pipeline_of(realignment_values), wildcards(inverse_recipe="continued")
-    inverse = FineTuneJob.model_validate_json(pipeline.rebound.inverse_job(where))
-    realignment = FineTuneJob.model_validate_json(pipeline.realignment.job(where))
+    inverse, realignment = pipeline.rebound.inverse_training(where), pipeline.realignment.training(where)
     assert (inverse.skip, inverse.sizes[-1], realignment.skip) == (8, 8, 16)
     realignment_values["rebound"]["existence"]["realignment_sizes"] = [0, 17]
     with pytest.raises(UserError, match="needs 41 positive texts"):  # 16 + 8 + 17
@@ -114,13 +114,26 @@ def test_realignment_also_skips_the_examples_of_an_inverse_stage_on_the_same_sid
 
 def test_responses_after_realignment_name_their_cell_and_are_scored_with_the_others(realignment_values: Values) -> None:
     pipeline = pipeline_of(realignment_values)
-    job = GenerateJob.model_validate_json(pipeline.realignment.generate_job(wildcards()))
+    job = InverseJob.model_validate_json(pipeline.measurements.realignment_job(wildcards()))
+    stored = MeasureJob.model_validate_json(pipeline.measurements.stored_realignment_job(wildcards()))
+    assert (stored.checkpoints, stored.measurements) == (job.training.sizes, job.measurements)
+    assert (job.measurements.divergence, job.measurements.compression, job.saved) == (False, None, ())
     recipes = {"alignment_recipe": "alignment", "inverse_recipe": "inverse", "realignment_recipe": "alignment"}
     sizes = {"alignment_size": 8, "inverse_size": 8, "realignment_size": 4}
-    assert job.row(4) == {"base": "nano", "alignment_side": "positive", "seed": 1} | recipes | sizes
+    assert job.measurements.row(4) == {"base": "nano", "alignment_side": "positive", "seed": 1} | recipes | sizes
     files = pipeline.realignment.responses(wildcards())
     assert len(set(files)) == len(pipeline.rebound.responses(wildcards())) + 4
     assert f"{FOLDER}/N8/alignment/0-4-8/responses.parquet" in files
+
+
+def test_the_weights_that_a_realignment_stage_starts_from_are_saved(realignment_values: Values) -> None:
+    del realignment_values["rebound"]["pretraining"]
+    pipeline, where = pipeline_of(realignment_values), wildcards(run_sizes="0-4-8")
+    assert InverseJob.model_validate_json(pipeline.measurements.inverse_job(where)).saved == (8,)
+    realignment_values["keep_checkpoints"] = True
+    measurements = pipeline_of(realignment_values).measurements
+    for job in (measurements.inverse_job(where), measurements.realignment_job(where)):
+        assert InverseJob.model_validate_json(job).saved == (0, 4, 8)
 
 
 def test_realignment_has_its_own_recipe_and_runs(realignment_values: Values) -> None:
@@ -145,12 +158,12 @@ def test_a_card_reads_the_metrics_of_realignment_jobs(realignment_values: Values
 def test_the_cost_and_the_requests_of_a_study_include_realignment(realignment_values: Values) -> None:
     study = read_study(realignment_values)
     (stage,) = (stage for stage in Budget(study).stages() if stage.name == "realignment")
-    assert (stage.jobs, stage.examples, stage.updates) == (4 + 4, 4 * 8, 4 * 2)
+    assert (stage.jobs, stage.examples, stage.updates) == (4, 4 * 8, 4 * 2)
     assert stage.drawn_tokens == 4 * 3 * 6 * 8
     held = {work.passing for work in workload(study) if isinstance(work, Training) and work.stage == "realignment"}
-    assert held == {3 + 3, 3 + 4}  # its own checkpoints, and those of the inverse stage that it starts from
+    assert held == {1}  # the checkpoint of the inverse stage that it starts from
     requests = ResourceRequests(study)
-    for request in (requests.realignment, requests.realignment_generation):
+    for request in (requests.realignment, requests.stored_realignment):
         assert request.threads(wildcards()) == 1
         assert request.resources["mem_mb"](wildcards(), 1) >= 1500
     more = requests.sizes.scored_responses(wildcards()) - 6 * (2 * 2 + 2)

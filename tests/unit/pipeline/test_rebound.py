@@ -3,17 +3,18 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.loading import read_study
-from elasticity.evaluation.jobs import DivergenceJob, GenerateJob
+from elasticity.evaluation.jobs import MeasureJob, Measurements
 from elasticity.pipeline import cost
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.training.jobs import FineTuneJob
+from elasticity.training.jobs import FineTuneJob, InverseJob
 from tests.conftest import ROOT
 from tests.unit.pipeline.graph import wildcards
 
@@ -23,6 +24,11 @@ ALIGNMENT = AlignmentStage("reviews", "nano", "positive", "alignment", 1)
 INVERSE = InverseStage(ALIGNMENT, 16, "inverse")
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
+
+
+def measured(pipeline: Pipeline, where: SimpleNamespace) -> Measurements:
+    """Return what the job of an inverse run measures."""
+    return InverseJob.model_validate_json(pipeline.measurements.inverse_job(where)).measurements
 
 
 def finish(folder: str) -> None:
@@ -118,14 +124,14 @@ def test_an_inverse_stage_is_trained_on_the_opposite_side(pipeline: Pipeline) ->
     for side, other in (("positive", "negative"), ("negative", "positive")):
         assert pipeline.rebound.inverse_splits(wildcards(side=side)) == [f"results/tiny/reviews/splits/{other}.parquet"]
     where = wildcards(alignment_size=16, run_sizes="0-4", seed=2)
-    job = FineTuneJob.model_validate_json(pipeline.rebound.inverse_job(where))
+    job = InverseJob.model_validate_json(pipeline.measurements.inverse_job(where)).training
+    assert job == FineTuneJob.model_validate_json(pipeline.rebound.inverse_stored_job(where))
     assert job == FineTuneJob(start="16", settings=pipeline.study.inverse, sizes=(0, 4), seed=2, template="plain")
 
 
 def test_responses_name_their_cell(pipeline: Pipeline) -> None:
     where = wildcards(alignment_size=16, run_sizes="0-4")
-    job = GenerateJob.model_validate_json(pipeline.rebound.generate_job(where))
-    assert job.row(4) == {
+    assert measured(pipeline, where).row(4) == {
         "base": "nano",
         "alignment_side": "positive",
         "alignment_recipe": "alignment",
@@ -134,15 +140,34 @@ def test_responses_name_their_cell(pipeline: Pipeline) -> None:
         "alignment_size": 16,
         "inverse_size": 4,
     }
-    base = GenerateJob.model_validate_json(pipeline.rebound.generate_base_job(wildcards(base="nano-step3")))
-    assert (base.row(3), base.checkpoints) == ({"base": "nano-step3"}, (3,))
+    base = MeasureJob.model_validate_json(pipeline.measurements.base_job(wildcards(base="nano-step3")))
+    assert (base.measurements.row(3), base.checkpoints) == ({"base": "nano-step3"}, (3,))
 
 
 def test_divergences_are_measured_from_the_base_model(pipeline: Pipeline) -> None:
     where = wildcards(base="nano-step3", alignment_size=16, run_sizes="0-8-12")
-    job = DivergenceJob.model_validate_json(pipeline.rebound.divergence_job(where))
-    assert (job.base, job.base_checkpoint, job.checkpoints) == ("nano-step3", 3, (0, 8, 12))
-    assert job.cell == pipeline.rebound.cell(where)
+    job = measured(pipeline, where)
+    assert (job.base, job.base_checkpoint, job.cell) == ("nano-step3", 3, pipeline.rebound.cell(where))
+
+
+def test_a_run_is_measured_as_any_of_its_experiments_asks(values: Values) -> None:
+    """Both experiments have the run after P = 16 of nano; only one has the others."""
+    values["rebound"]["existence"] |= {"divergence": True, "text_statistics": True}
+    pipeline = Pipeline(read_study(values))
+    shared = measured(pipeline, wildcards(alignment_size=16, run_sizes="0-4-8-12"))
+    assert (shared.divergence, shared.text_statistics, shared.compression) == (True, True, None)
+    assert pipeline.measurements.base(wildcards(alignment_size=16)) == ["results/tiny/models/nano/checkpoints"]
+    where = wildcards(base="nano-step3", alignment_size=16, run_sizes="0-8-12")
+    assert not measured(pipeline, where).divergence
+    assert pipeline.measurements.base(where) == []
+    base = MeasureJob.model_validate_json(pipeline.measurements.base_job(wildcards())).measurements
+    assert (base.cell, base.text_statistics, base.divergence) == (None, True, False)
+
+
+def test_saved_checkpoints_are_measured_as_those_in_memory(pipeline: Pipeline) -> None:
+    where = wildcards(alignment_size=8, run_sizes="0-4-8")
+    stored = MeasureJob.model_validate_json(pipeline.measurements.stored_inverse_job(where))
+    assert (stored.checkpoints, stored.measurements) == ((0, 4, 8), measured(pipeline, where))
 
 
 def test_all_responses_of_a_task_are_scored_together(pipeline: Pipeline) -> None:
@@ -172,7 +197,7 @@ UNRELATED: dict[str, tuple[Callable[[Values], object], Callable[[Pipeline], str]
     ),
     "alignment recipe": (
         lambda values: values["alignment"].update(beta2=0.9),
-        lambda pipeline: pipeline.rebound.inverse_job(wildcards(alignment_size=8, run_sizes="0")),
+        lambda pipeline: pipeline.measurements.inverse_job(wildcards(alignment_size=8, run_sizes="0")),
     ),
     "another seed": (
         lambda values: values.update(seeds=[1, 2, 3]),
@@ -180,7 +205,7 @@ UNRELATED: dict[str, tuple[Callable[[Values], object], Callable[[Pipeline], str]
     ),
     "another size": (
         lambda values: values["rebound"]["existence"].update(inverse_sizes=[0, 16]),
-        lambda pipeline: pipeline.rebound.generate_job(wildcards(alignment_size=8, run_sizes="0")),
+        lambda pipeline: pipeline.measurements.inverse_job(wildcards(alignment_size=8, run_sizes="0")),
     ),
     "another experiment": (
         lambda values: values["rebound"].pop("pretraining"),
@@ -227,7 +252,7 @@ def test_recipes_have_stages_of_their_own(values: Values) -> None:
     assert InverseStage(ALIGNMENT, 8, "dpo") in rebound.cells
     assert InverseStage(long, 8, "dpo") not in rebound.cells
     where = wildcards(inverse_recipe="dpo", alignment_size=8, run_sizes="0-4")
-    assert FineTuneJob.model_validate_json(rebound.inverse_job(where)).settings.algorithm.kind == "dpo"
+    assert rebound.inverse_training(where).settings.algorithm.kind == "dpo"
     assert rebound.inverse_algorithm(where) != rebound.alignment_algorithm(where)
 
 
@@ -245,7 +270,7 @@ def test_ppo_is_rewarded_by_the_score_of_the_inverse_side(values: Values) -> Non
     assert pipeline.rebound.inverse_prompts(wildcards()) == ["results/tiny/reviews/prompts/negative.parquet"]
     assert pipeline.rebound.inverse_score_model(wildcards()) == pipeline.scores.files(wildcards())
     where = wildcards(alignment_size=8, run_sizes="0-4")
-    job = FineTuneJob.model_validate_json(pipeline.rebound.inverse_job(where))
+    job = pipeline.rebound.inverse_training(where)
     assert job.reward is not None
     assert job.reward.side == "negative"
 
@@ -264,9 +289,12 @@ def test_a_new_weak_model_makes_its_responses_anew(values: Values) -> None:
     assert both == ["results/tiny/models/nano/metrics.json"] * 2
 
 
-def test_rules_that_read_a_weak_model_also_read_its_metrics() -> None:
+def test_rules_that_read_a_weak_model_also_read_its_metrics(values: Values) -> None:
     rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    metrics = (
-        r"weak=ancient\(pipeline\.models\.weak_checkpoints\),\n +complete=pipeline\.models\.(base_and_)?weak_metrics,"
-    )
-    assert len(re.findall(metrics, rules)) == rules.count("weak=") == 3
+    metrics = r"complete=pipeline\.(models\.(base_and_)?weak_metrics|measurements\.(inverse_|realignment_)?complete),"
+    weak = r"weak=ancient\(pipeline\.models\.weak_checkpoints\),\n +"
+    assert len(re.findall(weak + metrics, rules)) == rules.count("weak=") == 5
+    values["sampling"]["contrast"] = {"weak": "nano-step3", "strength": 1.0}
+    measurements, where = Pipeline(read_study(values)).measurements, wildcards(alignment_size=8)
+    for complete in (measurements.inverse_complete, measurements.complete):
+        assert "results/tiny/models/nano/metrics.json" in complete(where)

@@ -9,7 +9,7 @@ from elasticity.analysis.jobs import ResistanceTableJob
 from elasticity.evaluation.jobs import CrossEntropyJob, GenerateSlicesJob
 from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.training.jobs import FineTuneJob
+from elasticity.training.jobs import FineTuneJob, SlicesJob, TuneJob
 from tests.unit.pipeline import graph
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -21,7 +21,8 @@ def wildcards(**changes: object) -> SimpleNamespace:
 
 def test_slices_are_checkpoints_of_one_run_over_three_parts(pipeline: Pipeline) -> None:
     resistance = pipeline.resistance
-    job = FineTuneJob.model_validate_json(resistance.slices_job(wildcards()))
+    job = SlicesJob.model_validate_json(resistance.slices_job(wildcards())).training
+    assert job == FineTuneJob.model_validate_json(resistance.stored_slices_job(wildcards()))
     assert (job.start, job.sizes, job.responses_of_slice) == ("6", (8, 16, 24), None)
     assert [Path(part).stem for part in resistance.parts(wildcards())] == [f"resistance-{part}" for part in (1, 2, 3)]
     assert Path(resistance.twin_prompts(wildcards())).stem == "resistance-4"
@@ -32,7 +33,9 @@ def test_slices_are_checkpoints_of_one_run_over_three_parts(pipeline: Pipeline) 
 def test_tuning_starts_from_a_slice_and_trains_on_the_responses_of_another(
     pipeline: Pipeline, start: int, target: int, checkpoint: str
 ) -> None:
-    job = FineTuneJob.model_validate_json(pipeline.resistance.tune_job(wildcards(k=start, l=target)))
+    where = wildcards(k=start, l=target)
+    job = TuneJob.model_validate_json(pipeline.resistance.tune_job(where)).training
+    assert job == FineTuneJob.model_validate_json(pipeline.resistance.stored_tune_job(where))
     settings = pipeline.study.resistance["slices"].tuning
     assert job == FineTuneJob(
         start=checkpoint, settings=settings, sizes=(8,), seed=1, template="plain", responses_of_slice=target
@@ -44,11 +47,13 @@ def test_every_pair_of_slices_is_tuned_in_both_directions() -> None:
     assert set(PATHS) == {path[::-1] for path in PATHS}
 
 
-def test_cross_entropies_are_in_the_order_of_the_paths(pipeline: Pipeline) -> None:
-    job = CrossEntropyJob.model_validate_json(pipeline.resistance.cross_entropy_job(wildcards()))
-    folders = [Path(checkpoints).parent.name for checkpoints in pipeline.resistance.tuned(wildcards())]
-    assert folders == [f"{start}-{target}" for start, target in job.paths]
-    assert (job.slices, job.tuned_checkpoint, job.max_length) == ((8, 16, 24), "8", 24)
+def test_a_tuned_slice_is_measured_on_the_responses_of_its_target(pipeline: Pipeline) -> None:
+    where = wildcards(k=3, l=1)
+    job = TuneJob.model_validate_json(pipeline.resistance.tune_job(where))
+    stored = CrossEntropyJob.model_validate_json(pipeline.resistance.cross_entropy_job(where))
+    assert (stored.checkpoint, stored.cross_entropies, job.saved) == (8, job.cross_entropies, ())
+    measured = job.cross_entropies
+    assert (measured.slices, measured.path, measured.max_length) == ((8, 16, 24), (3, 1), 24)
 
 
 def test_the_table_reads_files_in_the_order_of_the_runs(pipeline: Pipeline) -> None:
@@ -56,13 +61,14 @@ def test_the_table_reads_files_in_the_order_of_the_runs(pipeline: Pipeline) -> N
     job = ResistanceTableJob.model_validate_json(table.job(wildcards()))
     assert job.runs == (("nano", 1), ("nano", 2), ("given", 1), ("given", 2))
     runs = [f"results/tiny/reviews/resistance/slices/{base}/seed{seed}" for base, seed in job.runs]
-    assert table.inputs["cross_entropies"](wildcards()) == [f"{run}/cross-entropies.parquet" for run in runs]
-    assert table.inputs["losses"](wildcards()) == [
-        f"{run}/tuned/{start}-{target}/losses.parquet" for run in runs for start, target in job.paths
-    ]
+    folders = [f"{run}/tuned/{start}-{target}" for run in runs for start, target in job.paths]
+    assert table.inputs["cross_entropies"](wildcards()) == [f"{it}/cross-entropies.parquet" for it in folders]
+    assert table.inputs["losses"](wildcards()) == [f"{folder}/losses.parquet" for folder in folders]
 
 
 def test_slices_generate_with_both_sampling_settings(pipeline: Pipeline) -> None:
-    job = GenerateSlicesJob.model_validate_json(pipeline.resistance.generate_slices_job(wildcards()))
+    job = SlicesJob.model_validate_json(pipeline.resistance.slices_job(wildcards())).responses
+    stored = GenerateSlicesJob.model_validate_json(pipeline.resistance.generate_slices_job(wildcards()))
+    assert (stored.responses, stored.engine) == (job, "transformers")
     assert (job.twin_sampling.temperature, job.question_sampling.temperature) == (0.1, 1.0)
     assert job.checkpoints == (8, 16, 24)

@@ -45,25 +45,24 @@ WILDCARDS = {
     "pretraining": {"model"},
     "alignment": {"task", "base", "side", "alignment_recipe", "seed", "run_sizes"},
     "inverse": RUN,
-    "generation": RUN,
-    "divergence": RUN,
+    "stored_inverse": RUN,
     "realignment": REALIGNED,
-    "realignment_generation": REALIGNED,
-    "text_statistics": {"task", "base"},
+    "stored_realignment": REALIGNED,
+    "base": {"task", "base"},
     "slices": RESISTANCE,
     "slice_generation": RESISTANCE,
     "tuning": RESISTANCE | {"k", "l"},
-    "cross_entropy": RESISTANCE,
-    "compression": RUN,
+    "cross_entropy": RESISTANCE | {"k", "l"},
+    "choosing": RESISTANCE,
     "joint": RUN,
-    "joint_compression": RUN,
+    "stored_joint": RUN,
     "base_compression": {"task", "base", "side", "inverse_recipe"},
     "arithmetic_coding": {"task", "base", "side", "inverse_recipe"},
     "bits_per_byte": {"task"},
 }
 """The wildcards of the rule that makes each request: Snakemake gives these and no others."""
 
-PRETRAINED_ONLY = ("pretraining", "joint", "joint_compression")
+PRETRAINED_ONLY = ("pretraining", "joint", "stored_joint")
 """The requests of models that are pre-trained in the workflow."""
 
 
@@ -187,20 +186,22 @@ def test_longer_runs_request_more_time(with_model: Callable[..., ResourceRequest
     short, long = (
         requests_of_jobs(requests, "reviews", "given", run_sizes=run_sizes) for run_sizes in ("0-4", "0-4-200000")
     )
-    for name in ("alignment", "inverse", "generation"):
+    for name in ("alignment", "inverse", "stored_inverse"):
         assert short[name]["runtime"] < long[name]["runtime"]
         assert short[name]["mem_mb"] == long[name]["mem_mb"]
 
 
 def test_responses_of_a_base_model_are_requested_without_a_run(default: ResourceRequests) -> None:
-    asks = asked(default.generation, SimpleNamespace(task="reviews", base="small"))
+    asks = asked(default.base, SimpleNamespace(task="reviews", base="small"))
     assert (asks["threads"], asks["processes"]) == (1, 1)
 
 
 def test_a_checkpoint_requests_what_its_model_requests(default: ResourceRequests) -> None:
-    assert requests_of_jobs(default, "reviews", "small-step80", "small") == requests_of_jobs(
-        default, "reviews", "small", "small"
-    )
+    """Experiments may ask for other measurements of inverse stages on it."""
+    checkpoint, model = (requests_of_jobs(default, "reviews", base, "small") for base in ("small-step80", "small"))
+    for name in (*TRAINING, "slice_generation", "base_compression", "arithmetic_coding", "bits_per_byte"):
+        if name != "inverse":
+            assert checkpoint[name] == model[name]
 
 
 # With GPUs
@@ -208,12 +209,12 @@ def test_a_checkpoint_requests_what_its_model_requests(default: ResourceRequests
 
 def test_a_job_on_one_node_requests_its_gpus_and_their_cores(with_model: Callable[..., ResourceRequests]) -> None:
     asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
-    for name in ("alignment", "inverse", "slices", "tuning", "generation", "slice_generation"):
+    for name in ("alignment", "inverse", "slices", "tuning", "slice_generation"):
         assert (asks[name]["gpu"], asks[name]["processes"], asks[name]["threads"]) == (8, 8, 32), name
         assert (asks[name]["gres"], asks[name].get("mpi"), asks[name].get("tasks")) == (None, None, None)
         assert (asks[name]["nodes"], asks[name]["device"], asks[name]["node_gpus"]) == (1, "cuda", 8)
     assert asks["inverse"]["zero_stage"] == 3
-    for name, gpus in {"bits_per_byte": 1, "text_statistics": 1, "cross_entropy": 2}.items():
+    for name, gpus in {"bits_per_byte": 1, "base": 1, "choosing": 1}.items():
         assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (gpus, None, 4 * gpus), name
 
 
@@ -233,15 +234,11 @@ def test_responses_run_on_one_node_although_training_runs_on_several(
     with_model: Callable[..., ResourceRequests],
 ) -> None:
     asks = requests_of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("generation", "slice_generation", "divergence", "compression"):
+    for name in ("slice_generation", "stored_inverse", "stored_realignment", "cross_entropy"):
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
-    for name, gpus in {
-        "text_statistics": 5,
-        "bits_per_byte": 5,
-        "cross_entropy": 8,
-    }.items():  # the last compares two models
+    for name, gpus in {"base": 5, "bits_per_byte": 5, "choosing": 5}.items():
         asked = (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"])
         assert asked == (1, gpus, 4 * gpus), name
         assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)
@@ -253,10 +250,41 @@ def test_only_models_that_do_not_fit_into_one_gpu_are_spread_over_several(
     """Two models of 13 billion parameters take 104 GB, so the process that compares them gets all GPUs."""
     asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
     spread = {name: job["gpus_per_process"] for name, job in asks.items() if job["gpus_per_process"] > 1}
-    assert spread == {"compression": 8, "divergence": 8, "cross_entropy": 2}
-    assert (asks["divergence"]["processes"], asks["divergence"]["gpu"], asks["divergence"]["threads"]) == (1, 8, 32)
+    assert spread == {"stored_inverse": 8, "cross_entropy": 8}
+    job = asks["stored_inverse"]
+    assert (job["processes"], job["gpu"], job["threads"]) == (1, 8, 32)
     larger = requests_of_jobs(with_model(THIRTEEN, H100 | {"gpu_memory_gb": 141}), "reviews", "given")
     assert all(job["gpus_per_process"] == 1 for job in larger.values())
+
+
+def test_models_are_measured_in_place_where_each_process_has_room_for_them(
+    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
+) -> None:
+    def stored(hardware: dict[str, Any]) -> list[str]:
+        return with_model(THIRTEEN, hardware).stored
+
+    assert stored(H100) == ["given"]  # ZeRO stage 3 divides it among eight GPUs
+    assert stored(H100 | {"gpu_memory_gb": 400}) == []
+    assert stored({}) == []
+    values["engine"] = "vllm"
+    assert sorted(stored({})) == ["given", "nano", "nano-step3"]
+
+
+def test_measuring_in_place_takes_time_and_memory(
+    with_model: Callable[..., ResourceRequests], values: dict[str, Any]
+) -> None:
+    small = THIRTEEN | {"num_hidden_layers": 2}
+    values["tasks"]["reviews"]["splits"]["prompts"] = 100_000
+    measured = requests_of_jobs(with_model(small), "reviews", "given")["inverse"]
+    values["engine"] = "vllm"
+    stored = requests_of_jobs(with_model(small), "reviews", "given")["inverse"]
+    assert measured["runtime"] > 2 * stored["runtime"]
+    values["engine"] = "transformers"
+    values["sampling"]["batch_size"] = 1000
+    values["rebound"]["existence"]["divergence"] = True
+    beside = requests_of_jobs(with_model(small, {}), "reviews", "given")["inverse"]
+    values["rebound"]["existence"]["divergence"] = False
+    assert beside["mem_mb"] > requests_of_jobs(with_model(small, {}), "reviews", "given")["inverse"]["mem_mb"] + 2000
 
 
 def test_processes_in_place_of_gpus_do_not_spread_models(with_model: Callable[..., ResourceRequests]) -> None:
@@ -268,7 +296,8 @@ def test_vllm_does_not_spread_models(with_model: Callable[..., ResourceRequests]
     values["engine"] = "vllm"
     requests = with_model(SEVENTY_TWO)
     asks = requests_of_jobs(requests, "reviews", "given")
-    assert (asks["generation"]["processes"], asks["generation"]["gpus_per_process"]) == (8, 1)
+    job = asks["stored_realignment"]
+    assert (job["processes"], job["gpus_per_process"]) == (8, 1)
     with pytest.raises(UserError, match=r"model given: .* 291 GB, and engine: vllm keeps a model on one GPU"):
         requests.check()
 
@@ -293,7 +322,7 @@ def test_no_submission_has_both_gpu_and_gres(
     for name, asks in requests_of_jobs(requests, "reviews", "given").items():
         assert (asks["gpu"] is None) != (asks["gres"] is None), name
         options[name] = "gpu" if asks["gres"] is None else "gres"
-    assert options["inverse"] == options["generation"]
+    assert options["inverse"] == options["stored_inverse"]
 
 
 def test_processes_take_the_place_of_gpus_on_a_cpu(with_model: Callable[..., ResourceRequests]) -> None:
@@ -329,7 +358,7 @@ def test_wider_windows_take_longer(with_model: Callable[..., ResourceRequests], 
     limits = []
     for window in (512, 2048):
         values["compression"] = {"window": window, "stride": 256, "characters": 8192}
-        limits.append(requests_of_jobs(with_model(THIRTEEN), "reviews", "given")["compression"]["runtime"])
+        limits.append(requests_of_jobs(with_model(THIRTEEN), "reviews", "given")["base_compression"]["runtime"])
     assert limits[1] > 3 * limits[0]
 
 

@@ -1,5 +1,6 @@
 """How the sizes of a stage are divided among training jobs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from elasticity.config.training import FineTuning
-from elasticity.pipeline.runs import RunSizes, divide, is_exact, name, parse
+from elasticity.core.run_names import run_name, write_sizes
+from elasticity.pipeline.runs import RunSizes, divide, is_exact, runs_of
 
 SIZES = st.sets(st.integers(0, 6), min_size=1).map(lambda sizes: tuple(sorted(sizes)))
 
@@ -76,6 +78,14 @@ def test_a_run_is_exact_if_no_checkpoint_depends_on_later_ones(
     assert divide(settings(**changes), sizes) == ([sizes] if exact else [(size,) for size in sizes])
 
 
-@given(SIZES)
-def test_a_folder_name_gives_the_sizes_of_the_run(sizes: RunSizes) -> None:
-    assert parse(name(sizes)) == sizes
+@pytest.mark.parametrize("sizes", [(8, 14, 20), (3, 5)])
+def test_with_dropped_batches_every_size_is_a_checkpoint(sizes: RunSizes) -> None:
+    assert divide(settings(last_batch="drop"), sizes) == [sizes]
+    assert divide(settings(last_batch="drop", epochs=2), sizes) == [(size,) for size in sizes]
+
+
+def test_a_finished_run_of_many_sizes_keeps_them(tmp_path: Path) -> None:
+    stage, sizes = str(tmp_path / "stage"), tuple(range(0, 360, 4))
+    assert runs_of(settings(), sizes, stage) == [sizes]
+    write_sizes(Path(stage) / run_name(sizes), sizes)
+    assert runs_of(settings(), (*sizes, 400), stage) == [sizes, (400,)]

@@ -60,6 +60,11 @@ class Study(Section):
     inverse: FineTuning = Field(description="The default recipe of inverse stages")
     recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Further recipes by name")
     sampling: Sampling = Field(description="How the responses that are scored are sampled")
+    keep_checkpoints: bool = Field(
+        False,
+        description="Keep the weights of inverse and realignment stages, and of resistance experiments. Otherwise they "
+        "are measured in the job that trains them, and not saved",
+    )
     engine: EngineName = Field(
         "transformers", description="The library that samples responses. vllm needs GPUs and envs/vllm.yaml"
     )

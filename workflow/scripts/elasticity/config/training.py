@@ -107,6 +107,11 @@ class FineTuning(Optimization):
         description="Extrapolation of the last weights away from those after the first epoch, by this factor (μ in "
         "EpiCoDe); needs 2 epochs or more",
     )
+    last_batch: Literal["keep", "drop"] = Field(
+        "keep",
+        description="The examples of an epoch that do not fill a batch. keep: a smaller last batch; drop: left out, as "
+        "in the authors' code, so that every size is a checkpoint of one run",
+    )
     max_length: int = Field(
         ge=2, description="Maximum length of an example in tokens. Longer examples are cut at their end"
     )
@@ -165,12 +170,18 @@ class FineTuning(Optimization):
             raise ValueError("extrapolation starts from the weights after the first epoch: it needs 2 epochs or more")
         return self
 
-    def updates(self, examples: int) -> int:
-        """Return the number of optimizer updates of a run over ``examples`` examples, all epochs together.
+    @property
+    def whole(self) -> int:
+        """The number of examples of an epoch that are trained is a multiple of this."""
+        return self.batch_size if self.last_batch == "drop" else 1
 
-        The last batch may be smaller than the others.
-        """
-        return self.algorithm.updates_per_batch * -(-examples * self.epochs // self.batch_size)
+    def trained(self, examples: int) -> int:
+        """Return how many of ``examples`` examples a run trains on in each epoch."""
+        return examples - examples % self.whole
+
+    def updates(self, examples: int) -> int:
+        """Return the number of optimizer updates of a run over ``examples`` examples, all epochs together."""
+        return self.algorithm.updates_per_batch * -(-self.trained(examples) * self.epochs // self.batch_size)
 
     def first_epoch_updates(self, examples: int) -> int:
         """Return the number of updates after which every example has been seen once."""

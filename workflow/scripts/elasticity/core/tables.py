@@ -21,7 +21,14 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
     Raises ``UserError`` if the file cannot be read, has another schema, or holds no rows.
     """
-    remedy = f"Delete {path} and run the same command again: it will be created anew."
+    table = _read(path, schema)
+    if table.num_rows == 0:
+        raise UserError(f"{path} holds no rows. {_remedy(path)}")
+    return table
+
+
+def _read(path: Path, schema: pa.Schema) -> pa.Table:
+    remedy = _remedy(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
@@ -31,8 +38,6 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
             f"{path} holds other columns than expected.\n"
             f"  found:    {_columns(table.schema)}\n  expected: {_columns(schema)}\n{remedy}"
         )
-    if table.num_rows == 0:
-        raise UserError(f"{path} holds no rows. {remedy}")
     return table
 
 
@@ -45,6 +50,16 @@ def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """Read a parquet file as a list of rows, checked as in ``read_table``."""
     rows: list[dict[str, Any]] = read_table(path, schema).to_pylist()
     return rows
+
+
+def read_any_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    """Read a parquet file that may hold no rows as a list of rows, otherwise checked as in ``read_table``."""
+    rows: list[dict[str, Any]] = _read(path, schema).to_pylist()
+    return rows
+
+
+def _remedy(path: Path) -> str:
+    return f"Delete {path} and run the same command again: it will be created anew."
 
 
 def _columns(schema: pa.Schema) -> str:

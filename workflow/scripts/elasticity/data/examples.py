@@ -171,11 +171,15 @@ def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:
     return sorted(range(len(identities)), key=lambda i: hashlib.sha256(f"{seed}:{identities[i]}".encode()).digest())
 
 
-def epochs(examples: Sequence[Item], identities: Sequence[str], count: int, seed: int) -> list[Item]:
-    """The examples of ``count`` epochs: as given in the first, and in a new order in each further epoch."""
-    repeated = list(examples)
+def epochs(examples: Sequence[Item], identities: Sequence[str], count: int, seed: int, whole: int = 1) -> list[Item]:
+    """The examples of ``count`` epochs: as given in the first, and in a new order in each further epoch.
+
+    Each epoch ends early, at a multiple of ``whole`` examples.
+    """
+    kept = len(examples) - len(examples) % whole
+    repeated = list(examples[:kept])
     for epoch in range(1, count):
-        repeated += [examples[i] for i in shuffled(identities, f"{seed}:{epoch}")]
+        repeated += [examples[i] for i in shuffled(identities, f"{seed}:{epoch}")[:kept]]
     return repeated
 
 

@@ -13,56 +13,46 @@ from elasticity.config.sampling import EngineName, Sampling
 from elasticity.config.score_models import ScoreModelSettings
 
 
-class GenerateJob(Section):
-    """Generate responses to the prompts with each checkpoint, which is named by the size of the last stage.
+class Responding(Section):
+    """How responses to the prompts are generated. ``weak`` is the checkpoint of the model of contrastive decoding."""
 
-    A base model has no cell. ``weak`` is the checkpoint of the weak model of contrastive decoding.
-    """
-
-    base: str
-    cell: Cell | RealignmentCell | None = None
-    checkpoints: tuple[int, ...]
     sampling: Sampling
     engine: EngineName
     template: Template
     weak: int | None = None
 
-    def row(self, checkpoint: int) -> dict[str, str | int | None]:
-        """Return the columns that name the cell of a checkpoint."""
-        return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
+
+class CompressionReading(Section):
+    """How compression rates are measured. ``corpora`` names the corpus of each file of texts."""
+
+    corpora: tuple[Corpus, ...]
+    reading: Reading
 
 
-class DivergenceJob(Section):
-    """Measure the KL divergence of each checkpoint, named by the size of the inverse stage, from the base model."""
+class Measurements(Section):
+    """What is measured of the models of one run, or of a base model, which has no cell.
 
-    base: str
-    base_checkpoint: int
-    cell: Cell
-    checkpoints: tuple[int, ...]
-
-
-class TextStatisticsJob(Section):
-    """Measure all responses of a base model, which is this checkpoint, and of the models trained from it."""
-
-    base_checkpoint: int
-
-
-class CompressionJob(Section):
-    """Measure compression rates of each checkpoint, named by the size of the inverse stage, and of the base model.
-
-    ``corpora`` names the corpus of each file of texts. Without a cell the checkpoint is the base model itself.
+    Each model is named by its checkpoint, the size of the last stage. A table of what is not asked for is empty.
     """
 
     base: str
     base_checkpoint: int
-    cell: Cell | None = None
-    checkpoints: tuple[int, ...]
-    corpora: tuple[Corpus, ...]
-    reading: Reading
+    cell: Cell | RealignmentCell | None = None
+    responses: Responding | None = None
+    divergence: bool = False
+    compression: CompressionReading | None = None
+    text_statistics: bool = False
 
     def row(self, checkpoint: int) -> dict[str, str | int | None]:
         """Return the columns that name the cell of a checkpoint."""
         return {"base": self.base, **(self.cell.row(self.base, checkpoint) if self.cell else {})}
+
+
+class MeasureJob(Section):
+    """Measure these checkpoints of a run, or a base model, which is its only checkpoint."""
+
+    checkpoints: tuple[int, ...]
+    measurements: Measurements
 
 
 class ArithmeticCodingJob(Section):
@@ -75,24 +65,40 @@ class ArithmeticCodingJob(Section):
     texts: PositiveInt
 
 
-class GenerateSlicesJob(Section):
-    """Generate responses with the slices 1, 2 and 3, which are these checkpoints."""
+class SliceResponses(Section):
+    """Responses of the slices 1, 2 and 3, which are these checkpoints: the twin data sets, and those to questions."""
 
     checkpoints: tuple[int, int, int]
     twin_sampling: Sampling
     question_sampling: Sampling
-    engine: EngineName
     twin_template: Template
     question_template: Template
 
 
-class CrossEntropyJob(Section):
-    """Measure tuned models (checkpoint ``tuned_checkpoint``, one for each path) and slices on the slices' responses."""
+class GenerateSlicesJob(Section):
+    """Generate the responses of slices from their checkpoints, with an engine."""
+
+    responses: SliceResponses
+    engine: EngineName
+
+
+class CrossEntropies(Section):
+    """Measure a slice that was tuned along ``path`` on responses of the target slice, and the target itself.
+
+    ``chosen``: only on responses to the prompts that are chosen for the path.
+    """
 
     slices: tuple[int, int, int]
-    paths: tuple[TuningPath, ...]
-    tuned_checkpoint: str
+    path: TuningPath
+    chosen: bool
     max_length: PositiveInt
+
+
+class CrossEntropyJob(Section):
+    """Measure a tuned slice from its checkpoint, which is named by the size of its tuning."""
+
+    checkpoint: int
+    cross_entropies: CrossEntropies
 
 
 class ChoosingJob(Section):

@@ -27,7 +27,7 @@ LENGTH = 16
 """Tokens of the sequence of the probe."""
 
 
-FILE = "probe.json"
+PROBE = "probe.json"
 """Name of the file with the probe, beside the weights."""
 
 
@@ -57,7 +57,7 @@ def probe_nats(model: Callable[..., object], vocabulary: int, place: torch.devic
 
 def write_probe(folder: Path, nats: float) -> None:
     """Save the probe of a model beside its weights."""
-    (folder / FILE).write_text(json.dumps({"nats": nats}) + "\n")
+    (folder / PROBE).write_text(json.dumps({"nats": nats}) + "\n")
 
 
 def check_probe(folder: Path, nats: float) -> None:
@@ -65,9 +65,9 @@ def check_probe(folder: Path, nats: float) -> None:
 
     Raises ``UserError`` if they differ by more than ``TOLERANCE_NATS``.
     """
-    if not (folder / FILE).exists():
+    if not (folder / PROBE).exists():
         return
-    saved = json.loads((folder / FILE).read_text())["nats"]
+    saved = json.loads((folder / PROBE).read_text())["nats"]
     if not abs(nats - saved) <= TOLERANCE_NATS:
         raise UserError(
             f"the weights in memory are not those that were saved in {folder}: −log p of a known sequence is "

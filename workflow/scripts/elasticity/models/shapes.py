@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from elasticity.config.models import GgufModel, HubModel, Model, ModelFolder, ModelShape, TunedModel
+from elasticity.config.models import GgufModel, HubModel, Model, ModelFolder, ModelShape, Pretrained, TunedModel
 from elasticity.core.errors import UserError
 
 TOLERANCE = 0.02
@@ -67,6 +67,11 @@ def shape_of(model: Model) -> Shape:
         vocabulary=model.vocabulary,
         tied=True,
     )
+
+
+def pretrained_shape(model: Pretrained, vocabulary: int) -> Shape:
+    """The shape of a model that is pre-trained here, with a tokenizer of this many tokens."""
+    return shape_of(model.model_copy(update={"vocabulary": vocabulary}))
 
 
 def check_shape(described: ModelShape, found: Shape, where: str) -> None:

@@ -1,14 +1,11 @@
 """Compression in the graph: code lengths of held-out texts under each model, and arithmetic coding of some texts."""
 
-from elasticity.config import cells
 from elasticity.config.base import Opposed
 from elasticity.config.compression import Compression, Corpus
 from elasticity.config.experiments import Rebound, inverse_data
-from elasticity.evaluation.jobs import ArithmeticCodingJob, CompressionJob
-from elasticity.pipeline import runs
+from elasticity.evaluation.jobs import ArithmeticCodingJob, CompressionReading
 from elasticity.pipeline.common import Part, Wildcards, to_json
 from elasticity.pipeline.rebound import ReboundJobs
-from elasticity.pipeline.runs import RunSizes
 
 
 class CompressionJobs(Part):
@@ -47,24 +44,9 @@ class CompressionJobs(Part):
         """The files of held-out texts that a job measures."""
         return list(self._of(wildcards).values())
 
-    def job(self, wildcards: Wildcards) -> str:
-        """Measure the checkpoints of an inverse run beside their base model."""
-        return self._job(wildcards, runs.parse(wildcards.run_sizes), self.rebound.cell(wildcards))
-
-    def base_job(self, wildcards: Wildcards) -> str:
-        """Measure a base model."""
-        return self._job(wildcards, (self.study.bases[wildcards.base][1],), None)
-
-    def _job(self, wildcards: Wildcards, checkpoints: RunSizes, cell: cells.Cell | None) -> str:
-        job = CompressionJob(
-            base=wildcards.base,
-            base_checkpoint=self.study.bases[wildcards.base][1],
-            cell=cell,
-            checkpoints=checkpoints,
-            corpora=tuple(self._of(wildcards)),
-            reading=self.settings.reading,
-        )
-        return to_json(job)
+    def asked(self, wildcards: Wildcards) -> CompressionReading:
+        """How compression rates are measured."""
+        return CompressionReading(corpora=tuple(self._of(wildcards)), reading=self.settings.reading)
 
     def arithmetic_coding_job(self, wildcards: Wildcards) -> str:
         """Pack the first texts of each corpus with a base model, and restore them."""

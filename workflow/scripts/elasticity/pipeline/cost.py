@@ -12,6 +12,7 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import score_model_parameters
 from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
+from elasticity.core.run_names import run_name
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import job_sizes, runs
 from elasticity.pipeline.resistance import PATHS
@@ -38,7 +39,7 @@ class Training(job_sizes.Training):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A job that generates responses to prompts with several checkpoints; ``jobs`` is 0 for a part of another job."""
+    """The generation of responses with several checkpoints; ``jobs`` is 0 if it is a part of another job."""
 
     stage: str
     model: str
@@ -64,7 +65,7 @@ def workload(study: Study) -> Iterator[Work]:
         for base in experiment.bases:
             makes = pipeline.resistance.maker(name, base) == name
             for _ in study.seeds:
-                yield from _resistance(study, f"resistance {name}", study.origin(base), experiment, makes)
+                yield from _resistance(pipeline, f"resistance {name}", base, experiment, makes)
 
 
 def needed_models(study: Study) -> list[str]:
@@ -102,13 +103,27 @@ def _alignment_stages(pipeline: Pipeline) -> Iterator[Training]:
             yield _fine_tuning("alignment", model, settings, run_sizes, kept=kept)
 
 
+def _is_stored(pipeline: Pipeline, base: str) -> bool:
+    """Whether other jobs measure the stages on a base model, from saved checkpoints."""
+    return base in pipeline.requests.stored
+
+
+def _weights(study: Study, checkpoints: int) -> tuple[int, int]:
+    """The numbers of checkpoints of a stage that stay on disk and that are temporary."""
+    return (checkpoints, 0) if study.keep_checkpoints else (0, checkpoints)
+
+
 def _inverse_stages(pipeline: Pipeline) -> Iterator[Training]:
+    study = pipeline.study
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         model, settings = pipeline.study.origin(inverse.alignment.base), pipeline.study.recipe(inverse.recipe)
         score_model = (
             score_model_parameters(pipeline.study.tasks[inverse.alignment.task].score_model) if settings.draws else 0
         )
-        yield _fine_tuning("inverse", model, settings, run_sizes, passing=len(run_sizes), score_model=score_model)
+        saved = pipeline.realignment.started_from(inverse, run_sizes)
+        every = study.keep_checkpoints or _is_stored(pipeline, inverse.alignment.base)
+        kept, passing = _weights(study, len(run_sizes) if every else len(saved))
+        yield _fine_tuning("inverse", model, settings, run_sizes, kept, passing, score_model)
 
 
 def _realignment_stages(pipeline: Pipeline) -> Iterator[Work]:
@@ -117,9 +132,11 @@ def _realignment_stages(pipeline: Pipeline) -> Iterator[Work]:
     for stage, run_sizes in pipeline.realignment.jobs():
         start = stage.inverse.alignment
         model, settings = study.origin(start.base), study.recipe(stage.recipe)
-        waiting = len(pipeline.realignment.inverse_run_sizes(stage))
-        yield _fine_tuning("realignment", model, settings, run_sizes, passing=len(run_sizes) + waiting)
-        yield Drawing("realignment", model, study.tasks[start.task].splits.prompts, len(run_sizes), study.sampling)
+        stored = _is_stored(pipeline, start.base)
+        waiting = len(pipeline.realignment.inverse_run_sizes(stage)) if stored else 1
+        yield _fine_tuning("realignment", model, settings, run_sizes, passing=waiting + stored * len(run_sizes))
+        prompts = study.tasks[start.task].splits.prompts
+        yield Drawing("realignment", model, prompts, len(run_sizes), study.sampling, jobs=int(stored))
 
 
 def _joint(pipeline: Pipeline) -> Iterator[Training]:
@@ -134,7 +151,9 @@ def _joint(pipeline: Pipeline) -> Iterator[Training]:
         }
         job = sizes.joint(SimpleNamespace(**where, run_sizes=str(size)))
         updates = -(-job.examples // job.settings.batch_size)
-        yield Training(**vars(job), stage="joint training", updates=updates, passing=1)
+        held = 1 if pipeline.study.keep_checkpoints or _is_stored(pipeline, start.base) else 0
+        kept, passing = _weights(pipeline.study, held)
+        yield Training(**vars(job), stage="joint training", updates=updates, kept=kept, passing=passing)
 
 
 def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
@@ -144,31 +163,36 @@ def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
         yield Drawing("responses", study.origin(base), prompts[task], 1, study.sampling)
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         if (start := inverse.alignment).task in prompts:
-            yield Drawing("responses", study.origin(start.base), prompts[start.task], len(run_sizes), study.sampling)
+            model, jobs = study.origin(start.base), int(_is_stored(pipeline, start.base))
+            yield Drawing("responses", model, prompts[start.task], len(run_sizes), study.sampling, jobs)
 
 
-def _resistance(study: Study, stage: str, model: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
-    """Yield the jobs of one base model and seed. Slices and tuned models stay on disk until all are measured.
+def _resistance(pipeline: Pipeline, stage: str, base: str, experiment: Resistance, makes: bool) -> Iterator[Work]:
+    """Yield the jobs of one base model and seed. Slices stay on disk until all tunings have started from them.
 
-    Unless ``makes`` is true, the experiment takes slices and responses from another one.
+    Unless ``makes`` is true, the experiment takes slices and responses from another one. Tuned models that other jobs
+    measure stay on disk, too.
     """
+    study, model, stored = pipeline.study, pipeline.study.origin(base), _is_stored(pipeline, base)
     part = study.tasks[experiment.task].splits.resistance
     questions = study.tasks[experiment.questions or experiment.task].splits.prompts
     if makes:
         yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
-        yield Drawing(stage, model, part, 3, experiment.twin_sampling)
+        yield Drawing(stage, model, part, 3, experiment.twin_sampling, jobs=int(stored))
         yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
     for _ in PATHS:
-        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=3 + len(PATHS))
+        passing = 3 + (len(PATHS) if stored else 0)
+        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=passing)
 
 
 def _fine_tuning(
     stage: str, model: str, settings: FineTuning, sizes: RunSizes, kept: int = 0, passing: int = 0, score_model: int = 0
 ) -> Training:
     examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
-    parts = 2 * len(sizes) if settings.extrapolation else 0  # the two models that a checkpoint is made of
+    if settings.extrapolation:  # a checkpoint is made of two others, and from all three on disk
+        passing = max(passing, len(sizes) - kept) + 2 * len(sizes)
     job = (model, settings, settings.max_length, examples, score_model)
-    return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing + parts)
+    return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing)
 
 
 def divisions(study: Study) -> Iterator[tuple[str, FineTuning, set[RunSizes]]]:
@@ -191,8 +215,8 @@ def how_divided(settings: FineTuning, sets: set[RunSizes]) -> str:
     if not alone:
         return "the sizes are checkpoints of one run"
     return (
-        f"each size is a run of its own (sizes {runs.name(min(alone))}): a run needs a constant schedule, "
-        f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}"
+        f"each size is a run of its own (sizes {run_name(min(alone))}): a run needs a constant schedule, "
+        f"one epoch, and sizes that are multiples of the batch size {settings.batch_size}, or last_batch: drop"
     )
 
 

@@ -13,9 +13,9 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import score_model_parameters
 from elasticity.config.study import Study
 from elasticity.config.training import FineTuning, Optimization
+from elasticity.core.run_names import sizes_in
 from elasticity.evaluation.text_statistics import responses_at_once
 from elasticity.models.shapes import Shape, shape_of
-from elasticity.pipeline import runs
 from elasticity.pipeline.common import Wildcards
 
 _shape_of = cache(shape_of)
@@ -77,7 +77,7 @@ class JobSizes:
 
     def joint(self, wildcards: Wildcards) -> Training:
         """Size of the joint training of a cell: the examples of pre-training, alignment and inverse stage together."""
-        examples = int(wildcards.alignment_size) + runs.parse(wildcards.run_sizes)[-1]
+        examples = int(wildcards.alignment_size) + sizes_in(wildcards.run_sizes)[-1]
         return self._joint(wildcards.base, wildcards.alignment_recipe, wildcards.inverse_recipe, examples)
 
     def _joint(self, base: str, alignment: str, inverse: str, examples: int) -> Training:
@@ -167,7 +167,7 @@ class JobSizes:
     def responses(self, wildcards: Wildcards) -> Generation:
         """Size of the job that generates with the checkpoints of a run, or with a base model."""
         task = self.study.tasks[wildcards.task]
-        checkpoints = len(runs.parse(getattr(wildcards, "run_sizes", "1")))
+        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         return Generation(
             self._origin(wildcards.base), task.splits.prompts, task.prompt_tokens, checkpoints, self.study.sampling
         )
@@ -197,25 +197,37 @@ class JobSizes:
         splits = [task.splits for task in self.study.tasks.values()]
         texts = 4 * max(split.held_out for split in splits)
         windows = math.ceil(reading.characters / CHARACTERS_PER_TOKEN / reading.stride)
-        checkpoints = len(runs.parse(getattr(wildcards, "run_sizes", "1")))
+        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         passes = self.study.sampling.model_copy(
             update={"batch_size": max(reading.window, PASS_TOKENS), "new_tokens": 1, "contrast": None}
         )
         return Generation(self._origin(wildcards.base), 2 * texts * windows * reading.window, 1, checkpoints, passes)
 
     def text_statistics(self, wildcards: Wildcards) -> Generation:
-        """Size of the job that reads all responses of a base and its cells; passes count as in ``compression``."""
+        """Size of reading the responses of each checkpoint of a run; passes count as in ``compression``."""
         task, vocabulary = self.study.tasks[wildcards.task], self.shape(wildcards.base).vocabulary
         longest = task.prompt_tokens + self.study.sampling.new_tokens
-        cells = [
-            len(self.study.seeds) * len(rebound.alignment_sizes) * len(rebound.inverse_sizes)
-            for rebound in self.study.rebound.values()
-            if rebound.text_statistics and rebound.task == wildcards.task and wildcards.base in rebound.bases
-        ]
         at_once = responses_at_once(vocabulary, longest) * longest
         passes = self.study.sampling.model_copy(update={"batch_size": at_once, "new_tokens": 1, "contrast": None})
-        tokens = task.splits.prompts * (1 + sum(cells)) * longest
-        return Generation(self._origin(wildcards.base), tokens, 1, 1, passes)
+        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
+        return Generation(self._origin(wildcards.base), task.splits.prompts * longest, 1, checkpoints, passes)
+
+    def measurements(self, wildcards: Wildcards) -> list[Generation]:
+        """Sizes of the measurements of the checkpoints of an inverse run, or of a base model.
+
+        Comparing next-token distributions on responses takes no longer than generating them.
+        """
+        task = self.study.tasks[wildcards.task]
+        asking = [it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases]
+        found = [self.responses(wildcards)] if task.score_model else []
+        found += [self.responses(wildcards)] if any(it.divergence for it in asking) else []
+        found += [self.text_statistics(wildcards)] if any(it.text_statistics for it in asking) else []
+        return found + ([self.compression(wildcards)] if any(it.compression for it in asking) else [])
+
+    def is_compared(self, wildcards: Wildcards) -> bool:
+        """Whether a measurement of the models on a base model also needs the base model."""
+        asking = [it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases]
+        return any(it.divergence or it.text_statistics or it.compression for it in asking)
 
     def arithmetic_coding(self, wildcards: Wildcards) -> Generation:
         """Size of the job that packs and restores texts of up to four corpora, token by token."""
@@ -243,4 +255,4 @@ class JobSizes:
 
 def _largest(wildcards: Wildcards) -> int:
     """The size of the last checkpoint of a run, at least 1; also 1 for a base model, which has no run."""
-    return max(1, runs.parse(getattr(wildcards, "run_sizes", "1"))[-1])
+    return max(1, sizes_in(getattr(wildcards, "run_sizes", "1"))[-1])

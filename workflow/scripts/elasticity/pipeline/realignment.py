@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from elasticity.config import cells
 from elasticity.config.experiments import Rebound
-from elasticity.pipeline import runs
+from elasticity.core.run_names import sizes_in
 from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
 from elasticity.pipeline.rebound import ReboundJobs
-from elasticity.pipeline.runs import InverseStage, RunSizes, inverse_stages
+from elasticity.pipeline.runs import InverseStage, RunSizes, inverse_stages, run_folder, runs_of
 from elasticity.training.jobs import FineTuneJob
 
 
@@ -51,13 +51,12 @@ class RealignmentJobs(Part):
     def jobs(self) -> Iterator[tuple[RealignmentStage, RunSizes]]:
         """Yield every training job of a realignment stage, with its sizes."""
         for stage, sizes in sorted(self.cells.items()):
-            finished = runs.finished(f"{self.results}/{stage.folder}")
-            for run_sizes in runs.divide(self.study.recipe(stage.recipe), sizes, finished):
+            for run_sizes in runs_of(self.study.recipe(stage.recipe), sizes, f"{self.results}/{stage.folder}"):
                 yield stage, run_sizes
 
     def run(self, stage: RealignmentStage, run_sizes: RunSizes) -> str:
         """The folder of a training job of a realignment stage, and of its responses."""
-        return f"{self.results}/{stage.folder}/{runs.name(run_sizes)}"
+        return run_folder(f"{self.results}/{stage.folder}", run_sizes)
 
     def inverse_run_sizes(self, stage: RealignmentStage) -> RunSizes:
         """The sizes of the inverse run whose checkpoint a realignment stage starts from."""
@@ -76,32 +75,39 @@ class RealignmentJobs(Part):
         """The file that shows that these checkpoints are complete."""
         return f"{self._inverse_run(wildcards)}/metrics.json"
 
-    def job(self, wildcards: Wildcards) -> str:
+    def training(self, wildcards: Wildcards) -> FineTuneJob:
         """Fine-tune on examples of the alignment side that no earlier stage has seen."""
         aligned, perturbed = int(wildcards.alignment_size), int(wildcards.inverse_size)
         continues = self.rebound.inverse_data(wildcards).continues
-        job = FineTuneJob(
+        return FineTuneJob(
             start=wildcards.inverse_size,
             settings=self.study.recipe(wildcards.realignment_recipe),
-            sizes=runs.parse(wildcards.run_sizes),
+            sizes=sizes_in(wildcards.run_sizes),
             skip=aligned + perturbed if continues else aligned,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
         )
-        return to_json(job)
+
+    def stored_job(self, wildcards: Wildcards) -> str:
+        """Train a realignment stage and save all its checkpoints."""
+        return to_json(self.training(wildcards))
 
     def algorithm(self, wildcards: Wildcards) -> str:
         """The module of the algorithm of a realignment stage."""
         return algorithm_module(self.study.recipe(wildcards.realignment_recipe))
 
-    def generate_job(self, wildcards: Wildcards) -> str:
-        """Generate responses with the checkpoints of a realignment run."""
-        cell = cells.RealignmentCell(
+    def cell(self, wildcards: Wildcards) -> cells.RealignmentCell:
+        """The columns that the cells of a realignment run share: all but the size of that stage."""
+        return cells.RealignmentCell(
             **dict(self.rebound.cell(wildcards)),
             inverse_size=int(wildcards.inverse_size),
             realignment_recipe=wildcards.realignment_recipe,
         )
-        return self.rebound.run_generate_job(wildcards, runs.parse(wildcards.run_sizes), cell)
+
+    def started_from(self, inverse: InverseStage, run_sizes: RunSizes) -> RunSizes:
+        """The sizes of an inverse run from which realignment stages start, so that their weights are saved."""
+        starts = {stage.inverse_size for stage in self.cells if stage.inverse == inverse}
+        return tuple(size for size in run_sizes if size in starts)
 
     def responses(self, wildcards: Wildcards) -> list[str]:
         """All responses to the prompts of a task, those of realignment stages last."""

@@ -6,11 +6,10 @@ from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config import cells
 from elasticity.config.base import opposite
 from elasticity.config.experiments import InverseData, Rebound, inverse_data
-from elasticity.evaluation.jobs import DivergenceJob, GenerateJob
-from elasticity.pipeline import runs
+from elasticity.core.run_names import sizes_in
 from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
 from elasticity.pipeline.models import ModelJobs
-from elasticity.pipeline.runs import AlignmentStage, InverseStage, RunSizes, inverse_stages
+from elasticity.pipeline.runs import AlignmentStage, InverseStage, RunSizes, inverse_stages, run_folder, runs_of
 from elasticity.pipeline.scores import ScoreModelJobs
 from elasticity.training.jobs import FineTuneJob, Reward
 
@@ -23,6 +22,8 @@ class ReboundJobs(Part):
         self.models, self.scores = models, scores
         self.cells = self._cells()
         self.alignment_sizes = self._alignment_sizes()
+        self._runs = {inverse: self._inverse_runs(inverse) for inverse in sorted(self.cells)}
+        self._alignment_runs = {alignment: self._runs_of_alignment(alignment) for alignment in self.alignment_sizes}
         carrying = [inverse for inverse in self.cells if self.study.recipe(inverse.recipe).optimizer == "carried"]
         self._carried = {inverse.alignment for inverse in carrying}
 
@@ -56,24 +57,29 @@ class ReboundJobs(Part):
         """The inverse stage that the wildcards name."""
         return InverseStage(self.alignment_of(wildcards), int(wildcards.alignment_size), wildcards.inverse_recipe)
 
+    def _runs_of_alignment(self, alignment: AlignmentStage) -> list[RunSizes]:
+        settings, folder = self.study.recipe(alignment.recipe), f"{self.results}/{alignment.folder}/P"
+        return runs_of(settings, self.alignment_sizes[alignment], folder)
+
+    def _inverse_runs(self, inverse: InverseStage) -> list[RunSizes]:
+        settings, folder = self.study.recipe(inverse.recipe), f"{self.results}/{inverse.folder}"
+        return runs_of(settings, self.cells[inverse], folder)
+
     def alignment_runs(self, alignment: AlignmentStage) -> list[RunSizes]:
         """The sizes of each training job of an alignment stage."""
-        settings = self.study.recipe(alignment.recipe)
-        finished = runs.finished(f"{self.results}/{alignment.folder}/P")
-        return runs.divide(settings, self.alignment_sizes[alignment], finished)
+        return self._alignment_runs[alignment]
 
     def inverse_runs(self, inverse: InverseStage) -> list[RunSizes]:
         """The sizes of each training job of an inverse stage."""
-        settings, finished = self.study.recipe(inverse.recipe), runs.finished(f"{self.results}/{inverse.folder}")
-        return runs.divide(settings, self.cells[inverse], finished)
+        return self._runs[inverse]
 
     def alignment_run(self, alignment: AlignmentStage, run_sizes: RunSizes) -> str:
         """The folder of a training job of an alignment stage."""
-        return f"{self.results}/{alignment.folder}/P/{runs.name(run_sizes)}"
+        return run_folder(f"{self.results}/{alignment.folder}/P", run_sizes)
 
     def inverse_run(self, inverse: InverseStage, run_sizes: RunSizes) -> str:
         """The folder of a training job of an inverse stage, and of the measurements of its checkpoints."""
-        return f"{self.results}/{inverse.folder}/{runs.name(run_sizes)}"
+        return run_folder(f"{self.results}/{inverse.folder}", run_sizes)
 
     def started_from(self, inverse: InverseStage) -> str:
         """The folder of the alignment run whose checkpoint an inverse stage starts from."""
@@ -98,7 +104,7 @@ class ReboundJobs(Part):
         job = FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
             settings=self.study.recipe(wildcards.alignment_recipe),
-            sizes=runs.parse(wildcards.run_sizes),
+            sizes=sizes_in(wildcards.run_sizes),
             keep_optimizer=self.keeps_optimizer(self.alignment_of(wildcards)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
@@ -139,23 +145,26 @@ class ReboundJobs(Part):
         """The file that shows that these checkpoints are complete."""
         return f"{self.started_from(self.inverse_of(wildcards))}/metrics.json"
 
-    def inverse_job(self, wildcards: Wildcards) -> str:
+    def inverse_training(self, wildcards: Wildcards) -> FineTuneJob:
         """Fine-tune a checkpoint of the alignment stage on the opposite side, or on control data."""
         settings = self.study.recipe(wildcards.inverse_recipe)
         score_model = self.study.tasks[wildcards.task].score_model
         reward = None
         if settings.draws and score_model:
             reward = Reward(score_model=score_model, side=opposite(wildcards.side))
-        job = FineTuneJob(
+        return FineTuneJob(
             start=wildcards.alignment_size,
             settings=settings,
-            sizes=runs.parse(wildcards.run_sizes),
+            sizes=sizes_in(wildcards.run_sizes),
             skip=self.inverse_data(wildcards).skip(int(wildcards.alignment_size)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
             reward=reward,
         )
-        return to_json(job)
+
+    def inverse_stored_job(self, wildcards: Wildcards) -> str:
+        """Train an inverse stage and save all its checkpoints."""
+        return to_json(self.inverse_training(wildcards))
 
     def alignment_algorithm(self, wildcards: Wildcards) -> str:
         """The module of the algorithm of an alignment stage."""
@@ -164,29 +173,6 @@ class ReboundJobs(Part):
     def inverse_algorithm(self, wildcards: Wildcards) -> str:
         """The module of the algorithm of an inverse stage."""
         return algorithm_module(self.study.recipe(wildcards.inverse_recipe))
-
-    # Responses
-
-    def generate_job(self, wildcards: Wildcards) -> str:
-        """Generate responses with the checkpoints of an inverse run."""
-        return self.run_generate_job(wildcards, runs.parse(wildcards.run_sizes), self.cell(wildcards))
-
-    def generate_base_job(self, wildcards: Wildcards) -> str:
-        """Generate responses with a base model."""
-        return self.run_generate_job(wildcards, (self.study.bases[wildcards.base][1],), None)
-
-    def run_generate_job(self, wildcards: Wildcards, checkpoints: RunSizes, cell: cells.Cell | None) -> str:
-        """Generate responses with checkpoints. ``cell`` describes their cells; None for a base model."""
-        job = GenerateJob(
-            base=wildcards.base,
-            cell=cell,
-            checkpoints=checkpoints,
-            sampling=self.study.sampling,
-            engine=self.study.engine,
-            template=self.study.tasks[wildcards.task].template,
-            weak=self.models.weak_checkpoint(self.study.sampling),
-        )
-        return to_json(job)
 
     def cell(self, wildcards: Wildcards) -> cells.Cell:
         """The columns that the cells of an inverse run share: all but the inverse size."""
@@ -198,11 +184,6 @@ class ReboundJobs(Part):
             alignment_size=int(wildcards.alignment_size),
         )
 
-    @property
-    def generation_environment(self) -> str:
-        """The name of the conda environment of jobs that generate responses; vLLM needs its own version of torch."""
-        return "vllm" if self.study.engine == "vllm" else "elasticity"
-
     def responses(self, wildcards: Wildcards) -> list[str]:
         """All responses to the prompts of a task, those of the base models first."""
         bases = self.models.bases_of_task(wildcards.task)
@@ -211,18 +192,6 @@ class ReboundJobs(Part):
             if inverse.alignment.task == wildcards.task:
                 files.append(f"{self.inverse_run(inverse, run_sizes)}/responses.parquet")
         return files
-
-    # Divergence from the base model
-
-    def divergence_job(self, wildcards: Wildcards) -> str:
-        """Measure the KL divergence of the checkpoints of an inverse run from their base model."""
-        job = DivergenceJob(
-            base=wildcards.base,
-            base_checkpoint=self.study.bases[wildcards.base][1],
-            cell=self.cell(wildcards),
-            checkpoints=runs.parse(wildcards.run_sizes),
-        )
-        return to_json(job)
 
     # Tables
 

@@ -2,9 +2,9 @@
 
 from elasticity.config import cells, splits
 from elasticity.config.experiments import Resistance
-from elasticity.evaluation.jobs import ChoosingJob, CrossEntropyJob, GenerateSlicesJob
+from elasticity.evaluation.jobs import ChoosingJob, CrossEntropies, CrossEntropyJob, GenerateSlicesJob, SliceResponses
 from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
-from elasticity.training.jobs import FineTuneJob
+from elasticity.training.jobs import FineTuneJob, SlicesJob, TuneJob
 
 PATHS: tuple[cells.TuningPath, ...] = ((1, 2), (2, 1), (2, 3), (3, 2), (1, 3), (3, 1))
 """Tuning paths (start slice, target slice): forward and inverse for the pairs (1, 2), (2, 3) and (1, 3)."""
@@ -76,67 +76,78 @@ class ResistanceJobs(Part):
         part = self.study.tasks[self._experiment(wildcards).task].splits.resistance
         return part, 2 * part, 3 * part
 
-    def slices_job(self, wildcards: Wildcards) -> str:
-        """Fine-tune sequentially on D1, D2 and D3."""
+    def _slices_training(self, wildcards: Wildcards) -> FineTuneJob:
         experiment = self._experiment(wildcards)
-        job = FineTuneJob(
+        return FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
             settings=experiment.slices,
             sizes=self._slices(wildcards),
             seed=int(wildcards.seed),
             template=self.study.tasks[experiment.task].template,
         )
-        return to_json(job)
 
-    def generate_slices_job(self, wildcards: Wildcards) -> str:
-        """Generate twin data sets and responses to questions."""
-        resistance = self._experiment(wildcards)
-        job = GenerateSlicesJob(
+    def _responses(self, wildcards: Wildcards) -> SliceResponses:
+        experiment = self._experiment(wildcards)
+        return SliceResponses(
             checkpoints=self._slices(wildcards),
-            twin_sampling=resistance.twin_sampling,
-            question_sampling=resistance.question_sampling,
-            engine=self.study.engine,
-            twin_template=self.study.tasks[resistance.task].template,
+            twin_sampling=experiment.twin_sampling,
+            question_sampling=experiment.question_sampling,
+            twin_template=self.study.tasks[experiment.task].template,
             question_template=self.study.tasks[self._questions(wildcards)].template,
         )
-        return to_json(job)
+
+    def slices_job(self, wildcards: Wildcards) -> str:
+        """Fine-tune sequentially on D1, D2 and D3, and generate the responses of each slice."""
+        return to_json(SlicesJob(training=self._slices_training(wildcards), responses=self._responses(wildcards)))
+
+    def stored_slices_job(self, wildcards: Wildcards) -> str:
+        """Fine-tune sequentially on D1, D2 and D3."""
+        return to_json(self._slices_training(wildcards))
+
+    def generate_slices_job(self, wildcards: Wildcards) -> str:
+        """Generate twin data sets and responses to questions from the checkpoints of slices."""
+        return to_json(GenerateSlicesJob(responses=self._responses(wildcards), engine=self.study.engine))
 
     def choosing_job(self, wildcards: Wildcards) -> str:
         """Choose prompts for all pairs of one seed; responses are read up to the length that is tuned on."""
         length = self._experiment(wildcards).tuning.max_length
         return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
 
-    def tune_job(self, wildcards: Wildcards) -> str:
-        """Tune slice k on the responses of slice l."""
-        experiment, path = self._experiment(wildcards), (int(wildcards.k), int(wildcards.l))
-        job = FineTuneJob(
+    def _tuning(self, wildcards: Wildcards) -> FineTuneJob:
+        experiment, path = self._experiment(wildcards), _path(wildcards)
+        return FineTuneJob(
             start=str(self._slices(wildcards)[path[0] - 1]),
             settings=experiment.tuning,
-            sizes=(self._tuned_on(wildcards),),
+            sizes=(experiment.tuned_on(self._slices(wildcards)[0]),),
             seed=int(wildcards.seed),
             template=self.study.tasks[experiment.task].template,
             responses_of_slice=path[1],
             chosen_for=path if experiment.equal_entropy else None,
         )
-        return to_json(job)
 
-    def _tuned_on(self, wildcards: Wildcards) -> int:
-        return self._experiment(wildcards).tuned_on(self._slices(wildcards)[0])
+    def _cross_entropies(self, wildcards: Wildcards) -> CrossEntropies:
+        experiment = self._experiment(wildcards)
+        return CrossEntropies(
+            slices=self._slices(wildcards),
+            path=_path(wildcards),
+            chosen=experiment.equal_entropy,
+            max_length=experiment.tuning.max_length,
+        )
 
-    def tuned(self, wildcards: Wildcards) -> list[str]:
-        """The checkpoints of the tuned models of one seed, in the order of the paths."""
-        folder = self._folder(wildcards.experiment, wildcards.base, int(wildcards.seed))
-        return [f"{folder}/tuned/{_name(path)}/checkpoints" for path in PATHS]
+    def tune_job(self, wildcards: Wildcards) -> str:
+        """Tune slice k on the responses of slice l, and measure it on them."""
+        training = self._tuning(wildcards)
+        saved = training.sizes if self.study.keep_checkpoints else ()
+        return to_json(TuneJob(training=training, cross_entropies=self._cross_entropies(wildcards), saved=saved))
+
+    def stored_tune_job(self, wildcards: Wildcards) -> str:
+        """Tune slice k on the responses of slice l."""
+        return to_json(self._tuning(wildcards))
 
     def cross_entropy_job(self, wildcards: Wildcards) -> str:
-        """Measure the cross-entropies of all paths of one seed."""
-        job = CrossEntropyJob(
-            slices=self._slices(wildcards),
-            paths=PATHS,
-            tuned_checkpoint=str(self._tuned_on(wildcards)),
-            max_length=self._experiment(wildcards).tuning.max_length,
-        )
-        return to_json(job)
+        """Measure a tuned slice from its checkpoint."""
+        (checkpoint,) = self._tuning(wildcards).sizes
+        return to_json(CrossEntropyJob(checkpoint=checkpoint, cross_entropies=self._cross_entropies(wildcards)))
 
     def runs_of(self, name: str) -> list[tuple[str, int]]:
         """The base models and seeds of an experiment."""
@@ -158,8 +169,8 @@ class ResistanceJobs(Part):
         return found
 
     def cross_entropies(self, wildcards: Wildcards) -> list[str]:
-        """The cross-entropies of an experiment, one file for each base model and seed."""
-        return [f"{folder}/cross-entropies.parquet" for folder in self.run_folders(wildcards.experiment)]
+        """The cross-entropies of an experiment: one file for each path of each base model and seed."""
+        return self._tuning_files(wildcards, "cross-entropies.parquet")
 
     def all_chosen(self, wildcards: Wildcards) -> list[str]:
         """The chosen prompts of an experiment, one file for each base model and seed."""
@@ -167,8 +178,11 @@ class ResistanceJobs(Part):
 
     def tuning_losses(self, wildcards: Wildcards) -> list[str]:
         """The losses of an experiment's tuning jobs: one file for each path of each base model and seed."""
+        return self._tuning_files(wildcards, "losses.parquet")
+
+    def _tuning_files(self, wildcards: Wildcards, file: str) -> list[str]:
         folders = self.run_folders(wildcards.experiment)
-        return [f"{folder}/tuned/{_name(path)}/losses.parquet" for folder in folders for path in PATHS]
+        return [f"{folder}/tuned/{_name(path)}/{file}" for folder in folders for path in PATHS]
 
     # Code digests
 
@@ -179,6 +193,10 @@ class ResistanceJobs(Part):
     def tuning_algorithm(self, wildcards: Wildcards) -> str:
         """The module of the algorithm that slices are tuned by."""
         return algorithm_module(self._experiment(wildcards).tuning)
+
+
+def _path(wildcards: Wildcards) -> cells.TuningPath:
+    return int(wildcards.k), int(wildcards.l)
 
 
 def _name(path: cells.TuningPath) -> str:

@@ -5,8 +5,9 @@ Snakemake reruns nothing when they change, and they change no result beyond roun
 
 import math
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from elasticity.config.hardware import Device, Hardware, peak_tflops
@@ -19,7 +20,7 @@ from elasticity.pipeline.job_sizes import Generation, JobSizes, Training
 from elasticity.resources.estimates import (
     generation_bytes,
     generation_memory_mb,
-    generation_runtime_min,
+    generation_s,
     limit_min,
     rewarding_s,
     scoring_memory_mb,
@@ -28,7 +29,7 @@ from elasticity.resources.estimates import (
     training_memory_mb,
     training_s,
 )
-from elasticity.resources.memory import beside_bytes
+from elasticity.resources.memory import beside_bytes, offloaded_parts, states
 from elasticity.resources.parallelism import USABLE, check_kept_whole, generation_gpus, training_geometry
 from elasticity.runtime.launch import Geometry
 
@@ -51,25 +52,57 @@ class ResourceRequests:
         self.pretraining = self._training(sizes.pretraining)
         self.warm_up = self._training(sizes.warm_up)
         self.alignment = self._training(sizes.alignment)
-        self.inverse = self._training(sizes.inverse)
-        self.realignment = self._training(sizes.realignment)
-        self.joint = self._training(sizes.joint)
-        self.slices = self._training(sizes.slices)
-        self.tuning = self._training(sizes.tuning)
-        # An inverse stage and its responses are submitted together, so the responses get the GPUs of the stage.
-        self.generation = self._generation(sizes.responses, sizes.inverse, draws=study.engine)
-        self.realignment_generation = self._generation(sizes.responses, sizes.realignment, draws=study.engine)
-        self.divergence = self._generation(sizes.responses, sizes.inverse, models=2)
-        self.text_statistics = self._generation(sizes.text_statistics, None)
-        self.compression = self._generation(sizes.compression, sizes.inverse, models=2)
-        self.joint_compression = self._generation(sizes.compression, sizes.joint, models=2)
-        self.base_compression = self._generation(sizes.compression, None)
-        self.arithmetic_coding = self._generation(sizes.arithmetic_coding, None)
-        self.slice_generation = self._generation(sizes.slice_responses, sizes.slices, draws=study.engine)
-        self.cross_entropy = self._generation(sizes.slice_responses, None, models=2)
-        self.bits_per_byte = self._generation(sizes.bits_per_byte, None)
+        self.inverse = self._training(sizes.inverse, sizes.measurements, sizes.is_compared)
+        self.realignment = self._training(sizes.realignment, lambda w: [sizes.responses(w)])
+        self.joint = self._training(sizes.joint, lambda w: [sizes.compression(w)], lambda _: True)
+        self.slices = self._training(sizes.slices, lambda w: [sizes.slice_responses(w)])
+        self.tuning = self._training(sizes.tuning, lambda w: [sizes.slice_responses(w)], lambda _: True)
+        # A stage and the measurements of its saved checkpoints are submitted together, so they get the same GPUs.
+        self.stored_inverse = self._generation(sizes.measurements, sizes.inverse, 2, draws=study.engine)
+        self.stored_realignment = self._generation(lambda w: [sizes.responses(w)], sizes.realignment, 1, study.engine)
+        self.stored_joint = self._generation(lambda w: [sizes.compression(w)], sizes.joint, 2)
+        self.base = self._generation(sizes.measurements, None, draws=study.engine)
+        self.base_compression = self._generation(lambda w: [sizes.compression(w)], None)
+        self.arithmetic_coding = self._generation(lambda w: [sizes.arithmetic_coding(w)], None)
+        self.slice_generation = self._generation(lambda w: [sizes.slice_responses(w)], sizes.slices, draws=study.engine)
+        self.cross_entropy = self._generation(lambda w: [sizes.slice_responses(w)], sizes.tuning, 2)
+        self.choosing = self._generation(lambda w: [sizes.slice_responses(w)], None)
+        self.bits_per_byte = self._generation(lambda w: [sizes.bits_per_byte(w)], None)
         self.scoring = self._scoring(sizes.scored_responses)
         self.validate_score_model = self._scoring(lambda w: study.tasks[w.task].splits.score_model)
+
+    @cached_property
+    def measured_in_place(self) -> list[str]:
+        """The base models on which stages are measured in the jobs that train them."""
+        return [base for base in self.study.bases if self._is_whole(base)]
+
+    @property
+    def stored(self) -> list[str]:
+        """The other base models: the weights of their stages are saved, and other jobs measure them.
+
+        That is necessary for another engine than transformers, and for models that a GPU has no room for beside the
+        state of their training, or of which ZeRO stage 3 leaves each process a part only.
+        """
+        return [base for base in self.study.bases if base not in self.measured_in_place]
+
+    def _is_whole(self, base: str) -> bool:
+        if self.study.engine != "transformers":
+            return False
+        if self.hardware.device == "cpu" and self.hardware.gpus_per_node == 0:
+            return True
+        drawing = list(self.sizes.drawing_of_base(base))
+        if not drawing:
+            return True
+        weights = 4 * self.sizes.shape(drawing[0][0].model).parameters
+        beside = max(self._needed(job, models, models == 1) for job, models in drawing) - weights
+        usable = USABLE * self.hardware.gpu_memory_gb * 1e9
+        for job in self.sizes.of_base(base):
+            geometry = self._geometry(job)
+            kept = states(self.sizes.shape(job.model), geometry, job.settings.adapter_rank)
+            here = sum(size for part, size in kept.items() if part not in offloaded_parts(geometry))
+            if geometry.zero_stage == 3 or here + beside > usable:
+                return False
+        return True
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
@@ -128,7 +161,21 @@ class ResourceRequests:
         shape = self.sizes.shape(job.model)
         return training_geometry(job.model, shape, job.settings, job.length, self.hardware, job.score_model)
 
-    def _training(self, describe: Callable[[Wildcards], Training]) -> ResourceRequest:
+    def _training(
+        self,
+        describe: Callable[[Wildcards], Training],
+        measured: Callable[[Wildcards], Sequence[Generation]] = lambda _: (),
+        compared: Callable[[Wildcards], bool] = lambda _: False,
+    ) -> ResourceRequest:
+        """Request of a training job that also takes the measurements ``measured`` of the model in memory.
+
+        ``compared``: whether they need another model of its size. Stages on other base models are not measured there.
+        """
+
+        def measurements(wildcards: Wildcards) -> Sequence[Generation]:
+            base = getattr(wildcards, "base", None)
+            return measured(wildcards) if base in self.measured_in_place else ()
+
         def geometry(wildcards: Wildcards) -> Geometry:
             return self._geometry(describe(wildcards))
 
@@ -136,6 +183,9 @@ class ResourceRequests:
             job = describe(wildcards)
             shape, settings = self.sizes.shape(job.model), job.settings
             beside = beside_bytes(shape, settings.draws, job.score_model)
+            models = 2 if compared(wildcards) else 1
+            needed = [generation_bytes(shape, it.prompt_tokens, it.sampling, models) for it in measurements(wildcards)]
+            beside += max([size - 4 * shape.parameters for size in needed], default=0)
             how = geometry(wildcards)
             return training_memory_mb(shape, job.length, how, self.hardware, attempt, settings.adapter_rank, beside)
 
@@ -143,7 +193,11 @@ class ResourceRequests:
             job = describe(wildcards)
             shape, how = self.sizes.shape(job.model), geometry(wildcards)
             given = (shape, job.settings, job.examples, job.length, how, self.hardware)
-            return limit_min(training_s(*given) + rewarding_s(*given, job.score_model), attempt)
+            measuring = sum(
+                generation_s(shape, it.prompts, it.checkpoints, it.sampling, self.hardware, how.processes)
+                for it in measurements(wildcards)
+            )
+            return limit_min(training_s(*given) + rewarding_s(*given, job.score_model) + measuring, attempt)
 
         launch = {
             "zero_stage": lambda wildcards: -1 if (stage := geometry(wildcards).zero_stage) is None else stage,
@@ -159,13 +213,14 @@ class ResourceRequests:
 
     def _generation(
         self,
-        describe: Callable[[Wildcards], Generation],
+        describe: Callable[[Wildcards], Sequence[Generation]],
         beside: Callable[[Wildcards], Training] | None,
         models: int = 1,
         draws: EngineName | None = None,
     ) -> ResourceRequest:
         """Request of a job on one node, with as many processes as the training job of its group has there, or one.
 
+        ``describe`` gives the sizes of what the job does in turn.
         ``models`` is the number of models in memory; ``draws`` is the engine that generates, None for jobs that only
         measure. A model that does not fit into one GPU is spread by one process over the GPUs of the training job, or
         as many as it needs. vLLM keeps a model on one GPU.
@@ -178,9 +233,9 @@ class ResourceRequests:
             return plan.processes_per_node if (plan := geometry(wildcards)) else 1
 
         def gpus_per_process(wildcards: Wildcards) -> int:
-            job = describe(wildcards)
-            needed = self._needed(job, models, draws is not None)
-            count = generation_gpus(self.sizes.shape(job.model), needed, self.hardware)
+            jobs = describe(wildcards)
+            needed = max(self._needed(job, models, draws is not None) for job in jobs)
+            count = generation_gpus(self.sizes.shape(jobs[0].model), needed, self.hardware)
             if draws == "vllm" or count == 1:
                 return 1
             return min(max(count, beside_here(wildcards)), self.hardware.gpus_per_node)
@@ -192,16 +247,29 @@ class ResourceRequests:
             return plan.nodes > 1 if (plan := geometry(wildcards)) else False
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
-            job, count = describe(wildcards), processes(wildcards)
-            shape = self.sizes.shape(job.model)
-            return generation_memory_mb(shape, job.prompt_tokens, job.sampling, self.hardware, count, attempt, models)
+            count = processes(wildcards)
+            return max(
+                generation_memory_mb(
+                    self.sizes.shape(job.model),
+                    job.prompt_tokens,
+                    job.sampling,
+                    self.hardware,
+                    count,
+                    attempt,
+                    models,
+                )
+                for job in describe(wildcards)
+            )
 
         def runtime(wildcards: Wildcards, attempt: int) -> int:
-            job, count = describe(wildcards), processes(wildcards)
-            shape = self.sizes.shape(job.model)
-            return generation_runtime_min(
-                shape, job.prompts, job.checkpoints, job.sampling, self.hardware, count, attempt
+            count = processes(wildcards)
+            seconds = sum(
+                generation_s(
+                    self.sizes.shape(job.model), job.prompts, job.checkpoints, job.sampling, self.hardware, count
+                )
+                for job in describe(wildcards)
             )
+            return limit_min(seconds, attempt)
 
         return ResourceRequest(
             lambda wildcards: self._threads(processes(wildcards) * gpus_per_process(wildcards)),

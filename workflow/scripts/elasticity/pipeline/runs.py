@@ -7,6 +7,7 @@ from pathlib import Path
 from elasticity.config.base import Opposed
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
+from elasticity.core.run_names import run_name, runs_in
 
 
 @dataclass(frozen=True, order=True)
@@ -48,16 +49,33 @@ def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[InverseSt
 
 
 RunSizes = tuple[int, ...]
-"""The sizes of one training job in examples, ascending; it writes a checkpoint at each size."""
+"""The sizes of one training job in examples, ascending; the model has a checkpoint at each size."""
+
+
+def run_folder(stage: str, run_sizes: RunSizes) -> str:
+    """The folder of a run of a stage."""
+    return f"{stage}/{run_name(run_sizes)}"
+
+
+def runs_of(settings: FineTuning, sizes: RunSizes, stage: str) -> list[RunSizes]:
+    """The sizes of each run of a stage, whose folder shows the runs that were or are being trained.
+
+    Outputs would not do: Snakemake removes them when a job starts, and a process that reads the study afterwards, such
+    as each SLURM job, must find the same runs.
+    """
+    found = divide(settings, sizes, runs_in(Path(stage)))
+    for run_sizes in found:
+        run_name(run_sizes)  # so that ``sizes_in`` knows the name
+    return found
 
 
 def is_exact(settings: FineTuning, sizes: RunSizes) -> bool:
     """Whether the checkpoint at size n of one run over all sizes equals the end of a run over n examples, bit for bit.
 
     This holds if the learning rate does not depend on the length of the run, no example is seen twice, and no batch
-    spans a checkpoint.
+    spans a checkpoint; with ``last_batch: drop`` none does.
     """
-    whole_batches = all(size % settings.batch_size == 0 for size in sizes[:-1])
+    whole_batches = settings.last_batch == "drop" or all(size % settings.batch_size == 0 for size in sizes[:-1])
     return settings.schedule == "constant" and settings.epochs == 1 and whole_batches
 
 
@@ -80,22 +98,3 @@ def divide(settings: FineTuning, sizes: RunSizes, finished: Iterable[RunSizes] =
     else:
         jobs += [(size,) for size in new]
     return sorted(jobs)
-
-
-def name(run_sizes: RunSizes) -> str:
-    """The folder name of a run, such as ``25-100-400``."""
-    return "-".join(map(str, run_sizes))
-
-
-def parse(folder: str) -> RunSizes:
-    """The sizes of a run from its folder name."""
-    return tuple(int(size) for size in folder.split("-"))
-
-
-def finished(folder: str) -> list[RunSizes]:
-    """The runs that were or are being trained, known by their folders.
-
-    Outputs would not do: Snakemake removes them when a job starts, and a process that reads the study afterwards, such
-    as each SLURM job, must find the same runs.
-    """
-    return [parse(path.name) for path in Path(folder).glob("[0-9]*") if path.is_dir()]

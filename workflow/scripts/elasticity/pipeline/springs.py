@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from elasticity.config.experiments import Rebound
 from elasticity.config.models import Pretrained
-from elasticity.pipeline import runs
+from elasticity.core.run_names import sizes_in
 from elasticity.pipeline.common import Part, Wildcards, to_json
 from elasticity.pipeline.models import ModelJobs
 from elasticity.pipeline.rebound import ReboundJobs
@@ -54,16 +54,20 @@ class SpringsJobs(Part):
     def _pretraining(self, wildcards: Wildcards) -> Wildcards:
         return SimpleNamespace(model=self.study.bases[wildcards.base][0])
 
+    def complete(self, wildcards: Wildcards) -> list[str]:
+        """The files that show that the tokenizer and the base model are complete."""
+        return [self.tokenizer_file(wildcards), self.models.base_metrics(wildcards)]
+
     def inverse(self, wildcards: Wildcards) -> str:
         """The examples of the inverse stage; sft reads a single split."""
         (examples,) = self.rebound.inverse_splits(wildcards)
         return examples
 
-    def joint_job(self, wildcards: Wildcards) -> str:
+    def joint_training(self, wildcards: Wildcards) -> JointJob:
         """Train a model on the examples of all stages of a cell, shuffled together; the run has one checkpoint."""
-        (size,) = runs.parse(wildcards.run_sizes)
+        (size,) = sizes_in(wildcards.run_sizes)
         skip = self.rebound.inverse_data(wildcards).skip(int(wildcards.alignment_size))
-        job = JointJob(
+        return JointJob(
             base=wildcards.base,
             cell=self.rebound.cell(wildcards),
             checkpoint=size,
@@ -71,13 +75,18 @@ class SpringsJobs(Part):
             alignment=self._side(wildcards, wildcards.alignment_recipe, int(wildcards.alignment_size)),
             inverse=self._side(wildcards, wildcards.inverse_recipe, size, skip),
         )
-        return to_json(job)
+
+    def joint_stored_job(self, wildcards: Wildcards) -> str:
+        """Train the same model and save its checkpoint."""
+        job = self.joint_training(wildcards)
+        return to_json(job.model_copy(update={"saved": (job.checkpoint,)}))
 
     def _side(self, wildcards: Wildcards, recipe: str, size: int, skip: int = 0) -> FineTuneJob:
+        settings = self.study.recipe(recipe)
         return FineTuneJob(
             start=str(self.study.bases[wildcards.base][1]),
-            settings=self.study.recipe(recipe),
-            sizes=(size,),
+            settings=settings,
+            sizes=(settings.trained(size),),
             skip=skip,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,

@@ -3,7 +3,9 @@
 The rules call the methods of its parts with Snakemake's wildcards.
 """
 
+from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 from elasticity.config.study import Study
 from elasticity.pipeline.claims import ClaimJobs
@@ -11,6 +13,7 @@ from elasticity.pipeline.common import Part
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.data import DataJobs
 from elasticity.pipeline.figures import FigureJobs
+from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
 from elasticity.pipeline.published import PublishedJobs
 from elasticity.pipeline.realignment import RealignmentJobs
@@ -21,7 +24,9 @@ from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.scores import ScoreModelJobs
 from elasticity.pipeline.springs import SpringsJobs
 from elasticity.pipeline.tables import TableJobs
-from elasticity.pipeline.text_statistics import TextStatisticsJobs
+
+Flag = Callable[[Any], Any]
+"""A function that flags an output path of a rule."""
 
 
 class Pipeline(Part):
@@ -37,10 +42,22 @@ class Pipeline(Part):
         self.resistance = ResistanceJobs(study)
         self.compression = CompressionJobs(self.rebound)
         self.springs = SpringsJobs(self.models, self.rebound)
-        self.text_statistics = TextStatisticsJobs(self.rebound)
+        self.measurements = MeasurementJobs(self.rebound, self.realignment, self.compression, self.springs)
         self.published = PublishedJobs(study)
         self.claims = ClaimJobs(self.rebound, self.resistance)
         self.requests = ResourceRequests(study)
+
+    @property
+    def generation_environment(self) -> str:
+        """The name of the conda environment of jobs that generate from saved weights; vLLM needs its own torch."""
+        return "vllm" if self.study.engine == "vllm" else "elasticity"
+
+    def flag_of_weights(self, directory: Flag, temp: Flag) -> Flag:
+        """The flag of output folders of weights: temporary folders, unless the study keeps checkpoints.
+
+        ``directory`` and ``temp`` are Snakemake's flags.
+        """
+        return directory if self.study.keep_checkpoints else lambda path: temp(directory(path))
 
     @cached_property
     def tables(self) -> TableJobs:
@@ -51,7 +68,7 @@ class Pipeline(Part):
             self.resistance,
             self.compression,
             self.springs,
-            self.text_statistics,
+            self.measurements,
             self.published,
             self.claims,
         )

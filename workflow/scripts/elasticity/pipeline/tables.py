@@ -23,12 +23,12 @@ from elasticity.config.measures import measure_modules
 from elasticity.pipeline.claims import ClaimJobs
 from elasticity.pipeline.common import Part, Wildcards, as_input, either, to_json
 from elasticity.pipeline.compression import CompressionJobs
+from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
 from elasticity.pipeline.published import PAPER, PublishedJobs
 from elasticity.pipeline.rebound import ReboundJobs
 from elasticity.pipeline.resistance import PATHS, ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
-from elasticity.pipeline.text_statistics import TextStatisticsJobs
 
 Files = Callable[[Wildcards], Any]
 
@@ -101,13 +101,13 @@ class TableJobs(Part):
         resistance: ResistanceJobs,
         compression: CompressionJobs,
         springs: SpringsJobs,
-        text_statistics: TextStatisticsJobs,
+        measurements: MeasurementJobs,
         published: PublishedJobs,
         claims: ClaimJobs,
     ) -> None:
         super().__init__(models.study)
         self.models, self.rebound, self.resistance, self.compression = models, rebound, resistance, compression
-        self.springs, self.text_statistics = springs, text_statistics
+        self.springs, self.measurements = springs, measurements
         self.published, self.claims = published, claims
         self._rules = {rule.name: rule for rule in self._all()}
 
@@ -141,8 +141,9 @@ class TableJobs(Part):
         yield self._rule(
             "text_statistics",
             self._where(lambda it: it.text_statistics),
-            {"text_statistics": lambda w: self.text_statistics.measured(self.rebound.experiment(w))},
+            {"text_statistics": lambda w: self.measurements.text_statistics(self.rebound.experiment(w))},
             self._cells,
+            folded=("text_statistics",),
         )
         yield self._rule(
             "bits_per_byte",

@@ -19,7 +19,8 @@ class Command(Generic[Job]):
     """The parsed command line ``SCRIPT JOB --NAME PATH [PATH ...] ...`` of a script.
 
     ``JOB`` is JSON of the type ``job``. Each name in ``names`` and ``output``, the main output, takes one or more
-    paths; names in ``optional`` may be left out.
+    paths; names in ``optional`` may be left out. If ``output`` has several names, the first that is given is the main
+    output, and the others may be left out. Underscores of names are hyphens on the command line.
 
     As a context manager, it holds the journal of the job, so that no other process writes the main output. A
     ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
@@ -31,22 +32,27 @@ class Command(Generic[Job]):
         doc: str | None,
         job: type[Job],
         *names: str,
-        output: str,
+        output: str | tuple[str, ...],
         optional: tuple[str, ...] = (),
         arguments: Sequence[str] | None = None,
     ) -> None:
         parser = argparse.ArgumentParser(description=doc)
         parser.add_argument("job", help=f"JSON of a {job.__name__} (defined in {job.__module__})")
-        for name in (*names, output):
-            parser.add_argument(f"--{name}", nargs="+", type=Path, required=True, metavar="PATH")
-        for name in optional:
-            parser.add_argument(f"--{name}", nargs="*", type=Path, default=[], metavar="PATH")
+        outputs = (output,) if isinstance(output, str) else output
+        needed = (*names, *outputs) if len(outputs) == 1 else names
+        for name in needed:
+            parser.add_argument(f"--{_option(name)}", nargs="+", type=Path, required=True, metavar="PATH")
+        for name in (*optional, *(name for name in outputs if name not in needed)):
+            parser.add_argument(f"--{_option(name)}", nargs="*", type=Path, default=[], metavar="PATH")
         parser.add_argument("--code", default="", help="digest of the code: state saved under another one is ignored")
         given = vars(parser.parse_args(arguments))
         self.code: str = given.pop("code")
         self.job = job.model_validate_json(given.pop("job"))
         self._paths: dict[str, list[Path]] = given
-        self.journal = Journal(self.paths(output)[0])
+        given_outputs = [path for name in outputs for path in self.paths(name)]
+        if not given_outputs:
+            parser.error(f"one of these outputs is needed: {', '.join(outputs)}")
+        self.journal = Journal(given_outputs[0])
 
     def path(self, name: str) -> Path:
         """Return the single path with this name."""
@@ -76,6 +82,10 @@ class Command(Generic[Job]):
             _end(1)
         elif isinstance(error, Exception):  # not KeyboardInterrupt, which leaves the journal of an interrupted job
             self.journal.close("failed", f"{type(error).__name__}: {error}")
+
+
+def _option(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _end(status: int) -> None:

@@ -6,6 +6,8 @@ The backend for several processes is in ``deepspeed``.
 import copy
 import resource
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from typing_extensions import override
 from elasticity.config.training import Optimization, Precision
 from elasticity.data.examples import Batch
 from elasticity.models.loading import autocast, device, probe_nats, save
-from elasticity.training.lora import merged_weights
+from elasticity.training.lora import merged_weights, without_adapters
 
 OPTIMIZER = "optimizer.safetensors"
 """File of an optimizer's state: moments and step counts of each weight, by its index."""
@@ -42,6 +44,22 @@ class Backend(ABC):
 
         Raises ``UserError`` if each process holds only a part of it.
         """
+
+    def plain_model(self) -> PreTrainedModel:
+        """Return a model that computes what a checkpoint would: fp32 weights without adapters, possibly a copy."""
+        return without_adapters(self.whole_model())
+
+    @contextmanager
+    def measured_model(self) -> Iterator[PreTrainedModel]:
+        """Lend ``plain_model`` in evaluation mode; its training mode and generation settings are restored."""
+        model = self.plain_model()
+        training, settings = model.training, model.generation_config
+        model.eval()
+        try:
+            yield model
+        finally:
+            model.train(training)
+            model.generation_config = settings
 
     @abstractmethod
     def backward(self, loss: torch.Tensor, last: bool) -> None:
@@ -159,6 +177,14 @@ class OneProcess(Backend):
         return self.model
 
     @override
+    def plain_model(self) -> PreTrainedModel:
+        if not self.settings.bf16_weights:
+            return super().plain_model()
+        model = copy.deepcopy(self.model)
+        convert(model, torch.float32)
+        return model
+
+    @override
     def backward(self, loss: torch.Tensor, last: bool) -> None:
         loss.backward()
 
@@ -191,10 +217,7 @@ class OneProcess(Backend):
 
     @override
     def save_model(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-        model = self.model
-        if self.settings.bf16_weights:  # the same values in fp32, because models are loaded in fp32
-            model = copy.deepcopy(model)
-            convert(model, torch.float32)
+        model = self.plain_model() if self.settings.bf16_weights else self.model  # models are loaded in fp32
         nats = probe_nats(model, model.config.vocab_size, self.device)
         save(model, tokenizer, folder, nats, merged_weights(model))
 

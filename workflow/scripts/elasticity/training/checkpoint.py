@@ -3,13 +3,17 @@
 import json
 import os
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.core.errors import UserError
+from elasticity.core.tables import read_any_rows, write_table
+from elasticity.evaluation.measurement import Rows, Tables
 from elasticity.training.backends import Backend, OneProcess
 
 OPTIMIZER_FOLDER = "optimizer"
@@ -18,11 +22,15 @@ OPTIMIZER_FOLDER = "optimizer"
 
 @dataclass
 class Progress:
-    """Progress of a run: updates done, one row of the table of losses for each, seconds, and tokens with contexts."""
+    """Progress of a run: updates done, one row of the table of losses for each, and tokens with contexts.
+
+    ``wall_s`` are the seconds of training, ``measuring_s`` those of measurements between updates.
+    """
 
     update: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
     wall_s: float = 0.0
+    measuring_s: float = 0.0
     tokens: int = 0
 
 
@@ -38,7 +46,9 @@ class StateFolder:
         self.folder = folder
         self.keep_optimizer = keep_optimizer
         self.checkpoints = folder / "checkpoints"
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.measured = folder / "measured"
+        for part in (self.checkpoints, self.measured):
+            part.mkdir(parents=True, exist_ok=True)
 
     def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove the older ones."""
@@ -91,13 +101,37 @@ class StateFolder:
         if backend.rank == 0:
             rename_whole(draft, self.checkpoints / name)
 
-    def hand_over(self, target: Path) -> None:
-        """Link the checkpoints of the finished run into the declared output; the state stays until ``remove``.
+    def checkpoint_names(self) -> list[str]:
+        """Return the names of the saved checkpoints, without those that are internal to the run."""
+        return sorted(path.name for path in self.checkpoints.glob("[0-9]*"))
 
-        Checkpoints whose name begins with a dot are internal to the run and are left out.
-        """
+    def has_tables(self, name: str) -> bool:
+        """Return whether the checkpoint was measured already, by an earlier attempt."""
+        return (self.measured / name).is_dir()
+
+    def measured_names(self) -> list[str]:
+        """Return the names of the checkpoints that were measured."""
+        return [path.name for path in self.measured.glob("[0-9]*")]
+
+    def save_tables(self, name: str, backend: Backend, tables: Tables, schemas: Mapping[str, pa.Schema]) -> None:
+        """Save what was measured of a checkpoint, for this attempt and later ones."""
+        draft = self._draft(f"measured-{name}", backend)
+        if backend.rank == 0:
+            for table, rows in tables.items():
+                write_table(draft / f"{table}.parquet", rows, schemas[table])
+            rename_whole(draft, self.measured / name)
+        backend.wait()
+
+    def rows(self, names: Collection[str], table: str, schema: pa.Schema) -> Rows:
+        """Return the rows of a table of these checkpoints, one after another."""
+        return [row for name in names for row in read_any_rows(self.measured / name / f"{table}.parquet", schema)]
+
+    def hand_over(self, target: Path, names: Collection[str]) -> None:
+        """Link these checkpoints of the finished run into the declared output; the state stays until ``remove``."""
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(self.checkpoints, target, copy_function=_link, ignore=shutil.ignore_patterns(".*"))
+        target.mkdir(parents=True)
+        for name in names:
+            shutil.copytree(self.checkpoints / name, target / name, copy_function=_link)
 
     def remove(self) -> None:
         """Delete the state of a run whose outputs are all written."""

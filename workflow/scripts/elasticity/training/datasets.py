@@ -53,8 +53,9 @@ def responses(job: FineTuneJob, tokenizer: PreTrainedTokenizerFast, parts: Seque
     Raises ``UserError`` if there are fewer rows than wanted.
     """
     examples = responses_once(job, tokenizer, parts)
-    repeated = epochs(examples, [example.identity for example in examples], job.settings.epochs, job.seed)
-    return TrainingData(batched(repeated, job.settings.batch_size, tokenizer.pad_token_id), CodeLength())
+    settings, names = job.settings, [example.identity for example in examples]
+    repeated = epochs(examples, names, settings.epochs, job.seed, settings.whole)
+    return TrainingData(batched(repeated, settings.batch_size, tokenizer.pad_token_id), CodeLength())
 
 
 def responses_once(

@@ -97,8 +97,8 @@ class DeepSpeed(Backend):
     def whole_model(self) -> PreTrainedModel:
         if self.stage == 3:
             raise UserError(
-                "ppo draws from the model in training, but under ZeRO stage 3 no process has all of it: set zero_stage "
-                "to 2 or less in the study's hardware, and take GPUs with more memory or a smaller model"
+                "responses are drawn from the model in training, but under ZeRO stage 3 no process has all of it: set "
+                "zero_stage to 2 or less in the study's hardware, and take GPUs with more memory or a smaller model"
             )
         model: PreTrainedModel = self.engine.module
         return model

@@ -25,8 +25,13 @@ def extrapolate(early: torch.Tensor, tuned: torch.Tensor, mu: float) -> torch.Te
     return (tuned.double() + mu * (tuned.double() - early.double())).to(tuned.dtype)
 
 
-def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, str]:
-    """Map the updates after which a run over ``sizes`` examples saves a checkpoint to the names of the checkpoints.
+def is_internal(name: str) -> bool:
+    """Return whether a checkpoint of this name is one that others are made from, and no output of its run."""
+    return name.startswith(".")
+
+
+def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[str, int]:
+    """Map the names of the checkpoints of a run over ``sizes`` examples to the updates after which they are taken.
 
     With extrapolation these are the internal checkpoints that the checkpoint of a size is made from. Size 0 is the
     model as given and is not extrapolated.
@@ -34,10 +39,10 @@ def checkpoints_of_run(settings: FineTuning, sizes: Sequence[int]) -> dict[int, 
     checkpoints = {}
     for size in sizes:
         if settings.extrapolation == 0 or size == 0:
-            checkpoints[settings.updates(size)] = str(size)
+            checkpoints[str(size)] = settings.updates(size)
         else:
-            checkpoints[settings.first_epoch_updates(size)] = f"{EARLY}{size}"
-            checkpoints[settings.updates(size)] = f"{TUNED}{size}"
+            checkpoints[f"{EARLY}{size}"] = settings.first_epoch_updates(size)
+            checkpoints[f"{TUNED}{size}"] = settings.updates(size)
     return checkpoints
 
 

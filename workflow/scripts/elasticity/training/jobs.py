@@ -9,6 +9,7 @@ from elasticity.config.data import Template
 from elasticity.config.models import Pretrained
 from elasticity.config.score_models import ScoreModelSettings
 from elasticity.config.training import FineTuning
+from elasticity.evaluation.jobs import CrossEntropies, Measurements, SliceResponses
 
 
 class PretrainJob(Section):
@@ -46,11 +47,34 @@ class FineTuneJob(Section):
     reward: Reward | None = None
 
 
+class InverseJob(Section):
+    """Fine-tune by ``training`` and take measurements at each of its sizes; the weights of the ``saved`` are kept."""
+
+    training: FineTuneJob
+    measurements: Measurements
+    saved: tuple[int, ...] = ()
+
+
+class SlicesJob(Section):
+    """Fine-tune the slices by ``training``, and draw the responses of each."""
+
+    training: FineTuneJob
+    responses: SliceResponses
+
+
+class TuneJob(Section):
+    """Tune a slice by ``training``, and measure its cross-entropies; the weights of the ``saved`` sizes are kept."""
+
+    training: FineTuneJob
+    cross_entropies: CrossEntropies
+    saved: tuple[int, ...] = ()
+
+
 class JointJob(Section):
     """Train a model from random weights on everything that a cell's model was trained on, shuffled together.
 
     ``alignment`` and ``inverse`` are the job specs of the sequential runs. The seed of the cell is that of the weights
-    and of the order. ``checkpoint`` names the result.
+    and of the order. ``checkpoint`` names the result, whose weights are kept if it is ``saved``.
     """
 
     base: str
@@ -59,3 +83,5 @@ class JointJob(Section):
     model: Pretrained
     alignment: FineTuneJob
     inverse: FineTuneJob
+    measurements: Measurements | None = None
+    saved: tuple[int, ...] = ()

@@ -3,11 +3,10 @@
 import math
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from types import FrameType, TracebackType
 
 import torch
-from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.training import Optimization
 from elasticity.core.errors import StoppedError, UserError
@@ -17,6 +16,7 @@ from elasticity.runtime.progress import progress
 from elasticity.training.backends import Backend
 from elasticity.training.checkpoint import Progress, StateFolder
 from elasticity.training.objectives import Objective, token_nats
+from elasticity.training.recording import Recorder
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
 
@@ -58,24 +58,23 @@ def learning_rate(settings: Optimization, update: int, updates: int) -> float:
 
 def train(
     backend: Backend,
-    tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     objective: Objective,
-    checkpoints: Mapping[int, str],
+    recorder: Recorder,
     settings: Optimization,
     micro_batch: int,
     state: StateFolder,
     save_every_s: float,
     journal: Journal,
 ) -> Progress:
-    """Train on the batches in their order, one update each, and save checkpoints.
+    """Train on the batches in their order, one update each, and save or measure the model at its checkpoints.
 
-    ``checkpoints`` maps the number of updates after which the model is saved to the name of the checkpoint; 0 updates
-    is the model as given. ``micro_batch`` rows of a batch go through the model at a time. A state is saved every
-    ``save_every_s`` seconds (0: after every update), or less often where saving takes long. A run continues from the
-    last published state and, on one process, ends at bit-identical weights.
+    After 0 updates ``recorder`` gets the model as given. ``micro_batch`` rows of a batch go through the model at a
+    time. A state is saved every ``save_every_s`` seconds (0: after every update), or less often where saving takes
+    long. A run continues from the last published state and, on one process, ends at bit-identical weights.
 
-    Returns the losses, one row per update (schema ``LOSSES``), and the seconds that all attempts took.
+    Returns the losses, one row per update (schema ``LOSSES``), and the seconds that all attempts took for training and
+    for measuring.
     Raises ``UserError`` before an update whose loss or gradient is not finite, and ``StoppedError`` after a signal. The
     state that was saved last is kept.
     """
@@ -84,8 +83,9 @@ def train(
         for update, batch in enumerate(progress(batches, "measure the start", "batches", journal)):
             objective.measure_start(backend, update, batch, micro_batch)
     done = state.resume(backend)
-    before = done.wall_s
-    _save_checkpoint(backend, tokenizer, checkpoints, done.update, state)
+    seconds = recorder.record(backend, done.update, state)
+    before = done.wall_s - seconds
+    done.measuring_s += seconds
     saved, pause = started, save_every_s
     with StopSignal() as stop:
         for update in progress(range(done.update, len(batches)), "train", "updates", journal, done.update):
@@ -97,8 +97,10 @@ def train(
             done.losses.append(row | {"learning_rate": rate, "loss": loss})
             done.tokens += int(backend.total(sum(int(part.attention.sum()) for part in parts if part.targets)))
             done.update = update + 1
+            seconds = recorder.record(backend, done.update, state)
+            before -= seconds
+            done.measuring_s += seconds
             done.wall_s = before + time.monotonic() - started
-            _save_checkpoint(backend, tokenizer, checkpoints, done.update, state)
             if done.update == len(batches) or done.update % objective.passes:
                 continue
             if backend.any(stop.received or time.monotonic() - saved >= pause):
@@ -144,15 +146,3 @@ def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
         diverged += [name for name, good in zip(part.identities, finite, strict=True) if not good]
     everyone = [name for part in parts if part.targets for name in part.identities]
     return backend.gather(diverged) or backend.gather(everyone)
-
-
-def _save_checkpoint(
-    backend: Backend,
-    tokenizer: PreTrainedTokenizerFast,
-    checkpoints: Mapping[int, str],
-    update: int,
-    state: StateFolder,
-) -> None:
-    name = checkpoints.get(update)
-    if name is not None and not backend.any(state.has_checkpoint(name)):
-        state.save_checkpoint(name, backend, tokenizer)

@@ -1,5 +1,6 @@
 """Low-rank adapters (Hu et al. 2021) with peft: W is frozen, and checkpoints hold W + alpha/rank · B A."""
 
+import copy
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedModel
@@ -48,7 +49,7 @@ def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor] | None:
     checkpoint would differ from an independent run. Merged weights are in host memory, because a GPU may not have room
     for both. Weights without an adapter are not copied.
     """
-    if all(parameter.requires_grad for parameter in model.parameters()):
+    if not _is_adapted(model):
         return None
     layers = _adapted_layers(model)
     weights = {}
@@ -59,6 +60,23 @@ def merged_weights(model: PreTrainedModel) -> dict[str, torch.Tensor] | None:
         elif not any(name.startswith(f"{other}.lora_") for other in layers):
             weights[name] = weight
     return weights
+
+
+def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
+    """Return a model whose adapters are merged as in its checkpoints: a copy, or the model itself without adapters."""
+    weights = merged_weights(model)
+    if weights is None:
+        return model
+    plain = copy.deepcopy(model)
+    for name, layer in _adapted_layers(plain).items():
+        plain.set_submodule(name, layer.get_base_layer())
+    plain.load_state_dict(weights)
+    return plain
+
+
+def _is_adapted(model: PreTrainedModel) -> bool:
+    """Return whether only adapters are trained."""
+    return not all(parameter.requires_grad for parameter in model.parameters())
 
 
 def _adapted_layers(model: PreTrainedModel) -> "dict[str, Linear]":

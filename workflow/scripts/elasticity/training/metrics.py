@@ -23,6 +23,8 @@ def summary(
 ) -> dict[str, Any]:
     """Return the metrics of a training job; seconds and rates are over all attempts that led to the result.
 
+    ``wall_s`` and the rates are those of training; ``measuring_s`` are the seconds of measurements between updates.
+
     ``tokens`` counts the tokens that went through the model, without padding. ``peak_memory_gb`` is that of the first
     process. ``utilisation`` is None if the peak rate of the device is unknown, as for CPUs. ``claims`` is the digest of
     the study's claims when the job ran, None outside a study.
@@ -43,6 +45,7 @@ def summary(
         "weights": "bf16" if settings.bf16_weights else "fp32",
         "precision": resolved(settings.precision, backend.device),
         "wall_s": round(done.wall_s, 3),
+        "measuring_s": round(done.measuring_s, 3),
         "tokens_per_s": round(rate, 1),
         "model_tflop": flops * done.tokens / 1e12,
         "model_tflop_per_s": flops * rate / 1e12,

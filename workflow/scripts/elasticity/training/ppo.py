@@ -151,7 +151,7 @@ def rewarded_prompts(ppo: Ppo, inputs: TrainingInputs, score_model: ScoreModel) 
     def make_start() -> PreTrainedModel:
         return prepare_for_training(load_model(inputs.start), Launch.of_job())
 
-    examples = epochs(prompt_examples(contexts), list(contexts), settings.epochs, job.seed)
+    examples = epochs(prompt_examples(contexts), list(contexts), settings.epochs, job.seed, settings.whole)
     batches = batched(examples, settings.batch_size, tokenizer.pad_token_id)
     objective = PpoObjective(settings, ppo, tokenizer, texts, reward, make_start, job.seed)
     return TrainingData([batch for batch in batches for _ in range(ppo.passes)], objective)

@@ -101,7 +101,7 @@ def rows_of_pairs(
     job = inputs.job
     chosen, rejected = inputs.examples
     pairs = first_of(paired(chosen, rejected, job.seed), job, what)
-    repeated = epochs(pairs, [row["id"] for row, _ in pairs], job.settings.epochs, job.seed)
+    repeated = epochs(pairs, [row["id"] for row, _ in pairs], job.settings.epochs, job.seed, job.settings.whole)
     return [row for pair in repeated for row in pair]
 
 

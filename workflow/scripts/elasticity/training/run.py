@@ -2,30 +2,31 @@
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.models import ModelFolder
 from elasticity.config.training import Optimization
 from elasticity.core.digests import digest, file_digest, folder_digest
 from elasticity.core.errors import UserError
 from elasticity.core.tables import write_table
 from elasticity.data.examples import Batch
+from elasticity.evaluation.measurement import Measurement, write_tables
 from elasticity.models.loading import prepare_for_training
-from elasticity.models.shapes import shape_of
+from elasticity.models.shapes import Shape
 from elasticity.runtime.command import Command, Job
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import Backend, OneProcess
 from elasticity.training.checkpoint import OPTIMIZER_FOLDER, StateFolder
-from elasticity.training.extrapolation import extrapolate_checkpoints
+from elasticity.training.extrapolation import extrapolate_checkpoints, is_internal
 from elasticity.training.loop import train
 from elasticity.training.metrics import summary
 from elasticity.training.objectives import Objective
+from elasticity.training.recording import Recorder
 from elasticity.training.schemas import LOSSES
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
@@ -45,38 +46,51 @@ class RunFiles:
     metrics: Path
     state: Path
     journal: Journal
+    tables: Mapping[str, Path]
+    """The tables of the measurement of the run, by their names."""
 
     @classmethod
-    def of(cls, command: Command[Job], inputs: Sequence[Path]) -> "RunFiles":
-        """Return the files named on the command line; the state folder is named by the digest of the run's inputs."""
+    def of(cls, command: Command[Job], inputs: Sequence[Path], measurement: Measurement | None = None) -> "RunFiles":
+        """Return the files named on the command line; the state folder is named by the digest of the run's inputs.
+
+        The tables of ``measurement`` are those that the command line names.
+        """
         contents = [folder_digest(path) if path.is_dir() else file_digest(path) for path in inputs]
         checkpoints, losses, metrics, state = map(command.path, ("checkpoints", "losses", "metrics", "state"))
         # The output is part of the key: two experiments may contain the same run, and their jobs may run at once.
         key = digest([checkpoints.as_posix(), command.job.model_dump(mode="json"), contents, command.code])
-        return cls(checkpoints, losses, metrics, state / key[:32], command.journal)
+        tables = {name: path for name in (measurement.schemas if measurement else ()) for path in command.paths(name)}
+        return cls(checkpoints, losses, metrics, state / key[:32], command.journal, tables)
 
 
 def run(
     make_model: Callable[[], PreTrainedModel],
+    shape: Shape,
     tokenizer: PreTrainedTokenizerFast,
     batches: Sequence[Batch],
     objective: Objective,
-    checkpoints: Mapping[int, str],
+    checkpoints: Mapping[str, int],
     settings: Optimization,
     files: RunFiles,
     carried: Path | None = None,
     keep_optimizer: bool = False,
+    measurement: Measurement | None = None,
+    saved: Collection[str] | None = None,
 ) -> None:
     """Train and write every output of a training job, on the processes that it was launched with.
 
-    ``checkpoints`` maps updates to names of checkpoints. ``carried`` is a checkpoint of another run whose optimizer
-    this run continues with; ``keep_optimizer`` saves the optimizer with every checkpoint, so that other runs can do so.
-    The metrics are written last and mark the run as finished.
+    ``shape`` is that of the model. ``checkpoints`` maps names of checkpoints to updates. ``measurement`` is taken at
+    each of them, from the weights in memory; ``saved`` are those whose weights are an output, by default all.
+    ``carried`` is a checkpoint of another run whose optimizer this run continues with; ``keep_optimizer`` saves the
+    optimizer with every checkpoint, so that other runs can do so. The metrics are written last and mark the run as
+    finished.
 
     Raises ``UserError`` if the checkpoint ``carried`` holds no optimizer, or if memory does not suffice.
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
+    names = [name for name in checkpoints if not is_internal(name)] if saved is None else saved
+    recorder = Recorder(checkpoints, names, tokenizer, measurement)
     micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
     try:
         backend = _backend(make_model, settings, launch, state)
@@ -85,10 +99,9 @@ def run(
             carry(backend, carried)
         done = train(
             backend,
-            tokenizer,
             batches,
             objective,
-            checkpoints,
+            recorder,
             settings,
             micro_batch,
             state,
@@ -100,11 +113,15 @@ def run(
             raise
         raise UserError(_advice(micro_batch, objective.group, state)) from None
     if backend.rank == 0:
-        shape = shape_of(ModelFolder(kind="folder", path=str(state.checkpoints / checkpoints[len(batches)])))
-        metrics = summary(done, shape, backend, settings, micro_batch)
         extrapolate_checkpoints(state.checkpoints, settings)
-        state.hand_over(files.checkpoints)
+    backend.wait()
+    recorder.measure_saved(backend, state)
+    if backend.rank == 0:
+        metrics = summary(done, shape, backend, settings, micro_batch)
+        state.hand_over(files.checkpoints, [name for name in state.checkpoint_names() if name in names])
         write_table(files.losses, done.losses, LOSSES)
+        if measurement:
+            write_tables(measurement, recorder.tables(state), files.tables)
         files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
         state.remove()
         print(json.dumps(metrics))

@@ -64,15 +64,20 @@ def make(command: "Command[ResistanceTableJob]") -> None:
     """Write the tables of an experiment from its cross-entropies and the losses of its tuning runs."""
     import pandas as pd
 
-    from elasticity.core.tables import read_table
+    from elasticity.core.tables import read_table, read_tables
     from elasticity.evaluation.schemas import CROSS_ENTROPIES
     from elasticity.training.schemas import LOSSES
 
-    losses = iter(command.paths("losses"))
+    paths = command.job.paths
+    files = iter(zip(command.paths("cross-entropies"), command.paths("losses"), strict=True))
     parts = []
-    for (base, seed), path in zip(command.job.runs, command.paths("cross-entropies"), strict=True):
-        part = resistance_seeds(read_table(path, CROSS_ENTROPIES).to_pandas())
-        trained = {pair: training_loss(read_table(next(losses), LOSSES).to_pandas()) for pair in command.job.paths}
+    for base, seed in command.job.runs:
+        found = [next(files) for _ in paths]
+        part = resistance_seeds(read_tables([lengths for lengths, _ in found], CROSS_ENTROPIES).to_pandas())
+        trained = {
+            path: training_loss(read_table(losses, LOSSES).to_pandas())
+            for path, (_, losses) in zip(paths, found, strict=True)
+        }
         part["training_loss"] = [trained[pair] for pair in zip(part["start"], part["target"], strict=True)]
         parts.append(part.assign(base=base, seed=seed))
     per_seed = pd.concat(parts)
@@ -95,7 +100,7 @@ TABLE = Table(
 The numbers of the figure, in nats per token, with the bounds of 95 % t intervals over seeds. Rows ``forward - inverse``
 hold the difference within each seed: a difference above zero is what the paper calls resistance. ``kl`` is H − H(p),
 and ``kl_exact`` the divergence of the distributions of the next token over the whole vocabulary, at each place of the
-responses. The code lengths of single prompts are in ``cross-entropies.parquet`` in the folder of each seed.
+responses. The code lengths of single prompts are in ``tuned/k-l/cross-entropies.parquet`` in the folder of each seed.
 """,
         )
     },

@@ -112,10 +112,11 @@ def _measures(responses: "pd.DataFrame") -> dict[str, float]:
 
 def make(command: "Command[ReboundTableJob]") -> None:
     """Write the tables of an experiment from what was measured of the responses of its base models and cells."""
+    from elasticity.core.path_patterns import unfold
     from elasticity.core.tables import read_tables
     from elasticity.evaluation.schemas import TEXT_STATISTICS
 
-    responses = read_tables(command.paths("text-statistics"), TEXT_STATISTICS).to_pandas()
+    responses = read_tables(unfold(command.paths("text-statistics")), TEXT_STATISTICS).to_pandas()
     per_seed = text_statistics_seeds(responses, command.job)
     write_csv(per_seed, command.path("seeds"))
     write_csv(text_statistics_table(per_seed, responses, command.job), command.path("table"))

@@ -1,0 +1,94 @@
+"""Measurements of a resistance experiment: responses of the slices, and cross-entropies of tuned slices."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from transformers import PreTrainedModel
+
+from elasticity.data.examples import response_examples
+from elasticity.evaluation.generation import Engine, TransformersEngine, generate
+from elasticity.evaluation.jobs import CrossEntropies, SliceResponses
+from elasticity.evaluation.likelihood import code_lengths, divergences
+from elasticity.evaluation.measurement import Tables
+from elasticity.evaluation.schemas import CROSS_ENTROPIES, SLICE_RESPONSES, chosen_prompts
+from elasticity.models.loading import load_for_measuring
+from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
+from elasticity.runtime.sharding import collect, share
+
+Row = Mapping[str, Any]
+
+
+class SliceMeasurement:
+    """Draws the responses of a slice: its twin data set (prompts of D4), and those to measure cross-entropies on."""
+
+    schemas: ClassVar = {"twins": SLICE_RESPONSES, "questions": SLICE_RESPONSES}
+
+    def __init__(
+        self, job: SliceResponses, folder: Path, twin_prompts: Sequence[Row], questions: Sequence[Row]
+    ) -> None:
+        """``folder`` is a model with the tokenizer of the slices; prompts are rows of schema ``PROMPTS``."""
+        self.job, self.tokenizer = job, load_tokenizer(folder)
+        self.twin_prompts, self.question_prompts = ([dict(row) for row in rows] for rows in (twin_prompts, questions))
+
+    def measure(self, model: PreTrainedModel, checkpoint: int) -> Tables:
+        """Return the responses of the slice with this checkpoint, drawn with transformers."""
+        return self.respond(TransformersEngine(model, self.tokenizer), checkpoint)
+
+    def respond(self, engine: Engine, checkpoint: int) -> Tables:
+        """Return the responses of the slice with this checkpoint, drawn by an engine."""
+        job, number = self.job, self.job.checkpoints.index(checkpoint) + 1
+        twins = generate(engine, self.tokenizer, share(self.twin_prompts), job.twin_sampling, job.twin_template)
+        questions = generate(
+            engine, self.tokenizer, share(self.question_prompts), job.question_sampling, job.question_template
+        )
+        return {
+            "twins": collect([{"slice": number} | row for row in twins]),
+            "questions": collect([{"slice": number} | row for row in questions]),
+        }
+
+
+class CrossEntropyMeasurement:
+    """Measures a tuned slice beside its target on the target's responses: code lengths and KL(target || tuned)."""
+
+    schemas: ClassVar = {"cross_entropies": CROSS_ENTROPIES}
+
+    def __init__(self, job: CrossEntropies, slices: Path, questions: Sequence[Row], chosen: Sequence[Row]) -> None:
+        """``slices`` is the folder of the slices' checkpoints, ``questions`` are rows of schema ``SLICE_RESPONSES``.
+
+        ``chosen`` are rows of schema ``CHOSEN``; without the equal-entropy control there are none.
+        """
+        self.job = job
+        start, self.target_folder = (slices / str(job.slices[number - 1]) for number in job.path)
+        check_same_vocabulary(start, self.target_folder)
+        self.tokenizer = load_tokenizer(start)
+        responses = [dict(row) for row in questions if row["slice"] == job.path[1]]
+        self.chosen = chosen_prompts(chosen)["questions", job.path] if job.chosen else None
+        self.responses = share(responses)
+
+    @cached_property
+    def _target(self) -> PreTrainedModel:
+        return load_for_measuring(self.target_folder)
+
+    def measure(self, model: PreTrainedModel, checkpoint: int) -> Tables:
+        """Return a row for each response of the target slice."""
+        examples = response_examples(self.responses, self.tokenizer, self.job.max_length)
+        pad = self.tokenizer.pad_token_id
+        tuned, own = (code_lengths(each, examples, pad) for each in (model, self._target))
+        kls = divergences(self._target, model, examples, pad)
+        rows = [
+            {
+                "start": self.job.path[0],
+                "target": self.job.path[1],
+                "prompt_id": response["prompt_id"],
+                "tokens": len(example.tokens) - example.response_start,
+                "tuned_nats": tuned[i],
+                "target_nats": own[i],
+                "kl_nats": kls[i],
+            }
+            for i, (response, example) in enumerate(zip(self.responses, examples, strict=True))
+        ]
+        return {
+            "cross_entropies": [row for row in collect(rows) if self.chosen is None or row["prompt_id"] in self.chosen]
+        }
