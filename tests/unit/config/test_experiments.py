@@ -15,7 +15,7 @@ from elasticity.pipeline import cost
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.figure import FigureJob
 from elasticity.training.datasets import responses_once
-from elasticity.training.jobs import FineTuneJob, JointJob, PretrainJob
+from elasticity.training.jobs import FineTuneJob, PretrainJob
 from tests.conftest import ROOT
 from tests.unit.conftest import complaint, plain
 

@@ -17,6 +17,7 @@ from elasticity.config.training import FineTuning
 from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch, batched, training_examples
 from elasticity.models.loading import load_for_measuring, load_model, prepare_for_training
+from elasticity.models.shapes import shape_of
 from elasticity.pipeline.cost import Training, workload
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage
@@ -28,8 +29,9 @@ from elasticity.training.checkpoint import StateFolder
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.loop import train
 from elasticity.training.objectives import CodeLength
+from elasticity.training.recording import Recorder
 from elasticity.training.run import RunFiles, carry, run
-from tests.unit.conftest import plain
+from tests.unit.conftest import SHAPE, plain
 
 Values = dict[str, Any]
 Fresh = Callable[[], PreTrainedModel]
@@ -79,8 +81,8 @@ class Stages:
             carry(backend, start)
         state = StateFolder(self.folder / name, keep)
         journal = Journal(state.folder / "checkpoints")
-        checkpoints = {len(batches): "end"}
-        train(backend, self.tokenizer, batches, CodeLength(), checkpoints, settings, 2, state, save_every_s, journal)
+        recorder = Recorder({"end": len(batches)}, ["end"], self.tokenizer)
+        train(backend, batches, CodeLength(), recorder, settings, 2, state, save_every_s, journal)
         return state.checkpoints / "end"
 
 
@@ -288,12 +290,13 @@ def test_settings_for_one_process_are_refused_under_deepspeed(
     with pytest.raises(UserError, match=r"launched with DeepSpeed, but .* one process without DeepSpeed"):
         run(
             make_model=lambda: pytest.fail("refused before"),
+            shape=shape_of(SHAPE),
             tokenizer=tokenizer,
             batches=batches,
             objective=CodeLength(),
-            checkpoints={4: "8"},
+            checkpoints={"8": 4},
             settings=settings,
-            files=RunFiles(*outputs, Journal(outputs[0])),
+            files=RunFiles(*outputs, Journal(outputs[0]), {}),
             keep_optimizer=keep,
         )
 

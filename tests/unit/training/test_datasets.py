@@ -26,6 +26,7 @@ from elasticity.training.datasets import amounts, mixed, responses, responses_on
 from elasticity.training.jobs import FineTuneJob, JointJob
 from elasticity.training.loop import train
 from elasticity.training.objectives import CodeLength
+from elasticity.training.recording import Recorder
 from tests.conftest import ROOT
 from tests.unit.conftest import SHAPE, plain
 
@@ -103,9 +104,9 @@ def test_joint_training_runs_over_all_corpora(
     batches = batched(mixed(corpora, 1), settings.batch_size, tokenizer.pad_token_id)
     backend = OneProcess(prepare_for_training(new_model(MODEL, tokenizer), Launch()), settings)
     journal = Journal(tmp_path / "checkpoints")
-    checkpoints = {len(batches): "2"}
+    recorder = Recorder({"2": len(batches)}, ["2"], tokenizer)
     state = StateFolder(tmp_path / "state")
-    done = train(backend, tokenizer, batches, CodeLength(), checkpoints, settings, 2, state, 60, journal)
+    done = train(backend, batches, CodeLength(), recorder, settings, 2, state, 60, journal)
     assert [row["examples"] for row in done.losses] == [2, 2, 2, 2, 2, 1]
     assert sum(row["tokens"] for row in done.losses) == sum(amounts(corpora).values())
     assert done.losses[-1]["learning_rate"] == pytest.approx(1e-3 * (0.1 + 0.9 / 6))
@@ -128,12 +129,18 @@ def test_a_joint_job_contains_the_jobs_of_the_sequential_runs(joint: dict[str, A
         task="reviews", base="nano", side="positive", alignment_recipe="alignment", inverse_recipe="inverse"
     )
     wildcards.seed, wildcards.alignment_size, wildcards.run_sizes = "2", "16", "4"
-    job = JointJob.model_validate_json(pipeline.springs.joint_job(wildcards))
+    job = JointJob.model_validate_json(pipeline.measurements.joint_job(wildcards))
     assert job.alignment == FineTuneJob.model_validate_json(
         pipeline.rebound.alignment_job(SimpleNamespace(**vars(wildcards) | {"run_sizes": "16"}))
     )
     assert job.inverse.sizes == (4,)
     assert job.inverse.settings == pipeline.study.inverse
+    assert job.saved == ()
+    assert job.measurements is not None
+    assert job.measurements.compression is not None
+    assert job.measurements.responses is None
+    stored = JointJob.model_validate_json(pipeline.springs.joint_stored_job(wildcards))
+    assert (stored.saved, stored.measurements) == ((4,), None)
     assert (job.cell.seed, job.cell.alignment_size, job.checkpoint) == (2, 16, 4)
     assert pipeline.springs.texts(wildcards) == "results/tiny/reviews/splits/pretraining.parquet"
     assert pipeline.springs.inverse(wildcards) == "results/tiny/reviews/splits/negative.parquet"

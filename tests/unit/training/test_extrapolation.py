@@ -49,12 +49,12 @@ def test_the_first_epoch_ends_when_every_example_was_seen(size: int, batch_size:
     assert {place for batch in batches[:update] for place in batch} == set(range(size))
     assert one.can_extrapolate(size) == (len(batches) > update)
     if one.can_extrapolate(size):
-        assert checkpoints_of_run(one, [size]) == {update: f".early-{size}", len(batches): f".tuned-{size}"}
+        assert checkpoints_of_run(one, [size]) == {f".early-{size}": update, f".tuned-{size}": len(batches)}
 
 
 def test_without_extrapolation_a_checkpoint_is_the_trained_model() -> None:
-    assert checkpoints_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {0: "0", 1: "4", 2: "8"}
-    assert checkpoints_of_run(settings(4, 2), [0]) == {0: "0"}
+    assert checkpoints_of_run(settings(4, 1, 0.0), [0, 4, 8]) == {"0": 0, "4": 1, "8": 2}
+    assert checkpoints_of_run(settings(4, 2), [0]) == {"0": 0}
 
 
 @pytest.mark.parametrize("lora", [{}, ADAPTERS], ids=["all weights", "adapters"])

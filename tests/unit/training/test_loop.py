@@ -30,6 +30,7 @@ from elasticity.training.jobs import FineTuneJob
 from elasticity.training.loop import learning_rate, train
 from elasticity.training.metrics import summary
 from elasticity.training.objectives import CodeLength
+from elasticity.training.recording import Recorder
 from elasticity.training.run import RunFiles
 from tests.unit.conftest import SHAPE, plain
 
@@ -65,7 +66,7 @@ def run(tokenizer: PreTrainedTokenizerFast, fresh_model: Fresh, tmp_path: Path) 
 
     def run(
         batches: list[Batch],
-        checkpoints: Mapping[int, str],
+        checkpoints: Mapping[str, int],
         folder: str = "run",
         settings: Optimization = SETTINGS,
         save_every_s: float = NEVER,
@@ -82,7 +83,7 @@ def train_with(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     batches: list[Batch],
-    checkpoints: Mapping[int, str],
+    checkpoints: Mapping[str, int],
     settings: Optimization,
     micro_batch: int,
     state: StateFolder,
@@ -90,9 +91,8 @@ def train_with(
 ) -> Progress:
     backend = OneProcess(prepare_for_training(model, Launch()), settings)
     journal = Journal(state.folder / "checkpoints")
-    return train(
-        backend, tokenizer, batches, CodeLength(), checkpoints, settings, micro_batch, state, save_every_s, journal
-    )
+    recorder = Recorder(checkpoints, checkpoints, tokenizer)
+    return train(backend, batches, CodeLength(), recorder, settings, micro_batch, state, save_every_s, journal)
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -142,8 +142,8 @@ def test_a_checkpoint_equals_an_independent_shorter_run_bit_for_bit(
     run: Callable[..., Any], batches: list[Batch], precision: Any
 ) -> None:
     settings = SETTINGS.model_copy(update={"precision": precision, "warmup_updates": 3})
-    long_losses, long = run(batches, {2: "short", len(batches): "long"}, "long", settings)
-    short_losses, short = run(batches[:2], {2: "short"}, "short", settings)
+    long_losses, long = run(batches, {"short": 2, "long": len(batches)}, "long", settings)
+    short_losses, short = run(batches[:2], {"short": 2}, "short", settings)
     assert equal(weights(long / "short"), weights(short / "short"))
     assert long_losses[:2] == short_losses
     assert not equal(weights(long / "short"), weights(long / "long"))
@@ -152,7 +152,7 @@ def test_a_checkpoint_equals_an_independent_shorter_run_bit_for_bit(
 def test_checkpoint_zero_is_the_model_as_given(
     run: Callable[..., Any], batches: list[Batch], fresh_model: Fresh
 ) -> None:
-    _, checkpoints = run(batches, {0: "0"})
+    _, checkpoints = run(batches, {"0": 0})
     given = dict(fresh_model().named_parameters())
     assert equal(weights(checkpoints / "0"), {name: parameter.detach() for name, parameter in given.items()})
 
@@ -160,7 +160,7 @@ def test_checkpoint_zero_is_the_model_as_given(
 def test_a_checkpoint_is_a_whole_model_folder(
     run: Callable[..., Any], batches: list[Batch], tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    _, checkpoints = run(batches, {1: "1"})
+    _, checkpoints = run(batches, {"1": 1})
     loaded = {name: parameter.detach() for name, parameter in load_model(checkpoints / "1").named_parameters()}
     assert equal(weights(checkpoints / "1"), loaded)
     assert load_tokenizer(checkpoints / "1").get_vocab() == tokenizer.get_vocab()
@@ -212,7 +212,7 @@ def test_only_losses_of_sft_are_in_nats(model: PreTrainedModel) -> None:
 def test_weight_decay_shrinks_matrices_only(run: Callable[..., Any], batches: list[Batch]) -> None:
     checkpoints = {}
     for decay in (0.0, 0.5):
-        _, folder = run(batches[:1], {0: "0", 1: "1"}, str(decay), SETTINGS.model_copy(update={"weight_decay": decay}))
+        _, folder = run(batches[:1], {"0": 0, "1": 1}, str(decay), SETTINGS.model_copy(update={"weight_decay": decay}))
         checkpoints[decay] = weights(folder / "1")
     start, shrink = weights(folder / "0"), SETTINGS.learning_rate * 0.5
     for name, value in start.items():
@@ -285,10 +285,9 @@ def test_micro_batches_change_the_gradient_by_rounding_only(
         state = StateFolder(tmp_path / str(size))
         done = train(
             backend,
-            tokenizer,
             batches,
             CodeLength(),
-            {},
+            Recorder({}, (), tokenizer),
             SETTINGS,
             size,
             state,
@@ -319,10 +318,9 @@ def test_gradient_checkpointing_recomputes_the_same_gradient(
         state = StateFolder(tmp_path / str(checkpointing))
         train(
             backend,
-            tokenizer,
             batches[:1],
             CodeLength(),
-            {},
+            Recorder({}, (), tokenizer),
             SETTINGS,
             2,
             state,
@@ -373,8 +371,8 @@ def test_a_signal_saves_the_state_and_the_next_attempt_resumes(
         run(signalled, {}, "stopped")
     assert signal.getsignal(number) == before
     assert [path.name for path in (tmp_path / "stopped").glob("update-*")] == ["update-00000002"]
-    losses, resumed = run(batches, {4: "4"}, "stopped")
-    expected_losses, expected = run(batches, {4: "4"}, "whole")
+    losses, resumed = run(batches, {"4": 4}, "stopped")
+    expected_losses, expected = run(batches, {"4": 4}, "whole")
     assert losses == expected_losses
     assert equal(weights(resumed / "4"), weights(expected / "4"))
 
@@ -397,7 +395,7 @@ def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches:
 def test_a_killed_run_ends_at_bit_identical_weights(
     run: Callable[..., Any], batches: list[Batch], death: int, save_every_s: float
 ) -> None:
-    checkpoints = {1: "1", 2: "2", 4: "4"}
+    checkpoints = {"1": 1, "2": 2, "4": 4}
     dying = DyingBatches(batches)
     dying.death = death
     with pytest.raises(KilledError):
@@ -405,7 +403,7 @@ def test_a_killed_run_ends_at_bit_identical_weights(
     losses, resumed = run(batches, checkpoints, "killed", save_every_s=save_every_s)
     expected_losses, expected = run(batches, checkpoints, "whole")
     assert losses == expected_losses
-    for checkpoint in checkpoints.values():
+    for checkpoint in checkpoints:
         assert equal(weights(resumed / checkpoint), weights(expected / checkpoint))
 
 
@@ -429,7 +427,7 @@ def test_a_draft_of_a_state_is_ignored(run: Callable[..., Any], batches: list[Ba
     for name in ("draft-update-00000003", "draft-checkpoint-4"):
         (tmp_path / "run" / name).mkdir(parents=True)
         (tmp_path / "run" / name / "model.safetensors").write_bytes(b"half a fi")
-    losses, checkpoints = run(batches, {4: "4"})
+    losses, checkpoints = run(batches, {"4": 4})
     assert losses == expected
     assert [path.name for path in checkpoints.iterdir()] == ["4"]
     assert weights(checkpoints / "4")
@@ -451,10 +449,10 @@ def test_the_newest_state_is_resumed_from(run: Callable[..., Any], batches: list
 def test_checkpoints_are_handed_over_before_the_state_goes(
     run: Callable[..., Any], batches: list[Batch], tmp_path: Path
 ) -> None:
-    _, checkpoints = run(batches, {2: "2", 4: "4"})
+    _, checkpoints = run(batches, {"2": 2, "4": 4})
     state, target = StateFolder(tmp_path / "run"), tmp_path / "output"
     (target / "stale").mkdir(parents=True)
-    state.hand_over(target)
+    state.hand_over(target, ["2", "4"])
     assert sorted(path.name for path in target.iterdir()) == ["2", "4"]
     assert equal(weights(target / "2"), weights(checkpoints / "2"))
     state.remove()

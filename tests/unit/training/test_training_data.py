@@ -24,6 +24,7 @@ from elasticity.training.datasets import TrainingData, TrainingInputs, responses
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.loop import train
 from elasticity.training.ppo import rewarded_prompts
+from elasticity.training.recording import Recorder
 from tests.unit.conftest import plain
 
 Fresh = Callable[[], PreTrainedModel]
@@ -81,15 +82,13 @@ class Loop:
         batches = Dying(data.batches)
         batches.death = death
         backend = OneProcess(prepare_for_training(self.fresh(), Launch()), job.settings)
-        checkpoints = {job.settings.updates(size): str(size) for size in job.sizes}
+        checkpoints = {str(size): job.settings.updates(size) for size in job.sizes}
+        recorder = Recorder(checkpoints, checkpoints, self.tokenizer)
         state = StateFolder(self.folder / name)
         journal = Journal(self.folder / f"{name}-checkpoints")
-        done = train(
-            backend, self.tokenizer, batches, data.objective, checkpoints, job.settings, 4, state, save_every_s, journal
-        )
+        done = train(backend, batches, data.objective, recorder, job.settings, 4, state, save_every_s, journal)
         return done.losses, {
-            checkpoint: load_file(state.checkpoints / checkpoint / "model.safetensors")
-            for checkpoint in checkpoints.values()
+            checkpoint: load_file(state.checkpoints / checkpoint / "model.safetensors") for checkpoint in checkpoints
         }
 
 

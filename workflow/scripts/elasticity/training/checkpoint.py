@@ -47,8 +47,7 @@ class StateFolder:
         self.keep_optimizer = keep_optimizer
         self.checkpoints = folder / "checkpoints"
         self.measured = folder / "measured"
-        for part in (self.checkpoints, self.measured):
-            part.mkdir(parents=True, exist_ok=True)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
 
     def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove the older ones."""
@@ -119,6 +118,7 @@ class StateFolder:
         if backend.rank == 0:
             for table, rows in tables.items():
                 write_table(draft / f"{table}.parquet", rows, schemas[table])
+            self.measured.mkdir(exist_ok=True)
             rename_whole(draft, self.measured / name)
         backend.wait()
 

@@ -69,5 +69,5 @@ def fine_tune(
         carried=start if settings.optimizer == "carried" else None,
         keep_optimizer=job.keep_optimizer,
         measurement=measurement,
-        saved=None if saved is None else [str(size) for size in saved],
+        saved=[str(size) for size in (job.sizes if saved is None else saved)],
     )

@@ -22,7 +22,7 @@ from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import Backend, OneProcess
 from elasticity.training.checkpoint import OPTIMIZER_FOLDER, StateFolder
-from elasticity.training.extrapolation import extrapolate_checkpoints, is_internal
+from elasticity.training.extrapolation import extrapolate_checkpoints
 from elasticity.training.loop import train
 from elasticity.training.metrics import summary
 from elasticity.training.objectives import Objective
@@ -89,7 +89,7 @@ def run(
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
-    names = [name for name in checkpoints if not is_internal(name)] if saved is None else saved
+    names = checkpoints if saved is None else saved
     recorder = Recorder(checkpoints, names, tokenizer, measurement)
     micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
     try:
