@@ -28,6 +28,20 @@ SIZES = (16, 44)
 """Examples at the two checkpoints, after two and after six updates; the last batch has four examples."""
 
 
+CELL = {"alignment_side": "positive", "alignment_recipe": "a", "inverse_recipe": "i", "seed": 1, "alignment_size": 8}
+ASKED = {
+    "base": "tiny",
+    "base_checkpoint": 0,
+    "cell": CELL,
+    "responses": {"sampling": {"new_tokens": 4, "batch_size": 8}, "engine": "transformers", "template": "plain"},
+    "divergence": True,
+    "text_statistics": True,
+    "compression": {"corpora": ["alignment"], "reading": {"window": 16, "stride": 8, "characters": 40}},
+}
+"""Measurements of a run at each checkpoint."""
+
+TABLES = ("responses", "divergences", "compression", "text-statistics")
+
 PAIRS = {"examples": ["texts.parquet", "others.parquet"]}
 DATA = {
     "sft": {"examples": ["texts.parquet"]},
@@ -52,6 +66,9 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         return dict(json.loads((self.folder / "metrics.json").read_text()))
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        return list(pq.read_table(self.folder / f"{table}.parquet").to_pylist())
+
     def states(self) -> list[Path]:
         return sorted(self.folder.glob("state/*/update-*"))
 
@@ -73,21 +90,29 @@ class Trainer:
         tokenizer = train_tokenizer([row["response"] for row in texts], SHAPE.vocabulary)
         new_model(SHAPE, tokenizer).save_pretrained(folder / "start/0")
         tokenizer.save_pretrained(folder / "start/0")
+        write_table(folder / "few-prompts.parquet", prompts[:9], PROMPTS)
+        write_table(folder / "few-texts.parquet", texts[:5], EXAMPLES)
 
     def command(self, run: Run, *launch: str, **settings: Any) -> list[str]:
-        sizes = settings.pop("sizes", SIZES)
+        """With ``measured`` the job also measures the model at each size, beside the model that it starts from."""
+        sizes, measured = settings.pop("sizes", SIZES), settings.pop("measured", False)
         values = {"start": "0", "settings": SETTINGS | settings, "sizes": sizes, "seed": 1, "template": "plain"}
         score_model = {"kind": "snippet-classifier", "good": "wonderful", "bad": "terrible"}
         values["reward"] = {"score_model": score_model, "side": "negative"}
-        job = canonical_json(values)
+        script = "finetune_measured.py" if measured else "finetune.py"
+        job = canonical_json({"training": values, "measurements": ASKED, "saved": sizes} if measured else values)
         run.folder.mkdir(exist_ok=True)
         kind = settings.get("algorithm", {"kind": "sft"})["kind"]
         files = {name: [self.folder / path for path in paths] for name, paths in DATA.get(kind, PAIRS).items()}
         files |= {"start": [self.folder / "start"]} | {name: [run.folder / name] for name in ("checkpoints", "state")}
         files |= {"losses": [run.folder / "losses.parquet"], "metrics": [run.folder / "metrics.json"]}
+        if measured:
+            files |= {"response-prompts": [self.folder / "few-prompts.parquet"], "base": [self.folder / "start"]}
+            files |= {"texts": [self.folder / "few-texts.parquet"]}
+            files |= {table: [run.folder / f"{table}.parquet"] for table in TABLES}
         options = [text for name, paths in files.items() for text in (f"--{name}", *map(str, paths))]
         scripts = ROOT / "workflow/scripts"
-        return [sys.executable, str(scripts / "launch.py"), *launch, str(scripts / "finetune.py"), job, *options]
+        return [sys.executable, str(scripts / "launch.py"), *launch, str(scripts / script), job, *options]
 
     def start(self, run: Run, *launch: str, environment: dict[str, str] | None = None, **settings: Any) -> psutil.Popen:
         variables = os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})

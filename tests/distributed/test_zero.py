@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elasticity.models.loading import load_for_measuring
-from tests.distributed.conftest import SIZES, Run, Trainer
+from tests.distributed.conftest import SIZES, TABLES, Run, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +45,26 @@ def test_two_processes_agree_with_one(alone: tuple[str, Run], stage: int, traine
         load_for_measuring(run.folder / f"checkpoints/{size}")  # one process; checks the log-probability saved by two
     assert furthest(expected.weights(SIZES[0]), expected.weights(SIZES[1])) > 10 * TOLERANCE["fp32"]
     assert run.metrics()["processes"] == 2
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_measuring_changes_nothing_and_each_process_measures_its_share(
+    trainer: Trainer, tmp_path: Path, stage: int, precision: str
+) -> None:
+    """Measurements of the weights in memory equal those of one process, up to the rounding of the training."""
+    launch = ("--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2")
+    plain = trainer.train(tmp_path / "plain", *launch, precision=precision)
+    measured = trainer.train(tmp_path / "measured", *launch, precision=precision, measured=True)
+    assert measured.losses() == plain.losses()
+    assert all(furthest(measured.weights(size), plain.weights(size)) == 0 for size in SIZES)
+    alone = trainer.train(tmp_path / "alone", precision=precision, measured=True)
+    for table in TABLES:
+        rows, expected = measured.rows(table), alone.rows(table)
+        keys = ("inverse_size", "corpus" if table == "compression" else "prompt_id")
+        assert [[row[key] for key in keys] for row in rows] == [[row[key] for key in keys] for row in expected]
+    nats = [[row["nats"] for row in run.rows("compression")] for run in (measured, alone)]
+    assert nats[0] == pytest.approx(nats[1], abs=10 * LOSS_TOLERANCE[precision])
 
 
 @pytest.mark.parametrize(("stage", "offload"), [(2, "optimizer"), (3, "weights")])

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from elasticity.analysis.table import read_csv
-from elasticity.core.tables import read_table
+from elasticity.core.tables import read_table, read_tables
 from elasticity.evaluation.schemas import CHOSEN, CROSS_ENTROPIES, TEXT_STATISTICS
 from elasticity.training.schemas import LOSSES
 from tests.conftest import Project, tiny_study
@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 TINY = Path("results/tiny")
 RUN = TINY / "made-up/resistance/equal-entropy/nano/seed1"
 PAIRS = [(1, 2), (1, 3), (2, 3)]
+PATHS = [*PAIRS, *(pair[::-1] for pair in PAIRS)]
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +27,14 @@ def project(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
     study = tiny_study()
     study["resistance"]["equal-entropy"] = study["resistance"]["slices"] | {"equal_entropy": True}
     project.write_study(study)
-    project.snakemake(str(RUN / "cross-entropies.parquet"))
+    project.snakemake(*(str(RUN / f"tuned/{start}-{target}/cross-entropies.parquet") for start, target in PATHS))
     return project
 
 
 def test_every_response_is_measured_under_the_base_model(project: Project) -> None:
-    path = project.folder / TINY / "made-up/rebound/nano/text-statistics.parquet"
-    responses = read_table(path, TEXT_STATISTICS).to_pandas()
+    rebound = project.folder / TINY / "made-up/rebound"
+    files = [*rebound.glob("nano/text-statistics.parquet"), *rebound.glob("nano/*/alignment/*/P*/*/*/text-*.parquet")]
+    responses = read_tables(files, TEXT_STATISTICS).to_pandas()
     assert len(responses) == 8 * (1 + 2 * 2 * 3)  # prompts of the base and of the cells: seeds, P, N
     ended = responses["response_tokens"].map(len) + responses["finished"]
     assert (responses["coded_tokens"] == ended).all()
@@ -44,6 +46,11 @@ def test_the_table_of_scores_contains_the_warnings_of_the_text_statistics(projec
     table = read_csv(project.folder / TINY / "tables/text-statistics-existence.csv")
     assert np.allclose(scores["perplexity_ratio"], table["perplexity_ratio"])
     assert scores["warning"].astype(object).fillna("").tolist() == table["warning"].astype(object).fillna("").tolist()
+
+
+def cross_entropies(project: Project) -> pd.DataFrame:
+    files = [project.folder / RUN / f"tuned/{start}-{target}/cross-entropies.parquet" for start, target in PATHS]
+    return read_tables(files, CROSS_ENTROPIES).to_pandas()
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +66,7 @@ def test_half_of_the_prompts_are_chosen_for_each_pair(chosen: pd.DataFrame) -> N
 
 
 def test_both_directions_are_tuned_and_measured_on_the_same_half(project: Project, chosen: pd.DataFrame) -> None:
-    lengths = read_table(project.folder / RUN / "cross-entropies.parquet", CROSS_ENTROPIES).to_pandas()
+    lengths = cross_entropies(project)
     for first, second in PAIRS:
         rows = chosen[(chosen["first"] == first) & (chosen["second"] == second) & chosen["chosen"]]
         for start, target in ((first, second), (second, first)):
@@ -73,13 +80,12 @@ def test_both_directions_are_tuned_and_measured_on_the_same_half(project: Projec
 
 
 def test_exact_divergences_are_positive(project: Project) -> None:
-    lengths = read_table(project.folder / RUN / "cross-entropies.parquet", CROSS_ENTROPIES).to_pandas()
+    lengths = cross_entropies(project)
     assert (lengths["kl_nats"] > 0).all()
 
 
 def test_both_experiments_share_slices_and_their_responses(project: Project) -> None:
     assert sorted(path.name for path in (project.folder / RUN).iterdir()) == [
         "chosen.parquet",
-        "cross-entropies.parquet",
         "tuned",
     ]

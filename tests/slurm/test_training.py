@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from elasticity.core.digests import file_digest, folder_digest
+from elasticity.core.tables import read_rows
+from elasticity.evaluation import schemas
 from tests.conftest import Project
 from tests.slurm.cluster import Cluster, wait_until
 from tests.slurm.conftest import SlurmProject, slow_study, small_study
@@ -104,18 +106,22 @@ def with_hardware(**hardware: Any) -> dict[str, Any]:
 
 
 def test_a_study_on_other_hardware_has_nothing_to_do(project: SlurmProject) -> None:
-    project.write_study(with_hardware(gpus_per_node=4, gpus=2, zero_stage=3))
+    project.write_study(with_hardware(gpus_per_node=4, gpus=2, zero_stage=2))
     assert "Nothing to be done" in project.submit("--dry-run")
 
 
-def test_two_nodes_train_one_model_and_one_of_them_generates(project: SlurmProject, local: Project) -> None:
-    """Both jobs are one submission: the inverse stage calls srun, and the responses are generated on the first node."""
+@pytest.mark.parametrize("stage", [2, 3])
+def test_two_nodes_train_one_model_and_measure_it(project: SlurmProject, local: Project, stage: int) -> None:
+    """Under stage 2 both nodes measure their share in the job that trains, which calls srun.
+
+    Under stage 3 no process has the whole model, so one node measures the saved checkpoints, in the same submission.
+    """
     shutil.rmtree(project.folder / INVERSE_RUN)
-    study = with_hardware(gpus_per_node=1, gpus=2, zero_stage=2)
+    study = with_hardware(gpus_per_node=1, gpus=2, zero_stage=stage) | {"keep_checkpoints": True}
     study["inverse"] = study["inverse"] | {"precision": "fp32"}
     project.write_study(study)
-    checkpoints = f"{INVERSE_RUN}/checkpoints"
-    project.submit("--notemp", checkpoints, f"{INVERSE_RUN}/responses.parquet")
+    checkpoints, responses = f"{INVERSE_RUN}/checkpoints", f"{INVERSE_RUN}/responses.parquet"
+    project.submit("--", checkpoints, responses)
     (job,) = project.submissions()
     assert shown(project, job.id)["NumNodes"] == "2"
     assert shown(project, job.id)["TresPerNode"] == "gres:gpu:1"
@@ -124,11 +130,14 @@ def test_two_nodes_train_one_model_and_one_of_them_generates(project: SlurmProje
     one = local.copy(project.folder.parent / "one")
     one.write_study(study | {"hardware": {}})
     shutil.rmtree(one.folder / INVERSE_RUN)
-    one.snakemake("--notemp", checkpoints)
+    one.snakemake(checkpoints)
     for size in (0, 4):
         expected = weights(one.folder / checkpoints / str(size))
         for name, value in weights(project.folder / checkpoints / str(size)).items():
             torch.testing.assert_close(value, expected[name], atol=TOLERANCE, rtol=0)
+    rows, expected_rows = (read_rows(it.folder / responses, schemas.RESPONSES) for it in (project, one))
+    assert [row["prompt_id"] for row in rows] == [row["prompt_id"] for row in expected_rows]
+    assert [row for row in rows if row["inverse_size"] == 0] == [r for r in expected_rows if r["inverse_size"] == 0]
 
 
 def test_responses_do_not_depend_on_the_number_of_processes(project: SlurmProject, local: Project) -> None:

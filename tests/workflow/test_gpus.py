@@ -33,7 +33,7 @@ def test_no_two_jobs_have_a_gpu_at_the_same_time(tmp_path: Path, monkeypatch: py
     for process in watch.scripts():
         gpus.get(process.environment["CUDA_VISIBLE_DEVICES"] or "", others).append(process)
     jobs = Counter(process.script for taken in gpus.values() for process in taken)
-    assert jobs == Counter({"pretrain.py": 1, "finetune.py": 6, "generate.py": 4})
+    assert jobs == Counter({"pretrain.py": 1, "finetune.py": 3, "finetune_measured.py": 3, "measure.py": 1})
     assert {process.environment["CUDA_VISIBLE_DEVICES"] for process in others} == {None}
     for taken in gpus.values():
         assert not [pair for pair in combinations(taken, 2) if overlap(*pair)]

@@ -88,13 +88,13 @@ def test_figure_code_renders_figures_only(project: Project) -> None:
 
 
 def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> None:
-    """It reruns what comes after them, too, and the slices, whose weights are temporary."""
+    """It reruns what comes after them, too. Stages that are measured where they are trained are trained again."""
     edited(project, LIBRARY / "evaluation/likelihood.py", "batch_size: int = 64", "batch_size: int = 32")
-    measured = Counter(bits_per_byte=1, cross_entropy=2, text_statistics=1)
-    weights = Counter(slices=2, generate_slices=2, tune=12)
-    tables = Counter(bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=1)
-    tables += Counter(measures_table=2, verdicts_table=1)
-    figures = Counter(resistance_figure=1, text_statistics_figure=1, rebound_figure=1, measures_figure=2)
+    measured = Counter(bits_per_byte=1, measure_base=2, inverse=6, score=1)
+    weights = Counter(slices=2, tune=12)
+    tables = Counter(bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=2)
+    tables += Counter(measures_table=3, verdicts_table=1)
+    figures = Counter(resistance_figure=1, text_statistics_figure=1, rebound_figure=2, measures_figure=3)
     assert planned(project) == measured + weights + tables + figures + Counter(verdicts_figure=1) + REPORT
 
 
@@ -111,23 +111,22 @@ def test_changed_data_are_read_again(project: Project) -> None:
 
 def test_an_added_inverse_size_trains_only_that_size(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["inverse_sizes"].append(12)))
-    assert jobs["inverse"] == jobs["generate"] == 4  # two alignment sizes, two seeds
-    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "generate_base", "score_model"}
+    assert jobs["inverse"] == 4  # two alignment sizes, two seeds
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "measure_base", "score_model"}
 
 
 def test_an_added_alignment_size_trains_only_that_size(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["alignment_sizes"].append(24)))
-    assert jobs["alignment"] == jobs["inverse"] == jobs["generate"] == 2  # two seeds
-    assert not jobs.keys() & {"split", "pretrain", "slices", "tune", "generate_base", "score_model"}
+    assert jobs["alignment"] == jobs["inverse"] == 2  # two seeds
+    assert not jobs.keys() & {"split", "pretrain", "slices", "tune", "measure_base", "score_model"}
 
 
 def test_an_added_seed_runs_only_that_seed(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study["seeds"].append(3)))
     assert jobs["alignment"] == 2  # two bases
-    assert jobs["inverse"] == jobs["generate"] == 3
-    assert jobs["slices"] == jobs["generate_slices"] == jobs["cross_entropy"] == 1
-    assert jobs["tune"] == 6
-    assert not jobs.keys() & {"split", "pretrain", "generate_base", "bits_per_byte", "score_model"}
+    assert jobs["inverse"] == 3
+    assert (jobs["slices"], jobs["tune"]) == (1, 6)
+    assert not jobs.keys() & {"split", "pretrain", "measure_base", "bits_per_byte", "score_model"}
 
 
 def test_an_added_model_runs_only_that_model(project: Project) -> None:
@@ -136,143 +135,136 @@ def test_an_added_model_runs_only_that_model(project: Project) -> None:
         study["rebound"]["pretraining"]["bases"].append("wide")
 
     jobs = planned(changed(project, add))
-    assert jobs["pretrain"] == jobs["generate_base"] == 1
-    assert jobs["alignment"] == jobs["inverse"] == jobs["generate"] == 2
+    assert jobs["pretrain"] == jobs["measure_base"] == 1
+    assert jobs["alignment"] == jobs["inverse"] == 2
     assert not jobs.keys() & {"split", "tokenizer", "slices", "tune", "score_model"}
 
 
 def test_a_removed_size_trains_nothing(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study["rebound"]["existence"]["inverse_sizes"].remove(4)))
-    assert not jobs.keys() & {"alignment", "inverse", "generate", "score"}
+    assert not jobs.keys() & {"alignment", "inverse", "score"}
 
 
 def test_a_changed_setting_of_the_inverse_stage_reruns_inverse_stages(project: Project) -> None:
     jobs = planned(changed(project, lambda study: study.update(inverse=study["inverse"] | {"beta2": 0.9})))
-    assert jobs["inverse"] == jobs["generate"] == 6
-    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "generate_base", "score_model"}
+    assert jobs["inverse"] == 6
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "measure_base", "score_model"}
 
 
-TRAINING = {"fetch", "tokenizer", "pretrain", "alignment", "inverse", "slices", "tune"}
-"""The rules that make data and models. Nothing that only measures, analyses or shows reruns them by its parameters."""
+def test_a_new_measurement_takes_the_inverse_stages_again_but_no_other_stage(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study["rebound"]["pretraining"].update(divergence=True)))
+    assert jobs["inverse"] == 4  # the run of each base model, which existence shares in part, two seeds
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "slices", "tune", "measure_base", "score_model"}
+
+
+def test_kept_checkpoints_are_trained_once_more(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study.update(keep_checkpoints=True)))
+    assert (jobs["inverse"], jobs["tune"]) == (6, 12)
+    assert not jobs.keys() & {"split", "pretrain", "alignment", "measure_base", "score_model"}
+
+
+MEASURED = ("inverse", "slices", "tune")
+"""The rules that train a model and measure it."""
+
+MAKING = ("fetch", "tokenizer", "pretrain", "alignment")
+"""The rules that make data and models, and measure nothing."""
+
+FINE_TUNING = ("alignment", *MEASURED)
+TABLES = ("rebound_table", "text_statistics_table", "bits_per_byte_table", "resistance_table", "measures_table")
+FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
+MEASURES = ("measures_table", "measures_figure", "verdicts_table", "verdicts_figure")
+EXAMPLES = ("fetch", "split", "prompts", "tokenizer", "score_model", "pretrain", *FINE_TUNING, "bits_per_byte")
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A kind of edit, and the rules whose own parameters it changes. What comes after these runs again, too.
+    """An edit of a file: what is replaced by what, and the rules whose own parameters it changes.
 
-    ``old`` in ``file`` is replaced by ``new``; without them, ``change`` is applied to the study.
+    What comes after these rules runs again, too. ``makes``: whether the edit may change data or models; all others only
+    measure, analyse or show.
     """
 
-    rules: set[str]
-    file: Path = Path("config.yaml")
-    old: str = ""
-    new: str = ""
-    change: Callable[[Study], object] | None = None
+    file: str
+    old: str
+    new: str
+    rules: tuple[str, ...]
+    makes: bool = False
 
     def apply(self, project: Project) -> Project:
-        if self.change:
-            return changed(project, self.change)
-        return edited(project, self.file, self.old, self.new)
+        return edited(project, LIBRARY / self.file, self.old, self.new)
 
 
-def added_field(file: str, name: str, *rules: str) -> Edit:
-    """A job spec that gets another field with a default."""
-    found = re.search(rf'class {name}\(.*?\):\n    """.*?"""\n\n', (ROOT / LIBRARY / file).read_text(), re.DOTALL)
-    assert found
-    return Edit(set(rules), LIBRARY / file, found[0], f"{found[0]}    added: int = 0\n")
+def addition(file: str, name: str, *rules: str, makes: bool = False) -> Edit:
+    """Return the edit that adds a field with a default to a job spec, or a column to a schema."""
+    text = (ROOT / LIBRARY / file).read_text()
+    spec = re.search(rf'class {name}\(.*?\):\n    """.*?"""\n\n', text, re.DOTALL)
+    schema = re.search(rf"^{name} = pa\.schema\(\s*\[\s*", text, re.MULTILINE)
+    found, added = (spec, "    added: int = 0\n") if spec else (schema, '("added", pa.int64()), ')
+    assert found, f"{file} has no job spec or schema {name}"
+    return Edit(file, found[0], found[0] + added, rules, makes)
 
-
-def added_column(file: str, name: str, *rules: str) -> Edit:
-    """A schema that gets another column."""
-    start = f"{name} = pa.schema(\n    [\n"
-    if start not in (ROOT / LIBRARY / file).read_text():
-        start = f"{name} = pa.schema(["
-    return Edit(set(rules), LIBRARY / file, start, f'{start}("added", pa.int64()), ')
-
-
-def edited_code(file: str, old: str, new: str, *rules: str) -> Edit:
-    return Edit(set(rules), LIBRARY / file, old, new)
-
-
-FINE_TUNING = ("alignment", "inverse", "slices", "tune")
-DATA = ("fetch", "split", "prompts", "tokenizer", "score_model")
-TABLES = ("rebound_table", "text_statistics_table", "bits_per_byte_table", "resistance_table", "measures_table")
-FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
 
 EDITS = {
     # Job specs
-    "field of FetchJob": added_field("data/jobs.py", "FetchJob", "fetch"),
-    "field of SplitJob": added_field("data/jobs.py", "SplitJob", "split"),
-    "field of TokenizerJob": added_field("models/jobs.py", "TokenizerJob", "tokenizer"),
-    "field of PretrainJob": added_field("training/jobs.py", "PretrainJob", "pretrain"),
-    "field of FineTuneJob": added_field("training/jobs.py", "FineTuneJob", *FINE_TUNING),
-    "field of GenerateJob": added_field("evaluation/jobs.py", "GenerateJob", "generate_base", "generate"),
-    "field of TextStatisticsJob": added_field("evaluation/jobs.py", "TextStatisticsJob", "text_statistics"),
-    "field of CrossEntropyJob": added_field("evaluation/jobs.py", "CrossEntropyJob", "cross_entropy"),
-    "field of BitsPerByteJob": added_field(
-        "evaluation/jobs.py", "BitsPerByteJob", "bits_per_byte", "bits_per_byte_table"
-    ),
-    "field of ReboundTableJob": added_field(
+    "field of FetchJob": addition("data/jobs.py", "FetchJob", "fetch", makes=True),
+    "field of SplitJob": addition("data/jobs.py", "SplitJob", "split", makes=True),
+    "field of TokenizerJob": addition("models/jobs.py", "TokenizerJob", "tokenizer", makes=True),
+    "field of PretrainJob": addition("training/jobs.py", "PretrainJob", "pretrain", makes=True),
+    "field of FineTuneJob": addition("training/jobs.py", "FineTuneJob", *FINE_TUNING, makes=True),
+    "field of Measurements": addition("evaluation/jobs.py", "Measurements", "measure_base", "inverse"),
+    "field of SliceResponses": addition("evaluation/jobs.py", "SliceResponses", "slices"),
+    "field of CrossEntropies": addition("evaluation/jobs.py", "CrossEntropies", "tune"),
+    "field of BitsPerByteJob": addition("evaluation/jobs.py", "BitsPerByteJob", "bits_per_byte", "bits_per_byte_table"),
+    "field of ReboundTableJob": addition(
         "analysis/jobs.py",
         "ReboundTableJob",
         *("rebound_table", "text_statistics_table", "verdicts_table", "verdicts_figure"),
     ),
     # Schemas
-    "column of EXAMPLES": added_column("data/schemas.py", "EXAMPLES", *DATA, "pretrain", *FINE_TUNING, "bits_per_byte"),
-    "column of SCORES": added_column("evaluation/schemas.py", "SCORES", "score", "rebound_table", "verdicts_table"),
-    "column of TEXT_STATISTICS": added_column(
-        "evaluation/schemas.py", "TEXT_STATISTICS", "text_statistics", "text_statistics_table"
+    "column of EXAMPLES": addition("data/schemas.py", "EXAMPLES", *EXAMPLES, "measure_base", makes=True),
+    "column of SCORES": addition("evaluation/schemas.py", "SCORES", "score", "rebound_table", "verdicts_table"),
+    "column of TEXT_STATISTICS": addition(
+        "evaluation/schemas.py", "TEXT_STATISTICS", "measure_base", "inverse", "text_statistics_table"
     ),
-    "column of CROSS_ENTROPIES": added_column(
-        "evaluation/schemas.py", "CROSS_ENTROPIES", "cross_entropy", "resistance_table"
+    "column of CROSS_ENTROPIES": addition(
+        "evaluation/schemas.py", "CROSS_ENTROPIES", "slices", "tune", "resistance_table"
     ),
-    "column of LOSSES": added_column("training/schemas.py", "LOSSES", "pretrain", *FINE_TUNING, "resistance_table"),
+    "column of LOSSES": addition(
+        "training/schemas.py", "LOSSES", "pretrain", *FINE_TUNING, "resistance_table", makes=True
+    ),
     # Code
-    "data/cleaning": edited_code("data/cleaning.py", "[:16]", "[:20]", "fetch", "split"),
-    "training/loop": edited_code("training/loop.py", "loss = 0.0", "loss = 0.25", "pretrain", *FINE_TUNING),
-    "evaluation/likelihood": edited_code(
+    "data/cleaning": Edit("data/cleaning.py", "[:16]", "[:20]", ("fetch", "split"), makes=True),
+    "training/loop": Edit("training/loop.py", "loss = 0.0", "loss = 0.25", ("pretrain", *FINE_TUNING), makes=True),
+    "evaluation/likelihood": Edit(
         "evaluation/likelihood.py",
         "batch_size: int = 64",
         "batch_size: int = 32",
-        *("cross_entropy", "bits_per_byte", "text_statistics"),
+        ("bits_per_byte", "measure_base", *MEASURED),
     ),
-    "evaluation/equal_entropy": edited_code("evaluation/equal_entropy.py", "half(len(order))", "len(order)"),
-    "analysis/aggregation": edited_code(
+    "evaluation/equal_entropy": Edit("evaluation/equal_entropy.py", "half(len(order))", "len(order)", ()),
+    "analysis/aggregation": Edit(
         "analysis/aggregation.py",
         "CONFIDENCE = 0.95",
         "CONFIDENCE = 0.9",
-        *(*TABLES, "verdicts_table", "measures_figure", "verdicts_figure", "card"),
+        (*TABLES, "verdicts_table", "measures_figure", "verdicts_figure", "card"),
     ),
-    "plots/style": edited_code("plots/style.py", 'MARKERS = "os', 'MARKERS = "so', *FIGURES, "card"),
-    "a figure": edited_code("plots/rebound.py", "width = COLUMN_IN", "width = PAGE_IN", "rebound_figure"),
-    "a measure": edited_code(
-        "analysis/measures/resistance.py",
-        "return ",
-        "return 2 * ",
-        *("measures_table", "measures_figure", "verdicts_table", "verdicts_figure"),
-    ),
+    "plots/style": Edit("plots/style.py", 'MARKERS = "os', 'MARKERS = "so', (*FIGURES, "card")),
+    "a figure": Edit("plots/rebound.py", "width = COLUMN_IN", "width = PAGE_IN", ("rebound_figure",)),
+    "a measure": Edit("analysis/measures/resistance.py", "return ", "return 2 * ", MEASURES),
     # Words of the report
-    "caption of a figure": edited_code("plots/rebound.py", "**What is seen.**", "**What you see.**", "report_page"),
-    "caption of a table": edited_code(
-        "analysis/tables/rebound.py", 'caption="""\n', 'caption="""\nNew. ', "report_page"
-    ),
-    # The study
-    "a claim": Edit(
-        {"verdicts_table", "provenance"}, change=lambda study: study["claims"]["resists"].update(margin=0.1)
-    ),
+    "caption of a figure": Edit("plots/rebound.py", "**What is seen.**", "**What you see.**", ("report_page",)),
+    "caption of a table": Edit("analysis/tables/rebound.py", 'caption="""\n', 'caption="""\nNew. ', ("report_page",)),
 }
-
-MAKING = {f"field of {name}Job" for name in ("Fetch", "Split", "Tokenizer", "Pretrain", "FineTune")} | {
-    "column of EXAMPLES",
-    "column of LOSSES",
-    "data/cleaning",
-    "training/loop",
-}
-"""The edits that may change data or models. All others only measure, analyse or show."""
 
 
 @pytest.mark.parametrize("kind", EDITS)
 def test_an_edit_changes_the_parameters_of_these_rules_only(project: Project, kind: str) -> None:
-    found = with_new_parameters(EDITS[kind].apply(project))
-    assert found == EDITS[kind].rules
-    assert kind in MAKING or not found & TRAINING
+    edit = EDITS[kind]
+    found = with_new_parameters(edit.apply(project))
+    assert found == set(edit.rules)
+    assert edit.makes or not found & set(MAKING)
+
+
+def test_a_claim_changes_the_parameters_of_its_verdict_and_the_provenance(project: Project) -> None:
+    changed(project, lambda study: study["claims"]["resists"].update(margin=0.1))
+    assert with_new_parameters(project) == {"verdicts_table", "provenance"}

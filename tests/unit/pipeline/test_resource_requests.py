@@ -264,6 +264,7 @@ def test_models_are_measured_in_place_where_each_process_has_room_for_them(
         return with_model(THIRTEEN, hardware).stored
 
     assert stored(H100) == ["given"]  # ZeRO stage 3 divides it among eight GPUs
+    assert stored(H100 | {"gpu_memory_gb": 192}) == []  # more GPUs than training needs leave room for both models
     assert stored(H100 | {"gpu_memory_gb": 400}) == []
     assert stored({}) == []
     values["engine"] = "vllm"

@@ -59,11 +59,9 @@ def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: py
     for name, seed in (("start", 0), ("base", 5)):
         new_model(SHAPE.model_copy(update={"seed": seed}), tokenizer).save_pretrained(tmp_path / name / "0")
         tokenizer.save_pretrained(tmp_path / name / "0")
-        (tmp_path / name / "0/probe.json").write_text("{}")
     write_table(tmp_path / "examples.parquet", plain(SENTENCES), EXAMPLES)
     prompts = [{"prompt_id": str(i), "prompt": text[:9]} for i, text in enumerate(SENTENCES)]
     write_table(tmp_path / "prompts.parquet", prompts, PROMPTS)
-    monkeypatch.setattr("elasticity.models.loading.check_probe", lambda *_: None)  # these models have none
 
     def finetune(
         name: str,

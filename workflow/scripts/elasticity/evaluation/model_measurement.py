@@ -80,7 +80,8 @@ class ModelMeasurement:
 
     def inputs(self, command: Command[Job]) -> list[Path]:
         """Return the files of a command line that the results depend on; a probe stands for the weights of a model."""
-        models = [folder / PROBE for folder in (self.base_folder, self.weak_folder) if folder]
+        probes = (folder / PROBE for folder in (self.base_folder, self.weak_folder) if folder)
+        models = [probe for probe in probes if probe.is_file()]
         return [*models, *command.paths("response-prompts"), *command.paths("texts")]
 
     def measure(self, model: PreTrainedModel, checkpoint: int, drawn: Rows | None = None) -> Tables:

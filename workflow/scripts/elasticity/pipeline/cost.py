@@ -16,6 +16,7 @@ from elasticity.core.run_names import run_name
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import job_sizes, runs
 from elasticity.pipeline.resistance import PATHS
+from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import RunSizes
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.resources.estimates import GPU_SHARE, generation_s, passes, rewarding_s, training_s
@@ -369,9 +370,27 @@ def report(study: Study) -> str:
         "in training; drawing reads fp32 weights at 1 TB/s for each token of a batch.",
         f"Peak disk: {_bytes(disk.peak)}: {_bytes(disk.kept)} stay, {_bytes(disk.sources)} are downloads, and jobs on "
         f"{disk.gpus} GPUs hold up to {_bytes(disk.passing)} of checkpoints and states for a time.",
+        *_again(study, stages),
         "Scores, measurements, tables and figures are not counted.",
     ]
     return "\n".join(lines)
+
+
+def _again(study: Study, stages: Iterable[Stage]) -> Iterator[str]:
+    """Say what a changed measurement costs, and where models are measured from saved checkpoints instead."""
+    measured = [stage for stage in stages if stage.name.startswith(("inverse", "realignment", "resistance"))]
+    if measured:
+        hours = sum(stage.gpu_hours for stage in measured)
+        yield (
+            f"A changed measurement, prompt or sampling setting trains the stages again that it measures: all of "
+            f"{', '.join(stage.name for stage in measured)} take {hours:,.1f} GPU hours."
+        )
+    if stored := ResourceRequests(study).stored:
+        yield (
+            f"On {', '.join(stored)} stages are measured from saved checkpoints, by jobs of their own (engine "
+            f"{study.engine}): a process has no room for the whole model beside the state of its training, or the "
+            "engine is another one."
+        )
 
 
 def total(stages: Iterable[Stage]) -> Stage:

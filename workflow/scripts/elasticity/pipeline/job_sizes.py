@@ -140,6 +140,19 @@ class JobSizes:
             if base in experiment.bases:
                 yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
 
+    def measured_of_base(self, base: str) -> Iterator[Training]:
+        """Yield a job of each kind that trains models from a base model and measures them; examples do not matter."""
+        for rebound in self.study.rebound.values():
+            if base in rebound.bases:
+                yield self._fine_tuning(base, self.study.recipe(rebound.inverse_recipe), 1, rebound.task)
+                if rebound.realignment_sizes:
+                    yield self._fine_tuning(base, self.study.recipe(rebound.realignment_recipe), 1)
+                if rebound.joint:
+                    yield self._joint(base, rebound.alignment_recipe, rebound.inverse_recipe, 1)
+        for experiment in self.study.resistance.values():
+            if base in experiment.bases:
+                yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
+
     def kept_optimizers(self) -> Iterator[tuple[str, Training]]:
         """Yield the alignment stages whose optimizer an inverse stage continues with, by their place in the study."""
         for name, rebound in self.study.rebound.items():

@@ -29,8 +29,14 @@ from elasticity.resources.estimates import (
     training_memory_mb,
     training_s,
 )
-from elasticity.resources.memory import beside_bytes, offloaded_parts, states
-from elasticity.resources.parallelism import USABLE, check_kept_whole, generation_gpus, training_geometry
+from elasticity.resources.memory import beside_bytes
+from elasticity.resources.parallelism import (
+    USABLE,
+    check_kept_whole,
+    generation_gpus,
+    measuring_geometry,
+    training_geometry,
+)
 from elasticity.runtime.launch import Geometry
 
 
@@ -88,21 +94,26 @@ class ResourceRequests:
     def _is_whole(self, base: str) -> bool:
         if self.study.engine != "transformers":
             return False
-        if self.hardware.device == "cpu" and self.hardware.gpus_per_node == 0:
-            return True
-        drawing = list(self.sizes.drawing_of_base(base))
-        if not drawing:
-            return True
-        weights = 4 * self.sizes.shape(drawing[0][0].model).parameters
-        beside = max(self._needed(job, models, models == 1) for job, models in drawing) - weights
-        usable = USABLE * self.hardware.gpu_memory_gb * 1e9
-        for job in self.sizes.of_base(base):
-            geometry = self._geometry(job)
-            kept = states(self.sizes.shape(job.model), geometry, job.settings.adapter_rank)
-            here = sum(size for part, size in kept.items() if part not in offloaded_parts(geometry))
-            if geometry.zero_stage == 3 or here + beside > usable:
-                return False
-        return True
+        measuring = self._measuring_bytes[base]
+        return all(self._measuring_geometry(job, measuring) for job in self.sizes.measured_of_base(base))
+
+    @cached_property
+    def _measuring_bytes(self) -> dict[str, int]:
+        """The most memory in bytes that measuring stages takes beside the model itself, by base model."""
+        found = {}
+        for base in self.study.bases:
+            drawing = list(self.sizes.drawing_of_base(base))
+            beside = [
+                self._needed(job, models, models == 1) - 4 * self.sizes.shape(job.model).parameters
+                for job, models in drawing
+            ]
+            found[base] = max(beside, default=0)
+        return found
+
+    def _measuring_geometry(self, job: Training, measuring: int) -> Geometry | None:
+        shape = self.sizes.shape(job.model)
+        given = (job.model, shape, job.settings, job.length, self.hardware, job.score_model)
+        return measuring_geometry(*given, measuring=measuring)
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
@@ -177,7 +188,12 @@ class ResourceRequests:
             return measured(wildcards) if base in self.measured_in_place else ()
 
         def geometry(wildcards: Wildcards) -> Geometry:
-            return self._geometry(describe(wildcards))
+            job = describe(wildcards)
+            if measurements(wildcards):
+                whole = self._measuring_geometry(job, self._measuring_bytes[wildcards.base])
+                assert whole is not None, f"{wildcards.base} is measured in place"
+                return whole
+            return self._geometry(job)
 
         def mem_mb(wildcards: Wildcards, attempt: int) -> int:
             job = describe(wildcards)

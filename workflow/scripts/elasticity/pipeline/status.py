@@ -11,6 +11,7 @@ from typing import Any
 
 from elasticity.config.study import Study
 from elasticity.pipeline.realignment import RealignmentStage
+from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.runs import InverseStage, inverse_stages
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Entry, journal_path, journals, read_journal
@@ -159,10 +160,10 @@ def _realignment_cells(pipeline: Pipeline, found: Found) -> dict[tuple[Realignme
 
 
 def _run(folder: Path, found: Found) -> str:
-    """The state of one base model and seed of a resistance experiment."""
-    return _state(
-        [*(output for output in found if folder in output.parents), folder / "cross-entropies.parquet"], found
-    )
+    """The state of one base model and seed of a resistance experiment, which waits until its first job begins."""
+    last = [folder / f"tuned/{start}-{target}/cross-entropies.parquet" for start, target in PATHS]
+    missing = [path for path in last if not path.exists()]
+    return _state([*(output for output in found if folder in output.parents), *(missing or last)], found)
 
 
 def _state(outputs: list[Path], found: Found) -> str:

@@ -7,7 +7,7 @@ from elasticity.config.hardware import Hardware
 from elasticity.config.training import Optimization
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import Shape
-from elasticity.resources.memory import beside_bytes, training_bytes
+from elasticity.resources.memory import beside_bytes, offloaded_parts, states, training_bytes
 from elasticity.runtime.launch import Geometry
 
 USABLE = 0.9
@@ -50,6 +50,39 @@ def training_geometry(
     raise UserError(_too_large(model, shape, usable, needed(smallest), smallest, settings))
 
 
+@cache
+def measuring_geometry(
+    model: str,
+    shape: Shape,
+    settings: Optimization,
+    length: int,
+    hardware: Hardware,
+    score_model: int = 0,
+    measuring: int = 0,
+) -> Geometry | None:
+    """The geometry of a training job that also measures its model, or None if there is none.
+
+    Each process keeps all weights, and has room for ``measuring`` more bytes beside the states that it keeps between
+    updates. More GPUs than training alone needs are taken if that makes the room, up to those of a node, or the number
+    that the study fixes; otherwise as in ``training_geometry``.
+    """
+    if hardware.gpus_per_node == 0:
+        return training_geometry(model, shape, settings, length, hardware, score_model)
+    if hardware.zero_stage == 3 or hardware.offload == "weights":
+        return None
+    usable = USABLE * hardware.gpu_memory_gb * 1e9
+    beside = beside_bytes(shape, settings.draws, score_model)
+    for geometry in _candidates(settings, hardware, whole=True):
+        if geometry.nodes > 1 and hardware.gpus == "auto":
+            return None
+        kept = states(shape, geometry, settings.adapter_rank)
+        between = sum(size for part, size in kept.items() if part not in offloaded_parts(geometry))
+        during = training_bytes(shape, length, geometry, settings.precision, settings.adapter_rank)
+        if max(during, between + measuring) + beside <= usable:
+            return geometry
+    return None
+
+
 def check_kept_whole(where: str, model: str, geometry: Geometry) -> None:
     """Raise ``UserError`` if a run divides its optimizer state among processes, but another stage continues with it."""
     if geometry.zero_stage is not None:
@@ -74,8 +107,8 @@ def generation_gpus(shape: Shape, needed: int, hardware: Hardware) -> int:
     return next((gpus for gpus in counts if needed / gpus + layer <= usable), hardware.gpus_per_node + 1)
 
 
-def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry]:
-    """All geometries that the study and the algorithm allow, in order of preference."""
+def _candidates(settings: Optimization, hardware: Hardware, whole: bool = False) -> Iterator[Geometry]:
+    """All geometries that the study and the algorithm allow, in order of preference; ``whole``: no ZeRO stage 3."""
     if (why := _whole(settings)) and (hardware.zero_stage == 3 or hardware.offload == "weights"):
         raise UserError(
             f"hardware.zero_stage {hardware.zero_stage} with offload: {hardware.offload} divides each matrix among the "
@@ -85,7 +118,7 @@ def _candidates(settings: Optimization, hardware: Hardware) -> Iterator[Geometry
     checkpointing = (False, True) if hardware.gradient_checkpointing == "auto" else (hardware.gradient_checkpointing,)
     for nodes, processes_per_node in [(1, 1)] if settings.alone else _sizes(hardware):
         processes = nodes * processes_per_node
-        for stage in _stages(hardware, processes, whole=bool(_whole(settings))):
+        for stage in _stages(hardware, processes, whole or bool(_whole(settings))):
             for checkpoint in checkpointing:
                 for micro_batch in _micro_batches(settings, hardware, processes):
                     yield Geometry(nodes, processes_per_node, stage, micro_batch, checkpoint, hardware.offload)
