@@ -16,7 +16,7 @@ from elasticity.data.schemas import PROMPTS
 from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
 from elasticity.evaluation.generation import TransformersEngine
 from elasticity.evaluation.generation import generate as generate_with
-from elasticity.evaluation.jobs import GenerateJob
+from elasticity.evaluation.jobs import MeasureJob, Measurements, Responding
 from elasticity.evaluation.schemas import RESPONSES
 from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT
@@ -175,15 +175,17 @@ def test_the_job_takes_a_weak_checkpoint(
         tokenizer.save_pretrained(tmp_path / name)
     write_table(tmp_path / "prompts.parquet", QUESTIONS, PROMPTS)
     sampling = contrasting(1.0)
-    job = GenerateJob(base="nano", checkpoints=(8,), sampling=sampling, engine="transformers", template="plain", weak=3)
+    asked = Responding(sampling=sampling, engine="transformers", template="plain", weak=3)
+    measurements = Measurements(base="nano", base_checkpoint=8, responses=asked)
+    job = MeasureJob(checkpoints=(8,), measurements=measurements)
     files = {
         "checkpoints": "checkpoints",
         "weak": "weak",
-        "prompts": "prompts.parquet",
+        "response-prompts": "prompts.parquet",
         "responses": "responses.parquet",
     }
     options = [text for key, name in files.items() for text in (f"--{key}", str(tmp_path / name))]
-    monkeypatch.setattr("sys.argv", ["generate.py", json.dumps(job.model_dump(mode="json")), *options])
-    runpy.run_path(str(ROOT / "workflow/scripts/generate.py"), run_name="__main__")
+    monkeypatch.setattr("sys.argv", ["measure.py", json.dumps(job.model_dump(mode="json")), *options])
+    runpy.run_path(str(ROOT / "workflow/scripts/measure.py"), run_name="__main__")
     rows = read_rows(tmp_path / "responses.parquet", RESPONSES)
     assert [row["response_tokens"] for row in rows] == generated(model, weak, tokenizer, sampling)

@@ -1,6 +1,5 @@
 """Text statistics against closed forms and direct counts, and their tables, figures and jobs."""
 
-import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -180,22 +179,16 @@ def test_every_statistic_has_a_panel_with_the_base_model(responses: pd.DataFrame
 # Graph
 
 
-def test_a_base_model_is_measured_once_with_the_cells_that_need_it(values: dict[str, Any]) -> None:
-    for experiment in values["rebound"].values():
-        experiment["text_statistics"] = True
-    pipeline, where = Pipeline(read_study(values)), SimpleNamespace(task="reviews", base="nano", experiment="existence")
-    base, *others = pipeline.text_statistics.responses(where)
-    assert base == "results/tiny/reviews/rebound/nano/responses.parquet"
-    jobs = {
-        f"{pipeline.rebound.inverse_run(inverse, run_sizes)}/responses.parquet"
-        for inverse, run_sizes in pipeline.rebound.inverse_jobs()
-        if inverse.alignment.base == "nano"
-    }
-    assert jobs == set(others)
-    assert len(jobs) == len(others)
-    measured = pipeline.tables["text_statistics"].inputs["text_statistics"](where)
-    assert measured == ["results/tiny/reviews/rebound/nano/text-statistics.parquet"]
-    assert json.loads(pipeline.text_statistics.job(where)) == {"base_checkpoint": pipeline.study.bases["nano"][1]}
+def test_the_table_reads_the_base_models_and_the_runs_of_its_experiment(values: dict[str, Any]) -> None:
+    values["rebound"]["pretraining"]["text_statistics"] = True
+    pipeline, where = Pipeline(read_study(values)), SimpleNamespace(experiment="pretraining")
+    files = pipeline.tables["text_statistics"].inputs["text_statistics"](where)
+    folder = "results/tiny/reviews/rebound"
+    bases = ("nano-step3", "nano")
+    assert files[:2] == [f"{folder}/{base}/text-statistics.parquet" for base in bases]
+    runs = pipeline.rebound.experiment_runs(pipeline.study.rebound["pretraining"])
+    assert files[2:] == [f"{pipeline.rebound.inverse_run(*run)}/text-statistics.parquet" for run in runs]
+    assert len(runs) == 4
 
 
 def test_only_experiments_with_text_statistics_are_measured(values: dict[str, Any]) -> None:
@@ -215,8 +208,8 @@ def test_only_experiments_with_text_statistics_are_measured(values: dict[str, An
     assert made(pipeline) == [*tables, "results/tiny/figures/text-statistics-existence.svg"]
     assert read(pipeline, "existence") == tables
     assert read(pipeline, "pretraining") == []
-    responses = pipeline.text_statistics.responses(SimpleNamespace(task="reviews", base="nano"))
-    assert {path.split("/")[-3] for path in responses[1:]} == {"inverse"}
+    (base, *_) = pipeline.measurements.text_statistics(pipeline.study.rebound["existence"])
+    assert base == "results/tiny/reviews/rebound/nano/text-statistics.parquet"
 
 
 def test_text_statistics_need_a_score_model(values: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from elasticity.config.loading import read_study_file
+from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.status import status
 from elasticity.runtime.journal import Journal
 
@@ -58,7 +59,8 @@ def test_cells_are_done_if_their_responses_exist(study_file: Path) -> None:
         RUN / "P16/inverse/0-4-8-12/responses.parquet",
         RESISTANCE / "seed2/x.parquet",
     )
-    touch(RESISTANCE / "seed1/cross-entropies.parquet", Path("results/tiny/tables/rebound-existence.csv"))
+    touch(*(RESISTANCE / f"seed1/tuned/{k}-{m}/cross-entropies.parquet" for k, m in PATHS))
+    touch(RESISTANCE / "seed2/tuned/1-2/cross-entropies.parquet", Path("results/tiny/tables/rebound-existence.csv"))
     assert lines_of(study_file)[1:] == [
         "  rebound existence      12 cells: 6 done, 6 waiting",
         "  rebound pretraining    12 cells: 3 done, 9 waiting",

@@ -94,26 +94,19 @@ class ResourceRequests:
     def _is_whole(self, base: str) -> bool:
         if self.study.engine != "transformers":
             return False
-        measuring = self._measuring_bytes[base]
-        return all(self._measuring_geometry(job, measuring) for job in self.sizes.measured_of_base(base))
+        if self.hardware.gpus_per_node == 0:
+            return True
+        return all(self._measuring_geometry(job, base) for job in self.sizes.measured_of_base(base))
 
-    @cached_property
-    def _measuring_bytes(self) -> dict[str, int]:
-        """The most memory in bytes that measuring stages takes beside the model itself, by base model."""
-        found = {}
-        for base in self.study.bases:
-            drawing = list(self.sizes.drawing_of_base(base))
-            beside = [
-                self._needed(job, models, models == 1) - 4 * self.sizes.shape(job.model).parameters
-                for job, models in drawing
-            ]
-            found[base] = max(beside, default=0)
-        return found
-
-    def _measuring_geometry(self, job: Training, measuring: int) -> Geometry | None:
-        shape = self.sizes.shape(job.model)
+    def _measuring_geometry(self, job: Training, base: str) -> Geometry | None:
+        """The geometry of a job that trains a stage on a base model and measures it; None if there is none."""
+        if self.hardware.gpus_per_node == 0:
+            return self._geometry(job)
+        shape, weights = self.sizes.shape(job.model), 4 * self.sizes.shape(job.model).parameters
+        drawing = self.sizes.drawing_of_base(base)
+        beside = [self._needed(it, models, models == 1) - weights for it, models in drawing]
         given = (job.model, shape, job.settings, job.length, self.hardware, job.score_model)
-        return measuring_geometry(*given, measuring=measuring)
+        return measuring_geometry(*given, measuring=max(beside, default=0))
 
     def check(self) -> None:
         """Raise ``UserError`` if a model does not fit into the GPUs that the study describes."""
@@ -190,7 +183,7 @@ class ResourceRequests:
         def geometry(wildcards: Wildcards) -> Geometry:
             job = describe(wildcards)
             if measurements(wildcards):
-                whole = self._measuring_geometry(job, self._measuring_bytes[wildcards.base])
+                whole = self._measuring_geometry(job, wildcards.base)
                 assert whole is not None, f"{wildcards.base} is measured in place"
                 return whole
             return self._geometry(job)
