@@ -26,7 +26,7 @@ from elasticity.models.loading import load_model, prepare_for_training
 from elasticity.models.tokenizer import decode
 from elasticity.runtime.launch import Launch
 from elasticity.training.algorithms.ppo import Ppo
-from elasticity.training.backends import Backend, logits
+from elasticity.training.backends import Backend, nats
 from elasticity.training.datasets import TrainingData, TrainingInputs, first_of
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured
 
@@ -92,7 +92,7 @@ class PpoObjective(Objective):
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
         assert isinstance(part, Responded)
-        ratios = (log_probabilities(backend.logits(part), part) - part.before).exp()
+        ratios = (log_probabilities(backend, part) - part.before).exp()
         clipped = ratios.clamp(1 - self.ppo.clip, 1 + self.ppo.clip)
         return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
 
@@ -115,7 +115,7 @@ class PpoObjective(Objective):
         if part.targets == 0:
             return logs[:0]
         with torch.no_grad():
-            start = log_probabilities(logits(self._start(backend), part, self.settings.precision), part)
+            start = -nats(self._start(backend), part, self.settings.precision).sum(1)
         responses = [decode(self.tokenizer, row[row >= 0].tolist()) for row in part.labels]
         scores = self.reward([self.prompts[name] for name in part.identities], responses)
         return torch.tensor(scores, device=logs.device) - self.ppo.beta * (logs - start)
