@@ -6,8 +6,7 @@ would also need settings that no version of the paper states.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -103,9 +102,8 @@ class PpoObjective(Objective):
         lengths = part.attention.sum(1).tolist()
         contexts = [tokens[:length] for tokens, length in zip(part.tokens.tolist(), lengths, strict=True)]
         sampling = Sampling(new_tokens=self.ppo.new_tokens, seed=self.seed, batch_size=len(contexts))
-        with _drawing(backend.whole_model()) as model:
-            names = [f"{update}:{name}" for name in part.identities]
-            responses = TransformersEngine(model, self.tokenizer).draw(contexts, names, sampling)
+        names = [f"{update}:{name}" for name in part.identities]
+        responses = TransformersEngine(backend.whole_model(), self.tokenizer).draw(contexts, names, sampling)
         rows = zip(contexts, responses, part.identities, strict=True)
         examples = [Example([*context, *response], len(context), name) for context, response, name in rows]
         return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
@@ -178,14 +176,3 @@ def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -
     spread = math.sqrt(backend.total(sum((part - mean).square().sum().item() for part in rewards)) / count)
     scale = 1 / spread if spread > SMALLEST_SPREAD else 0.0
     return [(part - mean) * scale if len(part) else part.new_zeros(1) for part in rewards]
-
-
-@contextmanager
-def _drawing(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-    """Lend the model in training for drawing; restore its generation settings and training mode afterwards."""
-    settings, training = model.generation_config, model.training
-    try:
-        yield model
-    finally:
-        model.generation_config = settings
-        model.train(training)
