@@ -12,6 +12,12 @@ class Bias(torch.nn.Module):
     def __init__(self, *logits: float) -> None:
         super().__init__()
         self.bias = torch.nn.Parameter(torch.tensor(logits))
+        self.config = SimpleNamespace(vocab_size=len(logits))
+
+    @property
+    def base_model(self) -> torch.nn.Module:
+        """The model itself, as in transformers for a model without a base."""
+        return self
 
     def forward(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
         return SimpleNamespace(logits=self.bias.expand(*input_ids.shape, -1))

@@ -24,16 +24,22 @@ from elasticity.models.tokenizer import train_tokenizer
 READING = Reading(window=8, stride=3)
 
 
-class Bigram:
+class Bigram(torch.nn.Module):
     """A model whose next token depends on the last one only."""
 
     device = torch.device("cpu")
 
     def __init__(self, table: list[list[float]]) -> None:
+        super().__init__()
         self.logits = torch.tensor(table).log()
         self.config = SimpleNamespace(vocab_size=len(table))
 
-    def __call__(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
+    @property
+    def base_model(self) -> torch.nn.Module:
+        """The model itself, as in transformers for a model without a base."""
+        return self
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> SimpleNamespace:
         return SimpleNamespace(logits=self.logits[input_ids])
 
 
@@ -182,7 +188,7 @@ def test_an_empty_text_has_zero_sums(model: PreTrainedModel, tokenizer: PreTrain
     assert other["nats"] > 0
 
 
-@pytest.mark.parametrize("at_once", [(1, 1), (320 * 20, 320 * 3), (2**30, 2**30)])
+@pytest.mark.parametrize("at_once", [(1, 1), (20, 320 * 3), (2**20, 2**30)])
 def test_the_limits_on_memory_do_not_change_the_rates(
     model: PreTrainedModel,
     fresh_model: Callable[[], PreTrainedModel],

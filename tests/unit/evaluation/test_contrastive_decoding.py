@@ -13,7 +13,9 @@ from elasticity.config.sampling import Contrast, Sampling
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import PROMPTS
-from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
+from elasticity.evaluation.contrastive_decoding import contrasted, load_weak
+from elasticity.evaluation.decoding import Decoder
+from elasticity.evaluation.drawing import uniform_numbers
 from elasticity.evaluation.generation import TransformersEngine
 from elasticity.evaluation.generation import generate as generate_with
 from elasticity.evaluation.jobs import MeasureJob, Measurements, Responding
@@ -22,7 +24,7 @@ from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT
 from tests.unit.conftest import SENTENCES
 from tests.unit.evaluation.test_generation import PROMPTS as QUESTIONS
-from tests.unit.evaluation.test_generation import InverseCdf, inverse_cdf, likely
+from tests.unit.evaluation.test_generation import inverse_cdf, likely
 
 Responses = list[dict[str, Any]]
 Logits = np.ndarray[Any, np.dtype[np.float64]]
@@ -72,7 +74,7 @@ def by_hand(
     for row in QUESTIONS:
         context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
         tokens: list[int] = []
-        for uniform in InverseCdf([row["prompt_id"]], 0, sampling).uniforms[0].tolist():
+        for uniform in uniform_numbers([row["prompt_id"]], sampling)[0].tolist():
             strong, other = (logits_of(one, context + tokens) for one in (model, weak))
             strong[[tokenizer.bos_token_id, tokenizer.pad_token_id]] = -np.inf
             probabilities = np.exp(strong) / np.exp(strong).sum()
@@ -117,22 +119,23 @@ def test_responses_are_those_drawn_by_hand(
 def test_the_cached_weak_model_has_the_logits_of_full_passes(
     model: PreTrainedModel, weak: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
 ) -> None:
-    """Prompts of different lengths, padded on the left, then six more tokens one by one."""
+    """Prompts of different lengths, padded on the left, then six more tokens one by one; a prompt leaves halfway."""
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randint(3, 320, (length,), generator=generator).tolist() for length in (9, 4, 1)]
-    tokens, attention = torch.full((3, 9), tokenizer.pad_token_id), torch.zeros(3, 9, dtype=torch.long)
-    for i, row in enumerate(rows):
-        tokens[i, 9 - len(row) :], attention[i, 9 - len(row) :] = torch.tensor(row), 1
-    processor = Contrasting(weak, attention, Contrast(weak="weak", strength=0.7, threshold=1e-30))
-    for _ in range(6):
+    contrast = Contrast(weak="weak", strength=0.7, threshold=1e-30)
+    decoder = Decoder(weak, rows, tokenizer.pad_token_id, 6)
+    for step in range(6):
+        if step == 3:
+            del rows[0]
+            decoder.keep(torch.tensor([1, 2]))
         strong = np.stack([logits_of(model, row) for row in rows])
         expected = strong + 0.7 * (strong - np.stack([logits_of(weak, row) for row in rows]))
         with torch.inference_mode():
-            actual = processor(tokens, torch.from_numpy(strong))
+            actual = contrasted(torch.from_numpy(strong), decoder.logits(), contrast)
         np.testing.assert_allclose(actual.numpy(), expected, atol=1e-4)
-        new = torch.randint(3, 320, (3, 1), generator=generator)
-        tokens = torch.cat([tokens, new], 1)
-        rows = [[*row, token] for row, token in zip(rows, new[:, 0].tolist(), strict=True)]
+        new = torch.randint(3, 320, (len(rows),), generator=generator)
+        decoder.append(new)
+        rows = [[*row, token] for row, token in zip(rows, new.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("threshold", [0.02, 0.3])

@@ -1,4 +1,6 @@
 import weakref
+from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,33 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    FalconH1Config,
+    Gemma3TextConfig,
+    GenerationConfig,
+    GPT2Config,
+    LlamaConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    MambaConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
-from elasticity.evaluation.generation import InverseCdf, TransformersEngine, load_engine
+from elasticity.evaluation.drawing import draw, uniform_numbers
+from elasticity.evaluation.generation import TransformersEngine, load_engine
 from elasticity.evaluation.generation import generate as generate_with
 from elasticity.models.loading import probe_nats, save
-from elasticity.models.tokenizer import decode, train_tokenizer
+from elasticity.models.tokenizer import decode, never_drawn, train_tokenizer
 
 PROMPTS = [
     {"prompt_id": f"p{i}", "prompt": prompt}
@@ -51,7 +72,7 @@ def by_hand(
 ) -> tuple[list[int], bool]:
     """Draw for one prompt alone, with a full forward pass for every token."""
     context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
-    uniforms = InverseCdf([row["prompt_id"]], 0, sampling).uniforms[0].tolist()
+    uniforms = uniform_numbers([row["prompt_id"]], sampling)[0].tolist()
     tokens: list[int] = []
     for uniform in uniforms:
         with torch.inference_mode():
@@ -64,6 +85,50 @@ def by_hand(
     return tokens, False
 
 
+class Inverse(LogitsProcessor):
+    """Inverts the cumulative distribution: the drawn token gets logit 0, so greedy decoding takes it."""
+
+    def __init__(self, uniforms: torch.Tensor, width: int) -> None:
+        self.uniforms, self.width = uniforms, width
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        cumulative = scores.double().softmax(-1).cumsum(-1)
+        threshold = self.uniforms[:, input_ids.shape[1] - self.width, None] * cumulative[:, -1:]
+        return torch.full_like(scores, -torch.inf).scatter(1, (cumulative <= threshold).sum(-1, keepdim=True), 0.0)
+
+
+def reference(uniforms: torch.Tensor, sampling: Sampling, step: int = 0, width: int = 0) -> LogitsProcessorList:
+    """Return the processors of transformers for a sampling, followed by the draw; ``width`` is that of the contexts."""
+    processors = LogitsProcessorList([TemperatureLogitsWarper(sampling.temperature)])
+    if sampling.top_k:
+        processors.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        processors.append(TopPLogitsWarper(sampling.top_p))
+    return LogitsProcessorList([*processors, Inverse(uniforms, width)])
+
+
+def of_generate(
+    model: PreTrainedModel, contexts: list[list[int]], names: list[str], sampling: Sampling, banned: list[int], eos: int
+) -> list[list[int]]:
+    """Draw with ``generate`` of transformers, all prompts together until the last is finished."""
+    width = max(map(len, contexts))
+    tokens = torch.tensor([[2] * (width - len(context)) + context for context in contexts])
+    attention = torch.tensor([[0] * (width - len(context)) + [1] * len(context) for context in contexts])
+    processors = reference(uniform_numbers(names, sampling), sampling, width=width)
+    processors.insert(0, SuppressTokensLogitsProcessor(banned))
+    with torch.inference_mode():
+        output = model.eval().generate(  # type: ignore[operator]
+            input_ids=tokens,
+            attention_mask=attention,
+            logits_processor=processors,
+            generation_config=GenerationConfig(
+                max_new_tokens=sampling.new_tokens, do_sample=False, pad_token_id=2, eos_token_id=eos
+            ),
+        )
+    rows = output[:, width:].tolist()
+    return [row[: row.index(eos) + 1] if eos in row else row for row in rows]
+
+
 def response(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts: Rows, sampling: Sampling) -> Rows:
     return generate_with(TransformersEngine(model, tokenizer), tokenizer, prompts, sampling, "plain")
 
@@ -74,38 +139,55 @@ def response(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, prompts
 @given(st.lists(st.floats(-20, 20) | st.just(-np.inf), min_size=2, max_size=12), st.integers(0, 10**6))
 def test_a_draw_inverts_the_cumulative_distribution(logits: list[float], seed: int) -> None:
     logits[-1] = 0.0  # one token at least can be drawn
-    draw = InverseCdf(["p"], width=3, sampling=Sampling(new_tokens=4, seed=seed))
-    for step in range(4):
-        scores = draw(torch.zeros(1, 3 + step), torch.tensor([logits]))
+    sampling = Sampling(new_tokens=4, seed=seed)
+    for uniform in uniform_numbers(["p"], sampling)[0]:
+        token = int(draw(torch.tensor([logits]), uniform[None], sampling))
         probabilities = torch.tensor(logits).double().softmax(0).numpy()
-        expected = inverse_cdf(probabilities, float(draw.uniforms[0, step]))
-        assert scores.argmax().item() == expected
-        assert logits[expected] > -np.inf
-        assert torch.isinf(scores).sum() == len(logits) - 1
+        assert token == inverse_cdf(probabilities, float(uniform))
+        assert logits[token] > -np.inf
+
+
+@given(
+    st.lists(st.sampled_from([-2.0, 0.0, 0.5, 0.5, 1.0, 3.0, -np.inf]), min_size=2, max_size=12),
+    st.integers(0, 12),
+    st.sampled_from([0.3, 0.85, 1.0]),
+    st.sampled_from([0.5, 1.0, 1.7]),
+    st.integers(0, 10**6),
+)
+def test_a_draw_is_that_of_transformers(
+    logits: list[float], top_k: int, top_p: float, temperature: float, seed: int
+) -> None:
+    """Equally likely tokens included, all of which top-k keeps if it keeps one of them."""
+    logits[-1] = 0.0
+    sampling = Sampling(new_tokens=3, seed=seed, top_k=top_k, top_p=top_p, temperature=temperature)
+    uniforms = uniform_numbers(["p", "q", "r"], sampling)
+    scores = torch.tensor([logits, logits[::-1], [logits[-1], *logits[:-1]]])
+    for step in range(3):
+        expected = reference(uniforms, sampling, step)(torch.zeros(3, step), scores.clone()).argmax(1)
+        assert draw(scores.clone(), uniforms[:, step], sampling).tolist() == expected.tolist()
 
 
 def test_draws_follow_the_distribution() -> None:
     logits = torch.tensor([0.0, 1.0, -1.0, 2.0, -torch.inf]).double()
-    draw = InverseCdf([f"p{i}" for i in range(5000)], width=1, sampling=Sampling(new_tokens=1))
-    tokens = draw(torch.zeros(5000, 1), logits.expand(5000, -1)).argmax(1)
-    counts = np.bincount(tokens.numpy(), minlength=5)
+    sampling = Sampling(new_tokens=1)
+    uniforms = uniform_numbers([f"p{i}" for i in range(5000)], sampling)[:, 0]
+    counts = np.bincount(draw(logits.expand(5000, -1), uniforms, sampling).numpy(), minlength=5)
     assert counts[4] == 0
     assert stats.chisquare(counts[:4], 5000 * logits.softmax(0)[:4].numpy()).pvalue > 0.001
 
 
 def test_an_impossible_first_token_is_not_drawn_at_zero() -> None:
-    draw = InverseCdf(["p"], width=1, sampling=Sampling(new_tokens=1))
-    draw.uniforms.zero_()
-    assert draw(torch.zeros(1, 1), torch.tensor([[-torch.inf, 0.0, 0.0]])).argmax().item() == 1
+    logits = torch.tensor([[-torch.inf, 0.0, 0.0]])
+    assert draw(logits, torch.zeros(1, dtype=torch.double), Sampling(new_tokens=1)).item() == 1
 
 
 def test_each_seed_prompt_and_step_has_its_own_random_number() -> None:
-    numbers = [InverseCdf(["p", "q"], 1, Sampling(new_tokens=50, seed=seed)).uniforms for seed in (0, 1)]
+    numbers = [uniform_numbers(["p", "q"], Sampling(new_tokens=50, seed=seed)) for seed in (0, 1)]
     assert torch.stack(numbers).unique().numel() == 200
 
 
 def test_a_longer_response_begins_with_the_same_random_numbers() -> None:
-    short, long = (InverseCdf(["p"], 1, Sampling(new_tokens=steps)).uniforms for steps in (5, 9))
+    short, long = (uniform_numbers(["p"], Sampling(new_tokens=steps)) for steps in (5, 9))
     assert torch.equal(short, long[:, :5])
 
 
@@ -197,6 +279,86 @@ def test_generation_settings_in_a_model_folder_change_nothing(
     model.generation_config.repetition_penalty = 5.0
     model.generation_config.suppress_tokens = drawn(expected)[0]
     assert response(model, tokenizer, PROMPTS, sampling) == expected
+
+
+SIZES: dict[str, Any] = {
+    "vocab_size": 320,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "pad_token_id": 2,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+}
+FAMILIES: dict[str, PreTrainedConfig] = {
+    "llama": LlamaConfig(**SIZES),
+    "gemma3": Gemma3TextConfig(
+        **SIZES,
+        head_dim=8,
+        num_key_value_heads=1,
+        sliding_window=6,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "gpt2": GPT2Config(n_embd=16, n_layer=2, n_head=2, vocab_size=320, pad_token_id=2, bos_token_id=0, eos_token_id=1),
+    "bloom": BloomConfig(hidden_size=16, n_layer=2, n_head=2, vocab_size=320),
+    "mamba": MambaConfig(hidden_size=16, num_hidden_layers=2, vocab_size=320),
+    "hybrid": FalconH1Config(
+        **SIZES, mamba_d_ssm=16, mamba_n_heads=2, mamba_d_head=8, mamba_d_state=8, num_key_value_heads=1
+    ),
+}
+"""Caches: full attention, sliding windows that new tokens leave, learned positions, no positions, and states."""
+
+
+@pytest.mark.parametrize("options", [{}, {"top_k": 20, "top_p": 0.9, "temperature": 1.3}], ids=["pure", "truncated"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_responses_are_those_of_generate(
+    family: str, options: dict[str, Any], tokenizer: PreTrainedTokenizerFast
+) -> None:
+    """Prompts of different lengths and responses that end at different steps, some at the limit."""
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_config(FAMILIES[family])
+    with torch.no_grad():
+        head = model.get_output_embeddings()
+        head.weight = torch.nn.Parameter(torch.randn(320, 16, generator=torch.Generator().manual_seed(2)))
+    seen = list[int]()
+    head.register_forward_hook(lambda head, given, logits: seen.append(len(logits)))
+    sampling = Sampling(new_tokens=24, seed=6, **options)
+    contexts = [[5 + (7 * i + j) % 300 for j in range(1 + i % 9)] for i in range(12)]
+    names = [f"p{i}" for i in range(12)]
+    eos = most_frequent(TransformersEngine(model, tokenizer).draw(contexts, names, sampling))
+    ending = deepcopy(tokenizer)
+    ending.eos_token = ending.convert_ids_to_tokens(eos)
+    expected = of_generate(model, contexts, names, sampling, never_drawn(ending, 320), eos)
+    seen.clear()
+    assert TransformersEngine(model, ending).draw(contexts, names, sampling) == expected
+    assert len({len(tokens) for tokens in expected}) > 3
+    assert seen[0] == 12
+    assert seen[-1] < 12
+
+
+def most_frequent(responses: list[list[int]]) -> int:
+    tokens = Counter(token for response in responses for token in set(response[3:]))
+    return tokens.most_common(1)[0][0]
+
+
+def test_drawing_from_a_model_in_training_leaves_no_trace(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model.train()
+    model.model.layers[0].mlp.eval()  # modules may have modes of their own
+    model.generation_config.repetition_penalty = 5.0
+    modes = {name: module.training for name, module in model.named_modules()}
+    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    settings, random = model.generation_config, torch.get_rng_state()
+    response(model, tokenizer, PROMPTS, Sampling(new_tokens=6))
+    assert {name: module.training for name, module in model.named_modules()} == modes
+    assert model.generation_config is settings
+    assert settings.repetition_penalty == 5.0
+    assert all(torch.equal(weight, weights[name]) for name, weight in model.state_dict().items())
+    assert all(weight.requires_grad and weight.grad is None for weight in model.parameters())
+    assert torch.equal(torch.get_rng_state(), random)
+    model(input_ids=torch.tensor([[5, 6, 7]]), labels=torch.tensor([[5, 6, 7]])).loss.backward()
 
 
 def test_a_model_is_freed_before_the_next_is_loaded(

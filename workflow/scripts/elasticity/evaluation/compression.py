@@ -9,14 +9,20 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.compression import Reading
 from elasticity.core.errors import UserError
-from elasticity.data.examples import IGNORED, Example, collate
+from elasticity.data.examples import Example, collate
+from elasticity.evaluation.passes import measuring, over_targets
 from elasticity.models.tokenizer import beginning, encode
 
-AT_ONCE = {"cpu": (2**22, 2**18), "cuda": (2**26, 2**24)}
-"""Most logits of one pass (single precision), and most that are processed at once after it (double precision).
+AT_ONCE = {"cpu": (2**11, 2**18), "cuda": (2**15, 2**24)}
+"""Most tokens of one pass, and most logits that are processed at once after it (in double precision).
 
-On a CPU they should fit into its caches; on a GPU they take about a gigabyte together.
+On a CPU the logits should fit into its caches. Fewer than ``FEWEST`` targets are not processed at once: with a large
+vocabulary, reading the weights of the output layer would take longer than computing with them.
 """
+
+
+FEWEST = 16
+"""Fewest targets that are processed at once."""
 
 
 Rates = dict[str, float]
@@ -83,19 +89,17 @@ def rates(model: PreTrainedModel, base: PreTrainedModel, texts: Sequence[Sequenc
     double precision, so that H(p, q) = H(p) + KL(p || q) and H(q, p) = H(q) + KL(q || p) are checks.
     """
     found = torch.zeros(len(texts), len(SUMS), dtype=torch.float64)
-    passed, in_work = AT_ONCE[model.device.type]
-    for places in _batches(texts, passed // model.config.vocab_size):
+    tokens, logits = AT_ONCE[model.device.type]
+    at_once = max(logits, FEWEST * model.config.vocab_size)
+    for places in _batches(texts, tokens):
         batch = collate([texts[i][j] for i, j in places], pad).to(model.device)
-        with torch.inference_mode():
-            asked = {"input_ids": batch.tokens, "attention_mask": batch.attention, "use_cache": False}
-            mine = model(**asked).logits
-            others = mine if base is model else base(**asked).logits
-            labels = batch.labels[:, 1:]
-            for part in (labels != IGNORED).nonzero().split(max(1, in_work // mine.shape[-1])):
-                window, place = part.unbind(1)
-                sums = _sums(mine[window, place], others[window, place], labels[window, place])
-                owners = torch.tensor([i for i, _ in places])[window.cpu()]
-                found.index_add_(0, owners, sums.cpu())
+        with measuring(model, base):
+            if base is model:
+                sums = over_targets(lambda mine, labels: _sums(mine, mine, labels), [model], batch, at_once)
+            else:
+                sums = over_targets(_sums, [model, base], batch, at_once)
+        owners = [i for i, j in places for _ in range(targets([texts[i][j]]))]
+        found.index_add_(0, torch.tensor(owners), sums.cpu())
     return [dict(zip(SUMS, sums, strict=True)) for sums in found.tolist()]
 
 

@@ -8,26 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from transformers import (
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.data import Template
 from elasticity.config.sampling import EngineName, Sampling
 from elasticity.core.errors import UserError
 from elasticity.data.chat_templates import context
-from elasticity.evaluation.contrastive_decoding import Contrasting, load_weak
+from elasticity.evaluation.contrastive_decoding import contrasted, load_weak
+from elasticity.evaluation.decoding import Decoder
+from elasticity.evaluation.drawing import draw, uniform_numbers
+from elasticity.evaluation.passes import measuring
 from elasticity.models.loading import load_for_measuring
 from elasticity.models.tokenizer import decode, never_drawn
+
+SHRINK = 0.9
+"""Finished rows leave the batch when at most this share of it is unfinished, because each time the cache is copied."""
 
 
 class Engine(Protocol):
@@ -104,16 +100,16 @@ def load_engine(
 class TransformersEngine:
     """Draws with transformers, in batches of prompts of similar length, padded on the left.
 
-    ``weak`` is the weak model for sampling with ``contrast``.
+    ``weak`` is the weak model for sampling with ``contrast``. The model may be in training: drawing leaves its mode,
+    weights and settings as they are, and does not read the generation settings of its folder, which may hold penalties
+    that are not in the study.
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weak: PreTrainedModel | None = None
     ) -> None:
         self.model, self.tokenizer, self.weak = model, tokenizer, weak
-        self.banned = never_drawn(tokenizer, model.config.vocab_size)
-        model.eval()
-        model.generation_config = GenerationConfig()  # that of the folder may hold penalties that are not in the study
+        self.banned = torch.tensor(never_drawn(tokenizer, model.config.vocab_size), dtype=torch.long)
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
         """Draw in batches, see ``Engine``; batches are halved, with the same responses, if the GPU runs out of memory.
@@ -138,81 +134,34 @@ class TransformersEngine:
         return [drawn[i] for i in range(len(contexts))]
 
     def _draw_batch(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        eos, pad = self.tokenizer.eos_token_id, self.tokenizer.pad_token_id
-        width = max(map(len, contexts))
-        tokens = torch.full((len(contexts), width), pad)
-        attention = torch.zeros_like(tokens)
-        for i, context_tokens in enumerate(contexts):
-            tokens[i, width - len(context_tokens) :] = torch.tensor(context_tokens)
-            attention[i, width - len(context_tokens) :] = 1
-        tokens, attention = tokens.to(self.model.device), attention.to(self.model.device)
-        processors = _processors(prompt_ids, width, sampling, self.banned)
+        models = [self.model]
         if sampling.contrast:
             assert self.weak is not None, "contrastive decoding needs a weak model"
-            processors.insert(1, Contrasting(self.weak, attention, sampling.contrast))  # after the ban
-        with torch.inference_mode():
-            output: torch.Tensor = self.model.generate(  # type: ignore[operator]
-                input_ids=tokens,
-                attention_mask=attention,
-                logits_processor=processors,
-                max_new_tokens=sampling.new_tokens,
-                do_sample=False,
-                pad_token_id=pad,
-                eos_token_id=eos,
-            )
-        return [_until(row, eos) for row in output[:, width:].tolist()]
-
-
-def _until(tokens: list[int], end: int) -> list[int]:
-    return tokens[: tokens.index(end) + 1] if end in tokens else tokens
-
-
-def _processors(prompt_ids: list[str], width: int, sampling: Sampling, banned: list[int]) -> LogitsProcessorList:
-    """Return the processors: banned tokens, temperature, top-k and top-p, then the draw."""
-    processors = LogitsProcessorList([_Ban(banned)])
-    if sampling.temperature != 1:
-        processors.append(TemperatureLogitsWarper(sampling.temperature))
-    if sampling.top_k:
-        processors.append(TopKLogitsWarper(sampling.top_k))
-    if sampling.top_p < 1:
-        processors.append(TopPLogitsWarper(sampling.top_p))
-    processors.append(InverseCdf(prompt_ids, width, sampling))
-    return processors
-
-
-class _Ban(LogitsProcessor):
-    """Sets the logits of tokens that are never drawn to minus infinity."""
-
-    def __init__(self, tokens: list[int]) -> None:
-        self.tokens = tokens
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        return scores.index_fill(1, torch.tensor(self.tokens, dtype=torch.long, device=scores.device), -torch.inf)
-
-
-class InverseCdf(LogitsProcessor):
-    """Draws by inverting the cumulative distribution at a uniform number that depends on (seed, prompt, step) only.
-
-    The sampling of transformers takes random numbers in the order of the batch, so responses would depend on the batch
-    size. Here each prompt has its own numbers: cells differ by their models only, and responses do not depend on how
-    prompts are batched. The drawn token gets logit 0 and all others minus infinity, so greedy decoding takes it.
-    """
-
-    def __init__(self, prompt_ids: list[str], width: int, sampling: Sampling) -> None:
-        self.width = width
-        self.uniforms = torch.from_numpy(
-            np.stack([_uniforms(sampling.key(prompt_id), sampling.new_tokens) for prompt_id in prompt_ids])
-        )
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Draw a token for each prompt; ``input_ids``: (prompts, tokens so far), ``scores``: (prompts, vocabulary)."""
-        cumulative = scores.double().softmax(-1).cumsum(-1)
-        uniforms = self.uniforms[:, input_ids.shape[1] - self.width, None].to(scores.device)
-        threshold = uniforms * cumulative[:, -1:]
-        drawn = (cumulative <= threshold).sum(-1, keepdim=True)
-        return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
-
-
-def _uniforms(key: int, steps: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return uniform numbers in [0, 1), one for each step."""
-    return np.random.Generator(np.random.Philox(key=key)).random(steps)
+            models.append(self.weak)
+        device, eos = self.model.device, self.tokenizer.eos_token_id
+        responses = list[list[int]]([] for _ in contexts)
+        open_rows = list(range(len(contexts)))  # the prompt of each row that is still in the batch
+        uniforms = uniform_numbers(prompt_ids, sampling).to(device)
+        with measuring(*models):
+            decoders = [Decoder(model, contexts, self.tokenizer.pad_token_id, sampling.new_tokens) for model in models]
+            for step in range(sampling.new_tokens):
+                scores, *weak = (decoder.logits() for decoder in decoders)
+                scores.index_fill_(1, self.banned.to(device), -torch.inf)
+                if sampling.contrast:
+                    scores = contrasted(scores, weak[0], sampling.contrast)
+                tokens = draw(scores, uniforms[:, step], sampling)
+                for row, token in zip(open_rows, tokens.tolist(), strict=True):
+                    if not responses[row] or responses[row][-1] != eos:
+                        responses[row].append(token)
+                unfinished = [place for place, row in enumerate(open_rows) if responses[row][-1] != eos]
+                if not unfinished:
+                    break
+                for decoder in decoders:
+                    decoder.append(tokens)
+                if len(unfinished) <= SHRINK * len(open_rows):
+                    kept = torch.tensor(unfinished, device=device)
+                    uniforms = uniforms[kept]
+                    open_rows = [open_rows[place] for place in unfinished]
+                    for decoder in decoders:
+                        decoder.keep(kept)
+        return responses

@@ -6,7 +6,11 @@ import torch
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from elasticity.data.examples import IGNORED, Batch, Example, collate
+from elasticity.data.examples import Example, collate
+from elasticity.evaluation.passes import measuring, over_targets
+
+LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
+"""Most logits that are processed at once; a GPU should have more work at a time than fits into the caches of a CPU."""
 
 
 def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, batch_size: int = 64) -> list[float]:
@@ -16,17 +20,13 @@ def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, 
     """
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].tokens))
     lengths = [0.0] * len(examples)
-    model.eval()
     for first in range(0, len(order), batch_size):
         places = order[first : first + batch_size]
         batch = collate([examples[i] for i in places], pad).to(model.device)
-        with torch.inference_mode():
-            logits = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
-        nats = functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="none"
-        )
-        for i, total in zip(places, nats.view(len(places), -1).double().sum(1).tolist(), strict=True):
-            lengths[i] = total
+        with measuring(model):
+            nats = over_targets(_nats, [model], batch, LOGITS_AT_ONCE[model.device.type])
+        for i, of_example in zip(places, nats.double().split(_targets(examples, places)), strict=True):
+            lengths[i] = of_example.sum().item()
     return lengths
 
 
@@ -46,16 +46,23 @@ def divergences(
     for first in range(0, len(order), batch_size):
         places = order[first : first + batch_size]
         batch = collate([examples[i] for i in places], pad).to(model.device)
-        mine, others = _logits(model, batch), _logits(other, batch)
-        for row, i in enumerate(places):  # one at a time: the distributions of a whole batch would take much memory
-            targets = batch.labels[row, 1:] != IGNORED
-            log_p, log_q = (functional.log_softmax(logits[row][targets].double(), -1) for logits in (mine, others))
-            found[i] = float(functional.kl_div(log_q, log_p, reduction="sum", log_target=True))
+        with measuring(model, other):
+            nats = over_targets(_divergences, [model, other], batch, LOGITS_AT_ONCE[model.device.type])
+        for i, of_example in zip(places, nats.split(_targets(examples, places)), strict=True):
+            found[i] = of_example.sum().item()
     return found
 
 
-def _logits(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
-    """Return the logits of the next token at every place but the last, shape (examples, tokens - 1, vocabulary)."""
-    with torch.inference_mode():
-        logits: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
-    return logits[:, :-1]
+def _targets(examples: Sequence[Example], places: Sequence[int]) -> list[int]:
+    """Return the number of targets of the examples at these places."""
+    return [len(examples[i].tokens) - examples[i].response_start for i in places]
+
+
+def _nats(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(logits.float(), labels, reduction="none")
+
+
+def _divergences(mine: torch.Tensor, others: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return KL(p || q) of each pair of distributions, shape (targets,)."""
+    log_p, log_q = (functional.log_softmax(logits.double(), -1) for logits in (mine, others))
+    return functional.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)

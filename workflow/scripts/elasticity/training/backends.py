@@ -6,23 +6,32 @@ The backend for several processes is in ``deepspeed``.
 import copy
 import resource
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from typing_extensions import override
 
 from elasticity.config.training import Optimization, Precision
-from elasticity.data.examples import Batch
+from elasticity.data.examples import IGNORED, Batch
+from elasticity.evaluation.passes import over_targets
 from elasticity.models.loading import autocast, device, probe_nats, save
 from elasticity.training.lora import merged_weights, without_adapters
 
 OPTIMIZER = "optimizer.safetensors"
 """File of an optimizer's state: moments and step counts of each weight, by its index."""
+
+
+LOGITS_AT_ONCE = {"cpu": 2**26, "cuda": 2**28}
+"""Most logits in memory at once: beyond them logits are computed in chunks, and again in the backward pass.
+
+In fp32 they take 256 MB on a CPU and 1 GB on a GPU, and about three times as much in the backward pass.
+"""
 
 
 class Backend(ABC):
@@ -35,8 +44,8 @@ class Backend(ABC):
     """Description of the backend that goes into the manifest of a saved state."""
 
     @abstractmethod
-    def logits(self, batch: Batch) -> torch.Tensor:
-        """Forward pass; shape (examples, tokens, vocabulary)."""
+    def nats(self, batch: Batch) -> torch.Tensor:
+        """Return −log p of each target in nats, shape (examples, tokens - 1); 0 where there is no target."""
 
     @abstractmethod
     def whole_model(self) -> PreTrainedModel:
@@ -110,11 +119,21 @@ class Backend(ABC):
         """Leave the group of processes."""
 
 
-def logits(model: PreTrainedModel, batch: Batch, precision: Precision) -> torch.Tensor:
-    """Forward pass of a plain model on the device of the batch; shape (examples, tokens, vocabulary)."""
+def nats(
+    model: PreTrainedModel, batch: Batch, precision: Precision, run: Callable[..., Any] | None = None
+) -> torch.Tensor:
+    """Return −log p of each target in nats, shape (examples, tokens - 1); 0 where there is no target.
+
+    The model is on the device of the batch. ``run`` is called in its place, for example the engine that wraps it.
+    """
     with autocast(precision, batch.tokens.device):
-        output: torch.Tensor = model(input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False).logits
-    return output
+        of_targets = over_targets(_nats, [model], batch, LOGITS_AT_ONCE[batch.tokens.device.type], run)
+    wanted = batch.labels[:, 1:] != IGNORED
+    return of_targets.new_zeros(wanted.shape).masked_scatter(wanted, of_targets)
+
+
+def _nats(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    return functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:
@@ -169,8 +188,8 @@ class OneProcess(Backend):
         self.optimizer = adamw(model, settings)
 
     @override
-    def logits(self, batch: Batch) -> torch.Tensor:
-        return logits(self.model, batch, self.settings.precision)
+    def nats(self, batch: Batch) -> torch.Tensor:
+        return nats(self.model, batch, self.settings.precision)
 
     @override
     def whole_model(self) -> PreTrainedModel:

@@ -20,7 +20,7 @@ from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch
 from elasticity.models.loading import probe_nats, resolved, save
 from elasticity.runtime.launch import BUCKET, Launch
-from elasticity.training.backends import Backend, adamw, peak_memory_bytes
+from elasticity.training.backends import Backend, adamw, nats, peak_memory_bytes
 from elasticity.training.lora import merged_weights
 
 TAG = "deepspeed"
@@ -87,11 +87,8 @@ class DeepSpeed(Backend):
             raise TypeError("master weights must be fp32")
 
     @override
-    def logits(self, batch: Batch) -> torch.Tensor:
-        output: torch.Tensor = self.engine(
-            input_ids=batch.tokens, attention_mask=batch.attention, use_cache=False
-        ).logits
-        return output
+    def nats(self, batch: Batch) -> torch.Tensor:
+        return nats(self.engine.module, batch, self.settings.precision, self.engine)
 
     @override
     def whole_model(self) -> PreTrainedModel:

@@ -15,7 +15,7 @@ from elasticity.runtime.journal import Journal
 from elasticity.runtime.progress import progress
 from elasticity.training.backends import Backend
 from elasticity.training.checkpoint import Progress, StateFolder
-from elasticity.training.objectives import Objective, token_nats
+from elasticity.training.objectives import Objective
 from elasticity.training.recording import Recorder
 
 STOPPING = (signal.SIGTERM, signal.SIGUSR1)
@@ -141,8 +141,8 @@ def _suspects(backend: Backend, parts: Sequence[Batch]) -> list[str]:
     diverged = []
     for part in parts:
         with torch.no_grad():
-            nats = token_nats(backend.logits(part), part, "none")
-        finite = nats.view(len(part.tokens), -1).isfinite().all(1).tolist()
+            nats = backend.nats(part)
+        finite = nats.isfinite().all(1).tolist()
         diverged += [name for name, good in zip(part.identities, finite, strict=True) if not good]
     everyone = [name for part in parts if part.targets for name in part.identities]
     return backend.gather(diverged) or backend.gather(everyone)

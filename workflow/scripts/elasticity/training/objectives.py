@@ -6,7 +6,6 @@ The objectives of preferences and rewards are in ``preference``, ``kto`` and ``p
 from abc import ABC, abstractmethod
 
 import torch
-from torch.nn import functional
 from typing_extensions import override
 
 from elasticity.data.examples import IGNORED, Batch, micro_batches
@@ -47,7 +46,7 @@ class CodeLength(Objective):
 
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
-        return token_nats(backend.logits(part), part, "sum") / batch.targets
+        return backend.nats(part).sum() / batch.targets
 
 
 def divided(backend: Backend, batch: Batch, micro_batch: int, group: int = 1) -> list[Batch]:
@@ -56,25 +55,15 @@ def divided(backend: Backend, batch: Batch, micro_batch: int, group: int = 1) ->
     return [part.to(backend.device) for part in parts]
 
 
-def token_nats(logits: torch.Tensor, batch: Batch, reduction: str) -> torch.Tensor:
-    """Return −log p of the target tokens in nats: their sum, or each of them.
-
-    With ``reduction="none"`` the shape is (rows * (tokens - 1),), with zeros at places without a target.
-    """
-    return functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1).float(), batch.labels[:, 1:].flatten(), ignore_index=IGNORED, reduction=reduction
-    )
-
-
-def log_probabilities(logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+def log_probabilities(backend: Backend, part: Batch) -> torch.Tensor:
     """Return log p of the targets of each row in nats, shape (rows,); 0 for a row without targets."""
-    return -token_nats(logits, batch, "none").view(len(batch.tokens), -1).sum(1)
+    return -backend.nats(part).sum(1)
 
 
 def measured(backend: Backend, part: Batch) -> torch.Tensor:
     """Return the ``log_probabilities`` of a part without a gradient."""
     with torch.no_grad():
-        return log_probabilities(backend.logits(part), part)
+        return log_probabilities(backend, part)
 
 
 def targets(batch: Batch) -> torch.Tensor:

@@ -6,8 +6,7 @@ would also need settings that no version of the paper states.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,7 +25,7 @@ from elasticity.models.loading import load_model, prepare_for_training
 from elasticity.models.tokenizer import decode
 from elasticity.runtime.launch import Launch
 from elasticity.training.algorithms.ppo import Ppo
-from elasticity.training.backends import Backend, logits
+from elasticity.training.backends import Backend, nats
 from elasticity.training.datasets import TrainingData, TrainingInputs, first_of
 from elasticity.training.objectives import Objective, divided, log_probabilities, measured
 
@@ -92,7 +91,7 @@ class PpoObjective(Objective):
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
         assert isinstance(part, Responded)
-        ratios = (log_probabilities(backend.logits(part), part) - part.before).exp()
+        ratios = (log_probabilities(backend, part) - part.before).exp()
         clipped = ratios.clamp(1 - self.ppo.clip, 1 + self.ppo.clip)
         return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
 
@@ -103,9 +102,8 @@ class PpoObjective(Objective):
         lengths = part.attention.sum(1).tolist()
         contexts = [tokens[:length] for tokens, length in zip(part.tokens.tolist(), lengths, strict=True)]
         sampling = Sampling(new_tokens=self.ppo.new_tokens, seed=self.seed, batch_size=len(contexts))
-        with _drawing(backend.whole_model()) as model:
-            names = [f"{update}:{name}" for name in part.identities]
-            responses = TransformersEngine(model, self.tokenizer).draw(contexts, names, sampling)
+        names = [f"{update}:{name}" for name in part.identities]
+        responses = TransformersEngine(backend.whole_model(), self.tokenizer).draw(contexts, names, sampling)
         rows = zip(contexts, responses, part.identities, strict=True)
         examples = [Example([*context, *response], len(context), name) for context, response, name in rows]
         return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
@@ -115,7 +113,7 @@ class PpoObjective(Objective):
         if part.targets == 0:
             return logs[:0]
         with torch.no_grad():
-            start = log_probabilities(logits(self._start(backend), part, self.settings.precision), part)
+            start = -nats(self._start(backend), part, self.settings.precision).sum(1)
         responses = [decode(self.tokenizer, row[row >= 0].tolist()) for row in part.labels]
         scores = self.reward([self.prompts[name] for name in part.identities], responses)
         return torch.tensor(scores, device=logs.device) - self.ppo.beta * (logs - start)
@@ -178,14 +176,3 @@ def _advantages(backend: Backend, rewards: Sequence[torch.Tensor], count: int) -
     spread = math.sqrt(backend.total(sum((part - mean).square().sum().item() for part in rewards)) / count)
     scale = 1 / spread if spread > SMALLEST_SPREAD else 0.0
     return [(part - mean) * scale if len(part) else part.new_zeros(1) for part in rewards]
-
-
-@contextmanager
-def _drawing(model: PreTrainedModel) -> Iterator[PreTrainedModel]:
-    """Lend the model in training for drawing; restore its generation settings and training mode afterwards."""
-    settings, training = model.generation_config, model.training
-    try:
-        yield model
-    finally:
-        model.generation_config = settings
-        model.train(training)

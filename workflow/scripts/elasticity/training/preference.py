@@ -58,7 +58,7 @@ class PairObjective(Objective):
 
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
-        losses = self.losses(*self.sides(part, log_probabilities(backend.logits(part), part)))
+        losses = self.losses(*self.sides(part, log_probabilities(backend, part)))
         real = targets(part).view(-1, 2).sum(1) > 0  # a process that ran out of pairs has one without targets
         return torch.where(real, losses, 0).sum() * (2 / len(batch.tokens))
 
