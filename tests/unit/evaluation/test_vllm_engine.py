@@ -74,7 +74,9 @@ class StandInLLM:
         assert (tensor_parallel_size, dtype, skip_tokenizer_init) == (1, "float32", True)
         self.model = load_for_measuring(Path(model))
         self.context = self.model.config.max_position_embeddings
-        self.model_config = SimpleNamespace(get_vocab_size=lambda: self.model.config.vocab_size)
+        self.model_config = SimpleNamespace(
+            get_vocab_size=lambda: self.model.config.vocab_size, max_model_len=self.context
+        )
         self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self.shutdown))
         self.found = dict(os.environ)
         StandInLLM.opened += 1
@@ -204,6 +206,11 @@ def test_a_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer:
     engine.llm.context = 10
     with pytest.raises(UserError, match=r"cut a response off after \d of 12 tokens.*Lower new_tokens"):
         generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
+
+
+def test_a_prompt_that_does_not_fit_is_an_error(engine: VllmEngine) -> None:
+    with pytest.raises(UserError, match="a prompt of 64 tokens does not fit into the model's context of 64 tokens"):
+        engine.draw([[5] * 64], ["p"], Sampling(new_tokens=1))
 
 
 # The real parameters

@@ -109,8 +109,8 @@ def without_torchrun() -> Iterator[None]:
 
 def _unusable(folder: Path, error: Exception) -> UserError:
     return UserError(
-        f"vLLM cannot run the model in {folder}: {error} (more above, in the log of the job). engine: transformers runs "
-        "any causal language model"
+        f"vLLM cannot run the model in {folder}: {error} (more above, in the log of the job). engine: transformers "
+        "runs any causal language model"
     )
 
 
@@ -141,10 +141,13 @@ class VllmEngine:
 
         Raises ``UserError`` if the model's context is too small for a prompt or for ``new_tokens`` after it.
         """
-        try:
-            outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
-        except ValueError as error:  # vLLM checks the length of each prompt
-            raise UserError(f"vLLM refuses a prompt: {error} Leave out long prompts, or use engine: transformers") from None
+        longest, limit = max(map(len, contexts), default=0), self.llm.model_config.max_model_len
+        if longest >= limit:
+            raise UserError(
+                f"a prompt of {longest} tokens does not fit into the model's context of {limit} tokens: leave out long "
+                "prompts, or use a model with a longer context"
+            )
+        outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
         drawn = [list(output.outputs[0].token_ids) for output in outputs]
         for context, tokens in zip(contexts, drawn, strict=True):
             if len(tokens) < sampling.new_tokens and tokens[-1:] != [self.tokenizer.eos_token_id]:
@@ -157,8 +160,8 @@ class VllmEngine:
     def check(self, folder: Path) -> None:
         """Compare the probe of the model in memory with that of the folder.
 
-        Raises ``UserError`` if they differ, or if vLLM has no kernel for the model: its attention on CPUs takes heads of
-        32, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 512 dimensions, and says so only in the first pass.
+        Raises ``UserError`` if they differ, or if vLLM has no kernel for the model: its attention on CPUs takes heads
+        of 32, 64, 80, 96, 112, 128, 160, 192, 224, 256 or 512 dimensions, and says so only in the first pass.
 
         The tolerance is that between kinds of devices: vLLM sums in another order, but in fp32. Its logarithms are
         fp32, which adds at most 1e-6 for each of the 15 tokens. TF32 would not pass, as intended.
