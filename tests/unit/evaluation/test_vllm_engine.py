@@ -1,7 +1,7 @@
-"""The engine for vLLM. Where vLLM cannot run, ``StandInLLM`` replaces its ``LLM``.
+"""The engine for vLLM with ``StandInLLM`` in place of vLLM's ``LLM``, so that the tests run without vLLM.
 
-The stand-in has the signatures of vLLM 0.33.0 and runs a real model with transformers. It tests the calls of the
-engine, not vLLM itself.
+The stand-in has the signatures of vLLM 0.32.0 and runs a real model with transformers. It tests the calls of the
+engine; ``tests/vllm`` runs vLLM itself.
 """
 
 import os
@@ -22,6 +22,7 @@ from elasticity.config.loading import read_study
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
 from elasticity.core.tables import write_table
+from elasticity.evaluation import vllm_engine
 from elasticity.evaluation.generation import TransformersEngine, generate, load_engine
 from elasticity.evaluation.schemas import SLICE_RESPONSES
 from elasticity.evaluation.vllm_engine import ENVIRONMENT, VllmEngine, environment_of, without_torchrun
@@ -73,7 +74,9 @@ class StandInLLM:
         assert (tensor_parallel_size, dtype, skip_tokenizer_init) == (1, "float32", True)
         self.model = load_for_measuring(Path(model))
         self.context = self.model.config.max_position_embeddings
-        self.model_config = SimpleNamespace(get_vocab_size=lambda: self.model.config.vocab_size)
+        self.model_config = SimpleNamespace(
+            get_vocab_size=lambda: self.model.config.vocab_size, max_model_len=self.context
+        )
         self.llm_engine = SimpleNamespace(engine_core=SimpleNamespace(shutdown=self.shutdown))
         self.found = dict(os.environ)
         StandInLLM.opened += 1
@@ -205,6 +208,11 @@ def test_a_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer:
         generate(engine, tokenizer, PROMPTS, Sampling(new_tokens=12), "plain")
 
 
+def test_a_prompt_that_does_not_fit_is_an_error(engine: VllmEngine) -> None:
+    with pytest.raises(UserError, match="a prompt of 64 tokens does not fit into the model's context of 64 tokens"):
+        engine.draw([[5] * 64], ["p"], Sampling(new_tokens=1))
+
+
 # The real parameters
 
 
@@ -214,7 +222,7 @@ def test_a_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer:
 def test_vllm_takes_our_parameters(
     engine: VllmEngine, tokenizer: PreTrainedTokenizerFast, options: dict[str, Any]
 ) -> None:
-    vllm = pytest.importorskip("vllm", reason="vLLM is not installed: it has an environment of its own, envs/vllm.yaml")
+    vllm = pytest.importorskip("vllm", reason="vLLM has an environment of its own: make test-vllm")
     engine.vllm = vllm
     sampling = Sampling(new_tokens=7, **options)
     given = engine._parameters("p", sampling)
@@ -270,12 +278,26 @@ def test_closing_ends_the_process_of_the_model(engine: VllmEngine) -> None:
     ids=str,
 )
 def test_each_process_has_a_gpu_of_its_own(launched: dict[str, str], gpu: str) -> None:
-    assert environment_of(launched) == ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": gpu}
+    assert environment_of(launched, "cuda") == ENVIRONMENT | {"CUDA_VISIBLE_DEVICES": gpu}
 
 
 def test_a_process_without_a_gpu_is_an_error() -> None:
     with pytest.raises(UserError, match="process 2 of this job has no GPU of its own: CUDA_VISIBLE_DEVICES is 0,1"):
-        environment_of({"LOCAL_RANK": "2", "CUDA_VISIBLE_DEVICES": "0,1"})
+        environment_of({"LOCAL_RANK": "2", "CUDA_VISIBLE_DEVICES": "0,1"}, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("launched", "cache", "processes"),
+    [({}, "1", "0"), ({"VLLM_CPU_KVCACHE_SPACE": "8"}, "8", "0"), ({"WORLD_SIZE": "2"}, "1", "1")],
+    ids=["alone", "chosen cache", "several processes"],
+)
+def test_a_job_on_a_cpu_limits_the_cache_and_starts_no_process_of_its_own_if_it_is_alone(
+    launched: dict[str, str], cache: str, processes: str
+) -> None:
+    environment = environment_of(launched | {"CUDA_VISIBLE_DEVICES": "0"}, "cpu")
+    assert environment["VLLM_CPU_KVCACHE_SPACE"] == cache
+    assert environment["VLLM_ENABLE_V1_MULTIPROCESSING"] == processes
+    assert environment["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_the_variables_of_torchrun_are_hidden_from_vllm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,22 +323,37 @@ def test_the_variables_of_torchrun_are_restored_after_an_error(monkeypatch: pyte
     assert os.environ["RANK"] == "1"
 
 
-@pytest.mark.parametrize(
-    ("launch", "message"),
-    [
-        (Launch(), "needs GPUs, but this job was launched without.*or use engine: transformers"),
-        (
-            Launch(device="cuda", gpus_per_node=1),
-            "cannot be imported.*--software-deployment-method conda.*envs/vllm.yaml",
-        ),
-    ],
-    ids=["no GPU", "not installed"],
-)
-def test_a_missing_gpu_or_package_is_named(
-    folder: Path, launch: Launch, message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "environ", os.environ | {VARIABLE: launch.model_dump_json()})
+@pytest.fixture
+def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the environment of the tests, which ``import_vllm`` changes once in a process."""
+    monkeypatch.setattr(vllm_engine, "_set_environment", lambda device: None)
+
+
+@pytest.mark.usefixtures("_same_environment")
+def test_a_missing_package_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)  # also where it is installed
+    message = r"cannot be imported.*envs/vllm.yaml.*\.venv-vllm/bin/snakemake.*or use engine: transformers"
+    with pytest.raises(UserError, match=message), load_engine("vllm", folder, load_tokenizer(folder)):
+        pass
+
+
+@pytest.mark.usefixtures("_same_environment")
+@pytest.mark.parametrize(
+    ("launch", "built_for", "message"),
+    [
+        (Launch(device="cuda", gpus_per_node=1), "cpu", "launched for cuda, but the installed vLLM runs on cpu"),
+        (Launch(), "cuda", "launched for cpu, but the installed vLLM runs on cuda"),
+        (Launch(), "", "launched for cpu, but the installed vLLM runs on no device it finds"),
+    ],
+    ids=["CPU build on a GPU", "GPU build on a CPU", "GPU build without a GPU"],
+)
+def test_a_build_for_another_device_is_named(
+    folder: Path, launch: Launch, built_for: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, launch.model_dump_json())
+    platform = SimpleNamespace(current_platform=SimpleNamespace(device_type=built_for))
+    monkeypatch.setitem(sys.modules, "vllm", StandIn())
+    monkeypatch.setitem(sys.modules, "vllm.platforms", platform)
     with pytest.raises(UserError, match=message), load_engine("vllm", folder, load_tokenizer(folder)):
         pass
 
@@ -356,6 +393,13 @@ def pins(environment: str) -> dict[str, str]:
 
 def test_the_environments_differ_only_in_the_requirements_of_vllm() -> None:
     ours, of_vllm = pins("elasticity"), pins("vllm")
-    assert {name for name, version in of_vllm.items() if ours.get(name) != version} == {
-        "vllm", "torch", "transformers", "numpy"
-    }  # fmt: skip
+    assert {name for name, version in of_vllm.items() if ours.get(name) != version} == {"vllm", "transformers", "numpy"}
+
+
+def test_the_environment_for_a_cpu_has_the_versions_of_that_for_gpus() -> None:
+    lines = (ROOT / "envs/requirements-vllm-cpu.txt").read_text().splitlines()
+    on_cpu = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert on_cpu["torch"] == f"{pins('vllm')['torch']}+cpu"
+    assert on_cpu["vllm-cpu"] == pins("vllm")["vllm"]
+    others = pins("vllm").keys() - {"torch", "vllm"}
+    assert {name: on_cpu[name] for name in others} == {name: pins("vllm")[name] for name in others}
