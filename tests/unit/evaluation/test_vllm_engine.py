@@ -364,9 +364,9 @@ def test_a_build_for_another_device_is_named(
 def test_the_engine_is_in_the_job_specs_and_chooses_the_environment(values: dict[str, Any]) -> None:
     environments = []
     for engine in ("transformers", "vllm"):
-        rebound = Pipeline(read_study(values | {"engine": engine})).rebound
-        assert f'"engine":"{engine}"' in rebound.generate_base_job(SimpleNamespace(base="nano", task="reviews"))
-        environments.append(rebound.generation_environment)
+        pipeline = Pipeline(read_study(values | {"engine": engine}))
+        assert f'"engine":"{engine}"' in pipeline.measurements.base_job(SimpleNamespace(base="nano", task="reviews"))
+        environments.append(pipeline.generation_environment)
     assert environments == ["elasticity", "vllm"]
     assert all((ROOT / f"envs/{name}.yaml").exists() for name in environments)
     assert read_study(values).engine == "transformers"
