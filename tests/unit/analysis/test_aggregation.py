@@ -67,6 +67,7 @@ def test_groups_have_their_own_means_and_count_their_seeds() -> None:
 JOB = ReboundTableJob(
     experiment=Rebound(task="reviews", bases=("nano", "big"), alignment_sizes=(8, 16), inverse_sizes=(0, 6)),
     seeds=(1, 2),
+    alignment=FineTuning(learning_rate=1e-3, batch_size=3, max_length=8, last_batch="drop"),
     inverse=FineTuning(learning_rate=1e-3, batch_size=4, epochs=2, max_length=8),
 )
 
@@ -115,6 +116,9 @@ def test_a_rebound_table_has_a_row_for_each_cell_with_the_base_beside_it(scores:
     assert table["seeds"].tolist() == [2] * 8
     assert base_scores(scores).to_dict() == {"nano": 0.5, "big": 1.0}
     assert table["inverse_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
+    assert table["inverse_examples"].tolist() == [0, 6] * 4
+    assert table["alignment_examples"].tolist() == [6, 6, 15, 15] * 2  # of 8 and 16, in whole batches of 3
+    assert table["alignment_updates"].tolist() == [2, 2, 5, 5] * 2
 
 
 def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:

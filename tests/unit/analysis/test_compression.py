@@ -25,6 +25,7 @@ CORPORA = {"nano": ["pretraining", "alignment", "perturbation"], "big": ["alignm
 JOB = ReboundTableJob(
     experiment=Rebound(task="reviews", bases=BASES, alignment_sizes=(8, 16), inverse_sizes=(0, 6)),
     seeds=(1, 2),
+    alignment=FineTuning(learning_rate=1e-3, batch_size=3, max_length=8, last_batch="drop"),
     inverse=FineTuning(learning_rate=1e-3, batch_size=2, max_length=16),
 )
 

@@ -24,7 +24,9 @@ EXPERIMENT = Rebound(
 
 def job_of(**changes: Any) -> RealignmentTableJob:
     experiment = EXPERIMENT.model_copy(update=changes)
-    return RealignmentTableJob(experiment=experiment, seeds=(1, 2), inverse=TUNING, realignment=TUNING)
+    return RealignmentTableJob(
+        experiment=experiment, seeds=(1, 2), alignment=TUNING, inverse=TUNING, realignment=TUNING
+    )
 
 
 JOB = job_of()
@@ -66,6 +68,7 @@ def test_cells_and_what_they_are_set_beside(scores: pd.DataFrame) -> None:
     table = realignment_table(realignment_seeds(scores, JOB), JOB)
     assert table["realignment_size"].tolist() == [0, 8, 16, 32] * 2
     assert table["realignment_updates"].tolist() == [0, 2, 4, 8] * 2
+    assert not {"alignment_updates", "inverse_examples"} & set(table.columns)
     assert (table["seeds"] == 2).all()
     np.testing.assert_allclose(table["score"], [0.4, 0.45, 0.55, 0.7, 0.4, 0.5, 0.55, 0.59])
     np.testing.assert_allclose(table["aligned"], [0.6] * 4 + [0.8] * 4)

@@ -363,7 +363,9 @@ def scored(alignment_side: str, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[pd.
             "inverse_sizes": (0, 4, 8),
         }
     )
-    return pd.DataFrame(found + base), ReboundTableJob(experiment=experiment, seeds=seeds, inverse=TUNING)
+    return pd.DataFrame(found + base), ReboundTableJob(
+        experiment=experiment, seeds=seeds, alignment=TUNING, inverse=TUNING
+    )
 
 
 @pytest.mark.parametrize("alignment_side", ["positive", "negative"])

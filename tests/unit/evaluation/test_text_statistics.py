@@ -90,7 +90,9 @@ def test_a_pass_holds_what_fits_into_memory_and_at_least_one_response(vocabulary
 @pytest.fixture
 def job(values: dict[str, Any]) -> ReboundTableJob:
     study = read_study(values)
-    return ReboundTableJob(experiment=study.rebound["existence"], seeds=study.seeds, inverse=study.inverse)
+    return ReboundTableJob(
+        experiment=study.rebound["existence"], seeds=study.seeds, alignment=study.alignment, inverse=study.inverse
+    )
 
 
 @pytest.fixture

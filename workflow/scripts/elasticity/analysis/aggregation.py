@@ -93,10 +93,16 @@ def rebound_table(per_seed: "pd.DataFrame", job: "ReboundTableJob", value: str) 
 
 
 def in_order(table: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
-    """The table with ``inverse_updates``, sorted by cell in the order of the experiment; the sort is stable."""
+    """The table sorted by cell in the order of the experiment, with the examples and updates of each stage.
+
+    ``alignment_examples`` and ``inverse_examples`` are the numbers of different examples that a run trains on, which
+    are fewer than P and N if its recipe drops an incomplete last batch. The sort is stable.
+    """
     import pandas as pd
 
-    table["inverse_updates"] = table["inverse_size"].map(job.inverse.updates)
+    for stage, settings in (("alignment", job.alignment), ("inverse", job.inverse)):
+        table[f"{stage}_examples"] = table[f"{stage}_size"].map(settings.trained)
+        table[f"{stage}_updates"] = table[f"{stage}_size"].map(settings.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
     return table.sort_values(["base", "alignment_size", "inverse_size"], kind="stable").astype({"base": str})
 

@@ -22,15 +22,16 @@ class ArithmeticCodingTableJob(Section):
 
 
 class ReboundTableJob(Section):
-    """Make the tables of a rebound experiment; ``inverse`` gives the number of updates that N examples take."""
+    """Make the tables of a rebound experiment; the recipes give how many examples and updates P and N stand for."""
 
     experiment: Rebound
     seeds: Seeds
+    alignment: FineTuning
     inverse: FineTuning
 
 
 class RealignmentTableJob(ReboundTableJob):
-    """Make the tables of a realignment stage; ``realignment`` gives the number of updates that its examples take."""
+    """Make the tables of a realignment stage, whose recipe is ``realignment``."""
 
     realignment: FineTuning
 

@@ -197,5 +197,5 @@ class ReboundJobs(Part):
 
     def table_job(self, rebound: Rebound) -> ReboundTableJob:
         """The job spec of all tables that are made of the cells of an experiment."""
-        settings = self.study.recipe(rebound.inverse_recipe)
-        return ReboundTableJob(experiment=rebound, seeds=self.study.seeds, inverse=settings)
+        alignment, inverse = map(self.study.recipe, (rebound.alignment_recipe, rebound.inverse_recipe))
+        return ReboundTableJob(experiment=rebound, seeds=self.study.seeds, alignment=alignment, inverse=inverse)

@@ -26,6 +26,10 @@ SHOWN = ["base", "alignment_size", "inverse_size", "realignment_size"]
 SCORES = ["score", "aligned", "first_alignment"]
 
 
+STAGES = ["alignment_examples", "alignment_updates", "inverse_examples", "inverse_updates"]
+"""Columns of earlier stages that this table leaves out."""
+
+
 def realignment_seeds(scores: "pd.DataFrame", job: RealignmentTableJob) -> "pd.DataFrame":
     """Mean score over prompts for each cell of a realignment stage and each seed, with scores to compare it with.
 
@@ -64,7 +68,8 @@ def _realignment_scores(scores: "pd.DataFrame", job: RealignmentTableJob) -> "pd
 
 def realignment_table(per_seed: "pd.DataFrame", job: RealignmentTableJob) -> "pd.DataFrame":
     """Means and intervals over seeds for each cell, with the number of updates of the realignment stage."""
-    table = in_order(over_seeds(per_seed, SHOWN, SCORES), job).drop(columns="inverse_updates")
+    table = in_order(over_seeds(per_seed, SHOWN, SCORES), job).drop(columns=STAGES)
+    table["realignment_examples"] = table["realignment_size"].map(job.realignment.trained)
     table["realignment_updates"] = table["realignment_size"].map(job.realignment.updates)
     return table
 

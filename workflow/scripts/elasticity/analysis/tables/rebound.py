@@ -47,7 +47,8 @@ TABLE = Table(
             caption="""
 The numbers of the figure: for each base model, P (``alignment_size``) and N (``inverse_size``), the mean score (the
 share of positive responses, or minus the mean cost) over seeds, the bounds of its 95 % t interval, the score of the
-base model, and the number of optimizer updates that N examples take. Where text statistics were measured,
+base model, and for both stages the examples that were trained (fewer than asked for if the recipe drops an
+incomplete last batch) and the optimizer updates. Where text statistics were measured,
 ``perplexity_ratio``, ``repetition`` and ``warning`` show whether a score was reached with broken text (see *Text
 statistics*). The file ``tables/seeds/rebound-{{ experiment }}.csv`` has one row per seed.
 """,
