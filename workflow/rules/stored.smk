@@ -5,7 +5,7 @@ responses another engine generates. The files are those of the rules that measur
 """
 
 
-use rule training as inverse_stored with:
+use rule inverse as inverse_stored with:
     input:
         start=ancient(pipeline.rebound.inverse_start),
         complete=pipeline.rebound.inverse_start_metrics,
@@ -16,15 +16,8 @@ use rule training as inverse_stored with:
         checkpoints=weights("<results>/<inverse>/checkpoints"),
         losses="<results>/<inverse>/losses.parquet",
         metrics="<results>/<inverse>/metrics.json",
-    log:
-        "<logs>/<inverse>/inverse.log",
-    benchmark:
-        "<benchmarks>/<inverse>/inverse.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
-    threads: pipeline.requests.inverse.threads
-    resources:
-        **pipeline.requests.inverse.resources,
     params:
         **spec(
             "finetune.py",
@@ -61,7 +54,7 @@ use rule model_job as measure_inverse with:
         **spec("measure.py", pipeline.measurements.stored_inverse_job),
 
 
-use rule training as realignment_stored with:
+use rule realignment as realignment_stored with:
     input:
         start=pipeline.realignment.start,
         complete=pipeline.realignment.start_metrics,
@@ -70,15 +63,8 @@ use rule training as realignment_stored with:
         checkpoints=weights("<results>/<realignment>/checkpoints"),
         losses="<results>/<realignment>/losses.parquet",
         metrics="<results>/<realignment>/metrics.json",
-    log:
-        "<logs>/<realignment>/realignment.log",
-    benchmark:
-        "<benchmarks>/<realignment>/realignment.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
-    threads: pipeline.requests.realignment.threads
-    resources:
-        **pipeline.requests.realignment.resources,
     params:
         **spec(
             "finetune.py",
@@ -110,7 +96,7 @@ use rule model_job as measure_realignment with:
         **spec("measure.py", pipeline.measurements.stored_realignment_job),
 
 
-use rule training as joint_stored with:
+use rule joint as joint_stored with:
     input:
         pretraining=pipeline.springs.texts,
         alignment="<results>/{task}/splits/{side}.parquet",
@@ -121,18 +107,10 @@ use rule training as joint_stored with:
         amounts="<results>/<joint>/amounts.parquet",
         losses="<results>/<joint>/losses.parquet",
         metrics="<results>/<joint>/metrics.json",
-    log:
-        "<logs>/<joint>/joint.log",
-    benchmark:
-        "<benchmarks>/<joint>/joint.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
-    threads: pipeline.requests.joint.threads
-    resources:
-        **pipeline.requests.joint.resources,
     params:
         **spec("train_joint.py", pipeline.springs.joint_stored_job),
-        files=options(tokenizer=pipeline.springs.tokenizer),
 
 
 use rule model_job as measure_joint with:
@@ -154,7 +132,7 @@ use rule model_job as measure_joint with:
         **spec("measure.py", pipeline.measurements.stored_joint_job),
 
 
-use rule training as slices_stored with:
+use rule slices as slices_stored with:
     input:
         start=ancient(pipeline.models.base_checkpoints),
         complete=pipeline.models.base_metrics,
@@ -163,16 +141,8 @@ use rule training as slices_stored with:
         checkpoints=weights("<results>/<resistance>/slices/checkpoints"),
         losses="<results>/<resistance>/slices/losses.parquet",
         metrics="<results>/<resistance>/slices/metrics.json",
-    log:
-        "<logs>/<resistance>/slices.log",
-    benchmark:
-        "<benchmarks>/<resistance>/slices.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
-    priority: 50
-    threads: pipeline.requests.slices.threads
-    resources:
-        **pipeline.requests.slices.resources,
     params:
         **spec(
             "finetune.py",
@@ -204,7 +174,7 @@ use rule model_job as generate_slices with:
         **spec("generate_slices.py", pipeline.resistance.generate_slices_job),
 
 
-use rule training as tune_stored with:
+use rule tune as tune_stored with:
     input:
         start=pipeline.resistance.slices,
         examples=pipeline.resistance.twins,
@@ -213,15 +183,8 @@ use rule training as tune_stored with:
         checkpoints=weights("<results>/<resistance>/tuned/{k}-{l}/checkpoints"),
         losses="<results>/<resistance>/tuned/{k}-{l}/losses.parquet",
         metrics="<results>/<resistance>/tuned/{k}-{l}/metrics.json",
-    log:
-        "<logs>/<resistance>/tuned/{k}-{l}.log",
-    benchmark:
-        "<benchmarks>/<resistance>/tuned/{k}-{l}.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
-    threads: pipeline.requests.tuning.threads
-    resources:
-        **pipeline.requests.tuning.resources,
     params:
         **spec(
             "finetune.py",
