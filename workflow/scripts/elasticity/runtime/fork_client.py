@@ -75,12 +75,13 @@ def forward(connection: socket.socket, numbers: list[signal.Signals]) -> list[in
 def send(connection: socket.socket, command: list[str], ignored: list[signal.Signals]) -> None:
     """Send the job: its length in bytes, then texts that end with NUL bytes, with the standard streams attached.
 
-    The texts are the working folder, the umask, the ignored signals, the number of arguments, the arguments, and the
-    environment.
+    The texts are the parent of this process, the working folder, the umask, the ignored signals, the number of
+    arguments, the arguments, and the environment.
     """
     umask = os.umask(0o077)
     os.umask(umask)
-    head = [os.getcwd(), str(umask), " ".join(str(int(number)) for number in ignored), str(len(command)), *command]
+    numbers = " ".join(str(int(number)) for number in ignored)
+    head = [str(os.getppid()), os.getcwd(), str(umask), numbers, str(len(command)), *command]
     environment = [b"%s=%s" % pair for pair in os.environb.items()]
     text = b"\0".join([*map(os.fsencode, head), *environment])
     length = socket.send_fds(connection, [len(text).to_bytes(4, "little")], [0, 1, 2])

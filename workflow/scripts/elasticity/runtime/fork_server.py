@@ -25,7 +25,6 @@ import selectors
 import shutil
 import signal
 import socket
-import struct
 import sys
 import tempfile
 import threading
@@ -60,6 +59,8 @@ PR_SET_PDEATHSIG = 1
 class Job:
     """A script to run, as its client sent it: see ``fork_client.send``."""
 
+    parent: int
+    """The process that started the client: the shell of the job."""
     command: list[str]
     folder: str
     umask: int
@@ -70,9 +71,12 @@ class Job:
 
 @dataclass
 class Running:
-    """The connection of a forked process that has not ended yet; None if its client is gone."""
+    """A forked process that has not ended yet."""
 
+    parent: int
+    """The process that started the client."""
     connection: socket.socket | None
+    """The connection to the client; None if the client is gone."""
 
 
 class Server:
@@ -120,41 +124,53 @@ class Server:
         connection, _ = self.listener.accept()
         connection.settimeout(PATIENCE_S)
         job = receive(connection)
-        if job and self.fits(job) and not self.imported:
-            load(self.modules)
-            self.imported = True
-        if not job or not self.fits(job) or not threads() <= HARMLESS_THREADS:
+        pid = self.fork(job) if job else None
+        if job and pid == 0:
             connection.close()
-            return None
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        server, pid = os.getpid(), fork()
-        if pid == 0:
-            self.leave(connection, server)
             return job
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
-        for descriptor in job.streams:
+        for descriptor in job.streams if job else ():
             os.close(descriptor)
-        if pid is None:
+        if not job or pid is None:
             connection.close()
             return None
-        with contextlib.suppress(ProcessLookupError, PermissionError):  # the process may be another program by now
-            os.setpgid(pid, pid)
         connection.settimeout(None)
-        self.running[pid] = Running(connection)
+        self.running[pid] = Running(job.parent, connection)
         self.selector.register(connection, selectors.EVENT_READ, pid)
-        with contextlib.suppress(OSError):
-            (self.folder / str(client_of(connection))).symlink_to(str(pid))
+        with contextlib.suppress(OSError):  # the client is gone: its connection will say so
             connection.send(b"+")
         return None
+
+    def fork(self, job: Job) -> int | None:
+        """Fork a process for a job: returns 0 in it, its number in the server, and None if it cannot be forked."""
+        if not self.fits(job):
+            return None
+        if not self.imported:
+            load(self.modules)
+            self.imported = True
+        if not threads() <= HARMLESS_THREADS:
+            return None
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # until the forked process has handlers
+        server, pid = os.getpid(), None
+        with warnings.catch_warnings(), contextlib.suppress(OSError):
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python warns about any other thread
+            pid = os.fork()
+        if pid == 0:
+            self.leave(server)
+            return 0
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+        if pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it may be another program by now
+                os.setpgid(pid, pid)
+        return pid
 
     def fits(self, job: Job) -> bool:
         """Return whether a job's environment is that of this process."""
         names = (self.environment.keys() | job.environment.keys()) - NOT_READ
         return all(self.environment.get(name) == job.environment.get(name) for name in names)
 
-    def leave(self, connection: socket.socket, server: int) -> None:
+    def leave(self, server: int) -> None:
         """Make a process that was just forked independent of the files and signals of the server."""
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
         if os.getppid() != server:
             os._exit(1)
         os.setpgid(0, 0)
@@ -163,7 +179,7 @@ class Server:
         for other in self.running.values():
             if other.connection:
                 other.connection.close()
-        for end in (connection, self.listener, self.ended, self.wakeup):
+        for end in (self.listener, self.ended, self.wakeup):
             end.close()
 
     def hear(self, pid: int) -> None:
@@ -184,17 +200,22 @@ class Server:
             self.close(running)
 
     def reap(self) -> None:
-        """Tell the clients of processes that have ended how they ended."""
+        """Tell the clients of processes that have ended how they ended, and record what the processes have used.
+
+        The record of a process is a file named by the parent of its client. It holds the memory in kB and the processor
+        time in seconds of the process and its descendants, and the blocks of 512 bytes that they have read and written.
+        """
         with contextlib.suppress(BlockingIOError):
             self.ended.recv(4096)
         while self.running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
             running = self.running.pop(pid)
+            with contextlib.suppress(OSError):  # the folder is gone when the run is over
+                numbers = (used.ru_maxrss, used.ru_utime + used.ru_stime, used.ru_inblock, used.ru_oublock)
+                (self.folder / str(running.parent)).write_text(" ".join(map(str, numbers)))
             if running.connection:
-                with contextlib.suppress(OSError):
-                    (self.folder / str(client_of(running.connection))).unlink()
                 with contextlib.suppress(OSError):
                     running.connection.send(status.to_bytes(4, "little"))
                 self.close(running)
@@ -207,14 +228,6 @@ class Server:
         running.connection = None
 
 
-def client_of(connection: socket.socket) -> int:
-    """Return the process at the other end of a connection."""
-    layout = "iII"  # struct ucred: process, user, group
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize(layout))
-    pid: int = struct.unpack(layout, found)[0]
-    return pid
-
-
 def receive(connection: socket.socket) -> Job | None:
     """Receive a job; None if its client ends before, or sends something else."""
     streams: list[int] = []
@@ -223,14 +236,15 @@ def receive(connection: socket.socket) -> Job | None:
         length, text = int.from_bytes(header, "little"), bytearray()
         while len(text) < length and (part := connection.recv(length - len(text))):
             text += part
-        folder, umask, ignored, count, *rest = bytes(text).split(b"\0")
+        parent, folder, umask, ignored, count, *rest = bytes(text).split(b"\0")
         command, variables = rest[: int(count)], rest[int(count) :]
         return Job(
+            parent=int(parent),
             command=[os.fsdecode(word) for word in command],
             folder=os.fsdecode(folder),
             umask=int(umask),
             ignored=frozenset(map(int, ignored.split())),
-            environment=dict(variable.split(b"=", 1) for variable in variables),  # type: ignore[misc]
+            environment=dict(variable.split(b"=", 1) for variable in variables),
             streams=streams,
         )
     except (OSError, ValueError):
@@ -261,14 +275,6 @@ def threads() -> set[str]:
     return {(task / "comm").read_text().strip() for task in tasks if int(task.name) != os.getpid()}
 
 
-def fork() -> int | None:
-    """Fork this process; None if the system refuses."""
-    with warnings.catch_warnings(), contextlib.suppress(OSError):
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python warns about any other thread
-        return os.fork()
-    return None
-
-
 def run(job: Job) -> None:
     """Run a job's script in this process, which was forked for it, as ``python SCRIPT`` would.
 
@@ -281,8 +287,8 @@ def run(job: Job) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
-    for number, descriptor in enumerate(job.streams):
-        os.dup2(descriptor, number)
+    for stream, descriptor in enumerate(job.streams):
+        os.dup2(descriptor, stream)
         os.close(descriptor)
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=os.isatty(1))

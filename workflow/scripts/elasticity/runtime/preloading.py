@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "ELASTICITY_PRELOAD"
@@ -30,16 +31,16 @@ FIGURES = (
 MODELS = (
     *TABLES,
     *("torch", "safetensors.torch", "accelerate", "deepspeed"),
-    *(f"transformers.models.{name}" for name in ("auto.modeling_auto", "auto.tokenization_auto", "llama.modeling_llama")),
+    *(f"transformers.models.auto.{name}" for name in ("modeling_auto", "tokenization_auto")),
+    "transformers.models.llama.modeling_llama",
+    *(f"sklearn.{name}" for name in ("feature_extraction.text", "linear_model", "metrics")),
 )
 
-PACKAGES = {
-    "launch.py": MODELS,
-    "figure.py": FIGURES,
-    "table.py": FIGURES,
-    "card.py": FIGURES,
-    "other": TABLES,
-}
+PACKAGES = (
+    dict.fromkeys(("figure.py", "table.py", "card.py"), FIGURES)
+    | dict.fromkeys(("launch.py", "train_tokenizer.py", "make_prompts.py", "train_score_model.py"), MODELS)
+    | {"other": TABLES}
+)
 """The modules that are imported before a script runs. Scripts with the same modules share a server."""
 
 THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
@@ -49,6 +50,16 @@ THREADS = ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")
 def is_wanted(environment: Mapping[str, str] = os.environ) -> bool:
     """Return whether jobs of this machine should be forked: on Linux, unless the user has set the switch to 0."""
     return sys.platform == "linux" and environment.get(SWITCH, "1") != "0"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job has used: the memory of its largest process in MB, seconds of processor time, MB read and written."""
+
+    memory_mb: float
+    cpu_s: float
+    read_mb: float
+    written_mb: float
 
 
 class ForkServers:
@@ -68,12 +79,20 @@ class ForkServers:
             names.setdefault(modules, []).append(name)
         self.servers = [self._start(found, modules) for modules, found in names.items()]
 
-    def process_of(self, client: int) -> int | None:
-        """Return the process that was forked for a client; None if the process ``client`` is none, or has ended."""
+    def usage_of(self, shell: int, since: float) -> Usage | None:
+        """Return what the job of a shell has used, after it ended; None if it was not forked by a server.
+
+        ``shell`` is a process that was started at the time ``since``, in seconds since 1970: an earlier process may
+        have had the same number.
+        """
+        record = self.folder / str(shell)
         try:
-            return int(os.readlink(self.folder / str(client)))
-        except OSError:
+            if record.stat().st_mtime < since:
+                return None
+            memory_kb, cpu_s, read_blocks, written_blocks = map(float, record.read_text().split())
+        except (OSError, ValueError):
             return None
+        return Usage(memory_kb / 1024, cpu_s, read_blocks / 2048, written_blocks / 2048)
 
     def stop(self) -> None:
         """Let the servers end as soon as the jobs that they have forked have ended."""
