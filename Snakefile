@@ -18,7 +18,8 @@ from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.environment import online, set_environment
 from elasticity.runtime.launch import launched, launched_training
-from patches import scheduler, slurm, terminal
+from elasticity.runtime.preloading import is_wanted, start_servers
+from patches import benchmark, scheduler, slurm, terminal
 
 scheduler.apply()
 slurm.apply()
@@ -82,6 +83,11 @@ wildcard_constraints:
 localrules:
     all,
     plan,
+
+
+onstart:
+    if workflow.is_main_process and workflow.local_exec and is_wanted():
+        benchmark.apply(start_servers().usage_of)
 
 
 onerror:

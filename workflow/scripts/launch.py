@@ -38,7 +38,8 @@ with errors_for_people():
         locks = Path(tempfile.gettempdir()) / f"elasticity-gpus-{os.getuid()}-{allocation}"
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(take(launch.gpus, names, locks))
     command = launch.command(script, os.environ)
-if command == [sys.executable, *script]:
+# A process that was forked with torch (see elasticity.runtime.preloading) uses no GPU: torch is imported anew for one.
+if command == [sys.executable, *script] and not (launch.device == "cuda" and "torch" in sys.modules):
     sys.argv = script
     runpy.run_path(script[0], run_name="__main__")
 else:

@@ -269,3 +269,18 @@ def test_wrong_options_are_an_error_without_a_traceback(
     assert "Traceback" not in done.stderr
     for word in words:
         assert word in done.stderr
+
+
+@pytest.mark.parametrize(("device", "imported"), [("cpu", "True"), ("cuda", "False")])
+def test_a_forked_process_that_holds_torch_is_replaced_if_the_job_uses_a_gpu(
+    device: str, imported: str, tmp_path: Path
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys; print('torch' in sys.modules)")
+    launcher = ROOT / "workflow/scripts/launch.py"
+    code = (
+        f"import runpy, sys, types; sys.modules['torch'] = types.ModuleType('torch'); sys.argv = {[str(launcher)]!r}"
+        f" + ['--device', {device!r}, {str(script)!r}]; runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    environment = os.environ | {"PYTHONPATH": str(launcher.parent)}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment, text=True) == f"{imported}\n"
