@@ -5,7 +5,7 @@ from elasticity.data.schemas import PROMPTS
 from elasticity.evaluation.generation import load_engine
 from elasticity.evaluation.jobs import GenerateSlicesJob
 from elasticity.evaluation.measurement import Tables, write_tables
-from elasticity.evaluation.slice_measurement import SliceMeasurement
+from elasticity.evaluation.slice_responses import SliceMeasurement
 from elasticity.models.loading import one_thread
 from elasticity.runtime.command import Command
 from elasticity.runtime.progress import progress

@@ -2,7 +2,7 @@
 
 from elasticity.core.tables import read_rows
 from elasticity.data.schemas import PROMPTS
-from elasticity.evaluation.slice_measurement import SliceMeasurement
+from elasticity.evaluation.slice_responses import SliceMeasurement
 from elasticity.runtime.command import Command
 from elasticity.training.fine_tuning import DATA, FILES, fine_tune, start_of
 from elasticity.training.jobs import SlicesJob

@@ -2,7 +2,7 @@
 
 from elasticity.core.tables import read_rows
 from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
-from elasticity.evaluation.slice_measurement import CrossEntropyMeasurement
+from elasticity.evaluation.cross_entropies import CrossEntropyMeasurement
 from elasticity.runtime.command import Command
 from elasticity.training.fine_tuning import DATA, FILES, fine_tune
 from elasticity.training.jobs import TuneJob
