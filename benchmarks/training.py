@@ -3,8 +3,8 @@
     python benchmarks/training.py {ours,loop,trainer,trl} {small,135M} {short,ragged} [--device cuda]
 
 All libraries train the same model on the same examples, with the same updates, learning rate, clipping, optimizer and
-precision. ``loop`` is a plain loop in PyTorch as one writes it: batches padded to their longest example, autocast, fused
-AdamW. Tokens are those of the examples, without padding. The first updates are not timed.
+precision. ``loop`` is a plain loop in PyTorch as one writes it: batches padded to their longest example, autocast,
+fused AdamW. Tokens are those of the examples, without padding. The first updates are not timed.
 """
 
 import argparse
