@@ -7,7 +7,8 @@
 # make show-example   a training example with its loss mask             (TASK=reviews MODEL=small)
 # make compare        elasticity cards side by side                     (CARDS="results/a/cards/m.json results/b/cards/m.json")
 # make track          losses and metrics of finished runs, for TensorBoard
-# make bench          time the study from scratch in a folder of its own
+# make bench          speed beside other libraries   (BENCH="--device cuda" on a GPU)
+# make bench-study    time the study from scratch in a folder of its own
 # make check          format, types, layers and lint, without the tests
 # make lock           pin the packages of envs/*.in again
 # make clean          delete the results of the study
@@ -23,7 +24,7 @@ STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run report plan status show-example compare track bench test test-graph test-parts test-unit test-vllm check lock clean setup
+.PHONY: run report plan status show-example compare track bench bench-study test test-graph test-parts test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
@@ -47,7 +48,10 @@ compare: setup
 track: setup .venv/tracking-installed
 	@$(ELASTICITY) track $(STUDYFILE)
 
-bench: setup
+bench: .venv/tests-installed
+	@.venv/bin/python benchmarks/run.py $(BENCH)
+
+bench-study: setup
 	.venv/bin/python benchmarks/study.py $(STUDYFILE) --cores $(CORES)
 
 # Two processes side by side, because much of the time is waiting; each prints its output when it is done.

@@ -2,9 +2,9 @@
 
     python benchmarks/generation.py {ours,generate} {small,135M} {limit,ending} [--device cuda]
 
-Both draw from the same model for the same prompts, which have 2 to 8 tokens, with the sampling of the default study. In
-``limit`` all responses have the maximum length; in ``ending`` the EOS token has a probability that ends them after about
-half of it on average. Tokens are those up to the EOS token.
+Both draw from the same model for the same prompts, which have 2 to 8 tokens, with the sampling of the default study.
+In ``limit`` all responses have the maximum length; in ``ending`` the EOS token has a probability that ends them after
+less than half of it on average. Tokens are those up to the EOS token.
 """
 
 import argparse
@@ -23,8 +23,10 @@ from elasticity.evaluation.generation import TransformersEngine
 from elasticity.models.loading import one_thread
 
 PROMPTS = {"small": 160, "135M": 24}
+"""Prompts of one batch."""
 
 ROUNDS = {"small": 4, "135M": 1}
+"""How many times the batch is drawn."""
 
 SAMPLING = Sampling(new_tokens=32, top_k=30, top_p=0.9, batch_size=160)
 
@@ -36,7 +38,7 @@ EOS_LOGIT = {"limit": -1e4, "ending": 1.3}
 
 def model_that_ends(shape: str, kind: str) -> PreTrainedModel:
     """Return a random model with another logit for the EOS token."""
-    model = make_model(shape).eval()
+    model: PreTrainedModel = make_model(shape).eval()
     head = torch.nn.Linear(SHAPES[shape]["hidden_size"], SHAPES[shape]["vocab_size"])
     head.weight = model.get_output_embeddings().weight
     with torch.no_grad():

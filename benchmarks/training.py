@@ -3,8 +3,8 @@
     python benchmarks/training.py {ours,loop,trainer,trl} {small,135M} {short,ragged} [--device cuda]
 
 All libraries train the same model on the same examples, with the same updates, learning rate, clipping, optimizer and
-precision. ``loop`` is a plain loop in PyTorch as one writes it: batches padded to their longest example, autocast, fused
-AdamW. Tokens are those of the examples, without padding. The first updates are not timed.
+precision. ``loop`` is a plain loop in PyTorch as one writes it: batches padded to their longest example, autocast,
+fused AdamW. Tokens are those of the examples, without padding. The first updates are not timed.
 """
 
 import argparse
@@ -162,7 +162,7 @@ def ticking(clock: Clock) -> Any:
 
 def trainer(model: PreTrainedModel, examples: Sequence[list[int]], clock: Clock) -> PreTrainedModel:
     """Train with the Trainer of transformers."""
-    from datasets import Dataset
+    from datasets import Dataset  # type: ignore[import-untyped]
     from transformers import Trainer, TrainingArguments
 
     with tempfile.TemporaryDirectory() as folder:
@@ -182,7 +182,7 @@ def trl(model: PreTrainedModel, examples: Sequence[list[int]], clock: Clock) -> 
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
     words = {"<pad>": 0, "<bos>": 1, "<eos>": 2}
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel(words, unk_token="<pad>")))

@@ -1,10 +1,10 @@
 """Measure the cross-entropies of a tuned slice from its checkpoint."""
 
 from elasticity.core.tables import read_rows
+from elasticity.evaluation.cross_entropies import CrossEntropyMeasurement
 from elasticity.evaluation.jobs import CrossEntropyJob
 from elasticity.evaluation.measurement import measure_folders, write_tables
 from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
-from elasticity.evaluation.cross_entropies import CrossEntropyMeasurement
 from elasticity.models.loading import one_thread
 from elasticity.runtime.command import Command
 

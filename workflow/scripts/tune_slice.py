@@ -1,8 +1,8 @@
 """Fine-tune a slice on the responses of another one, and measure its cross-entropies from the weights in memory."""
 
 from elasticity.core.tables import read_rows
-from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
 from elasticity.evaluation.cross_entropies import CrossEntropyMeasurement
+from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES
 from elasticity.runtime.command import Command
 from elasticity.training.fine_tuning import DATA, FILES, fine_tune
 from elasticity.training.jobs import TuneJob

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from transformers import PreTrainedModel
 
 from elasticity.data.examples import response_examples
@@ -22,7 +23,7 @@ Row = Mapping[str, Any]
 class CrossEntropyMeasurement:
     """Measures a tuned slice beside its target on the target's responses: code lengths and KL(target || tuned)."""
 
-    schemas: ClassVar = {"cross_entropies": CROSS_ENTROPIES}
+    schemas: ClassVar[Mapping[str, pa.Schema]] = {"cross_entropies": CROSS_ENTROPIES}
 
     def __init__(self, job: CrossEntropies, slices: Path, questions: Sequence[Row], chosen: Sequence[Row]) -> None:
         """``slices`` is the folder of the slices' checkpoints, ``questions`` are rows of schema ``SLICE_RESPONSES``.

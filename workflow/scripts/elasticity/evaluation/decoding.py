@@ -50,7 +50,7 @@ class Decoder:
         """Remove all sequences but those at these rows."""
         self.tokens, self.attention = self.tokens[rows], self.attention[rows]
         if self.cache is not None:
-            self.cache.reorder_cache(rows)
+            self.cache.reorder_cache(rows)  # type: ignore[arg-type]
 
 
 def _cache(model: PreTrainedModel, tokens: int) -> DynamicCache:
@@ -67,7 +67,7 @@ class _Allocated(DynamicLayer):
     """
 
     def __init__(self, tokens: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.room = tokens
         self.length = 0
 
@@ -84,7 +84,7 @@ class _Allocated(DynamicLayer):
         self.all_keys[:, :, before : self.length] = key_states
         self.all_values[:, :, before : self.length] = value_states
         self._view()
-        return self.keys, self.values
+        return self.all_keys[:, :, : self.length], self.all_values[:, :, : self.length]
 
     @override
     def reorder_cache(self, beam_idx: torch.Tensor) -> None:

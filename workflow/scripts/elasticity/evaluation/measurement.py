@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 from transformers import PreTrainedModel
@@ -20,7 +20,7 @@ Tables = dict[str, Rows]
 class Measurement(Protocol):
     """Measures a model. All processes of a job call the same methods; each measures its share."""
 
-    schemas: Mapping[str, pa.Schema]
+    schemas: ClassVar[Mapping[str, pa.Schema]]
     """The schema of each table."""
 
     def measure(self, model: PreTrainedModel, checkpoint: int) -> Tables:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from transformers import PreTrainedModel
 
 from elasticity.core.tables import read_rows
@@ -35,7 +36,7 @@ class ModelMeasurement:
     Every quantity is computed in fp32 by the functions that also measure saved checkpoints.
     """
 
-    schemas: ClassVar = {
+    schemas: ClassVar[Mapping[str, pa.Schema]] = {
         "responses": RESPONSES,
         "divergences": DIVERGENCES,
         "compression": COMPRESSION,

@@ -108,7 +108,9 @@ class _Pass:
             self.first: torch.Tensor | None = logits[0]
         else:  # this model takes its logits from elsewhere, so it has computed all of them
             self.first = None
-            self.all = logits.flatten(0, 1).index_select(0, places.to(logits.device)).split(size)
+            self.all: Sequence[torch.Tensor] = (
+                logits.flatten(0, 1).index_select(0, places.to(logits.device)).split(size)
+            )
 
     def logits(self, number: int) -> torch.Tensor:
         """Return the logits of a chunk; those of the first can be taken once."""
@@ -118,8 +120,8 @@ class _Pass:
         if self.first is None:
             return self.all[number]
         with _replaced_base(self.model, _with_states(self.output, self.states[number])):
-            logits: torch.Tensor = self.model.forward(**self.inputs).logits
-        return logits[0]
+            logits: torch.Tensor = self.model.forward(**self.inputs).logits[0]
+        return logits
 
 
 def _with_states(output: Output, states: torch.Tensor) -> Output:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
 from transformers import PreTrainedModel
 
 from elasticity.evaluation.generation import Engine, TransformersEngine, generate
@@ -19,7 +20,7 @@ Row = Mapping[str, Any]
 class SliceMeasurement:
     """Draws the responses of a slice: its twin data set (prompts of D4), and those to measure cross-entropies on."""
 
-    schemas: ClassVar = {"twins": SLICE_RESPONSES, "questions": SLICE_RESPONSES}
+    schemas: ClassVar[Mapping[str, pa.Schema]] = {"twins": SLICE_RESPONSES, "questions": SLICE_RESPONSES}
 
     def __init__(
         self, job: SliceResponses, folder: Path, twin_prompts: Sequence[Row], questions: Sequence[Row]

@@ -88,7 +88,8 @@ def one_thread() -> None:
     """
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True, warn_only=Launch.of_job().device == "cuda")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # only finds faulty operators, and takes time
+    # Filling memory only finds faulty operators, and takes time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def device() -> torch.device:

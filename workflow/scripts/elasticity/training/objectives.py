@@ -86,8 +86,8 @@ def by_length(batch: Batch, micro_batch: int) -> list[Batch]:
         first, width = starts[rows], widths[rows - 1]
         chosen = order[first:rows]
         names = tuple(batch.identities[i] for i in chosen.tolist()) if batch.identities else ()
-        tensors = (tensor[chosen, :width] for tensor in (batch.tokens, batch.attention, batch.labels))
-        parts.append(Batch(*tensors, names))
+        tokens, attention, labels = (each[chosen, :width] for each in (batch.tokens, batch.attention, batch.labels))
+        parts.append(Batch(tokens, attention, labels, names))
         rows = first
     return parts
 
