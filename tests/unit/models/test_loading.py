@@ -15,8 +15,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from elasticity.core.errors import UserError
 from elasticity.models import loading
 from elasticity.models.loading import (
-    FILE,
     LENGTH,
+    PROBE,
     TOLERANCE_NATS,
     check_probe,
     load_for_measuring,
@@ -48,7 +48,7 @@ def checkpoints(
 
 def test_the_saved_weights_are_accepted(checkpoints: tuple[Path, Path]) -> None:
     for folder in checkpoints:
-        saved = json.loads((folder / FILE).read_text())["nats"]
+        saved = json.loads((folder / PROBE).read_text())["nats"]
         assert probe_nats(load_for_measuring(folder), 320, CPU) == saved
 
 
@@ -57,7 +57,7 @@ def test_weights_of_another_checkpoint_are_an_error(checkpoints: tuple[Path, Pat
     shutil.copy(checkpoints[0] / WEIGHTS, checkpoints[1] / WEIGHTS)
     with pytest.raises(UserError) as error:
         load_for_measuring(checkpoints[1])
-    saved = json.loads((checkpoints[1] / FILE).read_text())["nats"]
+    saved = json.loads((checkpoints[1] / PROBE).read_text())["nats"]
     assert f"not those that were saved in {checkpoints[1]}" in str(error.value)
     assert f"instead of {saved:.4f}" in str(error.value)
     assert "Delete it and run the same command again" in str(error.value)
@@ -91,7 +91,7 @@ def test_layers_that_do_not_fit_are_an_error(checkpoints: tuple[Path, Path], mon
 
 
 def test_a_model_that_was_saved_without_a_probe_is_not_checked(checkpoints: tuple[Path, Path]) -> None:
-    (checkpoints[1] / FILE).unlink()
+    (checkpoints[1] / PROBE).unlink()
     shutil.copy(checkpoints[0] / WEIGHTS, checkpoints[1] / WEIGHTS)
     load_for_measuring(checkpoints[1])
 
