@@ -61,7 +61,7 @@ class Study(Section):
     recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Further recipes by name")
     sampling: Sampling = Field(description="How the responses that are scored are sampled")
     engine: EngineName = Field(
-        "transformers", description="The library that samples responses. vllm needs GPUs and envs/vllm.yaml"
+        "transformers", description="The library that samples responses. vllm needs another environment: docs/models.md"
     )
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Rebound experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Resistance experiments by name")
