@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 def test_a_study_draws_all_its_responses_with_vllm(tmp_path: Path) -> None:
     study = tiny_study() | {"engine": "vllm", "seeds": [1], "claims": {}}
     study["models"]["nano"] |= {"hidden_size": 64, "heads": 2}  # heads of 32 dimensions
-    del study["rebound"]["pretraining"]
+    study["rebound"] = {"existence": study["rebound"]["existence"] | {"alignment_sizes": [8], "inverse_sizes": [0, 4]}}
     project = Project.new(tmp_path)
     project.write_study(study)
     project.snakemake()

@@ -17,7 +17,7 @@ from elasticity.training.schemas import AMOUNTS
 
 DATA = ("pretraining", "alignment", "inverse")
 FILES = (*DATA, "tokenizer", "amounts", "losses", "metrics", "state")
-OPTIONAL = (*INPUTS, "compression")
+OPTIONAL = (*INPUTS, *ModelMeasurement.schemas)
 
 with Command(__doc__, JointJob, *FILES, output="checkpoints", optional=OPTIONAL) as command:
     one_thread()

