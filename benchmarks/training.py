@@ -45,7 +45,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 """The small model of the default study (0.9M parameters), and SmolLM2-135M."""
 
 
-UPDATES = {"small": (100, 10), "135M": (6, 1)}
+UPDATES = {"small": (100, 10), "135M": (4, 1)}
 """Updates, and how many of them come before the clock starts."""
 
 

@@ -43,7 +43,8 @@ class Script:
 
     def start(self, environment: dict[str, str], *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        command = ["python", "script.py", *arguments]
+        # In the background of a shell, where these tests may run, child processes would ignore SIGINT.
+        command = ["env", "--default-signal=INT,QUIT,HUP", "python", "script.py", *arguments]
         return subprocess.Popen(command, cwd=self.folder, env=environment, **options)
 
     def run(self, environment: dict[str, str], *arguments: str, **options: Any) -> tuple[int, str, str]:
