@@ -105,7 +105,7 @@ def test_slices_and_responses_are_shared_and_tuning_is_not(values: dict[str, Any
     assert resistance.slices(equal) == resistance.slices(plain) == f"{folder.format('slices')}/slices/checkpoints"
     assert resistance.twins(equal) == resistance.twins(plain)
     assert resistance.questions(equal) == resistance.questions(plain)
-    assert set(resistance.tuned(equal)).isdisjoint(resistance.tuned(plain))
+    assert set(resistance.cross_entropies(equal)).isdisjoint(resistance.cross_entropies(plain))
     assert resistance.chosen(plain) == []
     assert resistance.chosen(equal) == [f"{folder.format('equal-entropy')}/chosen.parquet"]
     table = Pipeline(read_study(values)).tables["entropies"]
@@ -143,10 +143,13 @@ def test_a_base_of_the_later_experiment_only_is_made_there(values: dict[str, Any
 def test_the_control_tunes_on_half_of_a_twin_data_set(values: dict[str, Any]) -> None:
     resistance = ResistanceJobs(read_study(values))
     jobs = (resistance.tune_job(wildcards(name, k="3", l="1")) for name in ("equal-entropy", "slices"))
-    equal, plain = map(json.loads, jobs)
+    both = [json.loads(job) for job in jobs]
+    equal, plain = (job["training"] for job in both)
+    assert [job["cross_entropies"]["chosen"] for job in both] == [True, False]
     assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([4], [3, 1], 1)
     assert (plain["sizes"], plain["chosen_for"], plain["start"]) == ([8], None, equal["start"])
-    assert json.loads(resistance.cross_entropy_job(wildcards("equal-entropy")))["tuned_checkpoint"] == "4"
+    stored = json.loads(resistance.cross_entropy_job(wildcards("equal-entropy", k="3", l="1")))
+    assert stored == {"checkpoint": 4, "cross_entropies": both[0]["cross_entropies"]}
     assert json.loads(resistance.choosing_job(wildcards("equal-entropy")))["pairs"] == [[1, 2], [2, 3], [1, 3]]
     assert {pair for path in PATHS for pair in PAIRS if set(pair) == set(path)} == set(PAIRS)
 
@@ -157,7 +160,7 @@ def test_shared_jobs_are_counted_once(values: dict[str, Any]) -> None:
     stages = {stage.name: stage for stage in Budget(study).stages()}
     plain, equal = stages["resistance slices"], stages["resistance equal-entropy"]
     runs = len(study.seeds)
-    assert (plain.jobs, equal.jobs) == (runs * (2 + len(PATHS)), runs * len(PATHS))
+    assert (plain.jobs, equal.jobs) == (runs * (1 + len(PATHS)), runs * len(PATHS))
     assert equal.drawn_tokens == 0
     assert equal.examples == runs * len(PATHS) * 4
 
