@@ -170,7 +170,7 @@ def test_an_extrapolated_model_generates_other_responses(responses: pd.DataFrame
 def test_divergence_is_measured_for_every_cell(project: Project) -> None:
     """Only the experiment ``inverse`` asks for it; the tables of the others are empty."""
     found = (project.folder / TASK / "rebound").rglob("divergences.parquet")
-    files = [path for path in found if path.parent.parent.name == "inverse"]
+    files = [path for path in found if path.parent.parent.name == "inverse" and "alignment" in path.parts]
     assert len(files) > 1
     rows = pd.concat([read_table(path, DIVERGENCES).to_pandas() for path in files])
     assert set(zip(rows["base"], rows["inverse_size"], strict=True)) == {

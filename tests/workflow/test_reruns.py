@@ -239,7 +239,7 @@ EDITS = {
         "evaluation/likelihood.py",
         "batch_size: int = 64",
         "batch_size: int = 32",
-        ("bits_per_byte", "measure_base", *MEASURED),
+        ("bits_per_byte", "measure_base", "inverse", "tune"),
     ),
     "evaluation/equal_entropy": Edit("evaluation/equal_entropy.py", "half(len(order))", "len(order)", ()),
     "analysis/aggregation": Edit(
