@@ -131,14 +131,7 @@ class JobSizes:
         for rebound in self.study.rebound.values():
             if base in rebound.bases:
                 yield self._fine_tuning(base, self.study.recipe(rebound.alignment_recipe), 1)
-                yield self._fine_tuning(base, self.study.recipe(rebound.inverse_recipe), 1, rebound.task)
-                if rebound.realignment_sizes:
-                    yield self._fine_tuning(base, self.study.recipe(rebound.realignment_recipe), 1)
-                if rebound.joint:
-                    yield self._joint(base, rebound.alignment_recipe, rebound.inverse_recipe, 1)
-        for experiment in self.study.resistance.values():
-            if base in experiment.bases:
-                yield from (self._fine_tuning(base, how, 1) for how in (experiment.slices, experiment.tuning))
+        yield from self.measured_of_base(base)
 
     def measured_of_base(self, base: str) -> Iterator[Training]:
         """Yield a job of each kind that trains models from a base model and measures them; examples do not matter."""
