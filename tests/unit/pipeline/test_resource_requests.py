@@ -209,12 +209,12 @@ def test_a_checkpoint_requests_what_its_model_requests(default: ResourceRequests
 
 def test_a_job_on_one_node_requests_its_gpus_and_their_cores(with_model: Callable[..., ResourceRequests]) -> None:
     asks = requests_of_jobs(with_model(THIRTEEN), "reviews", "given")
-    for name in ("alignment", "inverse", "slices", "tuning", "slice_generation"):
+    for name in ("alignment", "inverse", "slices", "tuning", "slice_generation", "base"):
         assert (asks[name]["gpu"], asks[name]["processes"], asks[name]["threads"]) == (8, 8, 32), name
         assert (asks[name]["gres"], asks[name].get("mpi"), asks[name].get("tasks")) == (None, None, None)
         assert (asks[name]["nodes"], asks[name]["device"], asks[name]["node_gpus"]) == (1, "cuda", 8)
     assert asks["inverse"]["zero_stage"] == 3
-    for name, gpus in {"bits_per_byte": 1, "base": 1, "choosing": 1}.items():
+    for name, gpus in {"bits_per_byte": 1, "choosing": 1}.items():
         assert (asks[name]["gpu"], asks[name]["gres"], asks[name]["threads"]) == (gpus, None, 4 * gpus), name
 
 
@@ -234,11 +234,11 @@ def test_responses_run_on_one_node_although_training_runs_on_several(
     with_model: Callable[..., ResourceRequests],
 ) -> None:
     asks = requests_of_jobs(with_model(SEVENTY_TWO), "reviews", "given")
-    for name in ("slice_generation", "stored_inverse", "stored_realignment", "cross_entropy"):
+    for name in ("slice_generation", "stored_inverse", "stored_realignment", "cross_entropy", "base"):
         assert (asks[name]["nodes"], asks[name]["processes"], asks[name]["threads"]) == (1, 1, 32), name
         assert (asks[name]["gres"], asks[name]["gpu"], asks[name].get("mpi")) == ("gpu:8", None, None)
         assert asks[name]["gpus_per_process"] == 8  # 291 GB would fit into 5, but the submission has 8
-    for name, gpus in {"base": 5, "bits_per_byte": 5, "choosing": 5}.items():
+    for name, gpus in {"bits_per_byte": 5, "choosing": 5}.items():
         asked = (asks[name]["processes"], asks[name]["gpus_per_process"], asks[name]["threads"])
         assert asked == (1, gpus, 4 * gpus), name
         assert (asks[name]["gpu"], asks[name]["gres"]) == (gpus, None)

@@ -67,7 +67,7 @@ class ResourceRequests:
         self.stored_inverse = self._generation(sizes.measurements, sizes.inverse, 2, draws=study.engine)
         self.stored_realignment = self._generation(lambda w: [sizes.responses(w)], sizes.realignment, 1, study.engine)
         self.stored_joint = self._generation(lambda w: [sizes.compression(w)], sizes.joint, 2)
-        self.base = self._generation(sizes.measurements, None, draws=study.engine)
+        self.base = self._generation(sizes.measurements, sizes.inverse, draws=study.engine)
         self.base_compression = self._generation(lambda w: [sizes.compression(w)], None)
         self.arithmetic_coding = self._generation(lambda w: [sizes.arithmetic_coding(w)], None)
         self.slice_generation = self._generation(lambda w: [sizes.slice_responses(w)], sizes.slices, draws=study.engine)
