@@ -226,9 +226,7 @@ EDITS = {
     "column of TEXT_STATISTICS": addition(
         "evaluation/schemas.py", "TEXT_STATISTICS", "measure_base", "inverse", "text_statistics_table"
     ),
-    "column of CROSS_ENTROPIES": addition(
-        "evaluation/schemas.py", "CROSS_ENTROPIES", "slices", "tune", "resistance_table"
-    ),
+    "column of CROSS_ENTROPIES": addition("evaluation/schemas.py", "CROSS_ENTROPIES", "tune", "resistance_table"),
     "column of LOSSES": addition(
         "training/schemas.py", "LOSSES", "pretrain", *FINE_TUNING, "resistance_table", makes=True
     ),
