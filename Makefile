@@ -24,7 +24,7 @@ STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run report plan status show-example compare track bench bench-study test test-graph test-parts test-unit test-vllm check lock clean setup
+.PHONY: run report plan status show-example compare track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
@@ -54,15 +54,18 @@ bench: .venv/tests-installed
 bench-study: setup
 	.venv/bin/python benchmarks/study.py $(STUDYFILE) --cores $(CORES)
 
-# Two processes side by side, because much of the time is waiting; each prints its output when it is done.
+# Three processes side by side, because the tests on clusters mostly wait; each prints its output when it is done.
 test: .venv/tests-installed check
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-parts test-unit
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-slurm test-graph test-distributed test-unit
 
 test-graph:
 	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow
 
-test-parts:
-	.venv/bin/python -m pytest tests/slurm tests/distributed
+test-slurm:
+	.venv/bin/python -m pytest tests/slurm
+
+test-distributed:
+	.venv/bin/python -m pytest tests/distributed
 
 test-unit:
 	.venv/bin/python -m pytest tests/unit

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from elasticity.core.digests import canonical_json
+from elasticity.core.digests import canonical_json, digest
 from elasticity.core.tables import write_table
 from elasticity.data.schemas import EXAMPLES, PROMPTS
 from elasticity.evaluation.schemas import FEATURES
@@ -118,6 +118,11 @@ class Trainer:
         variables = os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})
         log = (run.folder.parent / f"{run.folder.name}.log").open("a")
         return psutil.Popen(self.command(run, *launch, **settings), env=variables, stdout=log, stderr=log)
+
+    def once(self, *launch: str, **settings: Any) -> Run:
+        """Return the run with these arguments, which is trained when a test first asks for it."""
+        folder = self.folder / f"run-{digest([launch, settings])[:16]}"
+        return Run(folder) if (folder / "metrics.json").exists() else self.train(folder, *launch, **settings)
 
     def train(self, folder: Path, *launch: str, ok: bool = True, **settings: Any) -> Run:
         run = Run(folder)

@@ -18,7 +18,7 @@ FAR = (16, 240)
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
 def test_two_processes_agree_with_one(trainer: Trainer, tmp_path: Path, stage: int) -> None:
-    expected = trainer.train(tmp_path / "alone", lora=LORA)
+    expected = trainer.once(lora=LORA)
     run = trainer.train(tmp_path / "run", *two(stage), lora=LORA)
     assert run.losses() == pytest.approx(expected.losses(), abs=1e-5)
     for size in SIZES:
@@ -30,7 +30,7 @@ def test_two_processes_agree_with_one(trainer: Trainer, tmp_path: Path, stage: i
 @pytest.mark.parametrize(("stage", "then"), [(0, 2), (1, 2), (2, 2), (2, 1)])
 def test_a_killed_run_resumes(trainer: Trainer, tmp_path: Path, stage: int, then: int) -> None:
     """The number of processes may change; frozen weights are not in the state."""
-    expected = trainer.train(tmp_path / "alone", lora=LORA, sizes=FAR)
+    expected = trainer.once(lora=LORA, sizes=FAR)
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(stage), environment=EVERY_UPDATE, lora=LORA, sizes=FAR)
     wait_for_state(run, process, 4)

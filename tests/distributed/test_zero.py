@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from elasticity.models.loading import load_for_measuring
-from tests.distributed.conftest import SIZES, TABLES, Run, Trainer
+from tests.distributed.conftest import SIZES, TABLES, Trainer
 
 pytestmark = pytest.mark.slow
 
@@ -18,13 +18,8 @@ LOSS_TOLERANCE = {"fp32": 1e-5, "bf16": 2e-2}
 """Nats per token."""
 
 
-@pytest.fixture(scope="session", params=["fp32", "bf16"])
-def alone(
-    request: pytest.FixtureRequest, trainer: Trainer, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Run]:
-    """A run on one process without DeepSpeed."""
-    folder = tmp_path_factory.mktemp("alone") / "run"
-    return request.param, trainer.train(folder, precision=request.param)
+def two_processes(stage: int) -> tuple[str, ...]:
+    return "--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2"
 
 
 def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -32,12 +27,12 @@ def furthest(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> fl
     return max((one[name] - other[name]).abs().max().item() for name in one)
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
-def test_two_processes_agree_with_one(alone: tuple[str, Run], stage: int, trainer: Trainer, tmp_path: Path) -> None:
-    precision, expected = alone
-    run = trainer.train(
-        tmp_path / "run", "--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2", precision=precision
-    )
+def test_two_processes_agree_with_one(trainer: Trainer, stage: int, precision: str) -> None:
+    """The one process runs without DeepSpeed."""
+    expected = trainer.once(precision=precision)
+    run = trainer.once(*two_processes(stage), precision=precision)
     assert run.losses() == pytest.approx(expected.losses(), abs=LOSS_TOLERANCE[precision])
     for size in SIZES:
         assert {value.dtype for value in run.weights(size).values()} == {torch.float32}
@@ -53,12 +48,11 @@ def test_measuring_changes_nothing_and_each_process_measures_its_share(
     trainer: Trainer, tmp_path: Path, stage: int, precision: str
 ) -> None:
     """Measurements of the weights in memory equal those of one process, up to the rounding of the training."""
-    launch = ("--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2")
-    plain = trainer.train(tmp_path / "plain", *launch, precision=precision)
-    measured = trainer.train(tmp_path / "measured", *launch, precision=precision, measured=True)
+    plain = trainer.once(*two_processes(stage), precision=precision)
+    measured = trainer.train(tmp_path / "measured", *two_processes(stage), precision=precision, measured=True)
     assert measured.losses() == plain.losses()
     assert all(furthest(measured.weights(size), plain.weights(size)) == 0 for size in SIZES)
-    alone = trainer.train(tmp_path / "alone", precision=precision, measured=True)
+    alone = trainer.once(precision=precision, measured=True)
     for table in TABLES:
         rows, expected = measured.rows(table), alone.rows(table)
         keys = ("inverse_size", "corpus" if table == "compression" else "prompt_id")
@@ -69,8 +63,9 @@ def test_measuring_changes_nothing_and_each_process_measures_its_share(
 
 @pytest.mark.parametrize(("stage", "offload"), [(2, "optimizer"), (3, "weights")])
 def test_offloading_does_not_change_the_result(trainer: Trainer, tmp_path: Path, stage: int, offload: str) -> None:
-    launch = ("--processes", "2", "--zero-stage", str(stage), "--micro-batch", "2")
-    kept = trainer.train(tmp_path / "kept", *launch)
-    run = trainer.train(tmp_path / "run", *launch, "--offload", offload, "--gradient-checkpointing", "true")
+    kept = trainer.once(*two_processes(stage), precision="fp32")
+    run = trainer.train(
+        tmp_path / "run", *two_processes(stage), "--offload", offload, "--gradient-checkpointing", "true"
+    )
     assert run.losses() == pytest.approx(kept.losses(), abs=LOSS_TOLERANCE["fp32"])
     assert furthest(run.weights(SIZES[1]), kept.weights(SIZES[1])) < TOLERANCE["fp32"]
