@@ -5,9 +5,9 @@
     python benchmarks/study.py config.yaml --cores 2 --scale sizes 1 4 16
 
 Prints JSON with the wall time, the wall time of a second run with nothing to do, the sum of job times and its ratio to
-the wall time (how many jobs ran at once), the CPU seconds of all jobs, the share of job time that is
-training, the peak memory of a job, the tokens per second of training, and the tokens per second of the jobs that
-generate responses, their start included. Times are in seconds.
+the wall time (how many jobs ran at once), the CPU seconds of all jobs, the share of job time in which models were
+trained or measured while they were trained, the peak memory of a job, and the tokens per second of training. Times are
+in seconds; they are those of jobs that train, generate or score, which have a file of benchmarks.
 
 With ``--scale`` only the first rebound experiment of the study is run, for one base model and its largest number of
 alignment examples, again and again in the same folder: with more seeds, or with more inverse sizes up to the same
@@ -25,7 +25,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import yaml
 
 ROOT = Path(__file__).parent.parent
@@ -89,14 +88,11 @@ def scaling(study: dict[str, Any], folder: Path, cores: int, what: str, times: l
 
 
 def report(results: Path, wall_s: float) -> dict[str, Any]:
-    """Compute the printed numbers from the benchmark files, metrics and responses of a finished study."""
+    """Compute the printed numbers from the benchmark files and metrics of a finished study."""
     jobs = {path: benchmark(path) for path in (results / "benchmarks").rglob("*.tsv")}
     total_s = sum(float(job["s"]) for job in jobs.values())
     metrics = [json.loads(path.read_text()) for path in results.rglob("metrics.json")]
-    generating = [job for path, job in jobs.items() if path.stem == "generate"]
-    tokens = 0
-    for path in results.rglob("responses.parquet"):
-        tokens += sum(map(len, pq.read_table(path, columns=["response_tokens"])["response_tokens"].to_pylist()))
+    work_s = sum(job["wall_s"] + job["measuring_s"] for job in metrics)
     cpu_s = sum(float(job["cpu_time"]) for job in jobs.values())
     return {
         "cpu_s": round(cpu_s, 1),
@@ -105,9 +101,8 @@ def report(results: Path, wall_s: float) -> dict[str, Any]:
         "sum_of_job_s": round(total_s, 1),
         "jobs_at_once": round(total_s / wall_s, 2),
         "peak_memory_mb": max(float(job["max_rss"]) for job in jobs.values() if job["max_rss"] not in ("NA", "-")),
-        "share_of_training": round(sum(m["wall_s"] for m in metrics) / total_s, 2),
+        "share_of_work": round(work_s / total_s, 2),
         "training_tokens_per_s": round(sum(m["target_tokens"] for m in metrics) / sum(m["wall_s"] for m in metrics)),
-        "response_tokens_per_s": round(tokens / sum(float(job["s"]) for job in generating)),
     }
 
 
