@@ -141,8 +141,8 @@ def by_quadrature(law: Pareto, shares: Array, k: Array, ell: Array) -> tuple[Rat
 def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
     """The rates −E[x log j] and the derivatives times S, 1 − E[x z / j], of each corpus, and estimates of their errors.
 
-    ``joint`` holds the shares of the sources in the joint corpus, shape (3 sources, cells); j is its mass. The integrals
-    over three masses become integrals over one variable t from 0 to ∞, as 1/j = ∫ e^(−t j) dt and
+    ``joint`` holds the shares of the sources in the joint corpus, shape (3 sources, cells); j is its mass. The
+    integrals over three masses become integrals over one variable t from 0 to ∞, as 1/j = ∫ e^(−t j) dt and
     log j = ∫ (e^(−t) − e^(−t j)) / t dt: the expectation of e^(−t j) is a product of transforms of the masses.
     """
 

@@ -55,9 +55,7 @@ def _readings(settings: Theory) -> Iterator[tuple[Reading, float]]:
         yield from ((reading, share) for share in (settings.shares if reading == "contained" else (0.0,)))
 
 
-def _rows(
-    law: Pareto, reading: Reading, share: float, k: Array, ell: Array, uniforms: Array
-) -> Iterator[pd.DataFrame]:
+def _rows(law: Pareto, reading: Reading, share: float, k: Array, ell: Array, uniforms: Array) -> Iterator[pd.DataFrame]:
     shares = mixtures(reading, share)
     rates, errors = by_quadrature(law, shares, k, ell)
     batches = by_sampling(law, uniforms, shares, k, ell)
@@ -121,8 +119,8 @@ NEAR_ONE = 0.1
 def claims_table(table: pd.DataFrame) -> pd.DataFrame:
     """The verdict on both published claims in each reading of a ``theory_table``, at its smallest l.
 
-    ``exponent_low`` to ``exponent_high`` is the range, over α, of the exponent e with which |γ2' / γ1'| grows as k^e from
-    the smallest to the largest k; the published one is 1. It is missing if there is a single k.
+    ``exponent_low`` to ``exponent_high`` is the range, over α, of the exponent e with which |γ2' / γ1'| grows as k^e
+    from the smallest to the largest k; the published one is 1. It is missing if there is a single k.
     """
     rows = []
     limit = table[table["l"] == table["l"].min()]
@@ -162,9 +160,9 @@ def stratified(generator: np.random.Generator, size: int) -> Array:
 def by_sampling(law: Pareto, uniforms: Array, shares: Array, k: Array, ell: Array) -> Rates:
     """Means over the batches of ``uniforms``: rates and derivatives of shape (3 corpora, cells, batches).
 
-    ``shares`` are the mixtures of the corpora. A derivative 1/S − E[x z / q] is sampled as −E[z (x S − q) / (q S)], which is the same because E[z] = 1, and for
-    large k varies k times less. Heavy masses are few and matter: each mass is drawn with the density times the mass
-    itself, and counts 1 / mass.
+    ``shares`` are the mixtures of the corpora. A derivative 1/S − E[x z / q] is sampled as −E[z (x S − q) / (q S)],
+    which is the same because E[z] = 1, and for large k varies k times less. Heavy masses are few and matter: each mass
+    is drawn with the density times the mass itself, and counts 1 / mass.
     """
     masses = law.by_mass(uniforms)
     weights = 1 / np.prod(masses[shares.any(axis=0)], axis=0)

@@ -51,9 +51,10 @@ corpora are independent; if D1 contains D2 and D3, the signs differ from the pub
 ``docs/theory.md``.
 
 **How it was computed.** Leaf masses of three sources are independent Pareto variables of mean 1 and exponent α. The
-corpora are the sources; or D1 is a mixture of all three, or D3 has the very masses of D1. Lines: quadrature; its error is invisible here. Points: Monte Carlo with {{
-"{:,}".format(draws | int) }} draws that all cells share, so that their deviations go together; bars are 95 % intervals.
-Dashed: leading order for large k. All at the smallest l of the table. Axes are logarithmic, on both sides of zero.
+corpora are the sources; or D1 is a mixture of all three, or D3 has the very masses of D1. Lines: quadrature; its error
+is invisible here. Points: Monte Carlo with {{ "{:,}".format(draws | int) }} draws that all cells share, so that their
+deviations go together; bars are 95 % intervals. Dashed: leading order for large k, where it is known. All at the
+smallest l of the table. Axes are logarithmic, on both sides of zero.
 """,
 )
 def theory(table: "pd.DataFrame", job: FigureJob) -> "Figure":
@@ -166,8 +167,8 @@ def _keys(table: "pd.DataFrame") -> "list[Line2D]":
     caption="""
 **What is seen.** The pre-training corpus D1 contains text like the alignment corpus D2 and text like the perturbing
 corpus D3, each with the share on the vertical axis. Above a line, the signs that the ACL version publishes hold: a
-little of D3 makes D2 cost more and D1 less. Below it they are reversed. A share of 0 is the reading in which all corpora
-are independent, one third the reading in which D1 is equal parts of D2, of D3 and of other text.
+little of D3 makes D2 cost more and D1 less. Below it they are reversed. A share of 0 is the reading in which all
+corpora are independent, one third the reading in which D1 is equal parts of D2, of D3 and of other text.
 
 **How it was computed.** The share at which dγ2/dl = 0 for l → 0, for Pareto masses with exponent α, by quadrature and
 root finding. Dashed: masses of small variance, (3 − √(3 + 6/k)) / 6.
@@ -189,7 +190,9 @@ def theory_turns(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     limit = finite.drop_duplicates("k").sort_values("k")
     axis.plot(limit["k"], limit["small_variance"], color="black", linestyle=(0, (4, 3)), label="small variance")
     axis.axhline(1 / 3, color="grey", linewidth=0.8)
-    axis.annotate("equal thirds: published signs hold", (0.02, 1 / 3), (0, -9), ("axes fraction", "data"), "offset points")
+    axis.annotate(
+        "equal thirds: published signs hold", (0.02, 1 / 3), (0, -9), ("axes fraction", "data"), "offset points"
+    )
     axis.annotate("signs reversed", (0.98, 0.01), xycoords="axes fraction", ha="right")
     axis.set(xscale="log", ylim=(0, 0.36), xlabel="k = |D1| / |D2|", ylabel="share of D2, and of D3, in D1")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
