@@ -32,11 +32,12 @@ class MeasurementJobs(Part):
 
     # What is measured
 
-    def _responses(self, task: str) -> Responding | None:
+    def _responses(self, task: str, draws: int = 1) -> Responding | None:
         if not self.scores.is_scored(task):
             return None
         return Responding(
-            sampling=self.study.sampling,
+            draws=draws,
+            sampling=self.study.sampling.of_cells(),
             engine=self.study.engine,
             template=self.study.tasks[task].template,
             weak=self.models.weak_checkpoint(self.study.sampling),
@@ -67,8 +68,11 @@ class MeasurementJobs(Part):
 
     def _of_base(self, wildcards: Wildcards) -> Measurements:
         asking = (it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases)
-        statistics = {"text_statistics": any(it.text_statistics for it in asking)}
-        return self._responses_only(wildcards, None).model_copy(update=statistics)
+        changes = {
+            "responses": self._responses(wildcards.task, self.study.base_draws),
+            "text_statistics": any(it.text_statistics for it in asking),
+        }
+        return self._responses_only(wildcards, None).model_copy(update=changes)
 
     def _rates_only(self, wildcards: Wildcards, cell: Cell | None) -> Measurements:
         return Measurements(
@@ -120,7 +124,7 @@ class MeasurementJobs(Part):
         return to_json(MeasureJob(checkpoints=sizes_in(wildcards.run_sizes), measurements=measurements))
 
     def base_job(self, wildcards: Wildcards) -> str:
-        """Generate responses with a base model, and measure their texts."""
+        """Generate responses with a base model, several to each prompt, and measure the texts of draw 0."""
         measurements = self._of_base(wildcards)
         return to_json(MeasureJob(checkpoints=(measurements.base_checkpoint,), measurements=measurements))
 
