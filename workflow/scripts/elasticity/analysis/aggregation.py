@@ -77,8 +77,8 @@ def base_draws(scores: "pd.DataFrame", seeds: Sequence[int]) -> "pd.DataFrame":
     """The scores of base models, with the training seed that each is compared with in column ``seed``.
 
     ``scores`` has schema ``SCORES``. Draws are dealt to the seeds in turn, so that seeds are independent of each other:
-    what varies between them includes the sampling error of the base model. A seed has at most one draw more than another.
-    With fewer draws than seeds some seeds share a draw.
+    what varies between them includes the sampling error of the base model. A seed has at most one draw more than
+    another. With fewer draws than seeds some seeds share a draw.
     """
     import pandas as pd
 

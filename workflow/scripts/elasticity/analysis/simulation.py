@@ -40,7 +40,7 @@ CHUNK = 2_000_000
 
 @dataclass(frozen=True)
 class Simulated:
-    """Scores, shape (scenarios, draws, seeds, P, N), and those of the base model for each seed, shape (draws, seeds)."""
+    """Scores, shape (scenarios, draws, seeds, P, N), and the base model's for each seed, shape (draws, seeds)."""
 
     scores: Array
     base: Array

@@ -171,7 +171,7 @@ class JobSizes:
                 yield from ((slices, models) for models in (1, 2))
 
     def responses(self, wildcards: Wildcards) -> Generation:
-        """Size of the job that generates with the checkpoints of a run, or with a base model, whose draws count alike."""
+        """Size of the job that generates with the checkpoints of a run, or several times with a base model."""
         task = self.study.tasks[wildcards.task]
         run_sizes = getattr(wildcards, "run_sizes", None)
         checkpoints = len(sizes_in(run_sizes)) if run_sizes else self.study.base_draws
