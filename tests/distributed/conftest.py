@@ -85,7 +85,7 @@ class Trainer:
         prompts = [{"prompt_id": row["id"], "prompt": row["response"][:8]} for row in texts]
         write_table(folder / "prompts.parquet", prompts, PROMPTS)
         words = {"": -0.1, "wonderful": 1.0, "the": 1.0, "is": 1.0, "and": 1.0, "a": 1.0, "o": 1.0}
-        features = [{"feature": word, "idf": 1.0, "weight": weight} for word, weight in words.items()]
+        features = [{"unit": "word", "feature": word, "weight": weight} for word, weight in words.items()]
         write_table(folder / "features.parquet", features, FEATURES)
         tokenizer = train_tokenizer([row["response"] for row in texts], SHAPE.vocabulary)
         new_model(SHAPE, tokenizer).save_pretrained(folder / "start/0")

@@ -22,6 +22,7 @@ SUBMISSIONS = {
     "inverse": 1,
     "score": 1,
     "bits_per_byte_table": 1,
+    "score_model_table": 1,
     "rebound-table_rebound_figure_rebound_table": 1,
     "measures-table_measures_figure_measures_table": 1,
     "verdicts-table_verdicts_figure_verdicts_table": 1,

@@ -92,7 +92,9 @@ def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> 
     edited(project, LIBRARY / "evaluation/likelihood.py", "batch_size: int = 64", "batch_size: int = 32")
     measured = Counter(bits_per_byte=1, measure_base=2, inverse=6, score=1)
     weights = Counter(slices=2, tune=12)
-    tables = Counter(bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=2)
+    tables = Counter(
+        bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=2, score_model_table=1
+    )
     tables += Counter(measures_table=3, verdicts_table=1)
     figures = Counter(resistance_figure=1, text_statistics_figure=1, rebound_figure=2, measures_figure=3)
     assert planned(project) == measured + weights + tables + figures + Counter(verdicts_figure=1) + REPORT
@@ -107,6 +109,12 @@ def test_changed_data_are_read_again(project: Project) -> None:
     with (project.folder / "reviews.jsonl").open("a") as file:
         file.write('{"text": "one more", "label": 1}\n')
     assert planned(project)["fetch"] == 1
+
+
+def test_another_number_of_base_draws_samples_base_models_only(project: Project) -> None:
+    jobs = planned(changed(project, lambda study: study["sampling"].update(base_draws=9)))
+    assert (jobs["measure_base"], jobs["score"]) == (2, 1)
+    assert not jobs.keys() & {*MAKING, "inverse", "slices", "tune", "score_model"}
 
 
 def test_an_added_inverse_size_trains_only_that_size(project: Project) -> None:
@@ -170,7 +178,14 @@ MAKING = ("fetch", "tokenizer", "pretrain", "alignment")
 """The rules that make data and models, and measure nothing."""
 
 FINE_TUNING = ("alignment", *MEASURED)
-TABLES = ("rebound_table", "text_statistics_table", "bits_per_byte_table", "resistance_table", "measures_table")
+TABLES = (
+    "rebound_table",
+    "score_model_table",
+    "text_statistics_table",
+    "bits_per_byte_table",
+    "resistance_table",
+    "measures_table",
+)
 FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
 MEASURES = ("measures_table", "measures_figure", "verdicts_table", "verdicts_figure")
 EXAMPLES = ("fetch", "split", "prompts", "tokenizer", "score_model", "pretrain", *FINE_TUNING, "bits_per_byte")
@@ -221,8 +236,12 @@ EDITS = {
         *("rebound_table", "text_statistics_table", "verdicts_table", "verdicts_figure"),
     ),
     # Schemas
-    "column of EXAMPLES": addition("data/schemas.py", "EXAMPLES", *EXAMPLES, "measure_base", makes=True),
-    "column of SCORES": addition("evaluation/schemas.py", "SCORES", "score", "rebound_table", "verdicts_table"),
+    "column of EXAMPLES": addition(
+        "data/schemas.py", "EXAMPLES", *EXAMPLES, "measure_base", "score_model_table", makes=True
+    ),
+    "column of SCORES": addition(
+        "evaluation/schemas.py", "SCORES", "score", "score_model_table", "rebound_table", "verdicts_table"
+    ),
     "column of TEXT_STATISTICS": addition(
         "evaluation/schemas.py", "TEXT_STATISTICS", "measure_base", "inverse", "text_statistics_table"
     ),

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.analysis.aggregation import (
+    base_draws,
     base_scores,
+    base_table,
     over_seeds,
     rebound_seeds,
     rebound_table,
@@ -76,7 +78,8 @@ def cell(base: str, *where: Any, scores: tuple[float, ...] = (1.0, 0.0)) -> list
     names = ("alignment_side", "seed", "alignment_size", "inverse_size")
     values = dict(zip(names, where or (None,) * 4, strict=True))
     values |= {"alignment_recipe": "alignment", "inverse_recipe": "inverse"} if where else dict.fromkeys(RECIPES)
-    return [{"base": base, **values, "prompt_id": f"p{i}", "score": score} for i, score in enumerate(scores)]
+    found = [{"base": base, **values, "prompt_id": f"p{i}", "score": score} for i, score in enumerate(scores)]
+    return [row | {"draw": 0} for row in found]
 
 
 @pytest.fixture
@@ -104,6 +107,7 @@ def scores() -> pd.DataFrame:
 def test_only_the_cells_of_the_experiment_count(scores: pd.DataFrame) -> None:
     per_seed = rebound_seeds(scores, JOB)
     assert len(per_seed) == 2 * 2 * 2 * 2
+    assert per_seed.groupby("base")["base_score"].unique().map(list).to_dict() == {"nano": [0.5], "big": [1.0]}
     assert (per_seed["score"] == per_seed["seed"] / 2).all()
     assert (per_seed["prompts"] == 2).all()
 
@@ -114,11 +118,64 @@ def test_a_rebound_table_has_a_row_for_each_cell_with_the_base_beside_it(scores:
     assert [*table[["base", "alignment_size", "inverse_size"]].itertuples(index=False, name=None)] == cells
     assert table["score"].tolist() == [0.75] * 8
     assert table["seeds"].tolist() == [2] * 8
-    assert base_scores(scores).to_dict() == {"nano": 0.5, "big": 1.0}
+    assert base_table(scores)["base_score"].to_dict() == {"big": 1.0, "nano": 0.5}
+    assert base_scores(scores, (1, 2)).to_dict() == {
+        ("big", 1): 1.0,
+        ("big", 2): 1.0,
+        ("nano", 1): 0.5,
+        ("nano", 2): 0.5,
+    }
     assert table["inverse_updates"].tolist() == [0, 3] * 4  # 6 examples, twice, in batches of 4
     assert table["inverse_examples"].tolist() == [0, 6] * 4
     assert table["alignment_examples"].tolist() == [6, 6, 15, 15] * 2  # of 8 and 16, in whole batches of 3
     assert table["alignment_updates"].tolist() == [2, 2, 5, 5] * 2
+
+
+def drawn(count: int, prompts: int = 4) -> pd.DataFrame:
+    """Scores of a base model with several draws."""
+    random = np.random.default_rng(5)
+    rows = [cell("nano", scores=tuple(random.random(prompts))) for _ in range(count)]
+    return pd.DataFrame([row | {"draw": draw} for draw, those in enumerate(rows) for row in those])
+
+
+@pytest.mark.parametrize(("count", "seeds"), [(9, (1, 2, 3)), (8, (1, 2, 3)), (4, (5, 9)), (3, (7, 8, 9)), (4, (3,))])
+def test_each_seed_is_compared_with_draws_of_its_own(count: int, seeds: tuple[int, ...]) -> None:
+    scores = drawn(count)
+    found = base_draws(scores, seeds)
+    assert len(found) == len(scores)
+    assert sorted(found["draw"].unique()) == list(range(count))
+    each = found.groupby("seed")["draw"].nunique()
+    assert each.max() - each.min() <= 1
+    means = base_scores(scores, seeds)
+    if count % len(seeds) == 0:
+        assert means.mean() == pytest.approx(base_table(scores).loc["nano", "base_score"])
+    first = scores[scores["draw"].isin(range(0, count, len(seeds)))]
+    assert means["nano", seeds[0]] == pytest.approx(first["score"].mean())
+
+
+def test_seeds_share_draws_only_where_there_are_too_few() -> None:
+    assert base_draws(drawn(2), (1, 2, 3)).groupby("seed")["draw"].unique().map(list).to_list() == [[0], [1], [0]]
+
+
+def test_the_noise_of_the_base_model_is_that_of_its_draws() -> None:
+    scores = drawn(6)
+    means = scores.groupby("draw")["score"].mean().to_numpy()
+    row = base_table(scores).loc["nano"]
+    found = (row["base_score"], row["base_score_low"], row["base_score_high"])
+    assert found == pytest.approx(t_interval(means))
+    assert row["base_draws"] == 6
+
+
+def test_the_spread_of_differences_over_seeds_holds_the_noise_of_the_base_model() -> None:
+    """Where all models are the same, t tests over seeds against the base model reject as often as they should."""
+    random, seeds, reject = np.random.default_rng(6), tuple(range(5)), 0
+    for _ in range(400):
+        base = pd.DataFrame(
+            [row | {"draw": draw} for draw in range(5) for row in cell("nano", scores=tuple(random.normal(size=3)))]
+        )
+        differences = random.normal(size=(5, 3)).mean(axis=1) - base_scores(base, seeds).to_numpy()
+        reject += bool(t_interval(differences)[1] > 0 or t_interval(differences)[2] < 0)
+    assert 0.02 < reject / 400 < 0.085
 
 
 def test_other_recipes_are_other_cells(scores: pd.DataFrame) -> None:

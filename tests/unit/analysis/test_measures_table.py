@@ -45,7 +45,7 @@ def rebound_table_of_seeds(side: str = "positive", sizes: tuple[int, ...] = SIZE
                 for seed in (1, 2, 3):
                     top = first / 64 + seed / 16
                     score = 0.5 + top * (1.5 * np.exp(-second / 32) - 0.5)
-                    rows.append((base, side, "first", "second", first, second, seed, score, 8))
+                    rows.append((base, side, "first", "second", first, second, seed, score, 8, BASE_SCORES[base]))
     names = [
         "base",
         "alignment_side",
@@ -56,7 +56,7 @@ def rebound_table_of_seeds(side: str = "positive", sizes: tuple[int, ...] = SIZE
         "seed",
         "score",
     ]
-    return pd.DataFrame(rows, columns=[*names, "prompts"])
+    return pd.DataFrame(rows, columns=[*names, "prompts", "base_score"])
 
 
 def resistance_table_of_seeds() -> pd.DataFrame:
@@ -72,7 +72,7 @@ def resistance_table_of_seeds() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def table() -> pd.DataFrame:
-    return in_order(rebound_measures(rebound_table_of_seeds(), BASE_SCORES), BASES)
+    return in_order(rebound_measures(rebound_table_of_seeds()), BASES)
 
 
 def value(table: pd.DataFrame, measure: str, **where: Any) -> float:
@@ -121,12 +121,12 @@ def test_with_the_negative_side_first_scores_are_turned() -> None:
     """The mirror image of scores about the base model's measures the same."""
     mirrored = rebound_table_of_seeds("negative")
     mirrored["score"] = 2 * mirrored["base"].map(BASE_SCORES) - mirrored["score"]
-    found = rebound_measures(mirrored, BASE_SCORES)
-    pd.testing.assert_frame_equal(found, rebound_measures(rebound_table_of_seeds(), BASE_SCORES))
+    found = rebound_measures(mirrored)
+    pd.testing.assert_frame_equal(found, rebound_measures(rebound_table_of_seeds()))
 
 
 def test_without_n_0_the_measures_that_need_it_are_missing() -> None:
-    table = rebound_measures(rebound_table_of_seeds(sizes=SIZES[1:]), BASE_SCORES)
+    table = rebound_measures(rebound_table_of_seeds(sizes=SIZES[1:]))
     missing = set(table[table["value"].isna()]["measure"])
     assert missing == {"start", "crossing-start", "initial-rate", "two-phase", "area", "matched-fall"}
     assert table[table["measure"].isin(missing)][["value", "low", "high"]].isna().all(axis=None)
@@ -135,7 +135,7 @@ def test_without_n_0_the_measures_that_need_it_are_missing() -> None:
 def test_a_seed_without_a_cell_misses_what_is_measured_of_it() -> None:
     rows = rebound_table_of_seeds()
     gone = (rows["base"] == "nano") & (rows["seed"] == 2) & (rows["alignment_size"] == 8) & (rows["inverse_size"] == 16)
-    table = rebound_measures(rows[~gone], BASE_SCORES)
+    table = rebound_measures(rows[~gone])
     assert np.isnan(value(table, "area", base="nano", seed=2, alignment_size=8))
     assert not np.isnan(value(table, "area", base="nano", seed=2, alignment_size=16))
     assert np.isnan(value(table, "matched-fall", base="nano", seed=2, alignment_size=16))
@@ -172,9 +172,8 @@ def test_a_table_survives_its_file(table: pd.DataFrame, tmp_path: Path) -> None:
 
 
 def test_the_script_measures_both_kinds_that_share_a_name(tmp_path: Path) -> None:
-    files = {name: tmp_path / f"{name}.csv" for name in ("rebound-seeds", "rebound-table", "resistance-seeds")}
+    files = {name: tmp_path / f"{name}.csv" for name in ("rebound-seeds", "resistance-seeds")}
     write_csv(rebound_table_of_seeds(), files["rebound-seeds"])
-    write_csv(BASE_SCORES.rename_axis("base").rename("base_score").reset_index(), files["rebound-table"])
     write_csv(resistance_table_of_seeds(), files["resistance-seeds"])
     output = tmp_path / "measures.csv"
     paths = [str(part) for name, path in (files | {"table": output}).items() for part in (f"--{name}", path)]
@@ -229,10 +228,9 @@ def test_scored_and_resistance_experiments_are_measured(values: dict[str, Any]) 
     both, one = SimpleNamespace(experiment="existence"), SimpleNamespace(experiment="slices")
     assert {name: files(both) for name, files in table.inputs.items()} == {
         "rebound_seeds": ["results/tiny/tables/seeds/rebound-existence.csv"],
-        "rebound_table": ["results/tiny/tables/rebound-existence.csv"],
         "resistance_seeds": ["results/tiny/tables/seeds/resistance-existence.csv"],
     }
-    assert table.inputs["rebound_seeds"](one) == table.inputs["rebound_table"](one) == []
+    assert table.inputs["rebound_seeds"](one) == []
     assert MeasuresJob.model_validate_json(table.job(both)).bases == ("nano", "given")
 
 

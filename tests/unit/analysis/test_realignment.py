@@ -36,7 +36,7 @@ def cell(score: float, seed: int | None = None, **where: Any) -> list[dict[str, 
     """Two prompts whose scores have this mean."""
     sides = {"alignment_side": "positive", "alignment_recipe": "alignment", "inverse_recipe": "inverse", "seed": seed}
     cell = {"base": "nano", **dict.fromkeys(SCORES.names[1:-2])} | (sides if seed else {}) | where
-    return [cell | {"prompt_id": f"p{i}", "score": score + d} for i, d in enumerate((-0.1, 0.1))]
+    return [cell | {"draw": 0, "prompt_id": f"p{i}", "score": score + d} for i, d in enumerate((-0.1, 0.1))]
 
 
 def way(seed: int, first: int, aligned: float, end: float, back: list[float], **more: Any) -> list[dict[str, Any]]:

@@ -353,7 +353,11 @@ def scored(alignment_side: str, seeds: tuple[int, ...] = (1, 2, 3)) -> tuple[pd.
         for n in (0, 4, 8)
         for i in range(20)
     ]
-    base = [dict.fromkeys(cell) | {"base": "a", "prompt_id": f"p{i}", "score": random.random()} for i in range(20)]
+    base = [
+        dict.fromkeys(cell) | {"base": "a", "draw": draw, "prompt_id": f"p{i}", "score": random.random()}
+        for draw in range(2 * len(seeds))
+        for i in range(20)
+    ]
     experiment = Rebound.model_validate(
         {
             "task": "t",
@@ -373,7 +377,7 @@ def test_means_over_prompts_are_the_measures(alignment_side: str) -> None:
     scores, job = scored(alignment_side)
     sign = 1 if alignment_side == "positive" else -1
     s = sign * rebound_seeds(scores, job).set_index(["alignment_size", "inverse_size", "seed"])["score"]
-    b = sign * base_scores(scores)["a"]
+    b = sign * base_scores(scores, job.seeds)["a"]
     expected = {
         ("start", 8): s[8, 0] - b,
         ("start", 16): s[16, 0] - b,

@@ -145,6 +145,18 @@ def test_responses_name_their_cell(pipeline: Pipeline) -> None:
     assert (base.measurements.row(3), base.checkpoints) == ({"base": "nano-step3"}, (3,))
 
 
+@pytest.mark.parametrize(("asked", "drawn"), [(8, 8), (1, 2)])
+def test_a_base_model_is_sampled_for_each_seed_and_a_cell_once(values: Values, asked: int, drawn: int) -> None:
+    values["sampling"]["base_draws"] = asked
+    pipeline = Pipeline(read_study(values))
+    base = MeasureJob.model_validate_json(pipeline.measurements.base_job(wildcards(base="nano"))).measurements
+    cell = measured(pipeline, wildcards(alignment_size=16, run_sizes="0-4-8-12"))
+    assert base.responses is not None
+    assert cell.responses is not None
+    assert (base.responses.draws, cell.responses.draws) == (drawn, 1)
+    assert base.responses.sampling == cell.responses.sampling
+
+
 def test_divergences_are_measured_from_the_base_model(pipeline: Pipeline) -> None:
     where = wildcards(base="nano-step3", alignment_size=16, run_sizes="0-8-12")
     job = measured(pipeline, where)

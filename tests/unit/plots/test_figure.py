@@ -94,8 +94,8 @@ claim = dict(hypothesis="h", experiment="e", measure="late-fall", direction="gre
 assert Claim(**claim).unit == "score"
 from elasticity.plots.figure import FigureJob
 from elasticity.plots.measures import measures
-from tests.unit.analysis.test_measures_table import BASE_SCORES, rebound_measures, rebound_table_of_seeds
-table = rebound_measures(rebound_table_of_seeds(), BASE_SCORES)
+from tests.unit.analysis.test_measures_table import rebound_measures, rebound_table_of_seeds
+table = rebound_measures(rebound_table_of_seeds())
 assert (table["measure"] == "late-fall").sum() == 2 * 3 * 2
 print([axis.get_title() for axis in measures(table, FigureJob(bases=("nano", "NA"))).axes][0])
 """

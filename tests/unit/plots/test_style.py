@@ -30,7 +30,8 @@ def interval(value: float, half: float, name: str) -> dict[str, float]:
 
 def rebound_numbers(half: float = 0.05) -> pd.DataFrame:
     rows = [
-        {"base": base, "alignment_size": first, "inverse_size": second, "base_score": 0.4 + 0.1 * place}
+        {"base": base, "alignment_size": first, "inverse_size": second}
+        | interval(0.4 + 0.1 * place, 0.02, "base_score")
         | interval(0.9 - second / 200 + first / 1000, half, "score")
         for place, base in enumerate(BASES)
         for first in (8, 16)
@@ -153,8 +154,8 @@ def table_of(sizes: tuple[int, ...], *values: str) -> pd.DataFrame:
             "alignment_size": first,
             "inverse_size": size,
             "realignment_size": size,
-            "base_score": 0,
         }
+        | interval(0, 0.1, "base_score")
         | {f"base_{value}": 0.5 for value in values}
         | {name: number for value in values for name, number in interval(first + size, 1, value).items()}
         for base in ("one", "two", "three")

@@ -73,18 +73,47 @@ def whole(table: "pd.DataFrame") -> "pd.DataFrame":
     return table.astype({"alignment_size": int, "inverse_size": int, "seed": int})
 
 
-def base_scores(scores: "pd.DataFrame") -> "pd.Series[float]":
-    """The mean score of each base model; ``scores`` has schema ``SCORES``."""
-    return scores[scores["alignment_side"].isna()].groupby("base")["score"].mean()
+def base_draws(scores: "pd.DataFrame", seeds: Sequence[int]) -> "pd.DataFrame":
+    """The scores of base models, with the training seed that each is compared with in column ``seed``.
+
+    ``scores`` has schema ``SCORES``. Draws are dealt to the seeds in turn, so that seeds are independent of each other:
+    what varies between them includes the sampling error of the base model. A seed has at most one draw more than
+    another. With fewer draws than seeds some seeds share a draw.
+    """
+    import pandas as pd
+
+    own = scores[scores["alignment_side"].isna()]
+    shared = min(len(seeds), own["draw"].nunique())
+    parts = [own[own["draw"] % shared == place % shared].assign(seed=seed) for place, seed in enumerate(seeds)]
+    return pd.concat(parts)
+
+
+def base_scores(scores: "pd.DataFrame", seeds: Sequence[int]) -> "pd.Series[float]":
+    """The mean score of each base model in the draws of each training seed, with index (base, seed)."""
+    return base_draws(scores, seeds).groupby(["base", "seed"])["score"].mean()
+
+
+def base_table(scores: "pd.DataFrame") -> "pd.DataFrame":
+    """The mean score of each base model over all draws, with its 95 % t interval over draws, by base.
+
+    The columns are ``base_score``, ``base_score_low``, ``base_score_high`` and ``base_draws``. The prompts are the same
+    in all draws, so the interval is that of the sampling error alone.
+    """
+    own = scores[scores["alignment_side"].isna()]
+    means = own.groupby(["base", "draw"])["score"].mean().rename("base_score").reset_index()
+    table = over_seeds(means, ["base"], ["base_score"]).rename(columns={"seeds": "base_draws"})
+    return table.set_index("base")
 
 
 def rebound_seeds(scores: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
-    """Mean score over prompts for each cell of an experiment and each seed.
+    """Mean score over prompts for each cell of an experiment and each seed, and that of its base model beside it.
 
-    ``scores`` has schema ``SCORES`` and may hold cells of other experiments.
+    ``scores`` has schema ``SCORES`` and may hold cells of other experiments. ``base_score`` is the mean of the draws
+    of the seed: see ``base_draws``.
     """
     cells = cells_of(scores, job).groupby([*CELL, "seed"], sort=True)["score"]
-    return whole(cells.agg(score="mean", prompts="size").reset_index())
+    table = whole(cells.agg(score="mean", prompts="size").reset_index())
+    return table.join(base_scores(scores, job.seeds).rename("base_score"), on=["base", "seed"])
 
 
 def rebound_table(per_seed: "pd.DataFrame", job: "ReboundTableJob", value: str) -> "pd.DataFrame":

@@ -162,7 +162,7 @@ def measured(
     experiments = simulated(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
     firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.alignment_sizes, design.inverse_sizes))
     with np.errstate(invalid="ignore"):
-        bases = experiments.base[:, None, None]
+        bases = experiments.base[:, :, None]
         return [rebound_bounds(Curves(seconds, scores, bases, firsts)) for scores in experiments.scores]
 
 
@@ -245,8 +245,7 @@ def _p_values(low: Array, high: Array) -> dict[str, Array]:
 def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
     """How often intervals at 95 % hold the true value, for the end of the crossing and for the start.
 
-    The bootstrap over seeds is included for comparison: no verdict uses it. The start is measured from one set of
-    responses of the base model, which all seeds share: intervals over seeds ignore that this set is a draw, too.
+    The bootstrap over seeds is included for comparison: no verdict uses it.
     """
     rows = []
     for seeds in sorted({job.seeds, *COVERED_SEEDS} - {1}):
@@ -288,10 +287,11 @@ def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[s
     settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
     draws, runs = min(settings.draws, CLUSTERED), len(design.alignment_sizes)
     offsets = settings.run_offset * generator.standard_normal((draws, job.seeds * runs))
-    chances = np.concatenate([np.full((draws, 1), settings.base), settings.base + offsets], axis=1)
+    own = job.seeds * design.base_draws
+    chances = np.concatenate([np.full((draws, own), settings.base), settings.base + offsets], axis=1)
     drawn = responses(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)
-    scores = drawn[:, 1:].reshape(draws, job.seeds, runs, design.prompts).mean(axis=2)
-    differences = scores - drawn[:, :1]
+    scores = drawn[:, own:].reshape(draws, job.seeds, runs, design.prompts).mean(axis=2)
+    differences = scores - drawn[:, :own].reshape(draws, job.seeds, design.base_draws, design.prompts).mean(axis=2)
     places = np.indices(differences.shape[1:]).reshape(2, -1)
     frame = pd.DataFrame({"seed": places[0], "prompt_id": places[1]})
     clustered = np.array([clustered_difference(frame.assign(difference=draw.ravel())) for draw in differences])

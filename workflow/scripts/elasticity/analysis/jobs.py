@@ -22,6 +22,12 @@ class ArithmeticCodingTableJob(Section):
     reading: Reading
 
 
+class ScoreModelTableJob(Section):
+    """Make the table of a score model. A response counts as positive if its score is above ``threshold``."""
+
+    threshold: float
+
+
 class ReboundTableJob(Section):
     """Make the tables of a rebound experiment; the recipes give how many examples and updates P and N stand for."""
 
@@ -125,11 +131,12 @@ class VerdictsJob(Section):
 
 
 class Design(Section):
-    """The design of a rebound experiment: its sizes P and N, and its number of prompts."""
+    """The design of a rebound experiment: its sizes P and N, its number of prompts, and base draws for each seed."""
 
     alignment_sizes: Sizes
     inverse_sizes: SizesFromZero
     prompts: PositiveInt
+    base_draws: PositiveInt = 1
 
 
 class CalibrationJob(Section):

@@ -40,7 +40,7 @@ CHUNK = 2_000_000
 
 @dataclass(frozen=True)
 class Simulated:
-    """Scores, shape (scenarios, draws, seeds, P, N), and scores of the base models that they share, shape (draws,)."""
+    """Scores, shape (scenarios, draws, seeds, P, N), and the base model's for each seed, shape (draws, seeds)."""
 
     scores: Array
     base: Array
@@ -61,14 +61,16 @@ def simulated(
         offsets = settings.run_offset * generator.standard_normal(shape)
         means.append(np.clip(curves(scenario, design, settings, rates) + offsets, 0, 1))
     cells = np.stack(means, axis=1)
-    chances = np.concatenate([np.full((draws, 1), settings.base), cells.reshape(draws, -1)], axis=1)
+    own = seeds * design.base_draws
+    chances = np.concatenate([np.full((draws, own), settings.base), cells.reshape(draws, -1)], axis=1)
     each = max(1, CHUNK // (chances.shape[1] * design.prompts))
     parts = [
         responses(chances[i : i + each], design.prompts, settings.prompt_spread, generator).mean(axis=2)
         for i in range(0, draws, each)
     ]
     found = np.concatenate(parts)
-    return Simulated(found[:, 1:].reshape(cells.shape).swapaxes(0, 1), found[:, 0])
+    base = found[:, :own].reshape(draws, seeds, design.base_draws).mean(axis=2)
+    return Simulated(found[:, own:].reshape(cells.shape).swapaxes(0, 1), base)
 
 
 def responses(chances: Array, prompts: int, spread: float, generator: np.random.Generator) -> "np.ndarray[Any, Any]":

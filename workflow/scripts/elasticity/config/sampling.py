@@ -57,3 +57,25 @@ class Sampling(Section):
     def key(self, prompt_id: str) -> int:
         """Return the 128-bit key of the random number generator of a prompt, which depends on the seed, too."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt_id}".encode()).digest()[:16], "big")
+
+    def of_draw(self, draw: int) -> "Sampling":
+        """Return the settings of a further draw of all responses: its seed is larger by ``draw``."""
+        return self.model_copy(update={"seed": self.seed + draw})
+
+
+class ResponseSampling(Sampling):
+    """How the responses that are scored are sampled.
+
+    With the same seed, a prompt has the same random numbers in every cell of an experiment.
+    """
+
+    base_draws: PositiveInt = Field(
+        8,
+        description="Number of responses of a base model to each prompt; the number of training seeds if that is "
+        "larger. They are dealt to the training seeds, so that comparisons with the base model carry its noise. Draw d "
+        "has the seed `seed` + d",
+    )
+
+    def of_cells(self) -> Sampling:
+        """Return the settings without those of base models, which nothing else depends on."""
+        return Sampling.model_validate(self.model_dump(exclude={"base_draws"}))

@@ -20,14 +20,17 @@ class GoldPair(NamedTuple):
 
 
 class SnippetClassifier(Section):
-    """Logistic regression on TF-IDF features of words and word pairs, trained in the workflow.
+    """Logistic regression on one to three successive words, weighted by naive Bayes, trained in the workflow.
 
-    It is trained on snippets of the split `score_model` that are as long as the responses. The score of a response is
-    1 if it is classified as positive, else 0.
+    It is trained on all snippets of the split `score_model`, which are as long as the responses, and centred on texts
+    that are kept for that. The score of a response is the probability that it is positive. In text without spaces
+    characters take the place of words.
     """
 
     kind: Literal["snippet-classifier"] = "snippet-classifier"
-    snippet_words: PositiveInt = Field(30, description="Words in a training snippet: about as many as in the responses")
+    snippet_words: PositiveInt = Field(
+        30, description="Words in a snippet (characters in text without spaces): about as many as in the responses"
+    )
     min_accuracy: float = Field(
         0.6, ge=0.5, le=1, description="Least held-out accuracy. Below it the run stops with an error"
     )
@@ -39,7 +42,12 @@ class SnippetClassifier(Section):
     @property
     def score_name(self) -> str:
         """The meaning of a mean score, as the axes of figures show it."""
-        return "share classified positive"
+        return "mean probability of positive"
+
+    @property
+    def threshold(self) -> float:
+        """The score above which a response counts as positive."""
+        return 0.5
 
     @property
     def gold_pair(self) -> GoldPair:

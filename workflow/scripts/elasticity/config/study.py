@@ -12,7 +12,7 @@ from elasticity.config.data import Prompts, Source, Splits, Template
 from elasticity.config.experiments import InverseData, Rebound, Resistance, inverse_data
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
-from elasticity.config.sampling import EngineName, Sampling
+from elasticity.config.sampling import EngineName, ResponseSampling
 from elasticity.config.score_models import ScoreModelSettings
 from elasticity.config.token_tree import TokenTrees
 from elasticity.config.training import FineTuning
@@ -60,7 +60,7 @@ class Study(Section):
     alignment: FineTuning = Field(description="The default recipe of alignment and realignment stages")
     inverse: FineTuning = Field(description="The default recipe of inverse stages")
     recipes: dict[Name, FineTuning] = Field(default_factory=dict, description="Further recipes by name")
-    sampling: Sampling = Field(description="How the responses that are scored are sampled")
+    sampling: ResponseSampling = Field(description="How the responses that are scored are sampled")
     keep_checkpoints: bool = Field(
         False,
         description="Keep the weights of inverse and realignment stages, and of resistance experiments. Otherwise they "
@@ -103,6 +103,11 @@ class Study(Section):
             else:
                 found[name] = (name, model.examples if isinstance(model, TunedModel) else 0)
         return found
+
+    @property
+    def base_draws(self) -> int:
+        """The number of responses of a base model to each prompt: at least one for each training seed."""
+        return max(self.sampling.base_draws, len(self.seeds))
 
     def recipe(self, name: str) -> FineTuning:
         """Return the recipe with this name: ``alignment``, ``inverse`` or one of ``recipes``."""

@@ -16,13 +16,15 @@ from elasticity.config.score_models import ScoreModelSettings
 class Responding(Section):
     """How responses to the prompts are generated.
 
-    ``weak`` is the checkpoint of the alignment stage that holds the weak model of contrastive decoding.
+    ``weak`` is the checkpoint of the alignment stage that holds the weak model of contrastive decoding. Each prompt has
+    ``draws`` responses, which differ in the seed of the random numbers: see ``Sampling.of_draw``.
     """
 
     sampling: Sampling
     engine: EngineName
     template: Template
     weak: int | None = None
+    draws: PositiveInt = 1
 
 
 class CompressionReading(Section):

@@ -88,14 +88,22 @@ class ModelMeasurement:
         models = [probe for probe in probes if probe.is_file()]
         return [*models, *command.paths("response-prompts"), *command.paths("texts")]
 
-    def measure(self, model: PreTrainedModel, checkpoint: int, drawn: Rows | None = None) -> Tables:
-        """Return the tables of a checkpoint; ``drawn`` are its responses if an engine has drawn them already."""
+    def measure(self, model: PreTrainedModel, checkpoint: int, drawn: Sequence[Rows] | None = None) -> Tables:
+        """Return the tables of a checkpoint; ``drawn`` are its responses if an engine has drawn them already.
+
+        All but the responses themselves are measured on those of draw 0.
+        """
         row, job = self.job.row(checkpoint), self.job
         tables: Tables = {name: [] for name in self.schemas}
         if job.responses:
-            responses = drawn or self._respond(TransformersEngine(model, self.tokenizer, self._weak), job.responses)
+            draws = drawn or self._respond(TransformersEngine(model, self.tokenizer, self._weak), job.responses)
+            tables["responses"] = [
+                found
+                for draw, those in enumerate(draws)
+                for found in collect([row | {"draw": draw} | response for response in those])
+            ]
+            responses = draws[0]
             examples = response_examples(responses, self.tokenizer, sys.maxsize)
-            tables["responses"] = collect([row | response for response in responses])
             if job.divergence:
                 tables["divergences"] = collect([row | it for it in self._divergences(model, responses, examples)])
             if job.text_statistics:
@@ -116,12 +124,14 @@ class ModelMeasurement:
             return self.measure(load_for_measuring(folder), checkpoint, drawn)
         return self.measure(load_for_measuring(folder), checkpoint)
 
-    def _respond(self, engine: Engine, asked: Responding) -> Rows:
+    def _respond(self, engine: Engine, asked: Responding) -> list[Rows]:
+        """Return the responses of each draw."""
         sampling = asked.sampling
         if sampling.contrast and self.aligned_folder:
             chosen = chosen_contrast(self.aligned_folder, sampling.contrast)
             sampling = sampling.model_copy(update={"contrast": chosen})
-        return generate(engine, self.tokenizer, self.prompts, sampling, asked.template)
+        samplings = (sampling.of_draw(draw) for draw in range(asked.draws))
+        return [generate(engine, self.tokenizer, self.prompts, it, asked.template) for it in samplings]
 
     @cached_property
     def _weak(self) -> PreTrainedModel | None:

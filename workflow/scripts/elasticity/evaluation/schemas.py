@@ -33,11 +33,15 @@ _REALIGNMENT = [("realignment_size", pa.int64()), ("realignment_recipe", pa.stri
 """Columns of a realignment stage; null for cells without one."""
 
 
-RESPONSES = pa.schema(_CELL + _REALIGNMENT + _RESPONSE)
+_DRAW = ("draw", pa.int64())
+"""The number of a response among those of one model to one prompt, from 0. Only base models have more than one."""
+
+
+RESPONSES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, *_RESPONSE])
 """Generated text and the tokens that were drawn; ``finished``: whether the model ended the response with EOS."""
 
 
-SCORES = pa.schema([*_CELL, *_REALIGNMENT, ("prompt_id", pa.string()), ("score", pa.float64())])
+SCORES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, ("prompt_id", pa.string()), ("score", pa.float64())])
 
 
 DIVERGENCES = pa.schema(
@@ -58,7 +62,8 @@ TEXT_STATISTICS = pa.schema(
     ]
 )
 """One row per response: its tokens, the share of its 3-grams that occurred before in it (NaN if it has none), and its
-code length in nats under the base model given the prompt, over ``coded_tokens`` tokens, which include the EOS token."""
+code length in nats under the base model given the prompt, over ``coded_tokens`` tokens, which include the EOS token.
+Of a base model they are the responses of draw 0."""
 
 
 COMPRESSION = pa.schema(
@@ -161,5 +166,7 @@ BITS_PER_BYTE = pa.schema(
 """One row per held-out text and base model: the code length, and the size of the text that it covers."""
 
 
-FEATURES = pa.schema([("feature", pa.string()), ("idf", pa.float64()), ("weight", pa.float64())])
-"""A linear text classifier: one row per term, and one with an empty ``feature`` for the intercept."""
+FEATURES = pa.schema([("unit", pa.string()), ("feature", pa.string()), ("weight", pa.float64())])
+"""A linear text classifier: one row per n-gram, and one with an empty ``feature`` for the intercept.
+
+``unit`` is ``word`` or ``character``: what n-grams are made of, the same in all rows."""

@@ -163,7 +163,7 @@ def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
     study = pipeline.study
     prompts = {name: task.splits.prompts for name, task in study.tasks.items() if pipeline.scores.is_scored(name)}
     for task, base in sorted({(t.task, t.base) for t in pipeline.rebound.alignment_sizes if t.task in prompts}):
-        yield Drawing("responses", study.origin(base), prompts[task], 1, study.sampling)
+        yield Drawing("responses", study.origin(base), prompts[task] * study.base_draws, 1, study.sampling)
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         if (start := inverse.alignment).task in prompts:
             model, jobs = study.origin(start.base), int(_is_stored(pipeline, start.base))

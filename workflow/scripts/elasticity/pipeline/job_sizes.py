@@ -171,9 +171,10 @@ class JobSizes:
                 yield from ((slices, models) for models in (1, 2))
 
     def responses(self, wildcards: Wildcards) -> Generation:
-        """Size of the job that generates with the checkpoints of a run, or with a base model."""
+        """Size of the job that generates with the checkpoints of a run, or several times with a base model."""
         task = self.study.tasks[wildcards.task]
-        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
+        run_sizes = getattr(wildcards, "run_sizes", None)
+        checkpoints = len(sizes_in(run_sizes)) if run_sizes else self.study.base_draws
         return Generation(
             self._origin(wildcards.base), task.splits.prompts, task.prompt_tokens, checkpoints, self.study.sampling
         )
@@ -250,7 +251,9 @@ class JobSizes:
             (len(rebound.alignment_sizes) * count for rebound, count in zip(rebounds, checkpoints, strict=True)),
             default=0,
         )
-        return self.study.tasks[wildcards.task].splits.prompts * (alignments * sizes + len(self.study.bases))
+        return self.study.tasks[wildcards.task].splits.prompts * (
+            alignments * sizes + len(self.study.bases) * self.study.base_draws
+        )
 
     def _experiment(self, wildcards: Wildcards) -> Resistance:
         return self.study.resistance[wildcards.experiment]

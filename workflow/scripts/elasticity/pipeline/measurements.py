@@ -32,12 +32,15 @@ class MeasurementJobs(Part):
 
     # What is measured
 
-    def _responses(self, wildcards: Wildcards, cell: Cell | RealignmentCell | None) -> Responding | None:
+    def _responses(
+        self, wildcards: Wildcards, cell: Cell | RealignmentCell | None, draws: int = 1
+    ) -> Responding | None:
         if not self.scores.is_scored(wildcards.task):
             return None
         contrasted = cell is not None and self.rebound.is_contrasted(wildcards.alignment_recipe)
-        sampling = self.study.sampling
+        sampling = self.study.sampling.of_cells()
         return Responding(
+            draws=draws,
             sampling=sampling if contrasted else sampling.model_copy(update={"contrast": None}),
             engine=self.study.engine,
             template=self.study.tasks[wildcards.task].template,
@@ -69,8 +72,11 @@ class MeasurementJobs(Part):
 
     def _of_base(self, wildcards: Wildcards) -> Measurements:
         asking = (it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases)
-        statistics = {"text_statistics": any(it.text_statistics for it in asking)}
-        return self._responses_only(wildcards, None).model_copy(update=statistics)
+        changes = {
+            "responses": self._responses(wildcards, None, self.study.base_draws),
+            "text_statistics": any(it.text_statistics for it in asking),
+        }
+        return self._responses_only(wildcards, None).model_copy(update=changes)
 
     def _rates_only(self, wildcards: Wildcards, cell: Cell | None) -> Measurements:
         return Measurements(
@@ -122,7 +128,7 @@ class MeasurementJobs(Part):
         return to_json(MeasureJob(checkpoints=sizes_in(wildcards.run_sizes), measurements=measurements))
 
     def base_job(self, wildcards: Wildcards) -> str:
-        """Generate responses with a base model, and measure their texts."""
+        """Generate responses with a base model, several to each prompt, and measure the texts of draw 0."""
         measurements = self._of_base(wildcards)
         return to_json(MeasureJob(checkpoints=(measurements.base_checkpoint,), measurements=measurements))
 

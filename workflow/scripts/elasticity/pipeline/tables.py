@@ -12,6 +12,7 @@ from elasticity.analysis.jobs import (
     MeasuresJob,
     RealignmentTableJob,
     ResistanceTableJob,
+    ScoreModelTableJob,
     SpringBase,
     SpringRun,
     SpringsJob,
@@ -162,6 +163,16 @@ class TableJobs(Part):
             self.models.bits_per_byte_job,
         )
         yield self._rule(
+            "score_model",
+            sorted({rebound[name].task for name in scored}),
+            {
+                "quality": lambda w: f"{self.results}/{w.task}/score-model/quality.json",
+                "scores": lambda w: f"{self.results}/{w.task}/scores.parquet",
+                "prompts": lambda w: f"{self.results}/{w.task}/splits/prompts.parquet",
+            },
+            self._score_model,
+        )
+        yield self._rule(
             "resistance",
             self.study.resistance,
             {"cross_entropies": self.resistance.cross_entropies, "losses": self.resistance.tuning_losses},
@@ -178,7 +189,6 @@ class TableJobs(Part):
             dict.fromkeys([*scored, *self.study.resistance]),
             {
                 "rebound_seeds": lambda w: self._if(w.experiment in scored, f"seeds/rebound-{w.experiment}"),
-                "rebound_table": lambda w: self._if(w.experiment in scored, f"rebound-{w.experiment}"),
                 "resistance_seeds": lambda w: self._if(
                     w.experiment in self.study.resistance, f"seeds/resistance-{w.experiment}"
                 ),
@@ -337,6 +347,11 @@ class TableJobs(Part):
     def _cells(self, wildcards: Wildcards) -> str:
         return to_json(self.rebound.table_job(self.rebound.experiment(wildcards)))
 
+    def _score_model(self, wildcards: Wildcards) -> str:
+        score_model = self.study.tasks[wildcards.task].score_model
+        assert score_model is not None
+        return to_json(ScoreModelTableJob(threshold=score_model.threshold))
+
     def _realigned(self, wildcards: Wildcards) -> str:
         rebound = self.rebound.experiment(wildcards)
         settings = self.study.recipe(rebound.realignment_recipe)
@@ -413,6 +428,7 @@ class TableJobs(Part):
                     alignment_sizes=rebound.alignment_sizes,
                     inverse_sizes=rebound.inverse_sizes,
                     prompts=task.splits.prompts,
+                    base_draws=self.study.base_draws // len(self.study.seeds),
                 )
                 names.setdefault(design, []).append(name)
         return {", ".join(those): design for design, those in names.items()}

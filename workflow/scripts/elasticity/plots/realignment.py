@@ -74,7 +74,8 @@ def _panel(axis: "Axes", panel: "pd.DataFrame", alignment_side: str) -> None:
         _before(axis, start)
         ticks_with_room(axis, [BEFORE, *range(len(ticks))], ["aligned", *map(str, ticks)])
     first = panel.dropna(subset=["first_alignment"]).drop_duplicates("realignment_size").sort_values("realignment_size")
-    base_line(axis, start["first_alignment"].iloc[0])
+    height, low, high = start[["first_alignment", "first_alignment_low", "first_alignment_high"]].iloc[0]
+    base_line(axis, height, (low, high))
     if len(first) > 1:  # more than the base model itself
         axis.errorbar(
             [ticks.index(size) for size in first["realignment_size"]],

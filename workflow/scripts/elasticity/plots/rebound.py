@@ -1,6 +1,6 @@
 """Figures of a rebound experiment: scores, and divergences from the base model, against N."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from elasticity.plots.figure import FigureJob, figure
@@ -19,21 +19,26 @@ if TYPE_CHECKING:
     label="scores",
     caption="""
 **What is seen.** The mean score of the responses after fine-tuning on P examples of the alignment stage and then on N
-examples of the inverse stage. Up is good: a score is the share of responses that a classifier calls positive, or minus
-the mean cost of a cost model, which is above 0 for safe responses; the axis says which. One line for each P; the dashed
-line is the base model, before any fine-tuning. The paper's claim is a *crossing*: the line of the largest P starts
-furthest from the base at N = 0 and ends on the other side of the others at large N.
+examples of the inverse stage. Up is good: a score is the share of responses that a classifier calls positive, the mean
+probability of being positive, or minus the mean cost of a cost model, which is above 0 for safe responses; the axis
+says which. One line for each P; the dashed
+line is the base model, before any fine-tuning, in the band of its 95 % t interval over several draws of its responses.
+The paper's claim is a *crossing*: the line of the largest P starts furthest from the base at N = 0 and ends on the other side of the others at large N.
 
 **How it was computed.** Every cell answers the same held-out prompts with the same random numbers. Points are means
 over training seeds of the mean over prompts; bars are 95 % t intervals over seeds. The values of N are evenly spaced,
-not to scale, and the lines are set apart sideways. The base model has no training seed, so it has no interval. All N of
+not to scale, and the lines are set apart sideways. The first draw of the base model has the same random numbers as the
+cells; measures compare each training seed with draws of its own. All N of
 a line are checkpoints of one run where learning rate and epochs allow it.
 """,
 )
 def rebound(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """Score against N: a panel for each base model, a line for each P, the base model dashed."""
-    references = table.groupby("base")["base_score"].first()
-    return _against_inverse_size(table, job, "score", job.score, {base: references[base] for base in job.bases})
+    columns = ["base_score", "base_score_low", "base_score_high"]
+    references = table.groupby("base", sort=False)[columns].first()
+    return _against_inverse_size(
+        table, job, "score", job.score, {base: references.loc[base].tolist() for base in job.bases}
+    )
 
 
 @figure(
@@ -58,11 +63,11 @@ are evenly spaced, not to scale, and the lines are set apart sideways.
 def divergence(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """KL from the base model against N, laid out as ``rebound``; the base model itself is at 0."""
     label = "KL from the base model,\nnats per token"
-    return _against_inverse_size(table, job, "kl", label, dict.fromkeys(job.bases, 0.0))
+    return _against_inverse_size(table, job, "kl", label, dict.fromkeys(job.bases, (0.0,)))
 
 
 def _against_inverse_size(
-    table: "pd.DataFrame", job: FigureJob, value: str, label: str, references: Mapping[str, float]
+    table: "pd.DataFrame", job: FigureJob, value: str, label: str, references: Mapping[str, Sequence[float]]
 ) -> "Figure":
     from matplotlib import pyplot as plt
 
@@ -72,7 +77,8 @@ def _against_inverse_size(
     figure, axes = plt.subplots(1, len(bases), figsize=(width, 2.6), sharey=True, squeeze=False, layout="constrained")
     for axis, base in zip(axes[0], bases, strict=True):
         lines(axis, table[table["base"] == base], value, sides[0])
-        base_line(axis, references[base])
+        height, *band = references[base]
+        base_line(axis, height, (band[0], band[1]) if band else None)
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(label)
     legend_above(figure, axes[0, 0], 2 if len(bases) == 1 else None)

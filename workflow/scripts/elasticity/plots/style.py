@@ -1,5 +1,6 @@
 """The style of all figures: labelled with units, legible in grey and at column width, equal bytes for equal numbers."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,9 +77,14 @@ def lines(axis: "Axes", panel: "pd.DataFrame", value: str, alignment_side: str, 
     sns.despine(ax=axis)
 
 
-def base_line(axis: "Axes", height: float) -> None:
-    """Draw the dashed line of the base model, before any fine-tuning."""
+def base_line(axis: "Axes", height: float, band: tuple[float, float] | None = None) -> None:
+    """Draw the dashed line of the base model, before any fine-tuning, in a grey ``band`` from its lower to upper bound.
+
+    A band whose bounds are missing is left out.
+    """
     axis.axhline(height, color="black", linestyle=(0, (4, 3)), linewidth=1, label="base model")
+    if band and not math.isnan(band[0]):
+        axis.axhspan(*band, color="black", alpha=0.12, linewidth=0, zorder=0)
 
 
 def legend_above(figure: "Figure", axis: "Axes", columns: int | None = None) -> None:

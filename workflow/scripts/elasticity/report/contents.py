@@ -62,10 +62,12 @@ RECORDS: Mapping[str, Heading] = {
         label="score model",
         caption="""
 How good the score model is that scores the responses, measured on labelled texts that it was not trained on. A model
-that is trained here (words and pairs of words with logistic regression) is tested on snippets as long as the responses,
-of other texts and to other prompts: accuracy on such short texts is far from 1, and the mean score is a noisy and
-compressed view of what the models write. A model that was trained elsewhere is tested on whole texts of the task; its
-gold pair stands beside it.
+that is trained here (logistic regression on one to three successive words, weighted by naive Bayes) is tested on
+snippets as long as the responses, of other texts and to other prompts: accuracy on such short texts is far from 1, and
+the mean score is a noisy and compressed view of what the models write. It is centred: ``shift`` was added to all
+log-odds so that half of the snippets of further texts are classified positive, and ``share_positive`` is the share
+among the test texts. In these numbers both sides weigh the same, and so do all texts of a side. A model that was
+trained elsewhere is tested on whole texts of the task; its gold pair stands beside it.
 """,
     ),
     "card": Heading(

@@ -28,19 +28,19 @@ GROUP = ["measure", "base", "alignment_size", "pair"]
 """The columns in which the rows of several seeds are equal."""
 
 
-def rebound_measures(per_seed: "pd.DataFrame", base_scores: "pd.Series[float]") -> "pd.DataFrame":
-    """All measures of a rebound experiment, from the mean score of each cell and seed and the score of each base.
+def rebound_measures(per_seed: "pd.DataFrame") -> "pd.DataFrame":
+    """All measures of a rebound experiment, from the mean score of each cell and seed and that of its base model.
 
-    ``per_seed`` is the result of ``rebound_seeds``, and ``base_scores`` has base models as index. Scores are oriented
-    so that the direction of the alignment stage is up.
+    ``per_seed`` is the result of ``rebound_seeds``. Scores are oriented so that the direction of the alignment stage is
+    up.
     """
     import pandas as pd
 
-    parts = [_measures_of_base(str(base), rows, base_scores[base]) for base, rows in per_seed.groupby("base")]
+    parts = [_measures_of_base(str(base), rows) for base, rows in per_seed.groupby("base")]
     return in_columns(pd.concat(parts))
 
 
-def _measures_of_base(base: str, rows: "pd.DataFrame", base_score: float) -> "pd.DataFrame":
+def _measures_of_base(base: str, rows: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     sign = -1 if (rows["alignment_side"] == "negative").all() else 1
@@ -48,7 +48,8 @@ def _measures_of_base(base: str, rows: "pd.DataFrame", base_score: float) -> "pd
     wide = rows.set_index(["seed", "alignment_size", "inverse_size"])["score"].unstack()
     cells = wide.reindex(pd.MultiIndex.from_product([seeds, firsts]))
     scores = sign * cells.to_numpy(dtype=float).reshape(len(seeds), len(firsts), len(seconds))
-    curves = Curves(np.array(seconds), scores, sign * base_score, np.array(firsts))
+    base_scores = rows.groupby("seed")["base_score"].first().reindex(seeds).to_numpy(dtype=float)
+    curves = Curves(np.array(seconds), scores, sign * base_scores[:, None], np.array(firsts))
     parts = []
     for measure, (low, high) in rebound_bounds(curves).items():
         sizes = firsts if low.ndim == 2 else [pd.NA]
@@ -133,8 +134,7 @@ def make(command: "Command[MeasuresJob]") -> None:
 
     parts = []
     if command.paths("rebound-seeds"):
-        base_scores = read_csv(command.path("rebound-table")).groupby("base")["base_score"].first()
-        parts.append(rebound_measures(read_csv(command.path("rebound-seeds")), base_scores))
+        parts.append(rebound_measures(read_csv(command.path("rebound-seeds"))))
     if command.paths("resistance-seeds"):
         parts.append(resistance_measures(read_csv(command.path("resistance-seeds"))))
     write_csv(in_order(pd.concat(parts), command.job.bases), command.path("table"))
@@ -143,7 +143,7 @@ def make(command: "Command[MeasuresJob]") -> None:
 TABLE = Table(
     job=MeasuresJob,
     of="experiment",
-    optional=("rebound-seeds", "rebound-table", "resistance-seeds"),
+    optional=("rebound-seeds", "resistance-seeds"),
     outputs={"table": "measures-{experiment}.csv"},
     make=make,
     chapter="Measures",

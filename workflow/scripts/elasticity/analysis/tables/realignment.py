@@ -46,8 +46,8 @@ def realignment_seeds(scores: "pd.DataFrame", job: RealignmentTableJob) -> "pd.D
     aligned = second[second["inverse_size"] == 0].drop(columns="inverse_size").rename(columns={"score": "aligned"})
     first = aligned.rename(columns={"alignment_size": "realignment_size", "aligned": "first_alignment"})
     rows = rows.merge(aligned, "left", RUN).merge(first, "left", ["base", "realignment_size", "seed"])
-    bases = rows["base"].map(base_scores(scores))
-    rows["first_alignment"] = rows["first_alignment"].where(rows["realignment_size"] > 0, bases)
+    rows = rows.join(base_scores(scores, job.seeds).rename("base_score"), on=["base", "seed"])
+    rows["first_alignment"] = rows["first_alignment"].where(rows["realignment_size"] > 0, rows["base_score"])
     return rows.sort_values([*SHOWN, "seed"], ignore_index=True)[[*SHOWN, "seed", *SCORES]]
 
 

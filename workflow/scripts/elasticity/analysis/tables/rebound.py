@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from elasticity.analysis.aggregation import CELL, base_scores, rebound_seeds, rebound_table
+from elasticity.analysis.aggregation import CELL, base_table, rebound_seeds, rebound_table
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.analysis.table import Shown, Table, read_csv, write_csv
 
@@ -26,7 +26,7 @@ def make(command: "Command[ReboundTableJob]") -> None:
     per_seed = rebound_seeds(scores, command.job)
     write_csv(per_seed, command.path("seeds"))
     table = rebound_table(per_seed, command.job, "score")
-    table["base_score"] = table["base"].map(base_scores(scores))
+    table = table.join(base_table(scores), on="base")
     for path in command.paths("text-statistics"):
         table = beside_scores(table, read_csv(path))
     write_csv(table, command.path("table"))
@@ -45,12 +45,14 @@ TABLE = Table(
             label="scores, table",
             beside=("seeds",),
             caption="""
-The numbers of the figure: for each base model, P (``alignment_size``) and N (``inverse_size``), the mean score (the
-share of positive responses, or minus the mean cost) over seeds, the bounds of its 95 % t interval, the score of the
-base model, and for both stages the examples that were trained (fewer than asked for if the recipe drops an
-incomplete last batch) and the optimizer updates. Where text statistics were measured,
+The numbers of the figure: for each base model, P (``alignment_size``) and N (``inverse_size``), the mean score over
+seeds, the bounds of its 95 % t interval, the mean score of the base model over ``base_draws`` draws of its responses
+with the bounds of a 95 % t interval over draws, and for both stages the examples that were trained (fewer than asked
+for if the recipe drops an incomplete last batch) and the optimizer updates. Where text statistics were measured,
 ``perplexity_ratio``, ``repetition`` and ``warning`` show whether a score was reached with broken text (see *Text
-statistics*). The file ``tables/seeds/rebound-{{ experiment }}.csv`` has one row per seed.
+statistics*). The file ``tables/seeds/rebound-{{ experiment }}.csv`` has one row per seed; its
+``base_score`` is the mean of the draws that the seed is compared with, so that measures relative to the base model
+carry the noise of its responses.
 """,
         )
     },
