@@ -1,6 +1,7 @@
 """The rules of tables: which tables a study makes, and their paths, inputs and constraints."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -161,7 +162,10 @@ def test_bits_per_byte_are_read_of_the_task(values: Values) -> None:
     assert lengths == "results/tiny/reviews/bits-per-byte.parquet"
 
 
-def test_the_theorem_and_the_calibration_need_no_files(values: Values) -> None:
+def test_the_theorem_needs_no_files_and_the_calibration_takes_noise(values: Values) -> None:
     found = rules(values | {"theory": {}, "calibration": {}})
-    assert (found["theory"].inputs, found["calibration"].inputs) == ({}, {})
+    assert found["theory"].inputs == {}
+    assert [Path(found["calibration"].inputs["noise"](None)).name] == ["noise.csv"]
+    named = rules(values | {"noise": "done", "calibration": {}})
+    assert named["calibration"].inputs["noise"](None) == "results/done/tables/noise.csv"
     assert (found["theory"].made_for, found["calibration"].made_for) == (("study",), ("study",))
