@@ -10,7 +10,7 @@ import pytest
 from elasticity.analysis.table import find_table, table_names
 from elasticity.config.loading import read_study
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.pipeline.tables import WITH_MEASURES, TableRule
+from elasticity.pipeline.tables import WITH_CHECKS, WITH_MEASURES, TableRule
 from tests.conftest import expected
 
 Values = dict[str, Any]
@@ -116,7 +116,8 @@ def test_targets_are_the_shown_outputs_of_what_the_study_makes(values: Values) -
 def test_only_some_tables_depend_on_the_code_of_the_measures(values: Values) -> None:
     for name, rule in rules(values).items():
         assert rule.modules[0] == f"elasticity.analysis.tables.{name}"
-        assert (len(rule.modules) > 1) == (name in WITH_MEASURES)
+        for part, names in (("measures", WITH_MEASURES), ("checks", WITH_CHECKS)):
+            assert any(f".analysis.{part}." in module for module in rule.modules) == (name in names)
 
 
 # Inputs
