@@ -1,4 +1,5 @@
 # make run            set up, run the default study, write the report   (STUDY=studies/laptop.yaml for another one)
+# make decide         run, and add seeds until every confirmatory claim is decided
 # make test           set up, check and test everything
 # make test-vllm      test engine: vllm with vLLM itself, on a CPU, in an environment of its own (.venv-vllm, 3.5 GB)
 # make status         what is done, running and failed; also while the study runs
@@ -24,11 +25,14 @@ STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run report plan status show-example compare track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
+.PHONY: run decide report plan status show-example compare track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
 	echo "Read results/$$name/report.html, results/$$name/figures and results/$$name/tables."
+
+decide: setup
+	@$(ELASTICITY) name $(STUDYFILE) > /dev/null && $(ELASTICITY) decide $(STUDYFILE) --cores $(CORES)
 
 report: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) -- "results/$$name/report.html"

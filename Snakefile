@@ -13,6 +13,7 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.core.run_names import PATTERN
 from elasticity.pipeline import status
+from elasticity.pipeline.added_seeds import with_added_seeds
 from elasticity.pipeline.common import either, options, spec, template
 from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
@@ -35,7 +36,8 @@ if not workflow.configfiles:
 
 
 try:
-    study = with_local_gpus(read_study(config), workflow.global_resources.get("gpu"))
+    study = with_added_seeds(read_study(config))
+    study = with_local_gpus(study, workflow.global_resources.get("gpu"))
     pipeline = Pipeline(study)
     pipeline.check()
 except UserError as error:

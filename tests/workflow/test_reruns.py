@@ -95,7 +95,7 @@ def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> 
     tables = Counter(
         bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=2, score_model_table=1
     )
-    tables += Counter(measures_table=3, verdicts_table=1)
+    tables += Counter(measures_table=3, checks_table=3, noise_table=1, verdicts_table=1)
     figures = Counter(resistance_figure=1, text_statistics_figure=1, rebound_figure=2, measures_figure=3)
     assert planned(project) == measured + weights + tables + figures + Counter(verdicts_figure=1) + REPORT
 
@@ -187,7 +187,7 @@ TABLES = (
     "measures_table",
 )
 FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
-MEASURES = ("measures_table", "measures_figure", "verdicts_table", "verdicts_figure")
+MEASURES = ("measures_table", "measures_figure", "noise_table", "verdicts_table", "verdicts_figure")
 EXAMPLES = ("fetch", "split", "prompts", "tokenizer", "score_model", "pretrain", *FINE_TUNING, "bits_per_byte")
 
 
@@ -233,14 +233,15 @@ EDITS = {
     "field of ReboundTableJob": addition(
         "analysis/jobs.py",
         "ReboundTableJob",
-        *("rebound_table", "text_statistics_table", "verdicts_table", "verdicts_figure"),
+        *("rebound_table", "text_statistics_table", "noise_table", "verdicts_table", "verdicts_figure"),
     ),
     # Schemas
     "column of EXAMPLES": addition(
         "data/schemas.py", "EXAMPLES", *EXAMPLES, "measure_base", "score_model_table", makes=True
     ),
     "column of SCORES": addition(
-        "evaluation/schemas.py", "SCORES", "score", "score_model_table", "rebound_table", "verdicts_table"
+        *("evaluation/schemas.py", "SCORES"),
+        *("score", "score_model_table", "rebound_table", "noise_table", "verdicts_table"),
     ),
     "column of TEXT_STATISTICS": addition(
         "evaluation/schemas.py", "TEXT_STATISTICS", "measure_base", "inverse", "text_statistics_table"
@@ -263,10 +264,16 @@ EDITS = {
         "analysis/aggregation.py",
         "CONFIDENCE = 0.95",
         "CONFIDENCE = 0.9",
-        (*TABLES, "verdicts_table", "measures_figure", "verdicts_figure", "card"),
+        (*TABLES, "checks_table", "noise_table", "verdicts_table", "measures_figure", "verdicts_figure", "card"),
     ),
     "plots/style": Edit("plots/style.py", 'MARKERS = "os', 'MARKERS = "so', (*FIGURES, "card")),
     "a figure": Edit("plots/rebound.py", "width = COLUMN_IN", "width = PAGE_IN", ("rebound_figure",)),
+    "a check": Edit(
+        "analysis/checks/rebound.py",
+        "TELLS = 0.6",
+        "TELLS = 0.7",
+        ("checks_table", "verdicts_table"),
+    ),
     "a measure": Edit("analysis/measures/resistance.py", "return ", "return 2 * ", MEASURES),
     # Words of the report
     "caption of a figure": Edit("plots/rebound.py", "**What is seen.**", "**What you see.**", ("report_page",)),

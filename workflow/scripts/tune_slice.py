@@ -1,4 +1,4 @@
-"""Fine-tune a slice on the responses of another one, and measure its cross-entropies from the weights in memory."""
+"""Fine-tune a slice on the responses of another one; measure its cross-entropies before and after, in memory."""
 
 from elasticity.core.tables import read_rows
 from elasticity.evaluation.cross_entropies import CrossEntropyMeasurement

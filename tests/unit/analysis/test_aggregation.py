@@ -21,7 +21,13 @@ from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.analysis.table import write_csv
 from elasticity.analysis.tables.bits_per_byte import bits_per_byte_table
 from elasticity.analysis.tables.divergence import divergence_seeds
-from elasticity.analysis.tables.resistance import resistance_seeds, resistance_table, training_loss
+from elasticity.analysis.tables.resistance import (
+    VALUES,
+    distinctness,
+    resistance_seeds,
+    resistance_table,
+    training_loss,
+)
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 
@@ -202,13 +208,17 @@ def lengths(own: dict[int, list[float]], **tuned: list[float]) -> pd.DataFrame:
         start, target = int(path[1]), int(path[2])
         for i, tokens in enumerate((2, 3)):
             response = {"prompt_id": f"p{i}", "tokens": tokens, "tuned_nats": nats[i], "target_nats": own[target][i]}
-            rows.append({"start": start, "target": target, "kl_nats": start * (i + 1.0), **response})
+            kl = start * (i + 1.0)
+            rows.append({"start": start, "target": target, "examples": 4, "kl_nats": kl, **response})
+            rows.append(rows[-1] | {"examples": 0, "kl_nats": 4 * kl, "tuned_nats": 9.0})
     return pd.DataFrame(rows)
 
 
 def test_nats_per_token_are_sums_over_sums() -> None:
     table = resistance_seeds(lengths({1: [1.0, 2.0], 2: [2.0, 5.0]}, _12=[4.0, 6.0], _21=[3.0, 4.0]))
     columns = ["pair", "direction", "cross_entropy", "own_entropy", "kl", "kl_exact"]
+    assert table["kl_before"].tolist() == pytest.approx([4 * (1 + 2) / 5, 4 * (2 + 4) / 5])
+    assert table["closed"].tolist() == pytest.approx([0.75, 0.75])
     assert table[columns].to_numpy().tolist() == [
         ["1-2", "forward", 2.0, 1.4, pytest.approx(0.6), pytest.approx((1 + 2) / 5)],
         ["1-2", "inverse", 1.4, 0.6, pytest.approx(0.8), pytest.approx((2 + 4) / 5)],
@@ -233,11 +243,25 @@ def test_forward_minus_inverse_is_taken_seed_by_seed() -> None:
         for direction, kl in (("forward", forward), ("inverse", inverse))
     ]
     per_seed = pd.DataFrame(rows)
-    per_seed[["training_loss", "cross_entropy", "own_entropy", "kl_exact"]] = 0.0
+    per_seed[[name for name in VALUES if name != "kl"]] = 0.0
     table = resistance_table(per_seed).set_index("direction")
     assert table["kl"].to_dict() == {"forward": 2.0, "inverse": 1.25, "forward - inverse": 0.75}
     half = math.tan(0.475 * math.pi) * 0.25
     assert table.loc["forward - inverse", "kl_high"] == pytest.approx(0.75 + half)
+
+
+def test_distinct_texts_and_tokens_are_counted_by_slice() -> None:
+    responses = [
+        (1, "a b", [1, 2]),
+        (1, "a b", [1, 2]),
+        (1, "c", [3]),
+        (1, "d a", [4, 1]),
+        (2, "a", [1]),
+        (2, "b", [2]),
+    ]
+    found = distinctness(pd.DataFrame(responses, columns=["slice", "response", "response_tokens"]))
+    assert found["texts"].to_dict() == {1: 0.75, 2: 1.0}
+    assert found["tokens"].to_dict() == {1: 4, 2: 2}
 
 
 def test_the_training_loss_weighs_every_token_alike() -> None:

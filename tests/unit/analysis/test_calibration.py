@@ -23,7 +23,7 @@ from elasticity.plots.style import save
 
 DESIGN = Design(alignment_sizes=(40, 160, 640), inverse_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
 SHORT = Design(alignment_sizes=(40, 640), inverse_sizes=(0, 24, 96, 384), prompts=120)
-SETTINGS = Calibration(draws=400)
+SETTINGS = Calibration(draws=400, run_offset=0.03, run_nats=0.05)
 QUIET = Calibration(draws=50, run_offset=0, run_rate=0, prompt_spread=0)
 SIZES = np.array(DESIGN.inverse_sizes, dtype=float)
 
@@ -92,7 +92,7 @@ def test_seeds_differ_by_as_much_as_is_said() -> None:
 
 
 def test_gaps_have_their_means() -> None:
-    settings = Calibration(draws=4000)
+    settings = Calibration(draws=4000, run_nats=0.05)
     means = {
         gap: {name: values.mean() for name, values in simulated_gaps(gap, 3, settings, generator()).items()}
         for gap in ("alike", "entropies", "resistance")

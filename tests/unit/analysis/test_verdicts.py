@@ -134,13 +134,12 @@ def test_of_pairs_of_slices_their_mean_is_taken_and_a_missing_cell_is_missing() 
 
 def test_numbers_by_hand() -> None:
     row = one([1.0, 2.0, 3.0], margin=0.5)
-    t = (2 - 0.5) * math.sqrt(3)
     half = stats.t.ppf(0.975, 2) / math.sqrt(3)
     assert (row["effect"], row["low"], row["high"]) == pytest.approx((2.0, 2 - half, 2 + half))
-    assert row["p"] == pytest.approx(stats.t.sf(t, 2))
-    assert row["p_against"] == pytest.approx(1 - row["p"])
+    assert row["p"] == pytest.approx(stats.t.sf(2 * math.sqrt(3), 2))
+    assert row["p_against"] == pytest.approx(stats.t.cdf((2 - 0.5) * math.sqrt(3), 2))
     assert (row["p_sign_flip"], row["sign_flip_floor"], row["seeds"]) == (1 / 8, 1 / 8, 3)
-    assert (row["p_adjusted"], row["verdict"]) == (row["p"], "undecided")
+    assert (row["p_adjusted"], row["verdict"]) == (row["p"], "confirmed")
     assert "a sign-flip test cannot go below 0.125" in row["reason"]
 
 
@@ -151,10 +150,13 @@ def test_numbers_by_hand() -> None:
         (UP, {"direction": "less"}, "refuted", r"^1 \[0.9\d*, 1.\d*\] is above 0: p = "),
         ([-x for x in UP], {"direction": "less"}, "confirmed", "is below 0"),
         ([-x for x in UP], {}, "refuted", "is below 0"),
-        (UP, {"margin": 2.0}, "refuted", "is below 2.* was not measured: the study has no calibration"),
+        (UP, {"margin": 2.0}, "confirmed", "^There, but smaller than matters: 1 .* is above 0: .* and is below 2, the"),
+        (UP, {"margin": 1.0}, "confirmed", "^1 .* is above 0: .* was not measured: the study has no calibration"),
+        ([0.1, -0.1, 0.2, -0.2, 0.0], {"margin": 0.4}, "refuted", "is below 0.4, the smallest effect that matters: p"),
+        ([0.1, -0.1, 0.2, -0.2, 0.0], {"margin": 0.1}, "undecided", "contains 0 and 0.1, the smallest effect that"),
+        ([0.1, -0.1, 0.2, -0.2, 0.0], {"margin": 0.4, "direction": "less"}, "refuted", "is above -0.4, the smallest"),
         ([1.0, 2.0, 2.5, -0.4, 1.0], {}, "confirmed", r"The interval, two-sided, contains 0; the test, one-sided"),
-        (UP, {"margin": 1.0}, "undecided", r"the interval contains 1\.$"),
-        (UP, {"direction": "less", "margin": 2.0}, "confirmed", "is below 2"),
+        ([-x for x in UP], {"direction": "less", "margin": 2.0}, "confirmed", "There, .* is below 0: .* above -2, the"),
         (UP, {"seeds": 6}, "undecided", r"^Too few seeds: 5 of the 6 that the claim asks for\.$"),
         (UP[:1], {}, "undecided", "Too few seeds: 1 of the 3 .* With one seed a sign-flip test cannot go below 0.5"),
         (UP[:1], {"seeds": 1}, "undecided", r"^1: p = 0\.5\."),

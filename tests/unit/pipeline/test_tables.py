@@ -1,6 +1,7 @@
 """The rules of tables: which tables a study makes, and their paths, inputs and constraints."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,7 @@ from elasticity.analysis.table import find_table, table_names
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.pipeline.tables import WITH_MEASURES, TableRule
+from elasticity.pipeline.tables import WITH_CHECKS, WITH_MEASURES, TableRule
 from tests.conftest import expected
 
 Values = dict[str, Any]
@@ -117,7 +118,8 @@ def test_targets_are_the_shown_outputs_of_what_the_study_makes(values: Values) -
 def test_only_some_tables_depend_on_the_code_of_the_measures(values: Values) -> None:
     for name, rule in rules(values).items():
         assert rule.modules[0] == f"elasticity.analysis.tables.{name}"
-        assert (len(rule.modules) > 1) == (name in WITH_MEASURES)
+        for part, names in (("measures", WITH_MEASURES), ("checks", WITH_CHECKS)):
+            assert any(f".analysis.{part}." in module for module in rule.modules) == (name in names)
 
 
 # Inputs
@@ -161,9 +163,12 @@ def test_bits_per_byte_are_read_of_the_task(values: Values) -> None:
     assert lengths == "results/tiny/reviews/bits-per-byte.parquet"
 
 
-def test_the_theorem_and_the_calibration_need_no_files(values: Values) -> None:
+def test_the_theorem_needs_no_files_and_the_calibration_takes_noise(values: Values) -> None:
     found = rules(values | {"theory": {}, "calibration": {}})
-    assert (found["theory"].inputs, found["calibration"].inputs) == ({}, {})
+    assert found["theory"].inputs == {}
+    assert [Path(found["calibration"].inputs["noise"](None)).name] == ["noise.csv"]
+    named = rules(values | {"noise": "done", "calibration": {}})
+    assert named["calibration"].inputs["noise"](None) == "results/done/tables/noise.csv"
     assert (found["theory"].made_for, found["calibration"].made_for) == (("study",), ("study",))
 
 

@@ -8,12 +8,15 @@ import argparse
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError, errors_for_people
+from elasticity.pipeline.added_seeds import with_added_seeds
 from elasticity.runtime.environment import check_caches
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -30,9 +33,37 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def plan(arguments: argparse.Namespace) -> str:
     """Report what a study resolves to and what it will cost, before anything runs."""
-    from elasticity.pipeline import cost
+    from elasticity.pipeline import cost, power
 
-    return cost.report(_given(arguments.json) if arguments.json else _study(arguments)[0])
+    study = _given(arguments.json) if arguments.json else _study(arguments)[0]
+    return "\n".join([cost.report(study), *power.lines(study)])
+
+
+def decide(arguments: argparse.Namespace) -> str:
+    """Run a study, and add seeds in rounds until every confirmatory claim is decided or no more may be added."""
+    from elasticity.pipeline.added_seeds import add_seeds, undecided
+
+    study, file = _study(arguments)
+    if study.decide is None:
+        raise UserError(f"{file} does not say how seeds are added: add a section `decide` to it, or use make run")
+    while True:
+        _snakemake(file, arguments.cores, f"results/{study.name}/tables/verdicts.csv")
+        left, more = undecided(study), None
+        if not left or (more := add_seeds(study)) is None:
+            break
+        print(f"After {len(study.seeds)} seeds undecided: {', '.join(left)}. Going on to {len(more.seeds)} seeds.")
+        study = more
+    _snakemake(file, arguments.cores)
+    state = f"undecided: {', '.join(left)}" if left else "every confirmatory claim is decided"
+    return f"After {len(study.seeds)} seeds {state}. Read results/{study.name}/report.html."
+
+
+def _snakemake(file: Path, cores: str, *targets: str) -> None:
+    """Run Snakemake on a study file; raises ``UserError`` if it fails, after it has said why."""
+    words = ["--snakefile", PROJECT / "Snakefile", "--configfile", file, "--cores", cores]
+    ended = subprocess.run([sys.executable, "-m", "snakemake", *map(str, words), "--", *targets], check=False)
+    if ended.returncode:
+        raise UserError("Snakemake failed, see above: remove the cause and run the same command again to go on")
 
 
 def status(arguments: argparse.Namespace) -> str:
@@ -105,7 +136,7 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, Path]:
     file: Path = here if here.exists() else arguments.study
     if file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
-    return read_study_file(file), file
+    return with_added_seeds(read_study_file(file)), file
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,6 +148,10 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument("study", nargs="?", type=Path, metavar="STUDYFILE")
     study.add_argument("--json", help="a resolved study instead of a file; this is how the rule plan calls it")
     _add_directory(command)
+
+    command = _add(commands, decide, "elasticity decide studies/laptop.yaml --cores 2")
+    _add_study(command)
+    command.add_argument("--cores", default="all", help="the number of processor cores for Snakemake (default: all)")
 
     _add_study(_add(commands, status, "elasticity status studies/laptop.yaml"))
 

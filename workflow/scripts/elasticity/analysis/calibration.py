@@ -17,8 +17,10 @@ from elasticity.analysis.aggregation import CONFIDENCE
 from elasticity.analysis.hypothesis_tests import LEVEL, clustered_difference, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
 from elasticity.analysis.measures.inputs import Curves, rebound_bounds
+from elasticity.analysis.noise import RUN, Noise
 from elasticity.analysis.simulation import Gap, Scenario, responses, simulated, simulated_gaps
 from elasticity.analysis.verdict_reasons import allowance
+from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Over
 from elasticity.config.measures import MEASURES
 
@@ -91,7 +93,10 @@ GAP_NULLS: Mapping[str, Gap] = {
 
 @dataclass(frozen=True)
 class Trial:
-    """A test of a claim in a scenario: how often experiments confirm (``rate``) or refute (``against``) the claim."""
+    """A test of a claim in a scenario: how often experiments confirm (``rate``) or refute (``against``) the claim.
+
+    ``rate_adjusted`` is how often they confirm it at the least level that a confirmatory claim has beside the others.
+    """
 
     measure: str
     over: Over
@@ -100,6 +105,7 @@ class Trial:
     scenario: str
     role: Literal["size", "power"]
     rate: float
+    rate_adjusted: float
     against: float
 
 
@@ -125,6 +131,25 @@ def calibration_table(job: CalibrationJob) -> pd.DataFrame:
     return table
 
 
+def with_noise(settings: Calibration, noise: Mapping[tuple[str, str], Noise]) -> Calibration:
+    """Settings in which the standard deviations that are null are estimated from the noise of a finished study.
+
+    Two runs of a seed differ by their own parts, which the end of the crossing compares without what the seed shares.
+    What is left of the variance of the end of a single run is that of the seed. Sampling is left out, because it is
+    simulated. A measure without noise counts as one that does not vary.
+    """
+    run, crossing, gap = (
+        noise.get(key, Noise(0.0)) for key in (("end", RUN), ("crossing-end", RUN), ("kl-gap", "value"))
+    )
+    own = min(crossing.of_seeds / 2, run.of_seeds)
+    estimated = {
+        "seed_offset": float(np.sqrt(run.of_seeds - own)),
+        "run_offset": float(np.sqrt(own)),
+        "run_nats": float(gap.sd / np.sqrt(2)),
+    }
+    return settings.model_copy(update={key: it for key, it in estimated.items() if getattr(settings, key) is None})
+
+
 def _table(name: str, job: CalibrationJob, found: Iterator[Trial]) -> pd.DataFrame:
     table = pd.DataFrame([trial.__dict__ for trial in found])
     table.insert(0, "design", name)
@@ -132,11 +157,17 @@ def _table(name: str, job: CalibrationJob, found: Iterator[Trial]) -> pd.DataFra
     return table.assign(draws=job.settings.draws)
 
 
+def confirmatory(job: CalibrationJob) -> int:
+    """The number of confirmatory claims, at least 1."""
+    return max(1, sum(claim.role == "confirmatory" for claim in job.claims.values()))
+
+
 # Rebound
 
 
 def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
     """Every test of rebound claims, in its null scenario and with a rebound."""
+    family = confirmatory(job)
     scenarios: tuple[Scenario, ...] = get_args(Scenario)
     *experiments, control = measured((*scenarios, "relaxation"), design, job, 0)
     (other_base,) = measured(("relaxation",), design, job, 1)
@@ -146,13 +177,14 @@ def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
             continue
         for scenario in (null, "rebound"):
             values = [_over(part, over) for part in _parts(measure, found[scenario])]
-            yield from _tests(measure, over, scenario, "size" if scenario == null else "power", values)
+            yield from _tests(measure, over, scenario, "size" if scenario == null else "power", values, family)
     for over, subtracted in (("bases", other_base), ("control", control)):
         for measure in dict.fromkeys(measure for measure, _ in NULLS):
             for scenario in ("relaxation", "rebound"):
                 pairs = zip(_parts(measure, found[scenario]), _parts(measure, subtracted), strict=True)
                 values = [_difference(_over(one, "value"), _over(other, "value")) for one, other in pairs]
-                yield from _tests(measure, over, scenario, "size" if scenario == "relaxation" else "power", values)
+                role: Literal["size", "power"] = "size" if scenario == "relaxation" else "power"
+                yield from _tests(measure, over, scenario, role, values, family)
 
 
 def measured(
@@ -190,6 +222,7 @@ def _difference(one: Bounds, other: Bounds) -> Bounds:
 
 def gap_trials(job: CalibrationJob) -> Iterator[Trial]:
     """Every test of resistance claims."""
+    family = confirmatory(job)
     names: tuple[Gap, ...] = get_args(Gap)
     found = {
         name: simulated_gaps(name, job.seeds, job.settings, np.random.default_rng([SEED, 100 + place]))
@@ -197,18 +230,19 @@ def gap_trials(job: CalibrationJob) -> Iterator[Trial]:
     }
     for measure, null in GAP_NULLS.items():
         power: Gap = "entropies" if measure == "entropy-gap" else "resistance"
-        yield from _tests(measure, "value", null, "size", [(found[null][measure],) * 2])
-        yield from _tests(measure, "value", power, "power", [(found[power][measure],) * 2])
+        yield from _tests(measure, "value", null, "size", [(found[null][measure],) * 2], family)
+        yield from _tests(measure, "value", power, "power", [(found[power][measure],) * 2], family)
 
 
 # Tests
 
 
 def _tests(
-    measure: str, over: Over, scenario: str, role: Literal["size", "power"], parts: list[Bounds]
+    measure: str, over: Over, scenario: str, role: Literal["size", "power"], parts: list[Bounds], family: int
 ) -> Iterator[Trial]:
     """The t test and the sign-flip test of one number per seed, or of several parts that must all hold.
 
+    ``family`` is the number of confirmatory claims: Holm's method tests each at least at the level divided by it.
     Yields nothing if a part is never known. Where a part is missing for some seeds, it may have any value there.
     """
     if any(np.isnan(low).all() for low, _ in parts):
@@ -226,6 +260,7 @@ def _tests(
             scenario=scenario,
             role=role,
             rate=float((claimed <= LEVEL).mean()),
+            rate_adjusted=float((claimed <= LEVEL / family).mean()),
             against=float((against <= LEVEL).mean()),
         )
 
@@ -286,7 +321,7 @@ def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[s
     """Intervals by t and with clustered errors, for models that training changes only by a random offset."""
     settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
     draws, runs = min(settings.draws, CLUSTERED), len(design.alignment_sizes)
-    offsets = settings.run_offset * generator.standard_normal((draws, job.seeds * runs))
+    offsets = (settings.run_offset or 0.0) * generator.standard_normal((draws, job.seeds * runs))
     own = job.seeds * design.base_draws
     chances = np.concatenate([np.full((draws, own), settings.base), settings.base + offsets], axis=1)
     drawn = responses(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)

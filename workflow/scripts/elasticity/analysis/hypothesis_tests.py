@@ -46,8 +46,9 @@ of false verdicts."""
 class Effect:
     """A mean over seeds in the unit of the measure, its 95 % t interval, and p-values.
 
-    ``p_*`` are the p-values of t tests for a mean greater or less than the margin, ``sign_*`` those of sign-flip tests.
-    ``floor`` is the least p-value that the sign-flip test can reach with so many ``seeds``.
+    ``p_greater`` and ``p_less`` are the p-values of t tests for a mean greater, and less, than the value that the test
+    compares with, ``sign_*`` those of sign-flip tests. ``floor`` is the least p-value that the sign-flip test can reach
+    with so many ``seeds``.
     """
 
     mean: float
@@ -142,21 +143,21 @@ def sign_flip(values: Array, flips: int = FLIPS) -> tuple[Array, Array]:
 def bounded_effect(low: Array, high: Array, margin: float = 0.0) -> Effect:
     """The effect of one number per seed that is only known to lie between bounds, each of shape (seeds,).
 
-    Equal bounds are a known number. A mean that is greater is tested on the lower bounds, one that is less on the upper
-    bounds: the unfavourable side for whichever of the two is claimed. The interval reaches from the lower end of the
-    former to the upper end of the latter. ``mean`` takes the finite bound of censored values, and is NaN if one has
-    none. Seeds with a NaN are left out.
+    A mean greater than 0 is tested on the lower bounds, one less than ``margin`` on the upper bounds: the unfavourable
+    side for whichever of the two is claimed. Equal bounds are a known number. The interval reaches from the lower end
+    of the former to the upper end of the latter. ``mean`` takes the finite bound of censored values, and is NaN if one
+    has none. Seeds with a NaN are left out.
     """
     known = ~(np.isnan(low) | np.isnan(high))
     low, high = low[known], high[known]
-    below, above = effect_of(low, margin), effect_of(high, margin)
+    below, above = effect_of(low), effect_of(high, margin)
     finite = np.where(np.isfinite(low), low, high)
     mean = float(np.where(np.isfinite(finite), finite, np.nan).mean()) if len(finite) else float("nan")
     return replace(below, mean=mean, high=above.high, p_less=above.p_less, sign_less=above.sign_less)
 
 
 def intersection_union(parts: Sequence[Effect]) -> Effect:
-    """The effect of the smallest of several means, to test the claim that all means are greater than the margin.
+    """The effect of the smallest of several means, to test the claim that all means are greater than 0.
 
     The p-value for that all are greater is the largest p-value of the parts (intersection-union), and the p-value for
     that one is less is the smallest times their number (Bonferroni). A part without a p-value leaves the former NaN,

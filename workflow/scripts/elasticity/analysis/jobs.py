@@ -11,6 +11,7 @@ from elasticity.config.cells import TuningPath
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Corpus, Reading
 from elasticity.config.experiments import Rebound
+from elasticity.config.measures import Kind
 from elasticity.config.token_tree import Texts, TokenTrees
 from elasticity.config.training import FineTuning
 
@@ -59,6 +60,12 @@ class ResistanceTableJob(Section):
 
 class MeasuresJob(Section):
     """Make the table of measures of an experiment; ``bases`` gives the order of its base models."""
+
+    bases: tuple[str, ...]
+
+
+class ChecksJob(Section):
+    """Make the table of checks of an experiment, for each of its base models."""
 
     bases: tuple[str, ...]
 
@@ -120,11 +127,39 @@ class PlannedClaim(Section):
 class VerdictsJob(Section):
     """Decide on claims, from tables of measures in the order of ``experiments`` and scores in the order of ``tasks``.
 
-    ``rebound`` holds the experiments whose scores are also compared prompt by prompt.
+    ``rebound`` holds the experiments whose scores are also compared prompt by prompt. ``looks`` are the numbers of
+    seeds after which tests are planned; none for a single test of all seeds.
     """
 
     claims: tuple[PlannedClaim, ...]
+    looks: tuple[PositiveInt, ...] = ()
     seeds: Seeds
+    experiments: tuple[Name, ...]
+    tasks: tuple[Name, ...]
+    rebound: dict[Name, ReboundTableJob]
+
+
+class NoisePart(Section):
+    """An experiment whose noise is estimated, with its base models.
+
+    ``several_sizes`` says whether it has several P; ``controls`` are the experiments that claims subtract from it, with
+    their base models.
+    """
+
+    experiment: Name
+    kind: Kind
+    bases: tuple[Name, ...]
+    several_sizes: bool
+    controls: dict[Name, tuple[Name, ...]]
+
+
+class NoiseJob(Section):
+    """Estimate the noise of measures between seeds, from tables of measures and scores in the order of their names.
+
+    ``rebound`` holds the experiments whose scores are also compared prompt by prompt.
+    """
+
+    parts: tuple[NoisePart, ...]
     experiments: tuple[Name, ...]
     tasks: tuple[Name, ...]
     rebound: dict[Name, ReboundTableJob]
@@ -140,12 +175,18 @@ class Design(Section):
 
 
 class CalibrationJob(Section):
-    """Try the tests on simulated rebound experiments of ``designs``, by name, and on resistance experiments."""
+    """Try the tests on simulated rebound experiments of ``designs``, by name, and on resistance experiments.
+
+    ``claims`` are the claims of the study, whose tests are also tried together, and ``looks`` the numbers of seeds
+    after which they are planned to be tested; none for a single test of all seeds.
+    """
 
     settings: Calibration
     seeds: PositiveInt = Field(description="The number of seeds")
     designs: dict[str, Design]
     resistance: tuple[Name, ...] = Field(description="The resistance experiments, which have the same simulation")
+    claims: dict[Name, Claim] = Field(default_factory=dict)
+    looks: tuple[PositiveInt, ...] = ()
 
 
 class TokenTreeJob(Section):

@@ -51,14 +51,16 @@ def simulated(
 ) -> Simulated:
     """Simulate experiments of these scenarios; those of one draw share the responses of the base model and the prompts.
 
-    A run, one seed and one P, has its own level and rate; its sizes N are checkpoints of it.
+    A run, one seed and one P, has its own level and rate, and a part of its level is that of its seed; its sizes N are
+    checkpoints of it.
     """
     draws = settings.draws
     shape = (draws, seeds, len(design.alignment_sizes), 1)
     means = []
     for scenario in scenarios:
         rates = np.exp(settings.run_rate * generator.standard_normal(shape))
-        offsets = settings.run_offset * generator.standard_normal(shape)
+        offsets = (settings.run_offset or 0.0) * generator.standard_normal(shape)
+        offsets += (settings.seed_offset or 0.0) * generator.standard_normal((*shape[:2], 1, 1))
         means.append(np.clip(curves(scenario, design, settings, rates) + offsets, 0, 1))
     cells = np.stack(means, axis=1)
     own = seeds * design.base_draws
@@ -128,7 +130,7 @@ def simulated_gaps(gap: Gap, seeds: int, settings: Calibration, generator: np.ra
     A training loss is a cross-entropy on other texts: it has the same mean, and noise of its own.
     """
     kl, entropy = GAPS[gap](settings)
-    noise = np.sqrt(2) * settings.run_nats * generator.standard_normal((3, settings.draws, seeds))
+    noise = np.sqrt(2) * (settings.run_nats or 0.0) * generator.standard_normal((3, settings.draws, seeds))
     gaps = {"kl-gap": kl + noise[0], "entropy-gap": entropy + noise[1]}
     total = gaps["kl-gap"] + gaps["entropy-gap"]
     return {**gaps, "cross-entropy-gap": total, "training-loss-gap": kl + entropy + noise[2]}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from elasticity.analysis.hypothesis_tests import LEVEL, Effect
 from elasticity.analysis.jobs import PlannedClaim
+from elasticity.config.checks import CHECKS
 from elasticity.config.claims import Claim, Verdict
 
 ERRORS = 3
@@ -16,8 +17,8 @@ ERRORS = 3
 
 
 UNEQUAL = "relaxation"
-"""The scenario in which a claim within one experiment may be far on the other side of its margin, so that it is right
-to refute it."""
+"""The scenario in which a claim within one experiment may be far on the other side of 0, so that it is right to refute
+it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,39 @@ def error_rates(planned: PlannedClaim, calibration: pd.DataFrame) -> ErrorRates 
     )
 
 
+def checks_of(planned: PlannedClaim, checks: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The rows of tables of checks that a claim rests on: those that its measure needs, of all of its base models."""
+    parts = [
+        checks[name][checks[name]["check"].isin(planned.claim.entry.needs) & checks[name]["base"].isin(bases)].assign(
+            experiment=name
+        )
+        for name, bases in planned.bases.items()
+        if name in checks
+    ]
+    return pd.concat(parts) if parts else pd.DataFrame(columns=["experiment", "base", "check", "value", "holds"])
+
+
+def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
+    """The verdict on a claim of whose checks one fails, and which one."""
+    failed = checked[~checked["holds"].astype(bool)].drop_duplicates("check")
+    reasons = [
+        f"{CHECKS[row.check].failed} ({CHECKS[row.check].title}: {row.value:.3g}, needed {CHECKS[row.check].needed}; "
+        f"{row.base} in {row.experiment})"
+        for row in failed.itertuples()
+    ]
+    text = "; ".join(reasons)
+    return "not testable", f"{text[0].upper()}{text[1:]}."
+
+
+def shown_checks(checked: pd.DataFrame) -> str:
+    """The number of each check, of the base model and experiment where it is worst, in words."""
+    worst = checked.sort_values("holds", kind="stable").drop_duplicates("check").sort_values("check")
+    return "; ".join(
+        f"{row.check} {row.value:.3g} ({'' if row.holds else 'not '}{CHECKS[row.check].needed})"
+        for row in worst.itertuples()
+    )
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A claim and its evidence: the effect times ``claim.sign``, and its p-values adjusted for the other claims.
@@ -100,23 +134,38 @@ def _decision(planned: Evidence) -> tuple[Verdict, str]:
         )
     if effect.seeds < claim.seeds:
         return "undecided", f"Too few seeds: {effect.seeds} of the {claim.seeds} that the claim asks for."
-    shown, side = _shown(planned), {1: ("above", "below"), -1: ("below", "above")}[claim.sign]
+    shown, (claimed, other) = _shown(planned), {1: ("above", "below"), -1: ("below", "above")}[claim.sign]
+    present = f"is {claimed} 0: p = {planned.p_adjusted:.2g}, adjusted"
+    small = f"is {other} {_margin(claim)}: p = {planned.p_against_adjusted:.2g}, adjusted"
+    if is_small(planned.p_adjusted, planned.p_against_adjusted):
+        return "confirmed", f"There, but smaller than matters: {shown} {present}, and {small}."
+    if planned.p_adjusted <= LEVEL:
+        return "confirmed", f"{shown} {present}."
+    if planned.p_against_adjusted <= LEVEL:
+        return "refuted", f"{shown} {small}."
     if planned.error_rates and effect.p_greater <= LEVEL and planned.error_rates.confirms_too_often:
         wrong = f"confirms what is not there in {planned.error_rates.confirms:.1%}"
         return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
     if planned.error_rates and effect.p_less <= LEVEL and planned.error_rates.refutes_too_often:
         wrong = f"refutes what it should not in {planned.error_rates.refutes:.1%}"
         return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
-    if planned.p_adjusted <= LEVEL:
-        return "confirmed", f"{shown} is {side[0]} {claim.margin:g}: p = {planned.p_adjusted:.2g}, adjusted."
-    if planned.p_against_adjusted <= LEVEL:
-        return "refuted", f"{shown} is {side[1]} {claim.margin:g}: p = {planned.p_against_adjusted:.2g}, adjusted."
     least = min((effect.p_greater, planned.p_adjusted), (effect.p_less, planned.p_against_adjusted))
     if least[0] <= LEVEL:
         return "undecided", f"{shown}: p = {least[0]:.2g} alone, but {least[1]:.2g} beside all {claim.role} claims."
-    if effect.low <= claim.sign * claim.margin <= effect.high:
-        return "undecided", f"{shown}: the interval contains {claim.margin:g}."
+    if effect.low <= 0 <= claim.margin <= effect.high:
+        both = f"0 and {_margin(claim)}" if claim.margin else "0"
+        return "undecided", f"{shown}: the interval contains {both}."
     return "undecided", f"{shown}: p = {least[0]:.2g}."
+
+
+def is_small(p_adjusted: float, p_against_adjusted: float) -> bool:
+    """Whether an effect is shown to be there, and to be smaller than the smallest one that matters."""
+    return p_adjusted <= LEVEL and p_against_adjusted <= LEVEL
+
+
+def _margin(claim: Claim) -> str:
+    """The smallest effect that matters, on the claimed side of 0."""
+    return f"{claim.sign * claim.margin:g}, the smallest effect that matters" if claim.margin else "0"
 
 
 def _shown(planned: Evidence) -> str:
@@ -135,8 +184,9 @@ def _notes(planned: Evidence, found: Verdict) -> Iterator[str]:
         yield f"With {seeds} a sign-flip test cannot go below {effect.floor:g}: a decision rests on the t test alone."
     elif found != "undecided" and sign_flip > LEVEL:
         yield f"A sign-flip test, which asks less of the numbers, does not go so far: p = {sign_flip:.2g}."
-    if found != "undecided" and effect.low <= claim.sign * claim.margin <= effect.high:
-        yield f"The interval, two-sided, contains {claim.margin:g}; the test, one-sided, asks for less."
+    compared = {"confirmed": 0.0, "refuted": claim.margin}.get(found, math.nan)
+    if effect.low <= compared <= effect.high:
+        yield f"The interval, two-sided, contains {claim.sign * compared + 0.0:g}; the test, one-sided, asks for less."
     if effect.seeds and planned.censored:
         yield f"Only a bound is known of {planned.censored} of {seeds}: tests take the one that is least favourable."
     if effect.seeds and planned.missing:
@@ -148,8 +198,6 @@ def _notes(planned: Evidence, found: Verdict) -> Iterator[str]:
         yield "The calibration does not cover this test."
     if not planned.calibrated and found != "undecided":
         yield "How often this test errs was not measured: the study has no calibration."
-    if planned.error_rates and claim.margin:
-        yield "The calibration tried this test with a margin of 0."
 
 
 def with_bounds(mean: float, low: float, high: float) -> str:

@@ -1,13 +1,15 @@
 """Verdicts: every claim of a study is confirmed, refuted or undecided, with the numbers and a reason in words.
 
 The seed is the unit of replication: a claim is about one number per seed. It is confirmed if a one-sided t test finds
-their mean on the claimed side of the margin, and refuted if one finds it on the other side. The level ``LEVEL`` holds
-for all claims of a role: p-values are adjusted by Holm over the confirmatory claims and by Benjamini-Hochberg over the
+their mean beyond 0 on the claimed side, and refuted if one finds it to be smaller than the claim's margin, the smallest
+effect that matters. Both may hold: then the effect is there, but smaller than matters. The level ``LEVEL`` holds for
+all claims of a role: p-values are adjusted by Holm over the confirmatory claims and by Benjamini-Hochberg over the
 exploratory ones, and tests for claims and tests against them are two families. A claim of several parts is confirmed if
 each part is at the full level (intersection-union), and refuted if one part is (Bonferroni). It stays undecided with
 fewer seeds than it asks for, and where the calibration found that the t test confirms absent effects or refutes present
 ones too often. Such a test counts as one of its family, but cannot be significant, or it would lower the threshold of
-the others.
+the others. A study that plans looks after rounds of seeds is tested after each of them, with p-values that hold for all
+(``analysis.looks``). A claim is not testable, and not tested, where a check that its measure needs fails.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +28,16 @@ from elasticity.analysis.hypothesis_tests import (
     intersection_union,
 )
 from elasticity.analysis.jobs import PlannedClaim, ReboundTableJob, VerdictsJob
-from elasticity.analysis.verdict_reasons import ErrorRates, Evidence, error_rates, verdict
+from elasticity.analysis.looks import after_looks, made
+from elasticity.analysis.verdict_reasons import (
+    ErrorRates,
+    Evidence,
+    checks_of,
+    error_rates,
+    not_testable,
+    shown_checks,
+    verdict,
+)
 from elasticity.config.claims import Claim, Role
 
 BOUNDS = ["value", "low", "high"]
@@ -123,8 +134,12 @@ def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
 COLUMNS = [
     *("claim", "hypothesis", "experiment", "measure", "over", "direction", "margin", "role", "seeds"),
     *("effect", "low", "high", "p", "p_against", "p_adjusted", "p_against_adjusted", "p_sign_flip", "sign_flip_floor"),
-    *("clustered_effect", "clustered_low", "clustered_high", "verdict", "reason", "figure", "table"),
+    *("clustered_effect", "clustered_low", "clustered_high", "checks", "verdict", "reason", "figure", "table"),
 ]
+
+
+NUMBERS = ("mean", "low", "high", "p_greater", "p_less", "sign_greater", "sign_less")
+"""The fields of an effect that a claim has only if it is testable."""
 
 
 def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -143,20 +158,26 @@ def verdict_table(
     values: pd.DataFrame,
     scores: Mapping[str, pd.DataFrame],
     calibration: pd.DataFrame | None = None,
+    checks: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """One row per claim, in their order, with the columns ``COLUMNS``.
 
     ``values`` is the result of ``verdict_seeds``; ``scores`` holds the scores of each task (schema ``SCORES``). Effects
     and their 95 % t intervals are in the units of the measures; those of a claim of several parts are the weakest
-    part's. Adjusted p-values are missing for tests that decide nothing. ``p_sign_flip`` is not adjusted. The columns
-    ``clustered_*`` are a second view: paired differences of each prompt, with errors clustered by seed and prompt.
+    part's. ``checks`` holds the table of checks of each experiment; a claim of whose checks one fails is not tested,
+    and has no numbers. Adjusted p-values are missing for tests that decide nothing. ``p_sign_flip`` is not adjusted.
+    The columns ``clustered_*`` are a second view: paired differences of each prompt, with errors clustered by seed and
+    prompt.
     """
     per_prompt = {name: prompt_measures(scores[j.experiment.task], j) for name, j in job.rebound.items()}
     effects = {planned.name: effect(values[values["claim"] == planned.name], planned.claim) for planned in job.claims}
+    checked = {planned.name: checks_of(planned, checks or {}) for planned in job.claims}
+    testable = {name: bool(found["holds"].all()) for name, found in checked.items()}
+    tests = {it.name: _after_looks(job, values, it) if testable[it.name] else (np.nan, np.nan) for it in job.claims}
     all_error_rates = {
         planned.name: None if calibration is None else error_rates(planned, calibration) for planned in job.claims
     }
-    families = _families(job, effects, all_error_rates)
+    families = _families(job, tests, all_error_rates)
     rows = []
     for planned in job.claims:
         claim, found = planned.claim, effects[planned.name]
@@ -175,14 +196,22 @@ def verdict_table(
                 error_rates=all_error_rates[planned.name],
             )
         )
-        row = _declared(planned) | _numbers(claim, found) | _second_view(planned, per_prompt)
+        if not testable[planned.name]:
+            decided, reason = not_testable(checked[planned.name])
+            found = replace(found, **dict.fromkeys(NUMBERS, np.nan))
+        row = _declared(planned) | _numbers(claim, found)
+        row |= _second_view(planned, per_prompt if testable[planned.name] else {})
+        row |= {"checks": shown_checks(checked[planned.name])}
         row |= {"p_adjusted": p_adjusted, "p_against_adjusted": p_against_adjusted}
         rows.append(row | {"verdict": decided, "reason": reason})
     return pd.DataFrame(rows)[COLUMNS]
 
 
 def effect(values: pd.DataFrame, claim: Claim) -> Effect:
-    """The effect of a claim's numbers times ``claim.sign``: ``p_greater`` is for the claim, ``p_less`` against it.
+    """The effect of a claim's numbers times ``claim.sign``.
+
+    ``p_greater`` is for the claim, that the mean is greater than 0; ``p_less`` is against it, that the mean is less
+    than the margin.
 
     A seed without a value may have any value, because a missing value may not be chance.
     """
@@ -191,37 +220,48 @@ def effect(values: pd.DataFrame, claim: Claim) -> Effect:
 
 
 def part_effect(rows: pd.DataFrame, sign: int = 1, margin: float = 0.0) -> Effect:
-    """The effect of one part: its numbers times ``sign``, tested against the margin times ``sign``."""
+    """The effect of one part: its numbers times ``sign``, tested for more than 0 and for less than ``margin``."""
     value, *bounds = (sign * rows[name].to_numpy(dtype=float) for name in BOUNDS)
     low, high = bounds[::sign]
     known = ~np.isnan(value)
     if known.any():
         low, high = np.where(known, low, -np.inf), np.where(known, high, np.inf)
-    found = bounded_effect(low, high, sign * margin)
+    found = bounded_effect(low, high, margin)
     mean = float(value[known].mean()) if known.any() else float("nan")
     return replace(found, mean=mean, seeds=int(known.sum()))
 
 
+def _after_looks(job: VerdictsJob, values: pd.DataFrame, planned: PlannedClaim) -> tuple[float, float]:
+    """The p-values for and against a claim, which hold for all looks made; NaN with too few seeds."""
+    p, own = [], values[values["claim"] == planned.name]
+    for look in made(job.looks, len(job.seeds)):
+        found = effect(own[own["seed"].isin(job.seeds[:look])], planned.claim)
+        few = found.seeds < planned.claim.seeds
+        p.append([float("nan")] * 2 if few else [found.p_greater, found.p_less])
+    looks = job.looks or (len(job.seeds),)
+    claimed, against = (float(side[-1]) for side in after_looks(np.transpose(p), looks))
+    return (float("nan"), float("nan")) if np.isnan(p[-1]).all() else (claimed, against)
+
+
 def _families(
-    job: VerdictsJob, effects: Mapping[str, Effect], all_error_rates: Mapping[str, ErrorRates | None]
+    job: VerdictsJob, found_p: Mapping[str, tuple[float, float]], all_error_rates: Mapping[str, ErrorRates | None]
 ) -> dict[str, tuple[float, float]]:
     """The p-values for and against each claim, adjusted for the other claims of its role."""
     found: dict[str, tuple[float, float]] = {}
     roles: tuple[Role, ...] = get_args(Role)
     for role in roles:
         own = [planned for planned in job.claims if planned.claim.role == role]
-        tests = [_deciding(planned.claim, effects[planned.name], all_error_rates[planned.name]) for planned in own]
+        tests = [_deciding(found_p[planned.name], all_error_rates[planned.name]) for planned in own]
         claimed, against = (adjusted([test[side] for test in tests], role) for side in (0, 1))
         found.update(zip([planned.name for planned in own], zip(claimed, against, strict=True), strict=True))
     return found
 
 
-def _deciding(claim: Claim, found: Effect, sized: ErrorRates | None) -> tuple[float, float]:
+def _deciding(p: tuple[float, float], sized: ErrorRates | None) -> tuple[float, float]:
     """The p-values for and against a claim; NaN where the test may not decide."""
-    few = found.seeds < claim.seeds
     return (
-        float("nan") if few or (sized and sized.confirms_too_often) else found.p_greater,
-        float("nan") if few or (sized and sized.refutes_too_often) else found.p_less,
+        float("nan") if sized and sized.confirms_too_often else p[0],
+        float("nan") if sized and sized.refutes_too_often else p[1],
     )
 
 

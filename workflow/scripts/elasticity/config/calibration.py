@@ -21,7 +21,14 @@ class Calibration(Section):
     rebound: float = Field(
         0.15, gt=0, lt=1, description="How much lower than that the largest P ends where a rebound is simulated"
     )
-    run_offset: NonNegativeFloat = Field(0.03, description="Standard deviation of a run's score between seeds")
+    seed_offset: NonNegativeFloat | None = Field(
+        None,
+        description="Standard deviation between seeds of the part of a run's score that all P share. null: estimated, "
+        "see `noise`",
+    )
+    run_offset: NonNegativeFloat | None = Field(
+        None, description="Standard deviation of a run's own part of its score. null: estimated, see `noise`"
+    )
     run_rate: NonNegativeFloat = Field(
         0.3, description="Standard deviation of the logarithm of a run's rate between seeds"
     )
@@ -32,8 +39,10 @@ class Calibration(Section):
         0.1,
         description="Gap in KL and in entropy between forward and inverse, in nats per token, where one is simulated",
     )
-    run_nats: PositiveFloat = Field(
-        0.05, description="Standard deviation between seeds of a code length, in nats per token"
+    run_nats: PositiveFloat | None = Field(
+        None,
+        description="Standard deviation between seeds of a code length, in nats per token. null: estimated, see "
+        "`noise`",
     )
 
     @model_validator(mode="after")

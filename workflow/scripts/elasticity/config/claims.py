@@ -1,10 +1,10 @@
 """Claims: what a study expects to find, declared before it trains anything, and the digest that reveals a change."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import Field, NonNegativeFloat, PositiveInt, StringConstraints
 
 from elasticity.config.base import Name, OneOf, Section
 from elasticity.config.measures import MEASURES, Kind, Measure
@@ -20,14 +20,14 @@ Over = Literal["value", "sizes", "bases", "control"]
 Role = Literal["confirmatory", "exploratory"]
 
 
-Verdict = Literal["confirmed", "refuted", "undecided"]
+Verdict = Literal["confirmed", "refuted", "undecided", "not testable"]
 
 
 MeasureName = Annotated[str, OneOf(MEASURES)]
 
 
 class Claim(Section):
-    """An effect that is expected to be above or below a margin. The effect is one number for each seed."""
+    """An effect that is expected to be above or below 0, and to matter. The effect is one number for each seed."""
 
     hypothesis: Text = Field(description="The hypothesis in words, as the report shows it")
     experiment: Name = Field(description="A rebound or a resistance experiment of the study")
@@ -44,8 +44,12 @@ class Claim(Section):
         description="The experiment to subtract if `over` is control. A rebound experiment must have the same task and "
         "inverse_sizes and as many bases and alignment_sizes as the experiment, a resistance experiment as many bases",
     )
-    direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, the margin")
-    margin: float = Field(0.0, description="In the unit of the measure")
+    direction: Literal["greater", "less"] = Field(description="The effect is claimed to be above, or below, 0")
+    margin: NonNegativeFloat = Field(
+        0.0,
+        description="The smallest effect that matters, in the unit of the measure. A claim is confirmed if its effect "
+        "is beyond 0 on the claimed side, and refuted if it is shown to be smaller than this",
+    )
     role: Role = Field(description="confirmatory: Holm over all of these claims; exploratory: Benjamini-Hochberg")
     seeds: PositiveInt = Field(description="The verdict is undecided with fewer seeds than this")
     exclusions: dict[int, Text] = Field(
@@ -74,7 +78,7 @@ class Claim(Section):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The measures that the claim is about: all of them must be on the claimed side of the margin."""
+        """The measures that the claim is about: all of them must be on the claimed side."""
         return self.entry.parts or (self.measure,)
 
     @property
@@ -93,15 +97,21 @@ def claims_digest(claims: Mapping[Name, Claim]) -> str:
     return digest({name: claim.model_dump(mode="json", exclude_defaults=True) for name, claim in claims.items()})
 
 
-def declared(claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]]) -> dict[str, str | int]:
-    """How many training jobs there are, and how many of them ran under other claims.
+def declared(
+    claims: Mapping[Name, Claim], metrics: Iterable[Mapping[str, Any]], looks: Sequence[int] = (), seeds: int = 0
+) -> dict[str, str | int]:
+    """How many training jobs there are, how many of them ran under other claims, and which looks were made.
 
     ``metrics`` are the metrics of the training jobs, which hold the digest of the claims at that time. A job without a
-    digest ran under other claims, too.
+    digest ran under other claims, too. ``looks`` are the numbers of seeds after which looks are planned, if they are,
+    and ``seeds`` is the number by now.
     """
     own = claims_digest(claims)
     found = [job.get("claims") for job in metrics]
-    return {"claims": own, "training_jobs": len(found), "under_other_claims": sum(other != own for other in found)}
+    record = {"claims": own, "training_jobs": len(found), "under_other_claims": sum(other != own for other in found)}
+    if looks:
+        record["looks"] = f"{', '.join(str(look) for look in looks if look <= seeds)} of at most {looks[-1]} seeds"
+    return record
 
 
 def telling_p(claimed: float, against: float) -> tuple[float, str]:

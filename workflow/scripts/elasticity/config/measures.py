@@ -20,6 +20,7 @@ class Measure:
     ``compute`` takes ``Curves`` if ``kind`` is ``"rebound"`` and ``Directions`` if it is ``"resistance"`` (both in
     ``elasticity.analysis.measures.inputs``). It returns an array, or a pair of arrays with a lower and an upper bound.
     A measure with ``parts`` has no ``compute``: a claim about it holds only if it holds for each of its parts.
+    ``needs`` names the checks (``elasticity.config.checks``) that have to hold before a claim about it is tested.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Measure:
     per_prompt: bool
     parts: tuple[str, ...]
     compute: Callable[[Any], Any] | None
+    needs: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[str, str, int]:
@@ -54,6 +56,7 @@ def measure(
     between_sizes: bool = False,
     from_zero: bool = False,
     per_prompt: bool = False,
+    needs: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
     """Decorator that registers a measure under ``name``.
 
@@ -61,11 +64,11 @@ def measure(
     of measures, and ``axis`` the label of the vertical axis there (default: ``unit``). A rebound measure is
     ``between_sizes`` if it compares the largest with the smallest P, so that it has one value for all P; ``from_zero``
     if it needs the model before the inverse stage, N = 0; and ``per_prompt`` if each prompt has a value of its own,
-    which ``analysis.verdicts.prompt_measures`` must then compute.
+    which ``analysis.verdicts.prompt_measures`` must then compute. ``needs`` names the checks that must hold.
     """
 
     def add(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        entry = Measure(name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute)
+        entry = Measure(name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, needs)
         MEASURES.register(name, compute.__module__)(entry)
         return compute
 
@@ -82,12 +85,13 @@ def joint_measure(
     parts: tuple[str, ...],
     between_sizes: bool = False,
     from_zero: bool = False,
+    needs: tuple[str, ...] = (),
 ) -> None:
     """Register a measure that is claimed by claiming each of its ``parts``; ``module`` is the module that calls this.
 
     Its panel in the figure of measures shows all of its parts. The other parameters are those of ``measure``.
     """
-    entry = Measure(name, kind, unit, title, unit, between_sizes, from_zero, False, parts, None)
+    entry = Measure(name, kind, unit, title, unit, between_sizes, from_zero, False, parts, None, needs)
     MEASURES.register(name, module)(entry)
 
 

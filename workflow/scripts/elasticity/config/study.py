@@ -9,6 +9,7 @@ from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression, Theory
 from elasticity.config.data import Prompts, Source, Splits, Template
+from elasticity.config.decide import Decide
 from elasticity.config.experiments import InverseData, Rebound, Resistance, inverse_data
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
@@ -77,6 +78,14 @@ class Study(Section):
     claims: dict[Name, Claim] = Field(
         default_factory=dict, description="Claims by name, declared before anything is trained"
     )
+    noise: Name | None = Field(
+        None,
+        description="A finished study, from whose table results/NAME/tables/noise.csv the noise between seeds is taken "
+        "for `plan` and `calibration`. null: workflow/noise.csv, which is that of the default study",
+    )
+    decide: Decide | None = Field(
+        None, description="How `make decide` adds seeds. null: the study has its `seeds` only"
+    )
     theory: Theory | None = Field(
         None, description="Numerical evaluation of the elasticity theorem. null: it is not evaluated"
     )
@@ -87,6 +96,11 @@ class Study(Section):
         None, description="Error rates of the tests on simulated experiments. null: they are not computed"
     )
     hardware: Hardware = Field(Hardware(), description="The machines on which jobs run")
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """The numbers of seeds after which claims are planned to be tested; none for a single test of all seeds."""
+        return self.decide.looks if self.decide else ()
 
     @property
     def bases(self) -> dict[str, tuple[str, int]]:

@@ -15,6 +15,7 @@ from elasticity.config.training import FineTuning, chooses
 from elasticity.config.validation_analyses import (
     claim_mistakes,
     compression_mistakes,
+    decide_mistakes,
     joint_mistakes,
     token_tree_mistakes,
 )
@@ -81,6 +82,9 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     origins = {base: study.origin(base) for base in study.bases}
     texts = {name: study.inverse_data(rebound).task for name, rebound in study.rebound.items()}
     yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
+    yield from decide_mistakes(study.decide, study.seeds)
+    if study.noise == study.name:
+        yield f"noise: {study.noise} is this study; name one that is finished"
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
     splits = {

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from elasticity.config.base import Name
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression
+from elasticity.config.decide import Decide
 from elasticity.config.experiments import Rebound, Resistance
 from elasticity.config.measures import MEASURES
 from elasticity.config.models import Model, Pretrained, TunedModel
@@ -102,6 +103,15 @@ def _claim_control_mistakes(where: str, claim: Claim, experiments: Experiments) 
                 f"{'equal' if same else 'equally long'}; declare an experiment for the comparison, cells that "
                 "experiments share are trained once"
             )
+
+
+def decide_mistakes(decide: Decide | None, seeds: Collection[int]) -> Iterator[str]:
+    """Yield a mistake if the number of seeds is none after which a look is planned."""
+    if decide and len(seeds) not in decide.looks:
+        yield (
+            f"decide: the study has {len(seeds)} seeds, but looks are planned after "
+            f"{', '.join(map(str, decide.looks))}: decide.start is the number of `seeds`, and decide.at_most no less"
+        )
 
 
 def _shown(value: object) -> str:

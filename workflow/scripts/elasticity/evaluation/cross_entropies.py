@@ -21,7 +21,10 @@ Row = Mapping[str, Any]
 
 
 class CrossEntropyMeasurement:
-    """Measures a tuned slice beside its target on the target's responses: code lengths and KL(target || tuned)."""
+    """Measures a slice, before or after tuning, beside its target on the target's responses.
+
+    It takes code lengths and KL(target || slice).
+    """
 
     schemas: ClassVar[Mapping[str, pa.Schema]] = {"cross_entropies": CROSS_ENTROPIES}
 
@@ -31,9 +34,9 @@ class CrossEntropyMeasurement:
         ``chosen`` are rows of schema ``CHOSEN``; without the equal-entropy control there are none.
         """
         self.job = job
-        start, self.target_folder = (slices / str(job.slices[number - 1]) for number in job.path)
-        check_same_vocabulary(start, self.target_folder)
-        self.tokenizer = load_tokenizer(start)
+        self.start_folder, self.target_folder = (slices / str(job.slices[number - 1]) for number in job.path)
+        check_same_vocabulary(self.start_folder, self.target_folder)
+        self.tokenizer = load_tokenizer(self.start_folder)
         responses = [dict(row) for row in questions if row["slice"] == job.path[1]]
         self.chosen = chosen_prompts(chosen)["questions", job.path] if job.chosen else None
         self.responses = share(responses)
@@ -43,7 +46,7 @@ class CrossEntropyMeasurement:
         return load_for_measuring(self.target_folder)
 
     def measure(self, model: PreTrainedModel, checkpoint: int) -> Tables:
-        """Return a row for each response of the target slice."""
+        """Return a row for each response of the target slice; ``checkpoint`` is the number of examples so far."""
         examples = response_examples(self.responses, self.tokenizer, self.job.max_length)
         pad = self.tokenizer.pad_token_id
         tuned, own = (code_lengths(each, examples, pad) for each in (model, self._target))
@@ -52,6 +55,7 @@ class CrossEntropyMeasurement:
             {
                 "start": self.job.path[0],
                 "target": self.job.path[1],
+                "examples": checkpoint,
                 "prompt_id": response["prompt_id"],
                 "tokens": len(example.tokens) - example.response_start,
                 "tuned_nats": tuned[i],

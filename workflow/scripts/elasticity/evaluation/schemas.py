@@ -111,6 +111,7 @@ CROSS_ENTROPIES = pa.schema(
     [
         ("start", pa.int64()),
         ("target", pa.int64()),
+        ("examples", pa.int64()),
         ("prompt_id", pa.string()),
         ("tokens", pa.int64()),
         ("tuned_nats", pa.float64()),
@@ -118,10 +119,10 @@ CROSS_ENTROPIES = pa.schema(
         ("kl_nats", pa.float64()),
     ]
 )
-"""One row per response of slice ``target`` and per slice ``start`` tuned on the target's responses.
+"""One row per response of slice ``target`` and per slice ``start`` tuned on so many of the target's responses.
 
-It holds the code lengths in nats under the tuned model and under the target, and KL(target || tuned) over the whole
-vocabulary, summed over the tokens of the response."""
+The slice before tuning has 0 ``examples``. A row holds the code lengths in nats under the tuned model and under the
+target, and KL(target || tuned) over the whole vocabulary, summed over the tokens of the response."""
 
 
 CHOSEN = pa.schema(

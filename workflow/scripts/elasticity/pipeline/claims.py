@@ -66,6 +66,7 @@ class ClaimJobs(Part):
         job = VerdictsJob(
             claims=tuple(self._planned(name, claim) for name, claim in self.study.claims.items()),
             seeds=self.study.seeds,
+            looks=self.study.looks,
             experiments=tuple(self.experiments),
             tasks=tuple(self.tasks),
             rebound={

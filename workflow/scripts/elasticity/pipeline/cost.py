@@ -371,7 +371,7 @@ def report(study: Study) -> str:
     models = len(needed_models(study))
     lines = [f"study {study.name}: {len(study.seeds)} seeds, {models} models, {cells(study)} cells"]
     lines += [f"  {name}: {how_divided(settings, sets)}" for name, settings, sets in divisions(study)]
-    lines += _table([_HEAD, *map(_row, [*stages, total(stages)])])
+    lines += table([_HEAD, *map(_row, [*stages, total(stages)])])
     lines += [
         "Tokens are upper bounds: every example and every response is as long as it may be.",
         f"GPU hours are an estimate for {machine.gpu}: {GPU_SHARE:.0%} of its {peak_tflops(machine.gpu or '')} TFLOP/s "
@@ -429,7 +429,7 @@ def _bytes(count: int) -> str:
     return f"{count / 1e6:,.0f} MB"
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Yield the lines of a table whose first column is left-aligned and whose numbers are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

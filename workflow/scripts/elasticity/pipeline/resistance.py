@@ -113,12 +113,13 @@ class ResistanceJobs(Part):
         length = self._experiment(wildcards).tuning.max_length
         return to_json(ChoosingJob(slices=self._slices(wildcards), pairs=PAIRS, max_length=length))
 
-    def _tuning(self, wildcards: Wildcards) -> FineTuneJob:
+    def _tuning(self, wildcards: Wildcards, sizes: tuple[int, ...] = ()) -> FineTuneJob:
+        """The tuning of a slice, with checkpoints at ``sizes`` before its end."""
         experiment, path = self._experiment(wildcards), _path(wildcards)
         return FineTuneJob(
             start=str(self._slices(wildcards)[path[0] - 1]),
             settings=experiment.tuning,
-            sizes=(experiment.tuned_on(self._slices(wildcards)[0]),),
+            sizes=(*sizes, experiment.tuned_on(self._slices(wildcards)[0])),
             seed=int(wildcards.seed),
             template=self.study.tasks[experiment.task].template,
             responses_of_slice=path[1],
@@ -135,9 +136,9 @@ class ResistanceJobs(Part):
         )
 
     def tune_job(self, wildcards: Wildcards) -> str:
-        """Tune slice k on the responses of slice l, and measure it on them."""
-        training = self._tuning(wildcards)
-        saved = training.sizes if self.study.keep_checkpoints else ()
+        """Tune slice k on the responses of slice l, and measure it on them before and after."""
+        training = self._tuning(wildcards, sizes=(0,))
+        saved = training.sizes[1:] if self.study.keep_checkpoints else ()
         return to_json(TuneJob(training=training, cross_entropies=self._cross_entropies(wildcards), saved=saved))
 
     def stored_tune_job(self, wildcards: Wildcards) -> str:
@@ -175,6 +176,12 @@ class ResistanceJobs(Part):
     def all_chosen(self, wildcards: Wildcards) -> list[str]:
         """The chosen prompts of an experiment, one file for each base model and seed."""
         return [f"{folder}/chosen.parquet" for folder in self.run_folders(wildcards.experiment)]
+
+    def all_twins(self, wildcards: Wildcards) -> list[str]:
+        """The twin data sets of an experiment: one file for each base model and seed."""
+        runs = self.runs_of(wildcards.experiment)
+        name = wildcards.experiment
+        return [f"{self._folder(self.maker(name, base), base, seed)}/twins.parquet" for base, seed in runs]
 
     def tuning_losses(self, wildcards: Wildcards) -> list[str]:
         """The losses of an experiment's tuning jobs: one file for each path of each base model and seed."""

@@ -15,6 +15,7 @@ from elasticity.pipeline.data import DataJobs
 from elasticity.pipeline.figures import FigureJobs
 from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
+from elasticity.pipeline.noise import check_noise
 from elasticity.pipeline.published import PublishedJobs
 from elasticity.pipeline.realignment import RealignmentJobs
 from elasticity.pipeline.rebound import ReboundJobs
@@ -95,3 +96,5 @@ class Pipeline(Part):
         self.models.check()
         self.requests.check()
         self.published.check()
+        if self.study.calibration:
+            check_noise(self.study)

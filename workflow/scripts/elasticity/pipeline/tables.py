@@ -1,15 +1,18 @@
 """Tables in the graph: those that a study makes, their input files and their job specs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from elasticity.analysis.jobs import (
     ArithmeticCodingTableJob,
     CalibrationJob,
+    ChecksJob,
     ChoicesJob,
     Design,
     MeasuresJob,
+    NoiseJob,
+    NoisePart,
     RealignmentTableJob,
     ResistanceTableJob,
     ScoreModelTableJob,
@@ -19,15 +22,17 @@ from elasticity.analysis.jobs import (
 )
 from elasticity.analysis.table import find_table, table_module, table_names
 from elasticity.config.calibration import Calibration
+from elasticity.config.checks import check_modules
 from elasticity.config.compression import Theory
-from elasticity.config.experiments import Rebound
-from elasticity.config.measures import measure_modules
+from elasticity.config.experiments import Rebound, Resistance
+from elasticity.config.measures import Kind, measure_modules
 from elasticity.config.training import chooses
 from elasticity.pipeline.claims import ClaimJobs
 from elasticity.pipeline.common import Part, Wildcards, as_input, either, to_json
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
+from elasticity.pipeline.noise import noise_file
 from elasticity.pipeline.published import PAPER, PublishedJobs
 from elasticity.pipeline.rebound import ReboundJobs
 from elasticity.pipeline.resistance import PATHS, ResistanceJobs
@@ -36,8 +41,12 @@ from elasticity.pipeline.token_tree import TokenTreeJobs
 
 Files = Callable[[Wildcards], Any]
 
-WITH_MEASURES = ("measures", "verdicts", "calibration")
+WITH_MEASURES = ("measures", "verdicts", "calibration", "noise")
 """The tables whose numbers depend on the code of the measures."""
+
+
+WITH_CHECKS = ("checks", "verdicts")
+"""The tables that depend on the code of the checks."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,8 @@ class TableRule:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that the numbers depend on beside the script."""
-        return (table_module(self.name), *(measure_modules() if self.name in WITH_MEASURES else ()))
+        measures = measure_modules() if self.name in WITH_MEASURES else ()
+        return (table_module(self.name), *measures, *(check_modules() if self.name in WITH_CHECKS else ()))
 
     @property
     def constraints(self) -> dict[str, str]:
@@ -175,7 +185,11 @@ class TableJobs(Part):
         yield self._rule(
             "resistance",
             self.study.resistance,
-            {"cross_entropies": self.resistance.cross_entropies, "losses": self.resistance.tuning_losses},
+            {
+                "cross_entropies": self.resistance.cross_entropies,
+                "losses": self.resistance.tuning_losses,
+                "twins": self.resistance.all_twins,
+            },
             self._resistance,
         )
         yield self._rule(
@@ -194,6 +208,19 @@ class TableJobs(Part):
                 ),
             },
             self._measures,
+        )
+        yield self._rule(
+            "checks",
+            self.claims.experiments,
+            {
+                "measures": lambda w: self._table(f"measures-{w.experiment}"),
+                "rebound": lambda w: self._if(w.experiment in scored, f"rebound-{w.experiment}"),
+                "resistance": lambda w: self._if(
+                    w.experiment in self.study.resistance, f"seeds/resistance-{w.experiment}"
+                ),
+                "quality": lambda w: self._quality(w) if w.experiment in scored else [],
+            },
+            lambda w: to_json(ChecksJob(bases=self.bases(w.experiment))),
         )
         yield self._rule(
             "compression",
@@ -263,12 +290,27 @@ class TableJobs(Part):
             {"trees": lambda _: self._table("token-tree"), "base_rates": lambda _: self.trees.rates()},
             lambda _: self.trees.code_lengths_job(),
         )
-        yield self._rule("calibration", self._once(self.study.calibration), {}, lambda _: self._calibration())
+        yield self._rule(
+            "noise",
+            self._once(self._noise_parts()),
+            {
+                "measures": lambda _: [self._table(f"measures-{name}") for name in self._noise().experiments],
+                "scores": lambda _: [f"{self.results}/{task}/scores.parquet" for task in self._noise().tasks],
+            },
+            lambda _: to_json(self._noise()),
+        )
+        yield self._rule(
+            "calibration",
+            self._once(self.study.calibration),
+            {"noise": lambda _: as_input(noise_file(self.study))},
+            lambda _: self._calibration(),
+        )
         yield self._rule(
             "verdicts",
             self._once(self.study.claims),
             {
                 "measures": lambda _: [self._table(f"measures-{name}") for name in self.claims.experiments],
+                "checks": lambda _: [self._table(f"checks-{name}") for name in self.claims.experiments],
                 "scores": lambda _: [f"{self.results}/{task}/scores.parquet" for task in self.claims.tasks],
                 "metrics": lambda _: self.claims.metrics(),
                 "calibration": lambda _: self._if(self.study.calibration is not None, "calibration"),
@@ -305,6 +347,9 @@ class TableJobs(Part):
 
     def _scores(self, wildcards: Wildcards) -> str:
         return f"{self.results}/{self.rebound.experiment(wildcards).task}/scores.parquet"
+
+    def _quality(self, wildcards: Wildcards) -> str:
+        return f"{self.results}/{self.rebound.experiment(wildcards).task}/score-model/quality.json"
 
     def _statistics(self, wildcards: Wildcards) -> list[str]:
         asked = self.rebound.experiment(wildcards).text_statistics
@@ -415,8 +460,39 @@ class TableJobs(Part):
             seeds=len(self.study.seeds),
             designs=self.designs(),
             resistance=tuple(self.study.resistance),
+            claims=self.study.claims,
+            looks=self.study.looks,
         )
         return to_json(job)
+
+    def _noise_parts(self) -> list[NoisePart]:
+        """The experiments whose noise between seeds can be estimated; none with a single seed."""
+        kinds: dict[Kind, Mapping[str, Rebound | Resistance]] = {
+            "rebound": {name: self.study.rebound[name] for name in self._scored()},
+            "resistance": self.study.resistance,
+        }
+        several = len(self.study.seeds) > 1
+        return [self._noise_part(kind, name, found) for kind, found in kinds.items() for name in found if several]
+
+    def _noise_part(self, kind: Kind, name: str, experiments: Mapping[str, Rebound | Resistance]) -> NoisePart:
+        own = experiments[name]
+        claims = [claim for claim in self.study.claims.values() if claim.kind == kind and claim.experiment == name]
+        return NoisePart(
+            experiment=name,
+            kind=kind,
+            bases=own.bases,
+            several_sizes=isinstance(own, Rebound) and len(own.alignment_sizes) > 1,
+            controls={claim.control: experiments[claim.control].bases for claim in claims if claim.control},
+        )
+
+    def _noise(self) -> NoiseJob:
+        scored = self._scored()
+        return NoiseJob(
+            parts=tuple(self._noise_parts()),
+            experiments=tuple(sorted({*scored, *self.study.resistance})),
+            tasks=tuple(sorted({self.study.rebound[name].task for name in scored})),
+            rebound={name: self.rebound.table_job(self.study.rebound[name]) for name in scored},
+        )
 
     def designs(self) -> dict[str, Design]:
         """The designs of scored experiments by the names of all that share one. N = 0 alone is no design."""

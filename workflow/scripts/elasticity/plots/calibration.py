@@ -48,9 +48,10 @@ share. Intervals that are clustered by seed and prompt allow for it.
 
 **How it was computed.** {{ draws | int }} simulated experiments of each kind. The base model scores {{ base }} and the
 largest P adds {{ gain }}; the inverse stage leads to {{ fall }} below the base, with a rebound up to {{ rebound }}
-further. Between seeds, levels vary by {{ run_offset }} and rates by a factor of exp(±{{ run_rate }}) (one standard
-deviation). Gaps between directions are {{ nats }} nats per token, and code lengths vary by {{ run_nats }}. Each
-measure, and the experiments without an effect on which it is tried, is in the table.
+further. Between seeds, levels and code lengths vary as in the study that ``noise`` names, and rates by a factor of
+exp(±{{ run_rate }}) (one standard deviation). Gaps between directions are {{ nats }} nats per token. Power is that of a
+test at the level that a claim has beside the others of its role. Each measure, and the experiments without an effect on
+which it is tried, is in the table.
 """,
 )
 def calibration(table: "pd.DataFrame", job: FigureJob) -> "Figure":
@@ -89,6 +90,7 @@ def _rates(axis: "Axes", rows: "pd.DataFrame", measures: list[str]) -> None:
     for colour, role in reversed([*zip(sns.color_palette(), ROLES, strict=False)]):
         for shift, (test, mark) in zip((-0.17, 0.17), MARKS.items(), strict=True):
             found = rows[(rows["role"] == role) & (rows["test"] == test)]
+            found = found.assign(rate=found["rate_adjusted"]) if role == "power" else found
             worst = found.sort_values("rate", ascending=role == "power").drop_duplicates("measure")
             for row in worst.itertuples():
                 place = measures.index(str(row.measure)) + shift

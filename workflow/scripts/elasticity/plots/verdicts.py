@@ -39,15 +39,16 @@ EDGE = 0.06
     caption="""
 **What is seen.** The claims of the study with their effects, a panel for each unit. Small dots are training seeds, the
 marker is their mean, its line the 95 % t interval; it ends in an arrow where it has no end, because only a bound of
-some numbers is known. The dashed line is the margin, and its triangle points to the claimed side. Full circles are
-confirmed, crosses refuted, empty diamonds undecided. A claim with several parts has a line for each, and holds if all
-parts do.
+some numbers is known. The dashed line is the smallest effect that matters, and its triangle points to the claimed side.
+Full circles are confirmed, crosses refuted, empty diamonds undecided. A claim without a marker is not testable: what
+has to hold for the measurement does not, so that no test is made. A claim with several parts has a line for each, and
+holds if all parts do.
 
 **How it was computed.** The p-value is that of a one-sided t test for the claim (against it where it is refuted),
-adjusted for all claims of its role; intervals are not adjusted, so an interval beyond the margin may come with an
-undecided claim. Conversely, a one-sided test at 0.05 asks for less than a two-sided interval at 95 %, which may hold
-the margin of a confirmed claim. The p-value is left out where the test may not decide. The table beside this figure has
-the reason for each verdict.
+adjusted for all claims of its role; intervals are not adjusted, so an interval beyond 0 may come with an undecided
+claim. Conversely, a one-sided test at 0.05 asks for less than a two-sided interval at 95 %, which may hold 0 for a
+confirmed claim. The p-value is left out where the test may not decide. The table beside this figure has the reason for
+each verdict.
 """,
 )
 def forest(
@@ -56,7 +57,7 @@ def forest(
     """A panel for each unit, a row for each claim or part of one; the columns are those of the tables of verdicts.
 
     Dots are seeds, a marker is their mean, its line the 95 % t interval, which ends in an arrow where it has no end.
-    The short line is the margin, and its triangle points to the claimed side.
+    The short line is the smallest effect that matters, and its triangle points to the claimed side.
     """
     import seaborn as sns
     from matplotlib import pyplot as plt
@@ -84,7 +85,7 @@ def forest(
     handles = [_handle(verdict, colours[verdict]) for verdict in MARKERS]
     handles.append(Line2D([], [], color="0.6", marker=".", linestyle="", markersize=5, label="a seed"))
     handles.append(
-        Line2D([], [], color="black", marker=">", linestyle="--", markersize=4, label="margin, and claimed side")
+        Line2D([], [], color="black", marker=">", linestyle="--", markersize=4, label="smallest effect that matters")
     )
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     if declared["under_other_claims"]:
@@ -116,18 +117,21 @@ def _panel(axis: "Axes", rows: "pd.DataFrame", values: "pd.DataFrame", colours: 
 
     owns = [values[(values["claim"] == row.claim) & (values["part"] == row.part)] for row in rows.itertuples()]
     effects = [part_effect(own) for own in owns]
-    shown = [rows["margin"], *(own["value"] for own in owns), *([effect.low, effect.high] for effect in effects)]
+    margins = rows["margin"] * rows["direction"].map({"greater": 1.0, "less": -1.0})
+    shown = [margins, *(own["value"] for own in owns), *([effect.low, effect.high] for effect in effects)]
     numbers = np.concatenate([np.asarray(part, dtype=float) for part in shown])
     numbers = np.append(numbers[np.isfinite(numbers)], 0.0)
     room = EDGE * (np.ptp(numbers) or 1.0)
     axis.set(xlim=(numbers.min() - room, numbers.max() + room), ylim=(len(rows) - 0.4, -0.6))
     axis.axvline(0, color="0.8", linewidth=0.7, zorder=0)
     for place, (own, effect) in enumerate(zip(owns, effects, strict=True)):
-        margin, direction, verdict = (rows[name].iloc[place] for name in ("margin", "direction", "verdict"))
+        margin, direction, verdict = margins.iloc[place], *(rows[name].iloc[place] for name in ("direction", "verdict"))
         axis.plot(own["value"], [place + 0.2] * len(own), ".", color="0.6", markersize=4, zorder=1)
         axis.plot([margin, margin], [place - 0.4, place + 0.4], color="black", linewidth=0.9, linestyle="--")
         side = ">" if direction == "greater" else "<"
         axis.plot(margin, place - 0.4, side, color="black", markersize=3.5, clip_on=False)
+        if verdict == "not testable":  # no number is given
+            continue
         _interval(axis, place, effect.low, effect.high, colours[verdict])
         axis.plot(effect.mean, place, markersize=6.5, zorder=4, **_look(verdict, colours[verdict]))
     axis.set_yticks(range(len(rows)), [_label(row) for row in rows.itertuples()], fontsize=6.5)
@@ -168,7 +172,10 @@ def _decided(row: "pd.Series[Any]") -> str:
     """The verdict in words, with the smaller of the p-values for and against the claim."""
     import pandas as pd
 
+    from elasticity.analysis.verdict_reasons import is_small
+
     p, side = telling_p(row["p_adjusted"], row["p_against_adjusted"])
     seeds = "1 seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
     number = f", p = {p:.2g}{side}" if pd.notna(p) else ""
-    return f"{row['verdict']}\n{seeds}{number}"
+    small = ", but small" if is_small(row["p_adjusted"], row["p_against_adjusted"]) else ""
+    return f"{row['verdict']}{small}\n{seeds}{number}"

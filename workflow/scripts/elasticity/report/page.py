@@ -207,6 +207,8 @@ def _declared(job: ReportJob) -> Iterator[tuple[str, str]]:
         jobs, others = found["training_jobs"], found["under_other_claims"]
         changed = f"changed: {others} of {jobs} training jobs ran under other claims"
         yield "claims", f"{found['claims'][:12]}, {changed if others else f'the same in all {jobs} training jobs'}"
+        if "looks" in found:
+            yield "looks", f"after {found['looks']}"
 
 
 WARNING = 2

@@ -16,6 +16,18 @@ PARAMETERS = {1: 3, 2: 5}
 """The parameters of a relaxation in one phase and in two: a level, and a time and an amplitude for each phase."""
 
 
+SCORED = ("score-model", "score-model-centred", "text")
+"""The checks that every measure of scores needs."""
+
+
+MOVED = (*SCORED, "moved")
+"""The checks of measures of what happens after the alignment stage has moved the model."""
+
+
+EVERY = (*SCORED, "every-size-moved")
+"""The checks of measures that need each P to have moved the model."""
+
+
 PRECISION = 1e-5
 """The rounding of scores in tables, as a share of their spread: a smaller residual of a fit is not noise."""
 
@@ -28,13 +40,21 @@ def non_increasing(scores: Floats) -> Floats:
     return np.where(np.isnan(scores).any(axis=-1, keepdims=True), np.nan, fit)
 
 
-@measure("start", kind="rebound", unit="score", title="start: above base at N = 0", from_zero=True, per_prompt=True)
+@measure(
+    "start",
+    kind="rebound",
+    unit="score",
+    title="start: above base at N = 0",
+    from_zero=True,
+    per_prompt=True,
+    needs=SCORED,
+)
 def start(curves: Curves) -> Floats:
     """s(P, 0) − b: how far the alignment stage moved the model, in units of the score. Shape (...)."""
     return curves.scores[..., 0] - curves.base if curves.from_zero else curves.missing
 
 
-@measure("end", kind="rebound", unit="score", title="end: above base at last N", per_prompt=True)
+@measure("end", kind="rebound", unit="score", title="end: above base at last N", per_prompt=True, needs=MOVED)
 def end(curves: Curves) -> Floats:
     """s(P, N_max) − b: the score after the whole inverse stage, below 0 if it passed the base. Shape (...)."""
     return curves.scores[..., -1] - curves.base if curves.inverse_sizes[-1] > 0 else curves.missing
@@ -49,6 +69,7 @@ joint_measure(
     parts=("crossing-start", "crossing-end"),
     between_sizes=True,
     from_zero=True,
+    needs=MOVED,
 )
 
 
@@ -60,6 +81,7 @@ joint_measure(
     between_sizes=True,
     from_zero=True,
     per_prompt=True,
+    needs=SCORED,
 )
 def crossing_start(curves: Curves) -> Floats:
     """s(P_max, 0) − s(P_min, 0), in units of the score, for scores of shape (..., P, N) with ascending P.
@@ -72,7 +94,15 @@ def crossing_start(curves: Curves) -> Floats:
     return curves.scores[..., -1, 0] - curves.scores[..., 0, 0]
 
 
-@measure("crossing-end", kind="rebound", unit="score", title="at the largest N", between_sizes=True, per_prompt=True)
+@measure(
+    "crossing-end",
+    kind="rebound",
+    unit="score",
+    title="at the largest N",
+    between_sizes=True,
+    per_prompt=True,
+    needs=MOVED,
+)
 def crossing_end(curves: Curves) -> Floats:
     """s(P_min, N_max) − s(P_max, N_max), in units of the score. Shape (...); NaN for a single P or N."""
     if not _several(curves):
@@ -85,7 +115,9 @@ def _several(curves: Curves) -> bool:
     return bool(curves.scores.shape[-2] > 1 and curves.scores.shape[-1] > 1)
 
 
-@measure("reversal-ratio", kind="rebound", unit="log2(N / P)", title="reversal ratio", axis="log2(N_base / P)")
+@measure(
+    "reversal-ratio", kind="rebound", unit="log2(N / P)", title="reversal ratio", axis="log2(N_base / P)", needs=EVERY
+)
 def reversal_ratio(curves: Curves) -> tuple[Floats, Floats]:
     """Bounds of log2(N_base / P), with N_base the first N at which g is down at b. Shape (...) each.
 
@@ -117,6 +149,7 @@ def reversal_ratio(curves: Curves) -> tuple[Floats, Floats]:
     title="initial rate",
     axis="share per example",
     from_zero=True,
+    needs=EVERY,
 )
 def initial_rate(curves: Curves) -> Floats:
     """(s(P, 0) − s(P, N_1)) / (s(P, 0) − s(P, N_max)) / N_1: the share of the whole fall per example at first.
@@ -132,7 +165,7 @@ def initial_rate(curves: Curves) -> Floats:
     return rate
 
 
-@measure("two-phase", kind="rebound", unit="ΔBIC", title="two phases against one")
+@measure("two-phase", kind="rebound", unit="ΔBIC", title="two phases against one", needs=MOVED)
 def two_phase(curves: Curves) -> Floats:
     """ΔBIC = n ln(R₁ / R₂) − 2 ln n: above 0, two exponential phases fit better than one. Shape (...).
 
@@ -151,7 +184,7 @@ def two_phase(curves: Curves) -> Floats:
     return better
 
 
-@measure("area", kind="rebound", unit="score", title="area: mean depth", from_zero=True)
+@measure("area", kind="rebound", unit="score", title="area: mean depth", from_zero=True, needs=MOVED)
 def area(curves: Curves) -> Floats:
     """∫ max(0, b − s(P, N)) dN / N_max over N from 0 to N_max: the mean depth below the base, in units of the score.
 
@@ -170,14 +203,14 @@ def area(curves: Curves) -> Floats:
     return depths
 
 
-@measure("overshoot", kind="rebound", unit="score", title="overshoot: deepest")
+@measure("overshoot", kind="rebound", unit="score", title="overshoot: deepest", needs=MOVED)
 def overshoot(curves: Curves) -> Floats:
     """b − min over N of s(P, N), in units of the score: how far the score ever went past the base. Shape (...)."""
     deepest: Floats = curves.base - curves.scores.min(axis=-1)
     return deepest
 
 
-@measure("matched-fall", kind="rebound", unit="score", title="fall from matched start", from_zero=True)
+@measure("matched-fall", kind="rebound", unit="score", title="fall from matched start", from_zero=True, needs=EVERY)
 def matched_fall(curves: Curves) -> Floats:
     """How far the curve of each P falls over the next ΔN examples from a score that all curves start from or above.
 

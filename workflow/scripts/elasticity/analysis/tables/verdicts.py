@@ -28,21 +28,24 @@ def make(command: "Command[VerdictsJob]") -> None:
         task: read_table(path, SCORES).to_pandas()
         for task, path in zip(job.tasks, command.paths("scores"), strict=True)
     }
+    checks = dict(zip(job.experiments, map(read_csv, command.paths("checks")), strict=True))
     calibration = next(map(read_csv, command.paths("calibration")), None)
     values = verdict_seeds(job, measures)
     record = declared(
         {planned.name: planned.claim for planned in job.claims},
         (json.loads(path.read_text()) for path in unfold(command.paths("metrics"))),
+        job.looks,
+        len(job.seeds),
     )
     write_csv(values, command.path("seeds"))
-    write_csv(verdict_table(job, values, scores, calibration), command.path("table"))
+    write_csv(verdict_table(job, values, scores, calibration, checks), command.path("table"))
     command.path("declared").write_text(json.dumps(record, indent=2) + "\n")
 
 
 TABLE = Table(
     job=VerdictsJob,
     of="study",
-    inputs=("measures", "metrics"),
+    inputs=("measures", "checks", "metrics"),
     optional=("scores", "calibration"),
     outputs={"table": "verdicts.csv", "seeds": "seeds/verdicts.csv", "declared": "claims.json"},
     make=make,
@@ -53,10 +56,12 @@ TABLE = Table(
             label="table",
             beside=("seeds",),
             caption=r"""
-**What is seen.** Every claim that the study declared, its verdict, and the reason. *Confirmed*: the effect is beyond
-the margin on the claimed side. *Refuted*: it is beyond the margin on the other side. *Undecided*: the numbers do not
-decide, and the reason says what is lacking. The file ``tables/claims.json`` and the head of this page say whether the
-claims are those that were declared when the models were trained.
+**What is seen.** Every claim that the study declared, its verdict, and the reason. *Confirmed*: the effect is beyond 0
+on the claimed side. *Refuted*: it is shown to be smaller than ``margin``, the smallest effect that matters. Where both
+are shown the claim is confirmed, and the reason says that the effect is smaller than matters. *Not testable*: a check
+that the measure needs does not hold, as ``checks`` and the reason say, so that no number is given. *Undecided*: the
+numbers do not decide, and the reason says what is lacking. The file ``tables/claims.json`` and the head of this page
+say whether the claims are those that were declared when the models were trained.
 
 **How it was computed.** Each seed gives one number; a claim is confirmed or refuted by a one-sided t test over seeds at
 a level of 0.05, adjusted for all claims of its role: by Holm's method if they are confirmatory, by that of Benjamini
@@ -64,10 +69,13 @@ and Hochberg if they are exploratory; tests for claims and tests against them ar
 parts is confirmed if every part is, and its effect is that of the weakest part. Where only a bound of a seed's number
 is known, each test takes the bound that is least favourable to it. Where a seed's number cannot be computed, it may be
 anything. A t test that rejects true hypotheses too often according to the calibration decides nothing, and neither does
-a test of fewer seeds than the claim asks for; such tests have no adjusted p-value, but count in their family. Flipping
-the signs of n numbers gives no p-value below 1 / 2\ :sup:`n`: with three seeds 0.125. The columns ``clustered_...`` are
-a second view where scores of single prompts measure the same: paired differences, with errors clustered by seed and
-prompt; no verdict rests on them. The file ``tables/seeds/verdicts.csv`` has the numbers of each seed.
+a test of fewer seeds than the claim asks for; such tests have no adjusted p-value, but count in their family. Where a
+study adds seeds in rounds, adjusted p-values hold for a look after each round: the level is spent in proportion to the
+seeds, and the p-value is that of the smallest weighted p-value of all looks in simulated studies without an effect. The
+looks made are at the head of this page. Flipping the signs of n numbers gives no p-value below 1 / 2\ :sup:`n`: with
+three seeds 0.125. The columns ``clustered_...`` are a second view where scores of single prompts measure the same:
+paired differences, with errors clustered by seed and prompt; no verdict rests on them. The file
+``tables/seeds/verdicts.csv`` has the numbers of each seed.
 """,
         )
     },

@@ -1,0 +1,45 @@
+"""What checks are computed from: the tables of one base model of an experiment, and the quality of its score model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from elasticity.analysis.aggregation import CONFIDENCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class CheckInputs:
+    """The rows of one base model of an experiment; a table that the study does not make is None.
+
+    ``measures`` are rows of the table of measures, ``rebound`` of that of scores (one row for each P and N), and
+    ``resistance`` of that of a resistance experiment (one row for each seed, pair and direction). ``quality`` holds
+    what was measured of the score model on held-out texts, as in its JSON file.
+    """
+
+    measures: "pd.DataFrame"
+    rebound: "pd.DataFrame | None"
+    resistance: "pd.DataFrame | None"
+    quality: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The number that a check shows, and whether what it stands for holds."""
+
+    value: float
+    holds: bool
+
+
+def lower_bound(values: "np.ndarray[Any, np.dtype[np.float64]]") -> float:
+    """The lower end of the one-sided 95 % t interval of the mean of one number per seed; NaN for a single seed."""
+    from scipy import stats
+
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return float("nan")
+    return float(known.mean() - stats.t.ppf(CONFIDENCE, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))

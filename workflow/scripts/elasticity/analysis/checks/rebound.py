@@ -1,0 +1,110 @@
+"""Checks of rebound experiments: the alignment stage moved the model, the score model can tell, responses are text."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from elasticity.analysis.checks.inputs import Checked, CheckInputs, lower_bound
+from elasticity.config.checks import check
+
+TELLS = 0.6
+"""The least accuracy of a score model on held-out texts of both sides; guessing has 0.5."""
+
+
+CENTRED = 0.1
+"""How far from one half the share of held-out texts may be that a score model calls positive, of balanced texts."""
+
+
+BROKEN = 0.5
+"""The largest share of cells whose responses may differ from text: see the warnings of the text statistics."""
+
+
+def _moves(inputs: CheckInputs, measure: str = "start") -> list[float]:
+    """How far the alignment stage raised the outcome at least, by the bound of the mean over seeds, for each P."""
+    rows = inputs.measures[inputs.measures["measure"] == measure].dropna(subset="value")
+    groups = rows.groupby("alignment_size")["value"]
+    bounds = [lower_bound(values.to_numpy(dtype=float)) for _, values in groups]
+    return bounds if bounds and not any(map(math.isnan, bounds)) else []
+
+
+@check(
+    "moved",
+    title="rise of the score by the largest P, at least",
+    needed="above 0",
+    failed="the alignment stage did not raise the score of the base model by more than noise",
+)
+def moved(inputs: CheckInputs) -> Checked | None:
+    """The lower 95 % bound of the start of the largest P."""
+    bounds = _moves(inputs)
+    return Checked(bounds[-1], bounds[-1] > 0) if bounds else None
+
+
+@check(
+    "every-size-moved",
+    title="least rise of the score by any P",
+    needed="above 0",
+    failed="some P did not raise the score of the base model by more than noise, so it has nothing to go back from",
+)
+def every_size_moved(inputs: CheckInputs) -> Checked | None:
+    """The smallest lower 95 % bound of the start of any P."""
+    bounds = _moves(inputs)
+    return Checked(min(bounds), min(bounds) > 0) if bounds else None
+
+
+def _found(quality: Mapping[str, Any], name: str) -> Iterator[float]:
+    """The numbers of this name in the quality of a score model, which may have a part for each corpus."""
+    for key, value in quality.items():
+        if isinstance(value, Mapping):
+            yield from _found(value, name)
+        elif key == name and value is not None:
+            yield float(value)
+
+
+@check(
+    "score-model",
+    title="accuracy of the score model",
+    needed=f"at least {TELLS:g}",
+    failed="the score model cannot tell held-out texts of the two sides apart",
+)
+def tells_sides_apart(inputs: CheckInputs) -> Checked | None:
+    """The lowest accuracy on held-out texts."""
+    found = min(_found(inputs.quality, "accuracy"), default=None)
+    return None if found is None else Checked(found, found >= TELLS)
+
+
+@check(
+    "score-model-centred",
+    title="share of balanced held-out texts that the score model calls positive",
+    needed=f"{0.5 - CENTRED:g} to {0.5 + CENTRED:g}",
+    failed="the score model leans to one side: scores of balanced text are far from one half",
+)
+def centred(inputs: CheckInputs) -> Checked | None:
+    """The share of positive among balanced held-out texts that is farthest from one half."""
+    found = max(_found(inputs.quality, "share_positive"), key=lambda share: abs(share - 0.5), default=None)
+    return None if found is None else Checked(found, abs(found - 0.5) <= CENTRED)
+
+
+@check(
+    "text",
+    title="share of cells whose responses are far from text",
+    needed=f"at most {BROKEN:g}",
+    failed="responses are no longer text: the text statistics warn of most cells",
+)
+def responses_are_text(inputs: CheckInputs) -> Checked | None:
+    """The share of cells with a warning; None if the experiment has no text statistics."""
+    if inputs.rebound is None or "warning" not in inputs.rebound:
+        return None
+    share = float((inputs.rebound["warning"].fillna("") != "").mean())
+    return Checked(share, share <= BROKEN)
+
+
+@check(
+    "lean-moved",
+    title="rise of the lean by the largest P, at least",
+    needed="above 0",
+    failed="the alignment stage did not move the lean of the base model by more than noise",
+)
+def lean_moved(inputs: CheckInputs) -> Checked | None:
+    """The lower 95 % bound of the start of the largest P, in bits per byte."""
+    bounds = _moves(inputs, "lean-start")
+    return Checked(bounds[-1], bounds[-1] > 0) if bounds else None
