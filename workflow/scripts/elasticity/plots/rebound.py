@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 **What is seen.** The mean score of the responses after fine-tuning on P examples of the alignment stage and then on N
 examples of the inverse stage. Up is good: a score is the share of responses that a classifier calls positive, the mean
 probability of being positive, or minus the mean cost of a cost model, which is above 0 for safe responses; the axis
-says which. One line for each P; the dashed
-line is the base model, before any fine-tuning, in the band of its 95 % t interval over several draws of its responses.
-The paper's claim is a *crossing*: the line of the largest P starts furthest from the base at N = 0 and ends on the other side of the others at large N.
+says which. One line for each P; the dashed line is the base model, before any fine-tuning, in the band of its 95 % t
+interval over several draws of its responses. The paper's claim is a *crossing*: the line of the largest P starts
+furthest from the base at N = 0 and ends on the other side of the others at large N.
 
 **How it was computed.** Every cell answers the same held-out prompts with the same random numbers. Points are means
 over training seeds of the mean over prompts; bars are 95 % t intervals over seeds. The values of N are evenly spaced,
 not to scale, and the lines are set apart sideways. The first draw of the base model has the same random numbers as the
-cells; measures compare each training seed with draws of its own. All N of
-a line are checkpoints of one run where learning rate and epochs allow it.
+cells; measures compare each training seed with draws of its own. All N of a line are checkpoints of one run where
+learning rate and epochs allow it.
 """,
 )
 def rebound(table: "pd.DataFrame", job: FigureJob) -> "Figure":
