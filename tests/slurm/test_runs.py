@@ -24,6 +24,7 @@ SUBMISSIONS = {
     "bits_per_byte_table": 1,
     "rebound-table_rebound_figure_rebound_table": 1,
     "measures-table_measures_figure_measures_table": 1,
+    "checks_table": 1,
     "verdicts-table_verdicts_figure_verdicts_table": 1,
     "provenance": 1,
     "card": 1,
