@@ -25,6 +25,7 @@ SUBMISSIONS = {
     "score_model_table": 1,
     "rebound-table_rebound_figure_rebound_table": 1,
     "measures-table_measures_figure_measures_table": 1,
+    "checks_table": 1,
     "verdicts-table_verdicts_figure_verdicts_table": 1,
     "provenance": 1,
     "card": 1,
