@@ -1,5 +1,6 @@
 """The models of a study: pre-trained in the workflow, imported, or fine-tuned from another model."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -29,6 +30,12 @@ class Pretrained(Section):
     )
     optimization: Optimization = Field(description="Optimizer, schedule and batch size")
     seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
+    mixture: dict[Side, Annotated[float, Field(gt=0, le=1)]] | None = Field(
+        None,
+        description="Shares of the sides in the pre-training texts, which add up to 1. At each place of the order, one "
+        "text of the split is taken of one of the sides; models that differ in their mixtures alone have the same text "
+        "wherever they have the same side. null: all texts of the split",
+    )
 
     @property
     def intermediate_size(self) -> int:
@@ -39,6 +46,8 @@ class Pretrained(Section):
     def _consistent(self) -> "Pretrained":
         if self.checkpoints and self.checkpoints[-1] >= self.updates:
             raise ValueError(f"checkpoints must lie before the last update ({self.updates})")
+        if self.mixture is not None and not math.isclose(sum(self.mixture.values()), 1, abs_tol=1e-9):
+            raise ValueError(f"the shares of mixture must add up to 1, not to {sum(self.mixture.values()):g}")
         if self.hidden_size % (2 * self.heads):
             raise ValueError(f"hidden_size must be a multiple of twice the number of heads ({2 * self.heads})")
         return self

@@ -29,6 +29,10 @@ PASS_TOKENS = 512
 """Tokens of the windows that are read in one pass, at least: see ``evaluation.compression``."""
 
 
+LEAN_EXAMPLES = 64
+"""Examples that are read in one pass for the lean: see ``evaluation.likelihood.code_lengths``."""
+
+
 @dataclass(frozen=True)
 class Training:
     """The size of a training job.
@@ -161,10 +165,12 @@ class JobSizes:
         for rebound in self.study.rebound.values():
             if base in rebound.bases:
                 where = SimpleNamespace(task=rebound.task, base=base)
-                if self.study.tasks[rebound.task].score_model:
+                if self.study.tasks[rebound.task].score_model and rebound.scores:
                     yield from ((self.responses(where), models) for models in ((1, 2) if rebound.divergence else (1,)))
                 if rebound.compression:
                     yield self.compression(where), 2
+                if rebound.lean:
+                    yield self.lean(where), 1
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:
                 slices = self.slice_responses(SimpleNamespace(experiment=name, base=base))
@@ -218,6 +224,16 @@ class JobSizes:
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         return Generation(self._origin(wildcards.base), task.splits.prompts * longest, 1, checkpoints, passes)
 
+    def lean(self, wildcards: Wildcards) -> Generation:
+        """Size of reading held-out examples of both sides with each checkpoint; passes count as in ``compression``."""
+        task = self.study.tasks[wildcards.task]
+        longest = task.prompt_tokens + task.held_out_tokens
+        passes = self.study.sampling.model_copy(
+            update={"batch_size": LEAN_EXAMPLES * longest, "new_tokens": 1, "contrast": None}
+        )
+        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
+        return Generation(self._origin(wildcards.base), 2 * task.splits.held_out * longest, 1, checkpoints, passes)
+
     def measurements(self, wildcards: Wildcards) -> list[Generation]:
         """Sizes of the measurements of the checkpoints of an inverse run, or of a base model.
 
@@ -225,9 +241,10 @@ class JobSizes:
         """
         task = self.study.tasks[wildcards.task]
         asking = [it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases]
-        found = [self.responses(wildcards)] if task.score_model else []
+        found = [self.responses(wildcards)] if task.score_model and any(it.scores for it in asking) else []
         found += [self.responses(wildcards)] if any(it.divergence for it in asking) else []
         found += [self.text_statistics(wildcards)] if any(it.text_statistics for it in asking) else []
+        found += [self.lean(wildcards)] if any(it.lean for it in asking) else []
         return found + ([self.compression(wildcards)] if any(it.compression for it in asking) else [])
 
     def is_compared(self, wildcards: Wildcards) -> bool:

@@ -10,7 +10,7 @@ from elasticity.analysis.aggregation import t_interval
 from elasticity.analysis.jobs import MeasuresJob
 from elasticity.analysis.measures.inputs import Curves, Directions, rebound_bounds
 from elasticity.analysis.table import Shown, Table, read_csv, write_csv
-from elasticity.config.measures import computed, values_of
+from elasticity.config.measures import Outcome, computed, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,29 +28,31 @@ GROUP = ["measure", "base", "alignment_size", "pair"]
 """The columns in which the rows of several seeds are equal."""
 
 
-def rebound_measures(per_seed: "pd.DataFrame", base_scores: "pd.Series[float]") -> "pd.DataFrame":
-    """All measures of a rebound experiment, from the mean score of each cell and seed and the score of each base.
+def rebound_measures(
+    per_seed: "pd.DataFrame", base_values: "pd.Series[float]", outcome: Outcome = "score"
+) -> "pd.DataFrame":
+    """All measures of a rebound experiment, from the outcome of each cell and seed and that of each base model.
 
-    ``per_seed`` is the result of ``rebound_seeds``, and ``base_scores`` has base models as index. Scores are oriented
-    so that the direction of the alignment stage is up.
+    ``per_seed`` has a column named like the outcome, and ``base_values`` has base models as index. Scores are oriented
+    so that the direction of the alignment stage is up, as leans are.
     """
     import pandas as pd
 
-    parts = [_measures_of_base(str(base), rows, base_scores[base]) for base, rows in per_seed.groupby("base")]
+    parts = [_measures_of_base(str(base), rows, base_values[base], outcome) for base, rows in per_seed.groupby("base")]
     return in_columns(pd.concat(parts))
 
 
-def _measures_of_base(base: str, rows: "pd.DataFrame", base_score: float) -> "pd.DataFrame":
+def _measures_of_base(base: str, rows: "pd.DataFrame", base_value: float, outcome: Outcome) -> "pd.DataFrame":
     import pandas as pd
 
-    sign = -1 if (rows["alignment_side"] == "negative").all() else 1
+    sign = -1 if outcome == "score" and (rows["alignment_side"] == "negative").all() else 1
     seeds, firsts, seconds = (sorted(rows[name].unique()) for name in ("seed", "alignment_size", "inverse_size"))
-    wide = rows.set_index(["seed", "alignment_size", "inverse_size"])["score"].unstack()
+    wide = rows.set_index(["seed", "alignment_size", "inverse_size"])[outcome].unstack()
     cells = wide.reindex(pd.MultiIndex.from_product([seeds, firsts]))
     scores = sign * cells.to_numpy(dtype=float).reshape(len(seeds), len(firsts), len(seconds))
-    curves = Curves(np.array(seconds), scores, sign * base_score, np.array(firsts))
+    curves = Curves(np.array(seconds), scores, sign * base_value, np.array(firsts))
     parts = []
-    for measure, (low, high) in rebound_bounds(curves).items():
+    for measure, (low, high) in rebound_bounds(curves, outcome).items():
         sizes = firsts if low.ndim == 2 else [pd.NA]
         part = pd.DataFrame([(seed, size) for seed in seeds for size in sizes], columns=["seed", "alignment_size"])
         parts.append(part.assign(measure=measure, low=low.ravel(), high=high.ravel()))
@@ -132,9 +134,11 @@ def make(command: "Command[MeasuresJob]") -> None:
     import pandas as pd
 
     parts = []
-    if command.paths("rebound-seeds"):
-        base_scores = read_csv(command.path("rebound-table")).groupby("base")["base_score"].first()
-        parts.append(rebound_measures(read_csv(command.path("rebound-seeds")), base_scores))
+    outcomes: tuple[tuple[str, Outcome], ...] = (("rebound", "score"), ("lean", "lean"))
+    for table, outcome in outcomes:
+        if command.paths(f"{table}-seeds"):
+            base_values = read_csv(command.path(f"{table}-table")).groupby("base")[f"base_{outcome}"].first()
+            parts.append(rebound_measures(read_csv(command.path(f"{table}-seeds")), base_values, outcome))
     if command.paths("resistance-seeds"):
         parts.append(resistance_measures(read_csv(command.path("resistance-seeds"))))
     write_csv(in_order(pd.concat(parts), command.job.bases), command.path("table"))
@@ -143,7 +147,7 @@ def make(command: "Command[MeasuresJob]") -> None:
 TABLE = Table(
     job=MeasuresJob,
     of="experiment",
-    optional=("rebound-seeds", "rebound-table", "resistance-seeds"),
+    optional=("rebound-seeds", "rebound-table", "lean-seeds", "lean-table", "resistance-seeds"),
     outputs={"table": "measures-{experiment}.csv"},
     make=make,
     chapter="Measures",
