@@ -72,7 +72,9 @@ def measure(
     """
 
     def add(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        entry = Measure(name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, outcome)
+        entry = Measure(
+            name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, outcome
+        )
         MEASURES.register(name, compute.__module__)(entry)
         return compute
 
@@ -99,15 +101,22 @@ def joint_measure(
 
 
 def lean_measure(name: str, module: str) -> None:
-    """Register the measure ``lean-NAME``: the rebound measure ``name``, which computes it from leans in place of scores.
+    """Register the measure ``lean-NAME``: the rebound measure ``name``, computed from leans in place of scores.
 
     Scores and leans are oriented alike, so only the unit differs. ``module`` is the module that calls this.
     """
     entry = MEASURES[name]
-    in_bits = {it: "bits per byte" if (was := getattr(entry, it)) == "score" else was for it in ("unit", "axis")}
-    parts = tuple(f"lean-{part}" for part in entry.parts)
-    named = {"name": f"lean-{name}", "title": f"lean, {entry.title}", "parts": parts}
-    MEASURES.register(f"lean-{name}", module)(replace(entry, **named, **in_bits, outcome="lean", per_prompt=False))
+    found = replace(
+        entry,
+        name=f"lean-{name}",
+        title=f"lean, {entry.title}",
+        unit=entry.unit.replace("score", "bits per byte"),
+        axis=entry.axis.replace("score", "bits per byte"),
+        parts=tuple(f"lean-{part}" for part in entry.parts),
+        per_prompt=False,
+        outcome="lean",
+    )
+    MEASURES.register(found.name, module)(found)
 
 
 def computed(kind: Kind) -> tuple[Measure, ...]:

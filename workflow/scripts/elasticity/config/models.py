@@ -10,6 +10,31 @@ from elasticity.config.data import Repository, Revision, Sha256
 from elasticity.config.training import FineTuning, Optimization
 
 
+class Mixture(Section):
+    """Shares of the sides in the pre-training texts, which add up to 1.
+
+    Each place in the order of the texts takes a text of one side. Models that differ in their mixtures alone are
+    trained on as many tokens, with the same text at a place wherever they have the same side there.
+    """
+
+    positive: float = Field(0.0, ge=0, le=1, description="Share of positive texts")
+    negative: float = Field(0.0, ge=0, le=1, description="Share of negative texts")
+    neutral: float = Field(0.0, ge=0, le=1, description="Share of neutral texts")
+
+    @property
+    def shares(self) -> dict[Side, float]:
+        """The sides of which texts are taken, and their shares."""
+        sides: dict[Side, float] = {"negative": self.negative, "neutral": self.neutral, "positive": self.positive}
+        return {side: share for side, share in sides.items() if share > 0}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Mixture":
+        total = self.positive + self.negative + self.neutral
+        if not math.isclose(total, 1, abs_tol=1e-9):
+            raise ValueError(f"the shares of a mixture must add up to 1, but these add up to {total:g}: correct them")
+        return self
+
+
 class Pretrained(Section):
     """A Llama model and its byte-level BPE tokenizer, both trained in the workflow on a task's split `pretraining`."""
 
@@ -30,11 +55,8 @@ class Pretrained(Section):
     )
     optimization: Optimization = Field(description="Optimizer, schedule and batch size")
     seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
-    mixture: dict[Side, Annotated[float, Field(gt=0, le=1)]] | None = Field(
-        None,
-        description="Shares of the sides in the pre-training texts, which add up to 1. At each place of the order, one "
-        "text of the split is taken of one of the sides; models that differ in their mixtures alone have the same text "
-        "wherever they have the same side. null: all texts of the split",
+    mixture: Mixture | None = Field(
+        None, description="Shares of the sides in the pre-training texts. null: all texts of the split in their order"
     )
 
     @property
@@ -46,8 +68,6 @@ class Pretrained(Section):
     def _consistent(self) -> "Pretrained":
         if self.checkpoints and self.checkpoints[-1] >= self.updates:
             raise ValueError(f"checkpoints must lie before the last update ({self.updates})")
-        if self.mixture is not None and not math.isclose(sum(self.mixture.values()), 1, abs_tol=1e-9):
-            raise ValueError(f"the shares of mixture must add up to 1, not to {sum(self.mixture.values()):g}")
         if self.hidden_size % (2 * self.heads):
             raise ValueError(f"hidden_size must be a multiple of twice the number of heads ({2 * self.heads})")
         return self

@@ -42,7 +42,7 @@ def _model_mistakes(study: Study) -> Iterator[str]:
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
             if study.tasks[model.task].splits.pretraining == 0:
                 yield f"models.{name} needs texts in tasks.{model.task}.splits.pretraining, which is 0"
-            for side in model.mixture or ():
+            for side in model.mixture.shares if model.mixture else ():
                 if side not in (sides := study.tasks[model.task].splits.sides):
                     yield (
                         f"models.{name}.mixture: {side} is none of tasks.{model.task}.splits.sides, of which "
@@ -244,8 +244,8 @@ def score_mistakes(where: str, rebound: Rebound, task: Task, inverse: FineTuning
     missing = f"{where}.scores, which is false" if task.score_model else no_model
     if not (rebound.compression or rebound.lean):
         yield (
-            f"{where} needs {missing}; without scores it can only measure compression rates (compression: true) and the "
-            "lean (lean: true)"
+            f"{where} needs {missing}; without scores it can only measure compression rates (compression: true) and "
+            "the lean (lean: true)"
         )
     if rebound.divergence:
         yield f"{where}.divergence is measured on the responses that are scored: it needs {missing}"

@@ -160,7 +160,7 @@ def pretraining_sequences(
     """
     order = [texts[i] for i in shuffled([row["id"] for row in texts], model.seed)]
     if model.mixture is not None:
-        order = in_shares(order, model.mixture)
+        order = in_shares(order, model.mixture.shares)
     sequences = blocks([text_of(row) for row in order], tokenizer, model.context)
     wanted = model.updates * model.optimization.batch_size
     if len(sequences) < wanted:
@@ -183,10 +183,11 @@ def in_shares(rows: Sequence[Row], shares: Mapping[Side, float]) -> list[Row]:
     as the rarest side has texts, whatever the shares are. Which side is taken depends on the place and the shares only,
     so a place has the same text in both wherever it has the same side in both.
     """
-    of_side = [[row for row in rows if row["side"] == side] for side in sorted(shares)]
-    bounds = list(itertools.accumulate(shares[side] for side in sorted(shares)))[:-1]
+    of_side = [[row for row in rows if row["side"] == side] for side in shares]
+    bounds = list(itertools.accumulate(shares.values()))[:-1]
     return [
-        texts[bisect.bisect_right(bounds, place * GOLDEN % 1)] for place, texts in enumerate(zip(*of_side, strict=False))
+        texts[bisect.bisect_right(bounds, place * GOLDEN % 1)]
+        for place, texts in enumerate(zip(*of_side, strict=False))
     ]
 
 

@@ -1,6 +1,6 @@
 """Code lengths of the beginnings of held-out responses given their prompts, from which the lean is computed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def beginnings(paths: Iterable[Path], tokenizer: PreTrainedTokenizerFast, readin
     return found
 
 
-def lean_rows(model: PreTrainedModel, texts: list[Beginning], pad: int) -> list[Mapping[str, Any]]:
+def lean_rows(model: PreTrainedModel, texts: list[Beginning], pad: int) -> list[dict[str, Any]]:
     """Return the columns of schema ``LEAN`` that do not name the cell, one row per text."""
     nats = code_lengths(model, [text.example for text in texts], pad)
     return [

@@ -192,7 +192,12 @@ def report_items(specs: Iterable[ItemSpec]) -> list[ReportItem]:
     kinds = ("figure", "table", "record")
     return sorted(
         found,
-        key=lambda it: (chapters.index(it.chapter), subjects.index((it.chapter, it.subject)), kinds.index(it.kind), it.label not in LEADING),
+        key=lambda it: (
+            chapters.index(it.chapter),
+            subjects.index((it.chapter, it.subject)),
+            kinds.index(it.kind),
+            it.label not in LEADING,
+        ),
     )
 
 

@@ -13,7 +13,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Curves:
-    """Scores, or leans, after P examples of the alignment stage and then N of the inverse stage, the direction of alignment up.
+    """Scores, or leans, after P examples of the alignment stage and N of the inverse stage; the direction of P is up.
 
     ``inverse_sizes`` holds N in ascending order, shape (N,). ``scores`` holds s(P, N), one curve or many: shape
     (..., N), or (..., P, N) for a measure that compares sizes P. ``base`` is b, the score of the base model, and

@@ -36,5 +36,5 @@ for name in SHARED:
     from_zero=True,
 )
 def lean_return(curves: Curves) -> Floats:
-    """L(P, N_max) − L(P, 0): how far the inverse stage moved the lean, below 0 if back towards the base. Shape (...)."""
+    """L(P, N_max) − L(P, 0): how far the inverse stage moved the lean, below 0 where it goes back. Shape (...)."""
     return curves.scores[..., -1] - curves.scores[..., 0] if curves.from_zero else curves.missing

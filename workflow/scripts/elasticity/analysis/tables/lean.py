@@ -37,16 +37,16 @@ def text_values(texts: "pd.DataFrame", alignment_side: str) -> "pd.Series[float]
     sides, they are lean ± n (bits − γ bytes) / B (Cochran 1977, section 6.3). Their clustered variance is that of the
     lean. Numbers of two models on the same texts can be subtracted.
     """
-    sign = texts["side"].map(lambda side: -1.0 if side == alignment_side else 1.0)
+    seeds = texts.groupby(["side", "id"])["id"].transform("size")
     bits = texts["nats"] / np.log(2)
-    sides = texts["side"]
-    rates = bits.groupby(sides).sum() / texts.groupby("side")["utf8_bytes"].sum()
-    own = sides.map(rates)
-    lean = sum(rates[side] * (-1.0 if side == alignment_side else 1.0) for side in rates.index)
-    repeats = texts.groupby(["side", "id"])["id"].transform("size")
-    size = sides.map((texts["utf8_bytes"] / repeats).groupby(sides).sum())
-    count = (1 / repeats).sum()
-    return lean + count * sign * (bits - own * texts["utf8_bytes"]) / size
+    bytes_of = texts["utf8_bytes"]
+    total = texts["side"].map((bytes_of / seeds).groupby(texts["side"]).sum())
+    rate = texts["side"].map(bits.groupby(texts["side"]).sum() / bytes_of.groupby(texts["side"]).sum())
+    sign = np.where(texts["side"] == alignment_side, -1.0, 1.0)
+    count = (1 / seeds).sum()
+    lean = rate[sign > 0].iloc[0] - rate[sign < 0].iloc[0]
+    values: pd.Series[float] = lean + count * sign * (bits - rate * bytes_of) / total
+    return values
 
 
 def lean_table(leans: "pd.DataFrame", base_leans: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
@@ -70,7 +70,13 @@ def lean_table(leans: "pd.DataFrame", base_leans: "pd.DataFrame", job: ReboundTa
         frame = pd.DataFrame({"seed": cell["seed"].to_numpy(), "prompt_id": names.to_numpy(), "difference": moved})
         base_lean, base_low, base_high = t_interval(base.to_numpy())
         mean, low, high = (base_lean + change for change in clustered_difference(frame))
-        found |= {"seeds": frame["seed"].nunique(), "texts": len(base), "lean": mean, "lean_low": low, "lean_high": high}
+        found |= {
+            "seeds": frame["seed"].nunique(),
+            "texts": len(base),
+            "lean": mean,
+            "lean_low": low,
+            "lean_high": high,
+        }
         rows.append(found | {"base_lean": base_lean, "base_lean_low": base_low, "base_lean_high": base_high})
     return in_order(pd.DataFrame(rows), job)
 

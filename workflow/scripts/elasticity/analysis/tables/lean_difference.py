@@ -26,7 +26,9 @@ def lean_difference(per_seed: "pd.DataFrame", table: "pd.DataFrame", job: Reboun
     paired = (leans[last] - leans[first]).rename("difference").reset_index()
     after = over_seeds(paired, keys[:2], ["difference"])
     models = table.groupby("base")["base_lean"].first()
-    before = pd.DataFrame({"alignment_size": job.experiment.alignment_sizes, "difference": models[last] - models[first]})
+    before = pd.DataFrame(
+        {"alignment_size": job.experiment.alignment_sizes, "difference": models[last] - models[first]}
+    )
     found = pd.concat([before, after]).astype({"inverse_size": "Int64", "seeds": "Int64"})
     found = found.sort_values(["alignment_size", "inverse_size"], na_position="first", kind="stable")
     return found[["alignment_size", "inverse_size", "seeds", "difference", "difference_low", "difference_high"]]
