@@ -1,6 +1,7 @@
 """The size of each job, from which its resource requests follow."""
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -207,7 +208,7 @@ class JobSizes:
         """
         reading = self.study.compression or Compression()
         splits = [task.splits for task in self.study.tasks.values()]
-        texts = 4 * max(split.held_out for split in splits)
+        texts = 4 * min(max(split.held_out for split in splits), reading.texts or sys.maxsize)
         windows = math.ceil(reading.characters / CHARACTERS_PER_TOKEN / reading.stride)
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         passes = self.study.sampling.model_copy(
