@@ -19,7 +19,13 @@ COUNTS = st.integers(1, 200)
 def texts(negative: int, positive: int) -> list[dict[str, str]]:
     """Return texts of both sides, one side after the other."""
     return [
-        {"id": f"{side} {number}", "side": side, "prompt": "", "response": f"{side} {number} " + 9 * "text ", "source": ""}
+        {
+            "id": f"{side} {number}",
+            "side": side,
+            "prompt": "",
+            "response": f"{side} {number} " + 9 * "text ",
+            "source": "",
+        }
         for side, count in (("negative", negative), ("positive", positive))
         for number in range(count)
     ]
