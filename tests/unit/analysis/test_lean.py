@@ -137,7 +137,7 @@ def test_a_planted_crossing_shows_the_cells_of_so_many_times_n() -> None:
     assert table.loc[("one", 8, 8), examples].tolist() == [8, 1]
 
 
-def test_a_planted_null_shows_the_smallest_p_in_another_order() -> None:
+def test_a_planted_null_shows_the_largest_p_in_another_order() -> None:
     planned = job(planted="nothing")
     rows, models = cells(planned, made_up)
     seeds = lean_seeds(rows, planned).set_index(["base", "alignment_size", "inverse_size", "seed"])["lean"]

@@ -24,19 +24,19 @@ def planted(values: Values, name: str = "planted-one", **changes: Any) -> Values
     return values
 
 
-def test_only_the_largest_size_is_treated_otherwise() -> None:
-    for kind in (None, 4, "nothing"):
-        for size in (8, 16):
-            assert rebound(planted=kind).treatment(size, 3) == Treatment(size, 3, 1)
-    assert rebound().treatment(32, 3) == Treatment(32, 3, 1)
-    assert rebound(planted=4).treatment(32, 3) == Treatment(32, 3, 4)
-    assert rebound(planted="nothing").treatment(32, 3) == Treatment(8, OTHER_ORDER + 3, 1)
+def test_one_size_is_treated_otherwise() -> None:
+    for size in (8, 16, 32):
+        assert rebound().treatment(size, 3) == Treatment(size, 3, 1)
+        assert rebound(planted=4).treatment(size, 3) == Treatment(size, 3, 4 if size == 32 else 1)
+    assert rebound(planted="nothing").treatment(8, 3) == Treatment(32, OTHER_ORDER + 3, 1)
+    assert rebound(planted="nothing").treatment(16, 3) == Treatment(16, 3, 1)
+    assert rebound(planted="nothing").treatment(32, 3) == Treatment(32, 3, 1)
 
 
 def test_the_effect_is_put_in_words() -> None:
     assert rebound().planted_effect == ""
     assert rebound(planted=4).planted_effect == "planted: 4 N examples after P = 32"
-    assert rebound(planted="nothing").planted_effect == "planted: no effect, P = 32 is P = 8 in another order"
+    assert rebound(planted="nothing").planted_effect == "planted: no effect, P = 8 is P = 32 in another order"
 
 
 def test_the_name_must_say_that_an_effect_is_planted(values: Values) -> None:

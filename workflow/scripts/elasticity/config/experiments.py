@@ -74,8 +74,8 @@ class Rebound(Section):
     planted: Annotated[int, Field(ge=2)] | Literal["nothing"] | None = Field(
         None,
         description="A control with a known answer. A number k: the models with the largest P are trained on k N "
-        "examples in the inverse stage, which plants a crossing. nothing: the models with the largest P are trained as "
-        "those with the smallest P, on the same data in another order, so that sizes P do not differ. The name of the "
+        "examples in the inverse stage, which plants a crossing. nothing: the models with the smallest P are trained as "
+        "those with the largest P, on the same data in another order, so that sizes P do not differ. The name of the "
         "experiment must begin with planted-",
     )
     divergence: bool = Field(
@@ -104,11 +104,12 @@ class Rebound(Section):
 
     def treatment(self, alignment_size: int, seed: int = 0) -> Treatment:
         """How the models of this size P and seed are trained."""
-        if self.planted is None or alignment_size < self.alignment_sizes[-1]:
-            return Treatment(alignment_size, seed, 1)
-        if self.planted == "nothing":
-            return Treatment(self.alignment_sizes[0], seed + OTHER_ORDER, 1)
-        return Treatment(alignment_size, seed, self.planted)
+        smallest, largest = self.alignment_sizes[0], self.alignment_sizes[-1]
+        if self.planted == "nothing" and alignment_size == smallest:
+            return Treatment(largest, seed + OTHER_ORDER, 1)
+        if isinstance(self.planted, int) and alignment_size == largest:
+            return Treatment(alignment_size, seed, self.planted)
+        return Treatment(alignment_size, seed, 1)
 
     @property
     def planted_effect(self) -> str:
@@ -117,7 +118,7 @@ class Rebound(Section):
             return ""
         largest, smallest = self.alignment_sizes[-1], self.alignment_sizes[0]
         if self.planted == "nothing":
-            return f"planted: no effect, P = {largest} is P = {smallest} in another order"
+            return f"planted: no effect, P = {smallest} is P = {largest} in another order"
         return f"planted: {self.planted} N examples after P = {largest}"
 
 
