@@ -142,9 +142,10 @@ def test_a_planted_null_shows_the_largest_p_in_another_order() -> None:
     rows, models = cells(planned, made_up)
     seeds = lean_seeds(rows, planned).set_index(["base", "alignment_size", "inverse_size", "seed"])["lean"]
     assert len(seeds) == 2 * 2 * 2 * 3
-    assert seeds["two", 16, 8, 3] == pytest.approx(made_up("two", 8, 8, OTHER_ORDER + 3))
+    assert seeds["two", 8, 8, 3] == pytest.approx(made_up("two", 16, 8, OTHER_ORDER + 3))
+    assert seeds["two", 16, 8, 3] == pytest.approx(made_up("two", 16, 8, 3))
     table = lean_table(rows, models, planned)
-    assert set(table["alignment_examples"]) == {8}
+    assert set(table["alignment_examples"]) == {16}
 
 
 def test_the_null_has_no_effect_in_expectation() -> None:
