@@ -74,9 +74,9 @@ class Rebound(Section):
     planted: Annotated[int, Field(ge=2)] | Literal["nothing"] | None = Field(
         None,
         description="A control with a known answer. A number k: the models with the largest P are trained on k N "
-        "examples in the inverse stage, which plants a crossing. nothing: the models with the smallest P are trained as "
-        "those with the largest P, on the same data in another order, so that sizes P do not differ. The name of the "
-        "experiment must begin with planted-",
+        "examples in the inverse stage, which plants a crossing. nothing: the models with the smallest P are trained "
+        "as those with the largest P, on the same data in another order, so that sizes P do not differ. The name of "
+        "the experiment must begin with planted-",
     )
     divergence: bool = Field(
         False, description="Measure the KL divergence of every cell from its base model on its own responses"
