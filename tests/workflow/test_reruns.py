@@ -246,6 +246,7 @@ EDITS = {
     "column of TEXT_STATISTICS": addition(
         "evaluation/schemas.py", "TEXT_STATISTICS", "measure_base", "inverse", "text_statistics_table"
     ),
+    "column of LEAN": addition("evaluation/schemas.py", "LEAN", "measure_base", "inverse"),
     "column of CROSS_ENTROPIES": addition("evaluation/schemas.py", "CROSS_ENTROPIES", "tune", "resistance_table"),
     "column of LOSSES": addition(
         "training/schemas.py", "LOSSES", "pretrain", *FINE_TUNING, "resistance_table", makes=True
@@ -259,6 +260,7 @@ EDITS = {
         "batch_size: int = 32",
         ("bits_per_byte", "measure_base", "inverse", "tune"),
     ),
+    "evaluation/lean": Edit("evaluation/lean.py", "max(1, longest)", "max(2, longest)", ("measure_base", "inverse")),
     "evaluation/equal_entropy": Edit("evaluation/equal_entropy.py", "half(len(order))", "len(order)", ()),
     "analysis/aggregation": Edit(
         "analysis/aggregation.py",

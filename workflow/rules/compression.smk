@@ -1,4 +1,4 @@
-"""Compression rates of base models, an arithmetic coder, and joint training for the springs."""
+"""Compression rates and leans of base models, an arithmetic coder, and joint training for the springs."""
 
 
 # Measure a base model, where the models on it are measured.
@@ -16,6 +16,23 @@ use rule model_job as base_compression with:
         **pipeline.requests.base_compression.resources,
     params:
         **spec("measure.py", pipeline.measurements.base_compression_job),
+
+
+# Measure the lean of a base model on held-out examples of both sides.
+use rule model_job as base_lean with:
+    input:
+        checkpoints=ancient(pipeline.models.base_checkpoints),
+        complete=pipeline.models.base_metrics,
+        lean_texts=pipeline.measurements.lean_texts,
+    output:
+        lean="<results>/{task}/rebound/{base}/lean.parquet",
+    log:
+        "<logs>/{task}/rebound/{base}/lean.log",
+    threads: pipeline.requests.base_lean.threads
+    resources:
+        **pipeline.requests.base_lean.resources,
+    params:
+        **spec("measure.py", pipeline.measurements.base_lean_job),
 
 
 # Pack and restore texts of each corpus with a base model and an arithmetic coder.

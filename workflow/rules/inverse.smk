@@ -2,7 +2,7 @@
 
 
 # Fine-tune a checkpoint of the alignment stage on the other side, or on a control's data. Responses, divergences from the
-# base model, compression rates and text statistics are taken from the weights in memory; what no experiment asks for is
+# base model, compression rates, leans and text statistics are taken from the weights in memory; what no experiment asks for is
 # empty. Weights are saved where a realignment stage starts.
 use rule training as inverse with:
     input:
@@ -13,8 +13,9 @@ use rule training as inverse with:
         examples=pipeline.rebound.inverse_splits,
         prompts=pipeline.rebound.inverse_prompts,
         score_model=pipeline.rebound.inverse_score_model,
-        response_prompts=pipeline.measurements.prompts,
+        response_prompts=pipeline.measurements.inverse_prompts,
         texts=pipeline.measurements.texts,
+        lean_texts=pipeline.measurements.inverse_lean_texts,
     output:
         checkpoints=weights("<results>/<inverse>/checkpoints"),
         losses="<results>/<inverse>/losses.parquet",
@@ -22,6 +23,7 @@ use rule training as inverse with:
         responses="<results>/<inverse>/responses.parquet",
         divergences="<results>/<inverse>/divergences.parquet",
         compression="<results>/<inverse>/compression.parquet",
+        lean="<results>/<inverse>/lean.parquet",
         text_statistics="<results>/<inverse>/text-statistics.parquet",
     log:
         "<logs>/<inverse>/inverse.log",

@@ -33,12 +33,14 @@ use rule model_job as measure_inverse with:
         base=ancient(pipeline.measurements.base),
         weak=ancient(pipeline.rebound.weak),
         complete=pipeline.measurements.complete,
-        response_prompts=pipeline.measurements.prompts,
+        response_prompts=pipeline.measurements.inverse_prompts,
         texts=pipeline.measurements.texts,
+        lean_texts=pipeline.measurements.inverse_lean_texts,
     output:
         responses="<results>/<inverse>/responses.parquet",
         divergences="<results>/<inverse>/divergences.parquet",
         compression="<results>/<inverse>/compression.parquet",
+        lean="<results>/<inverse>/lean.parquet",
         text_statistics="<results>/<inverse>/text-statistics.parquet",
     log:
         "<logs>/<inverse>/measure.log",

@@ -58,6 +58,7 @@ WILDCARDS = {
     "stored_joint": RUN,
     "base_compression": {"task", "base", "side", "inverse_recipe"},
     "arithmetic_coding": {"task", "base", "side", "inverse_recipe"},
+    "base_lean": {"task", "base"},
     "bits_per_byte": {"task"},
 }
 """The wildcards of the rule that makes each request: Snakemake gives these and no others."""

@@ -1,5 +1,6 @@
 """Tables from rows, as several tables need it: one value per seed, then means and t intervals over seeds."""
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -50,19 +51,32 @@ def t_interval(values: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, 
 
 
 def cells_of(rows: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
-    """The rows of the cells of a rebound experiment, without those of a realignment stage."""
+    """The rows of the cells of a rebound experiment, without those of a realignment stage.
+
+    Seeds and sizes are those of the cells, also where an effect is planted (``Rebound.treatment``).
+    """
+    import pandas as pd
+
     experiment = job.experiment
     if "realignment_size" in rows:
         rows = rows[rows["realignment_size"].isna()]
-    return rows[
+    rows = rows[
         rows["base"].isin(experiment.bases)
         & (rows["alignment_side"] == experiment.alignment_side)
         & (rows["alignment_recipe"] == experiment.alignment_recipe)
         & (rows["inverse_recipe"] == experiment.inverse_recipe)
-        & rows["seed"].isin(job.seeds)
-        & rows["alignment_size"].isin(experiment.alignment_sizes)
-        & rows["inverse_size"].isin(experiment.inverse_sizes)
     ]
+    names = ["alignment_size", "inverse_size", "seed"]
+    trained = {name: f"trained_{name}" for name in names}
+    wanted = []
+    for alignment_size, seed in itertools.product(experiment.alignment_sizes, job.seeds):
+        done = experiment.treatment(alignment_size, seed)
+        wanted += [
+            (done.alignment_size, done.inverse_factor * size, done.seed, alignment_size, size, seed)
+            for size in experiment.inverse_sizes
+        ]
+    cells = pd.DataFrame(wanted, columns=[*trained.values(), *names])
+    return rows.rename(columns=trained).merge(cells, on=list(trained.values())).drop(columns=list(trained.values()))
 
 
 def whole(table: "pd.DataFrame") -> "pd.DataFrame":
@@ -125,13 +139,19 @@ def in_order(table: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     """The table sorted by cell in the order of the experiment, with the examples and updates of each stage.
 
     ``alignment_examples`` and ``inverse_examples`` are the numbers of different examples that a run trains on, which
-    are fewer than P and N if its recipe drops an incomplete last batch. The sort is stable.
+    are fewer than P and N if its recipe drops an incomplete last batch, and others than P and N where an effect is
+    planted. The sort is stable.
     """
     import pandas as pd
 
+    done = table["alignment_size"].map(job.experiment.treatment)
+    given = {
+        "alignment": done.map(lambda it: it.alignment_size),
+        "inverse": table["inverse_size"] * done.map(lambda it: it.inverse_factor),
+    }
     for stage, settings in (("alignment", job.alignment), ("inverse", job.inverse)):
-        table[f"{stage}_examples"] = table[f"{stage}_size"].map(settings.trained)
-        table[f"{stage}_updates"] = table[f"{stage}_size"].map(settings.updates)
+        table[f"{stage}_examples"] = given[stage].map(settings.trained)
+        table[f"{stage}_updates"] = given[stage].map(settings.updates)
     table["base"] = pd.Categorical(table["base"], job.experiment.bases)
     return table.sort_values(["base", "alignment_size", "inverse_size"], kind="stable").astype({"base": str})
 

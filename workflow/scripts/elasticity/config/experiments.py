@@ -1,13 +1,31 @@
 """The experiments of a study: rebound and resistance."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
 from elasticity.config.base import Name, Opposed, OptionalSizes, Section, Side, Sizes, SizesFromZero, opposite
 from elasticity.config.sampling import Sampling
 from elasticity.config.training import Data, FineTuning
+
+OTHER_ORDER = 1_000_000
+"""What is added to a training seed to get another order of the examples."""
+
+
+PLANTED = "planted-"
+"""How the names of experiments with a planted effect begin, so that every figure, table and verdict says it."""
+
+
+class Treatment(NamedTuple):
+    """How the models of a size P and a seed were trained; it differs from what they are called where it is planted."""
+
+    alignment_size: int
+    """Number of examples of the alignment stage."""
+    seed: int
+    """Training seed, which gives the order of the examples."""
+    inverse_factor: int
+    """Number of examples of the inverse stage for each of the N examples."""
 
 
 class Rebound(Section):
@@ -43,6 +61,23 @@ class Rebound(Section):
     realignment_recipe: Name = Field(
         "alignment", description="Recipe of the realignment stage: `alignment` or a name of `recipes`"
     )
+    scores: bool = Field(
+        True,
+        description="Sample and score responses. false: only `lean` and `compression` are measured, which need neither "
+        "samples nor a score model",
+    )
+    lean: bool = Field(
+        False,
+        description="Measure the lean of every cell in bits per byte: the compression rate of held-out text of the "
+        "opposite side minus that of the side of the alignment stage, on the first `held_out_tokens` of each text",
+    )
+    planted: Annotated[int, Field(ge=2)] | Literal["nothing"] | None = Field(
+        None,
+        description="A control with a known answer. A number k: the models with the largest P are trained on k N "
+        "examples in the inverse stage, which plants a crossing. nothing: the models with the smallest P are trained "
+        "as those with the largest P, on the same data in another order, so that sizes P do not differ. The name of "
+        "the experiment must begin with planted-",
+    )
     divergence: bool = Field(
         False, description="Measure the KL divergence of every cell from its base model on its own responses"
     )
@@ -66,6 +101,25 @@ class Rebound(Section):
     def alignment_side(self) -> Opposed:
         """The side that the alignment stage is trained on."""
         return "positive" if self.direction == "standard" else "negative"
+
+    def treatment(self, alignment_size: int, seed: int = 0) -> Treatment:
+        """How the models of this size P and seed are trained."""
+        smallest, largest = self.alignment_sizes[0], self.alignment_sizes[-1]
+        if self.planted == "nothing" and alignment_size == smallest:
+            return Treatment(largest, seed + OTHER_ORDER, 1)
+        if isinstance(self.planted, int) and alignment_size == largest:
+            return Treatment(alignment_size, seed, self.planted)
+        return Treatment(alignment_size, seed, 1)
+
+    @property
+    def planted_effect(self) -> str:
+        """What was planted, in words for figures and reports; empty if nothing was."""
+        if self.planted is None:
+            return ""
+        largest, smallest = self.alignment_sizes[-1], self.alignment_sizes[0]
+        if self.planted == "nothing":
+            return f"planted: no effect, P = {smallest} is P = {largest} in another order"
+        return f"planted: {self.planted} N examples after P = {largest}"
 
 
 def half(prompts: int) -> int:

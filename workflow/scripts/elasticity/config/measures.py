@@ -1,8 +1,8 @@
 """The measures of experiments: one number for each training seed, which claims, tables and figures refer to by name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from elasticity.core.registry import Registry
 
@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 Kind = Literal["rebound", "resistance"]
 """The kinds of experiments that measures are computed from."""
+
+
+Outcome = Literal["score", "lean"]
+"""What rebound measures are computed from: scores of responses, or leans in bits per byte."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,14 @@ class Measure:
     parts: tuple[str, ...]
     compute: Callable[[Any], Any] | None
     needs: tuple[str, ...] = ()
+    outcome: Outcome = "score"
 
     @property
-    def place(self) -> tuple[str, str, int]:
+    def place(self) -> tuple[str, int, str, int]:
         """The key that sorts computed measures: by kind, then in the order in which their modules define them."""
         assert self.compute is not None, f"{self.name} is made of parts, which are sorted instead"
-        return self.kind, self.compute.__module__, self.compute.__code__.co_firstlineno
+        outcome = get_args(Outcome).index(self.outcome)
+        return self.kind, outcome, self.compute.__module__, self.compute.__code__.co_firstlineno
 
 
 MEASURES: Registry[Measure] = Registry("measure", "elasticity.analysis.measures")
@@ -57,6 +63,7 @@ def measure(
     from_zero: bool = False,
     per_prompt: bool = False,
     needs: tuple[str, ...] = (),
+    outcome: Outcome = "score",
 ) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
     """Decorator that registers a measure under ``name``.
 
@@ -64,11 +71,14 @@ def measure(
     of measures, and ``axis`` the label of the vertical axis there (default: ``unit``). A rebound measure is
     ``between_sizes`` if it compares the largest with the smallest P, so that it has one value for all P; ``from_zero``
     if it needs the model before the inverse stage, N = 0; and ``per_prompt`` if each prompt has a value of its own,
-    which ``analysis.verdicts.prompt_measures`` must then compute. ``needs`` names the checks that must hold.
+    which ``analysis.verdicts.prompt_measures`` must then compute. ``needs`` names the checks that must hold, and
+    ``outcome`` says what its ``Curves`` hold.
     """
 
     def add(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        entry = Measure(name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, needs)
+        entry = Measure(
+            name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, needs, outcome
+        )
         MEASURES.register(name, compute.__module__)(entry)
         return compute
 
@@ -93,6 +103,30 @@ def joint_measure(
     """
     entry = Measure(name, kind, unit, title, unit, between_sizes, from_zero, False, parts, None, needs)
     MEASURES.register(name, module)(entry)
+
+
+NEEDED_OF_LEANS = {"moved": "lean-moved", "every-size-moved": "lean-every-size-moved"}
+"""The checks of a lean in place of those of a score; the other checks are about score models and responses."""
+
+
+def lean_measure(name: str, module: str) -> None:
+    """Register the measure ``lean-NAME``: the rebound measure ``name``, computed from leans in place of scores.
+
+    Scores and leans are oriented alike, so only the unit differs. ``module`` is the module that calls this.
+    """
+    entry = MEASURES[name]
+    found = replace(
+        entry,
+        name=f"lean-{name}",
+        title=f"lean, {entry.title}",
+        unit=entry.unit.replace("score", "bits per byte"),
+        axis=entry.axis.replace("score", "bits per byte"),
+        parts=tuple(f"lean-{part}" for part in entry.parts),
+        per_prompt=False,
+        needs=tuple(NEEDED_OF_LEANS[need] for need in entry.needs if need in NEEDED_OF_LEANS),
+        outcome="lean",
+    )
+    MEASURES.register(found.name, module)(found)
 
 
 def computed(kind: Kind) -> tuple[Measure, ...]:

@@ -1,5 +1,6 @@
 """The models of a study: pre-trained in the workflow, imported, or fine-tuned from another model."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
@@ -7,6 +8,31 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from elasticity.config.base import Ascending, Name, Section, Side
 from elasticity.config.data import Repository, Revision, Sha256
 from elasticity.config.training import FineTuning, Optimization
+
+
+class Mixture(Section):
+    """Shares of the sides in the pre-training texts, which add up to 1.
+
+    Each place in the order of the texts takes a text of one side. Models that differ in their mixtures alone are
+    trained on as many tokens, with the same text at a place wherever they have the same side there.
+    """
+
+    positive: float = Field(0.0, ge=0, le=1, description="Share of positive texts")
+    negative: float = Field(0.0, ge=0, le=1, description="Share of negative texts")
+    neutral: float = Field(0.0, ge=0, le=1, description="Share of neutral texts")
+
+    @property
+    def shares(self) -> dict[Side, float]:
+        """The sides of which texts are taken, and their shares."""
+        sides: dict[Side, float] = {"negative": self.negative, "neutral": self.neutral, "positive": self.positive}
+        return {side: share for side, share in sides.items() if share > 0}
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> "Mixture":
+        total = self.positive + self.negative + self.neutral
+        if not math.isclose(total, 1, abs_tol=1e-9):
+            raise ValueError(f"the shares of a mixture must add up to 1, but these add up to {total:g}: correct them")
+        return self
 
 
 class Pretrained(Section):
@@ -29,6 +55,9 @@ class Pretrained(Section):
     )
     optimization: Optimization = Field(description="Optimizer, schedule and batch size")
     seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
+    mixture: Mixture | None = Field(
+        None, description="Shares of the sides in the pre-training texts. null: all texts of the split in their order"
+    )
 
     @property
     def intermediate_size(self) -> int:

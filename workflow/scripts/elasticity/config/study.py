@@ -38,7 +38,9 @@ class Task(Section):
         None, description="The score model of responses. null: responses are not scored"
     )
     held_out_tokens: int = Field(
-        128, ge=2, description="Number of tokens of each held-out text on which the loss of base models is measured"
+        128,
+        ge=2,
+        description="Number of tokens of each held-out text on which the loss of base models and the lean are measured",
     )
 
     @property

@@ -5,7 +5,7 @@ from itertools import chain
 
 from elasticity.config.base import Name, Side
 from elasticity.config.data import Beginnings, Questions
-from elasticity.config.experiments import Rebound, Resistance, inverse_data
+from elasticity.config.experiments import OTHER_ORDER, PLANTED, Rebound, Resistance, inverse_data
 from elasticity.config.models import Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
@@ -17,6 +17,7 @@ from elasticity.config.validation_analyses import (
     compression_mistakes,
     decide_mistakes,
     joint_mistakes,
+    lean_mistakes,
     token_tree_mistakes,
 )
 
@@ -48,6 +49,12 @@ def _model_mistakes(study: Study) -> Iterator[str]:
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
             if study.tasks[model.task].splits.pretraining == 0:
                 yield f"models.{name} needs texts in tasks.{model.task}.splits.pretraining, which is 0"
+            for side in model.mixture.shares if model.mixture else ():
+                if side not in (sides := study.tasks[model.task].splits.sides):
+                    yield (
+                        f"models.{name}.mixture: {side} is none of tasks.{model.task}.splits.sides, of which "
+                        f"pre-training texts are taken: {', '.join(sides)}"
+                    )
         if isinstance(model, TunedModel):
             yield from _unknown(f"models.{name}.base", model.base, study.bases)
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
@@ -85,6 +92,7 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     yield from decide_mistakes(study.decide, study.seeds)
     if study.noise == study.name:
         yield f"noise: {study.noise} is this study; name one that is finished"
+    yield from lean_mistakes(study.rebound, held_out)
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
     splits = {
@@ -123,12 +131,14 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
         )
     yield from score_mistakes(where, rebound, study.tasks[rebound.task], study.recipe(rebound.inverse_recipe))
     yield from data_mistakes(where, rebound, study.recipe(rebound.inverse_recipe), study.tasks)
+    yield from planted_mistakes(where, rebound, study.seeds)
     data = study.inverse_data(rebound)
     for stage, task in zip(stages, (rebound.task, data.task, rebound.task), strict=False):
         settings, sizes = study.recipe(getattr(rebound, f"{stage}_recipe")), getattr(rebound, f"{stage}_sizes")
         yield from _not_enough_updates(f"{where}.{stage}_sizes", settings, sizes)
         yield from _no_room(study, f"{where}.{stage}_recipe", task, settings)
     first, second = rebound.alignment_sizes[-1] + max(rebound.realignment_sizes, default=0), rebound.inverse_sizes[-1]
+    second *= rebound.treatment(rebound.alignment_sizes[-1]).inverse_factor
     algorithm = study.recipe(rebound.inverse_recipe).algorithm
     if algorithm.compares_sides:
         first = max(first, second)
@@ -243,23 +253,46 @@ def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Itera
 def score_mistakes(where: str, rebound: Rebound, task: Task, inverse: FineTuning) -> Iterator[str]:
     """Yield what an experiment lacks to score responses, or asks for that needs scores.
 
-    Without a score model, no responses are sampled and only compression rates are measured.
+    Without scores, no responses are sampled, and only compression rates and the lean are measured.
     """
-    if task.score_model:
+    if task.score_model and rebound.scores:
         if task.splits.prompts == 0:
             yield f"{where} needs texts in tasks.{rebound.task}.splits.prompts, which is 0"
         return
-    missing = f"tasks.{rebound.task}.score_model, which is not given"
-    if not rebound.compression:
-        yield f"{where} needs {missing}; without one it can only measure compression rates (compression: true)"
+    no_model = f"tasks.{rebound.task}.score_model, which is not given"
+    missing = f"{where}.scores, which is false" if task.score_model else no_model
+    if not (rebound.compression or rebound.lean):
+        yield (
+            f"{where} needs {missing}; without scores it can only measure compression rates (compression: true) and "
+            "the lean (lean: true)"
+        )
     if rebound.divergence:
         yield f"{where}.divergence is measured on the responses that are scored: it needs {missing}"
     if rebound.realignment_sizes:
         yield f"{where}.realignment_sizes: the realignment stage is measured by scores: it needs {missing}"
     if rebound.text_statistics:
         yield f"{where}.text_statistics are measured on the responses that are scored: they need {missing}"
-    if inverse.draws:
-        yield f"{where}.inverse_recipe: {inverse.algorithm.kind} takes its reward from {missing}"
+    if inverse.draws and not task.score_model:
+        yield f"{where}.inverse_recipe: {inverse.algorithm.kind} takes its reward from {no_model}"
+
+
+def planted_mistakes(where: str, rebound: Rebound, seeds: Iterable[int]) -> Iterator[str]:
+    """Yield why an effect cannot be planted in an experiment, or why it is not seen from the name that one is."""
+    named = where.removeprefix("rebound.").startswith(PLANTED)
+    if named != (rebound.planted is not None):
+        yield (
+            f"{where}: an experiment with `planted` must have a name that begins with {PLANTED}, and no other may: "
+            "figures, tables and verdicts show the name"
+        )
+    if rebound.planted is None:
+        return
+    if len(rebound.alignment_sizes) < 2:
+        yield f"{where}.planted compares sizes P, but alignment_sizes holds one"
+    for key in ("realignment_sizes", "joint", "published"):
+        if getattr(rebound, key):
+            yield f"{where}.{key} cannot be combined with planted: leave one of them out"
+    if max(seeds) >= OTHER_ORDER:
+        yield f"seeds: {max(seeds)} is too large for {where}.planted, which takes seeds from {OTHER_ORDER} on itself"
 
 
 KINDS = {True: "have prompts", False: "are texts without prompts"}

@@ -74,8 +74,13 @@ def _unknown(where: str, claim: Claim, experiments: Experiments, others: Experim
 
 def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, scored: Collection[Name]) -> Iterator[str]:
     """Yield a mistake if a rebound experiment lacks the cells from which the measure is computed."""
-    if experiment.task not in scored:
+    if MEASURES[measure].outcome == "lean":
+        if not experiment.lean:
+            yield f"{where}.measure: {measure} needs rebound.{name}.lean: true"
+    elif experiment.task not in scored:
         yield f"{where}: rebound.{name} has no scores to measure: tasks.{experiment.task} has no score_model"
+    elif not experiment.scores:
+        yield f"{where}: rebound.{name} has no scores to measure: its `scores` are false"
     if MEASURES[measure].from_zero and experiment.inverse_sizes[0] != 0:
         yield f"{where}.measure: {measure} needs 0 among rebound.{name}.inverse_sizes"
     if MEASURES[measure].between_sizes and len(experiment.alignment_sizes) < 2:
@@ -152,6 +157,13 @@ def compression_mistakes(
                     f"compression.window is {compression.window}, but the context of {base} is {model.context} tokens: "
                     "lower the window, or raise the context"
                 )
+
+
+def lean_mistakes(rebound: Mapping[Name, Rebound], held_out: Mapping[Name, int]) -> Iterator[str]:
+    """Yield the experiments that measure the lean without held-out texts, each with its key first."""
+    for name, experiment in rebound.items():
+        if experiment.lean:
+            yield from _no_texts(f"rebound.{name}.lean", experiment.task, held_out)
 
 
 def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Name, int]) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """Training examples: token ids with the position of the first target, their order by seed, and their batches."""
 
+import bisect
 import hashlib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from transformers import PreTrainedTokenizerFast
 
+from elasticity.config.base import Side
 from elasticity.config.data import Template
 from elasticity.config.models import Pretrained
 from elasticity.core.errors import UserError
@@ -16,6 +19,10 @@ from elasticity.data.schemas import text_of
 from elasticity.models.tokenizer import beginning, encode
 
 Item = TypeVar("Item")
+
+
+Row = Mapping[str, Any]
+"""A row of a table."""
 
 
 IGNORED = -100
@@ -151,15 +158,37 @@ def pretraining_sequences(
 
     Raises ``UserError`` if the texts give fewer sequences than the updates of the model need.
     """
-    order = shuffled([row["id"] for row in texts], model.seed)
-    sequences = blocks([text_of(texts[i]) for i in order], tokenizer, model.context)
+    order = [texts[i] for i in shuffled([row["id"] for row in texts], model.seed)]
+    if model.mixture is not None:
+        order = in_shares(order, model.mixture.shares)
+    sequences = blocks([text_of(row) for row in order], tokenizer, model.context)
     wanted = model.updates * model.optimization.batch_size
     if len(sequences) < wanted:
         raise UserError(
-            f"pre-training needs {wanted} sequences of {model.context} tokens, but the split holds {len(sequences)}: "
-            "enlarge splits.pretraining, or lower updates or batch_size"
+            f"pre-training needs {wanted} sequences of {model.context} tokens, but the split holds {len(sequences)}"
+            f"{' for this mixture' if model.mixture else ''}: enlarge splits.pretraining, or lower updates or "
+            "batch_size"
         )
     return sequences[:wanted]
+
+
+GOLDEN = (5**0.5 - 1) / 2
+"""The fractional parts of its multiples are spread evenly over [0, 1): every beginning of a mixture has its shares."""
+
+
+def in_shares(rows: Sequence[Row], shares: Mapping[Side, float]) -> list[Row]:
+    """Texts in which each side has its share, in the order of ``rows``, which have schema ``EXAMPLES``.
+
+    The n-th place belongs to the n-th text of each side, and the mixture takes one of them, so there are as many places
+    as the rarest side has texts, whatever the shares are. Which side is taken depends on the place and the shares only,
+    so a place has the same text in both wherever it has the same side in both.
+    """
+    of_side = [[row for row in rows if row["side"] == side] for side in shares]
+    bounds = list(itertools.accumulate(shares.values()))[:-1]
+    return [
+        texts[bisect.bisect_right(bounds, place * GOLDEN % 1)]
+        for place, texts in enumerate(zip(*of_side, strict=False))
+    ]
 
 
 def shuffled(identities: Sequence[str], seed: int | str) -> list[int]:

@@ -34,6 +34,13 @@ class CompressionReading(Section):
     reading: Reading
 
 
+class LeanReading(Section):
+    """How the lean is measured: on the first ``tokens`` of the response of each held-out example."""
+
+    template: Template
+    tokens: PositiveInt
+
+
 class Measurements(Section):
     """What is measured of the models of one run, or of a base model, which has no cell.
 
@@ -46,6 +53,7 @@ class Measurements(Section):
     responses: Responding | None = None
     divergence: bool = False
     compression: CompressionReading | None = None
+    lean: LeanReading | None = None
     text_statistics: bool = False
 
     def row(self, checkpoint: int) -> dict[str, str | int | None]:

@@ -1,4 +1,4 @@
-"""Measurements of the models of a rebound experiment: responses, divergence, compression rates, text statistics."""
+"""Measurements of the models of a rebound experiment: responses, divergence, compression, lean, text statistics."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,17 @@ from elasticity.evaluation.contrastive_decoding import chosen_contrast
 from elasticity.evaluation.corpora import held_out_texts
 from elasticity.evaluation.generation import Engine, TransformersEngine, generate, load_engine
 from elasticity.evaluation.jobs import CompressionReading, Measurements, Responding
+from elasticity.evaluation.lean import Beginning, beginnings, lean_rows
 from elasticity.evaluation.likelihood import code_lengths, divergences
 from elasticity.evaluation.measurement import Rows, Tables
-from elasticity.evaluation.schemas import COMPRESSION, DIVERGENCES, RESPONSES, TEXT_STATISTICS
+from elasticity.evaluation.schemas import COMPRESSION, DIVERGENCES, LEAN, RESPONSES, TEXT_STATISTICS
 from elasticity.evaluation.text_statistics import repetition, responses_at_once
 from elasticity.models.loading import PROBE, load_for_measuring
 from elasticity.models.tokenizer import check_same_vocabulary, load_tokenizer
 from elasticity.runtime.command import Command, Job
 from elasticity.runtime.sharding import collect, share
 
-INPUTS = ("base", "weak", "response-prompts", "texts")
+INPUTS = ("base", "weak", "response-prompts", "texts", "lean-texts")
 """The inputs of a measurement on a command line; those that it does not need may be left out."""
 
 
@@ -41,6 +42,7 @@ class ModelMeasurement:
         "responses": RESPONSES,
         "divergences": DIVERGENCES,
         "compression": COMPRESSION,
+        "lean": LEAN,
         "text_statistics": TEXT_STATISTICS,
     }
 
@@ -52,18 +54,20 @@ class ModelMeasurement:
         weak: Path | None = None,
         prompts: Sequence[Mapping[str, Any]] = (),
         texts: Sequence[Path] = (),
+        lean_texts: Sequence[Path] = (),
     ) -> None:
         """``folder`` is a model with the tokenizer of the run, and ``base`` the base model.
 
         ``weak`` is the checkpoint of the alignment stage that holds the weak model of contrastive decoding.
 
-        ``prompts`` are rows of schema ``PROMPTS``, and ``texts`` the files of the corpora of the compression rates.
+        ``prompts`` are rows of schema ``PROMPTS``, ``texts`` the files of the corpora of the compression rates, and
+        ``lean_texts`` those of the held-out examples of both sides.
         Raises ``UserError`` if the models have different vocabularies, or if windows exceed the context of the base.
         """
         self.job, self.folder, self.base_folder, self.aligned_folder = job, folder, base, weak
         self.tokenizer = load_tokenizer(folder)
         self.prompts = share([dict(prompt) for prompt in prompts])
-        self.texts = texts
+        self.texts, self.lean_texts = texts, lean_texts
         if base is not None:
             check_same_vocabulary(base, folder)
 
@@ -80,13 +84,15 @@ class ModelMeasurement:
             weak=command.path("weak") / str(weak) if weak is not None else None,
             prompts=prompts,
             texts=command.paths("texts"),
+            lean_texts=command.paths("lean-texts"),
         )
 
     def inputs(self, command: Command[Job]) -> list[Path]:
         """Return the files of a command line that the results depend on; a probe stands for the weights of a model."""
         probes = (folder / PROBE for folder in (self.base_folder, self.aligned_folder) if folder)
         models = [probe for probe in probes if probe.is_file()]
-        return [*models, *command.paths("response-prompts"), *command.paths("texts")]
+        files = ("response-prompts", "texts", "lean-texts")
+        return [*models, *(path for name in files for path in command.paths(name))]
 
     def measure(self, model: PreTrainedModel, checkpoint: int, drawn: Sequence[Rows] | None = None) -> Tables:
         """Return the tables of a checkpoint; ``drawn`` are its responses if an engine has drawn them already.
@@ -110,6 +116,9 @@ class ModelMeasurement:
                 tables["text_statistics"] = collect([row | it for it in self._statistics(model, responses, examples)])
         if job.compression:
             tables["compression"] = collect([row | it for it in self._rates(model, job.compression)])
+        if job.lean:
+            texts = lean_rows(model, self._beginnings, self.tokenizer.pad_token_id)
+            tables["lean"] = collect([row | it for it in texts])
         return tables
 
     def measure_folder(self, folder: Path, checkpoint: int) -> Tables:
@@ -141,6 +150,11 @@ class ModelMeasurement:
     def _loaded_base(self) -> PreTrainedModel:
         assert self.base_folder is not None, "this measurement needs the base model"
         return load_for_measuring(self.base_folder)
+
+    @cached_property
+    def _beginnings(self) -> list[Beginning]:
+        assert self.job.lean is not None, "only the lean is measured on beginnings"
+        return share(beginnings(self.lean_texts, self.tokenizer, self.job.lean))
 
     def _base(self, model: PreTrainedModel) -> PreTrainedModel:
         return self._loaded_base if self.job.cell else model

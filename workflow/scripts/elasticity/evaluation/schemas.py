@@ -89,6 +89,20 @@ H(p, q) and H(q, p), and the divergences KL(p || q) and KL(q || p). ``corpus`` i
 or control."""
 
 
+LEAN = pa.schema(
+    [
+        *_CELL,
+        ("side", pa.string()),
+        ("id", pa.string()),
+        ("tokens", pa.int64()),
+        ("utf8_bytes", pa.int64()),
+        ("nats", pa.float64()),
+    ]
+)
+"""One row per held-out text of the positive and of the negative side and model of a cell: the code length of the first
+tokens of the response given its prompt, or of the text where there are no prompts, and the bytes that they cover."""
+
+
 ARITHMETIC_CODING = pa.schema(
     [
         ("base", pa.string()),

@@ -83,6 +83,6 @@ class ClaimJobs(Part):
             name=name,
             claim=claim,
             bases=bases,
-            figure=f"figures/{claim.kind}-{claim.experiment}{own}.svg",
+            figure=f"figures/{'lean' if claim.entry.outcome == 'lean' else claim.kind}-{claim.experiment}{own}.svg",
             table=f"tables/measures-{claim.experiment}.csv",
         )

@@ -161,11 +161,13 @@ def _joint(pipeline: Pipeline) -> Iterator[Training]:
 
 def _responses(pipeline: Pipeline) -> Iterator[Drawing]:
     study = pipeline.study
-    prompts = {name: task.splits.prompts for name, task in study.tasks.items() if pipeline.scores.is_scored(name)}
-    for task, base in sorted({(t.task, t.base) for t in pipeline.rebound.alignment_sizes if t.task in prompts}):
+    prompts = {name: task.splits.prompts for name, task in study.tasks.items()}
+    scored = [inverse.alignment for inverse in pipeline.rebound.scored]
+    for task, base in sorted({(alignment.task, alignment.base) for alignment in scored}):
         yield Drawing("responses", study.origin(base), prompts[task] * study.base_draws, 1, study.sampling)
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
-        if (start := inverse.alignment).task in prompts:
+        if inverse in pipeline.rebound.scored:
+            start = inverse.alignment
             model, jobs = study.origin(start.base), int(_is_stored(pipeline, start.base))
             yield Drawing("responses", model, prompts[start.task], len(run_sizes), study.sampling, jobs)
 

@@ -123,4 +123,6 @@ class FigureJobs(Part):
             return to_json(facts())
         score_model = self.study.tasks[rebound.task].score_model
         sides = rebound.alignment_side, self.study.inverse_data(rebound).name
-        return to_json(facts(sides=sides, score=score_model.score_name if score_model else ""))
+        return to_json(
+            facts(sides=sides, score=score_model.score_name if score_model else "", planted=rebound.planted_effect)
+        )

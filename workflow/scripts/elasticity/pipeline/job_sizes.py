@@ -1,6 +1,7 @@
 """The size of each job, from which its resource requests follow."""
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -27,6 +28,10 @@ CHARACTERS_PER_TOKEN = 2
 
 PASS_TOKENS = 512
 """Tokens of the windows that are read in one pass, at least: see ``evaluation.compression``."""
+
+
+LEAN_EXAMPLES = 64
+"""Examples that are read in one pass for the lean: see ``evaluation.likelihood.code_lengths``."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +166,12 @@ class JobSizes:
         for rebound in self.study.rebound.values():
             if base in rebound.bases:
                 where = SimpleNamespace(task=rebound.task, base=base)
-                if self.study.tasks[rebound.task].score_model:
+                if self.study.tasks[rebound.task].score_model and rebound.scores:
                     yield from ((self.responses(where), models) for models in ((1, 2) if rebound.divergence else (1,)))
                 if rebound.compression:
                     yield self.compression(where), 2
+                if rebound.lean:
+                    yield self.lean(where), 1
         for name, experiment in self.study.resistance.items():
             if base in experiment.bases:
                 slices = self.slice_responses(SimpleNamespace(experiment=name, base=base))
@@ -202,7 +209,7 @@ class JobSizes:
         """
         reading = self.study.compression or Compression()
         splits = [task.splits for task in self.study.tasks.values()]
-        texts = 4 * max(split.held_out for split in splits)
+        texts = 4 * min(max(split.held_out for split in splits), reading.texts or sys.maxsize)
         windows = math.ceil(reading.characters / CHARACTERS_PER_TOKEN / reading.stride)
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         passes = self.study.sampling.model_copy(
@@ -219,6 +226,16 @@ class JobSizes:
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         return Generation(self._origin(wildcards.base), task.splits.prompts * longest, 1, checkpoints, passes)
 
+    def lean(self, wildcards: Wildcards) -> Generation:
+        """Size of reading held-out examples of both sides with each checkpoint; passes count as in ``compression``."""
+        task = self.study.tasks[wildcards.task]
+        longest = task.prompt_tokens + task.held_out_tokens
+        passes = self.study.sampling.model_copy(
+            update={"batch_size": LEAN_EXAMPLES * longest, "new_tokens": 1, "contrast": None}
+        )
+        checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
+        return Generation(self._origin(wildcards.base), 2 * task.splits.held_out * longest, 1, checkpoints, passes)
+
     def measurements(self, wildcards: Wildcards) -> list[Generation]:
         """Sizes of the measurements of the checkpoints of an inverse run, or of a base model.
 
@@ -226,9 +243,10 @@ class JobSizes:
         """
         task = self.study.tasks[wildcards.task]
         asking = [it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases]
-        found = [self.responses(wildcards)] if task.score_model else []
+        found = [self.responses(wildcards)] if task.score_model and any(it.scores for it in asking) else []
         found += [self.responses(wildcards)] if any(it.divergence for it in asking) else []
         found += [self.text_statistics(wildcards)] if any(it.text_statistics for it in asking) else []
+        found += [self.lean(wildcards)] if any(it.lean for it in asking) else []
         return found + ([self.compression(wildcards)] if any(it.compression for it in asking) else [])
 
     def is_compared(self, wildcards: Wildcards) -> bool:

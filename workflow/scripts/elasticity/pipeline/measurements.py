@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from elasticity.config.cells import Cell, RealignmentCell
 from elasticity.config.experiments import Rebound
 from elasticity.core.run_names import sizes_in
-from elasticity.evaluation.jobs import MeasureJob, Measurements, Responding
+from elasticity.evaluation.jobs import LeanReading, MeasureJob, Measurements, Responding
 from elasticity.pipeline.common import Part, Wildcards, to_json
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.realignment import RealignmentJobs
@@ -27,7 +27,7 @@ class MeasurementJobs(Part):
         self.compression, self.springs = compression, springs
         self._asking: dict[InverseStage, list[Rebound]] = {}
         for experiment in self.study.rebound.values():
-            for inverse in inverse_stages(experiment, self.study.seeds):
+            for inverse, _ in inverse_stages(experiment, self.study.seeds):
                 self._asking.setdefault(inverse, []).append(experiment)
 
     # What is measured
@@ -53,11 +53,18 @@ class MeasurementJobs(Part):
             base=wildcards.base,
             base_checkpoint=self.study.bases[wildcards.base][1],
             cell=self.rebound.cell(wildcards),
-            responses=self._responses(wildcards, self.rebound.cell(wildcards)),
+            responses=self._responses(wildcards, self.rebound.cell(wildcards))
+            if any(it.scores for it in asking)
+            else None,
             divergence=any(it.divergence for it in asking),
             compression=self.compression.asked(wildcards) if any(it.compression for it in asking) else None,
+            lean=self._lean(wildcards.task) if any(it.lean for it in asking) else None,
             text_statistics=any(it.text_statistics for it in asking),
         )
+
+    def _lean(self, task: str) -> LeanReading:
+        settings = self.study.tasks[task]
+        return LeanReading(template=settings.template, tokens=settings.held_out_tokens)
 
     def _of_realignment(self, wildcards: Wildcards) -> Measurements:
         return self._responses_only(wildcards, self.realignment.cell(wildcards))
@@ -137,6 +144,12 @@ class MeasurementJobs(Part):
         measurements = self._rates_only(wildcards, None)
         return to_json(MeasureJob(checkpoints=(measurements.base_checkpoint,), measurements=measurements))
 
+    def base_lean_job(self, wildcards: Wildcards) -> str:
+        """Measure the lean of a base model."""
+        base, checkpoint = wildcards.base, self.study.bases[wildcards.base][1]
+        asked = Measurements(base=base, base_checkpoint=checkpoint, lean=self._lean(wildcards.task))
+        return to_json(MeasureJob(checkpoints=(checkpoint,), measurements=asked))
+
     # Inputs of the job of an inverse stage, beside those of its training
 
     def base(self, wildcards: Wildcards) -> list[str]:
@@ -153,6 +166,18 @@ class MeasurementJobs(Part):
     def texts(self, wildcards: Wildcards) -> list[str]:
         """The held-out texts that compression rates of an inverse stage are measured on; none if none are asked for."""
         return self.compression.texts(wildcards) if self._of_inverse(wildcards).compression else []
+
+    def inverse_prompts(self, wildcards: Wildcards) -> list[str]:
+        """The prompts to which responses are measured in an inverse stage; none if it is not scored."""
+        return self.prompts(wildcards) if self._of_inverse(wildcards).responses else []
+
+    def lean_texts(self, wildcards: Wildcards) -> list[str]:
+        """The held-out examples of both sides that the lean is measured on."""
+        return [f"{self.results}/{wildcards.task}/splits/held-out-{side}.parquet" for side in ("positive", "negative")]
+
+    def inverse_lean_texts(self, wildcards: Wildcards) -> list[str]:
+        """Those that the lean of an inverse stage is measured on; none if it is not asked for."""
+        return self.lean_texts(wildcards) if self._of_inverse(wildcards).lean else []
 
     def complete(self, wildcards: Wildcards) -> list[str]:
         """The files that show that the base model and the weak model are complete."""

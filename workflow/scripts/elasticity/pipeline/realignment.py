@@ -45,7 +45,7 @@ class RealignmentJobs(Part):
     def stages(self, rebound: Rebound) -> Iterator[RealignmentStage]:
         """The realignment stages of an experiment."""
         if rebound.realignment_sizes:
-            for inverse in inverse_stages(rebound, self.study.seeds):
+            for inverse, _ in inverse_stages(rebound, self.study.seeds):
                 yield RealignmentStage(inverse, rebound.inverse_sizes[-1], rebound.realignment_recipe)
 
     def jobs(self) -> Iterator[tuple[RealignmentStage, RunSizes]]:

@@ -1,6 +1,7 @@
 """Rebound experiments in the graph (paper B): alignment stages, inverse stages, and the responses of their models."""
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config import cells
@@ -32,8 +33,8 @@ class ReboundJobs(Part):
         """The sizes N of every inverse stage, merged over all experiments."""
         cells: dict[InverseStage, RunSizes] = {}
         for rebound in self.study.rebound.values():
-            for inverse in inverse_stages(rebound, self.study.seeds):
-                cells[inverse] = tuple(sorted({*cells.get(inverse, ()), *rebound.inverse_sizes}))
+            for inverse, sizes in inverse_stages(rebound, self.study.seeds):
+                cells[inverse] = tuple(sorted({*cells.get(inverse, ()), *sizes}))
         return cells
 
     def _alignment_sizes(self) -> dict[AlignmentStage, RunSizes]:
@@ -95,18 +96,28 @@ class ReboundJobs(Part):
 
     def experiment_runs(self, rebound: Rebound) -> list[tuple[InverseStage, RunSizes]]:
         """The inverse jobs of an experiment, with their sizes; other experiments may share them."""
-        inverses = sorted(inverse_stages(rebound, self.study.seeds))
+        inverses = sorted(inverse for inverse, _ in inverse_stages(rebound, self.study.seeds))
         return [(inverse, run_sizes) for inverse in inverses for run_sizes in self.inverse_runs(inverse)]
 
     def alignment_metrics(self, rebound: Rebound) -> list[tuple[AlignmentStage, str]]:
         """The metrics of each alignment run of an experiment; other experiments may share them."""
-        stages = sorted({inverse.alignment for inverse in inverse_stages(rebound, self.study.seeds)})
+        stages = sorted({inverse.alignment for inverse, _ in inverse_stages(rebound, self.study.seeds)})
         return [
             (stage, f"{self.alignment_run(stage, sizes)}/metrics.json")
             for stage in stages
             for sizes in self.alignment_runs(stage)
             if set(sizes) & set(rebound.alignment_sizes)
         ]
+
+    def is_scored(self, rebound: Rebound) -> bool:
+        """Whether responses of the models of an experiment are sampled and scored."""
+        return rebound.scores and self.scores.is_scored(rebound.task)
+
+    @cached_property
+    def scored(self) -> set[InverseStage]:
+        """The inverse stages of experiments whose responses are scored."""
+        rebounds = (it for it in self.study.rebound.values() if self.is_scored(it))
+        return {inverse for rebound in rebounds for inverse, _ in inverse_stages(rebound, self.study.seeds)}
 
     # Alignment stage
 
@@ -215,11 +226,11 @@ class ReboundJobs(Part):
         )
 
     def responses(self, wildcards: Wildcards) -> list[str]:
-        """All responses to the prompts of a task, those of the base models first."""
-        bases = self.models.bases_of_task(wildcards.task)
+        """All responses to the prompts of a task that are scored, those of the base models first."""
+        bases = sorted({it.alignment.base for it in self.scored if it.alignment.task == wildcards.task})
         files = [f"{self.results}/{wildcards.task}/rebound/{base}/responses.parquet" for base in bases]
         for inverse, run_sizes in self.inverse_jobs():
-            if inverse.alignment.task == wildcards.task:
+            if inverse.alignment.task == wildcards.task and inverse in self.scored:
                 files.append(f"{self.inverse_run(inverse, run_sizes)}/responses.parquet")
         return files
 

@@ -97,8 +97,7 @@ class ReportJobs(Part):
 
     @property
     def _scored_tasks(self) -> list[str]:
-        rebounds = self.study.rebound.values()
-        return sorted({it.task for it in rebounds if self.study.tasks[it.task].score_model})
+        return sorted({it.task for it in self.study.rebound.values() if self.rebound.is_scored(it)})
 
     def inputs(self, _: Wildcards) -> list[str]:
         """All files that the page shows or embeds."""

@@ -69,6 +69,7 @@ class ResourceRequests:
         self.stored_joint = self._generation(lambda w: [sizes.compression(w)], sizes.joint, 2)
         self.base = self._generation(sizes.measurements, sizes.inverse, draws=study.engine)
         self.base_compression = self._generation(lambda w: [sizes.compression(w)], None)
+        self.base_lean = self._generation(lambda w: [sizes.lean(w)], None)
         self.arithmetic_coding = self._generation(lambda w: [sizes.arithmetic_coding(w)], None)
         self.slice_generation = self._generation(lambda w: [sizes.slice_responses(w)], sizes.slices, draws=study.engine)
         self.cross_entropy = self._generation(lambda w: [sizes.slice_responses(w)], sizes.tuning, 2)

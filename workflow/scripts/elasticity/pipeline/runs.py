@@ -1,5 +1,6 @@
 """Stages and runs: alignment stages of base models, inverse stages of their checkpoints, and how runs share sizes."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,16 +41,17 @@ class InverseStage:
         return f"{self.alignment.folder}/P{self.alignment_size}/{self.recipe}"
 
 
-def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[InverseStage]:
-    """Yield the inverse stages of an experiment."""
-    for base in rebound.bases:
-        for seed in seeds:
-            alignment = AlignmentStage(rebound.task, base, rebound.alignment_side, rebound.alignment_recipe, seed)
-            yield from (InverseStage(alignment, size, rebound.inverse_recipe) for size in rebound.alignment_sizes)
-
-
 RunSizes = tuple[int, ...]
 """The sizes of one training job in examples, ascending; the model has a checkpoint at each size."""
+
+
+def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[tuple[InverseStage, RunSizes]]:
+    """Yield the inverse stages of an experiment, each with the sizes at which the experiment measures it."""
+    for base, seed, size in itertools.product(rebound.bases, seeds, rebound.alignment_sizes):
+        done = rebound.treatment(size, seed)
+        alignment = AlignmentStage(rebound.task, base, rebound.alignment_side, rebound.alignment_recipe, done.seed)
+        inverse = InverseStage(alignment, done.alignment_size, rebound.inverse_recipe)
+        yield inverse, tuple(done.inverse_factor * size for size in rebound.inverse_sizes)
 
 
 def run_folder(stage: str, run_sizes: RunSizes) -> str:

@@ -23,8 +23,10 @@ class SpringsJobs(Part):
         """The base models of an experiment for which the theorem can be tested.
 
         They are checkpoints of pre-training in the workflow, so |D1| is known, and not 0. Both stages maximize the
-        likelihood of their examples, as the theorem assumes, and N includes 0 and a larger size.
+        likelihood of their examples, as the theorem assumes, and N includes 0 and a larger size. Nothing is planted.
         """
+        if rebound.planted is not None:
+            return []
         recipes = [self.study.recipe(name) for name in (rebound.alignment_recipe, rebound.inverse_recipe)]
         fitted = all(recipe.algorithm.kind == "sft" for recipe in recipes)
         if not (rebound.compression and fitted and rebound.inverse_sizes[0] == 0 and len(rebound.inverse_sizes) > 1):
@@ -99,7 +101,7 @@ class SpringsJobs(Part):
                 (inverse, size)
                 for rebound in self.study.rebound.values()
                 if rebound.joint
-                for inverse in inverse_stages(rebound, self.study.seeds)
+                for inverse, _ in inverse_stages(rebound, self.study.seeds)
                 for size in rebound.inverse_sizes
             }
         )
@@ -115,5 +117,5 @@ class SpringsJobs(Part):
 
     def joint_files(self, rebound: Rebound, file: str) -> list[str]:
         """One file of each jointly trained model of an experiment."""
-        inverses = sorted(inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
+        inverses = sorted(it for it, _ in inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
         return [f"{self.joint_run(inverse, size)}/{file}" for inverse in inverses for size in rebound.inverse_sizes]

@@ -120,8 +120,8 @@ def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:
     cells = _cells(pipeline, found)
     realignment_cells = _realignment_cells(pipeline, found)
     for name, rebound in pipeline.study.rebound.items():
-        inverses = list(inverse_stages(rebound, pipeline.study.seeds))
-        states = Counter(cells[inverse, size] for inverse in inverses for size in rebound.inverse_sizes)
+        inverses = inverse_stages(rebound, pipeline.study.seeds)
+        states = Counter(cells[inverse, size] for inverse, sizes in inverses for size in sizes)
         rows.append((f"rebound {name}", "cells", states))
         if stages := list(pipeline.realignment.stages(rebound)):
             states = Counter(realignment_cells[stage, size] for stage in stages for size in rebound.realignment_sizes)
@@ -143,7 +143,7 @@ def _cells(pipeline: Pipeline, found: Found) -> dict[tuple[InverseStage, int], s
     cells: dict[tuple[InverseStage, int], str] = {}
     for inverse, run_sizes in pipeline.rebound.inverse_jobs():
         folder = Path(pipeline.rebound.inverse_run(inverse, run_sizes))
-        last = "responses.parquet" if pipeline.scores.is_scored(inverse.alignment.task) else "compression.parquet"
+        last = "responses.parquet" if inverse in pipeline.rebound.scored else "compression.parquet"
         state = _state([folder / "checkpoints", folder / last], found)
         cells |= {(inverse, size): state for size in run_sizes}
     return cells

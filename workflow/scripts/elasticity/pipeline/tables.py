@@ -140,7 +140,7 @@ class TableJobs(Part):
 
     def _all(self) -> Iterator[TableRule]:
         rebound, scored = self.study.rebound, self._scored()
-        compressed = self._where(lambda it: it.compression)
+        compressed, leaning = self._where(lambda it: it.compression), self._where(lambda it: it.lean)
         settings = self.study.compression
         yield self._rule("rebound", scored, {"scores": self._scores, "text_statistics": self._statistics}, self._cells)
         yield self._rule(
@@ -199,10 +199,34 @@ class TableJobs(Part):
             self._resistance,
         )
         yield self._rule(
+            "lean",
+            leaning,
+            {
+                "leans": self._measured("lean.parquet"),
+                "base_leans": lambda w: [
+                    f"{self.results}/{it.task}/rebound/{base}/lean.parquet"
+                    for it in [self.rebound.experiment(w)]
+                    for base in it.bases
+                ],
+            },
+            self._cells,
+            folded=("leans",),
+        )
+        yield self._rule(
+            "lean_difference",
+            [name for name in leaning if len(rebound[name].bases) == 2],
+            {
+                "seeds_of_cells": lambda w: self._table(f"seeds/lean-{w.experiment}"),
+                "leans": lambda w: self._table(f"lean-{w.experiment}"),
+            },
+            self._cells,
+        )
+        yield self._rule(
             "measures",
-            dict.fromkeys([*scored, *self.study.resistance]),
+            dict.fromkeys([*scored, *leaning, *self.study.resistance]),
             {
                 "rebound_seeds": lambda w: self._if(w.experiment in scored, f"seeds/rebound-{w.experiment}"),
+                "lean_seeds": lambda w: self._if(w.experiment in leaning, f"seeds/lean-{w.experiment}"),
                 "resistance_seeds": lambda w: self._if(
                     w.experiment in self.study.resistance, f"seeds/resistance-{w.experiment}"
                 ),
@@ -332,7 +356,7 @@ class TableJobs(Part):
 
     def _scored(self) -> list[str]:
         """The rebound experiments whose responses are scored."""
-        return [name for name, it in self.study.rebound.items() if self.study.tasks[it.task].score_model]
+        return self._where(self.rebound.is_scored)
 
     def _where(self, asks: Callable[[Rebound], bool]) -> list[str]:
         return [name for name, rebound in self.study.rebound.items() if asks(rebound)]
@@ -498,12 +522,11 @@ class TableJobs(Part):
         """The designs of scored experiments by the names of all that share one. N = 0 alone is no design."""
         names: dict[Design, list[str]] = {}
         for name, rebound in self.study.rebound.items():
-            task = self.study.tasks[rebound.task]
-            if task.score_model and rebound.inverse_sizes[-1] > 0:
+            if self.rebound.is_scored(rebound) and rebound.inverse_sizes[-1] > 0:
                 design = Design(
                     alignment_sizes=rebound.alignment_sizes,
                     inverse_sizes=rebound.inverse_sizes,
-                    prompts=task.splits.prompts,
+                    prompts=self.study.tasks[rebound.task].splits.prompts,
                     base_draws=self.study.base_draws // len(self.study.seeds),
                 )
                 names.setdefault(design, []).append(name)

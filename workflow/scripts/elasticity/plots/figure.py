@@ -28,8 +28,9 @@ class FigureJob(Section):
     """The facts of a study that a figure needs beside its tables.
 
     ``bases`` are the base models of the experiment in order. Of a rebound experiment, ``sides`` says what the examples
-    of the alignment stage (P) and of the inverse stage (N) are called, and ``score`` is the label of the scores. Of a
-    resistance experiment, ``base`` is the base model to draw.
+    of the alignment stage (P) and of the inverse stage (N) are called, ``score`` is the label of the scores, and
+    ``planted`` says what effect was planted in it, if any. Of a resistance experiment, ``base`` is the base model to
+    draw.
     """
 
     experiment: str | None = None
@@ -37,6 +38,7 @@ class FigureJob(Section):
     sides: tuple[str, str] | None = None
     score: str = ""
     base: str | None = None
+    planted: str = ""
 
     @property
     def named_sides(self) -> tuple[str, str]:

@@ -38,7 +38,8 @@ the part of the whole fall that the first N examples make up, per example; missi
 against one*: BIC of one exponential less that of two, above 0 if two fit better; it needs six values of N. *Area*:
 depth below b, averaged over N. *Overshoot*: depth at the lowest score. *Fall from matched start*: how far each P falls
 over equally many examples from where it passes the lowest start; if only the score counted, and not the training
-before, it would be the same for all P.
+before, it would be the same for all P. Panels that begin with *lean* are the same measures of the lean, in bits per
+byte, and its *return*: the lean at the last N less that at N = 0.
 
 **Resistance.** Forward minus inverse for each pair of slices, and the mean over pairs (*all*): the paper's claim is
 that they are above 0. KL is the one to judge by: the held-out cross-entropy is H = KL + H(p), and H(p), the target's

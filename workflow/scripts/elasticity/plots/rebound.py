@@ -1,14 +1,108 @@
-"""Figures of a rebound experiment: scores, and divergences from the base model, against N."""
+"""Figures of a rebound experiment: leans, scores, and divergences from the base model, against N."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from elasticity.plots.figure import FigureJob, figure
-from elasticity.plots.style import COLUMN_IN, PAGE_IN, base_line, legend_above, lines, use_style
+from elasticity.plots.style import (
+    COLUMN_IN,
+    LINE_SHIFT,
+    MARKERS,
+    PAGE_IN,
+    base_line,
+    errors,
+    legend_above,
+    lines,
+    ticks_with_room,
+    use_style,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+@figure(
+    "lean",
+    of="rebound",
+    tables=("lean",),
+    chapter="Rebound",
+    label="the rebound in bits",
+    caption="""
+**What is seen.** The lean of the models after P examples of the alignment stage and then N examples of the inverse
+stage: how many more bits per byte they need for held-out text of the opposite side than for that of the side of the
+alignment stage. Up is the direction of the alignment stage, as for scores. One line for each P; the dashed line is the
+base model. The paper's claim is a *crossing*: the line of the largest P starts highest at N = 0 and ends below the
+others at large N.
+
+**How it was computed.** A compression rate is the sum of −log₂ p over the first tokens of each text of a side (of each
+response given its prompt, where there are prompts), divided by the UTF-8 bytes that they cover. Nothing is sampled, and
+no score model is needed. Points are means over training seeds. Bars are 95 % intervals of the distance from the base
+model, with errors clustered by seed and by text. All models read the same texts, so only distances between them mean
+something: the height of the whole figure depends on which texts were held out, and its error, which is in the table,
+is left out here. The values of N are evenly spaced, not to scale, and the lines are set apart sideways.
+""",
+)
+def lean(table: "pd.DataFrame", job: FigureJob) -> "Figure":
+    """Lean against N, laid out as ``rebound``."""
+    references = table.groupby("base")["base_lean"].first()
+    label = "lean, bits per byte"
+    return _against_inverse_size(table, job, "lean", label, {base: references[base] for base in job.bases})
+
+
+@figure(
+    "lean-difference",
+    of="rebound",
+    tables=("lean-difference",),
+    chapter="Rebound",
+    label="difference of the leans of both base models",
+    caption="""
+**What is seen.** How far the leans of the models on the two base models are apart: the lean on the last base model
+minus that on the first, before the alignment stage, after it (N = 0), and after N examples of the inverse stage. One
+line for each P. Both base models get the same examples in the same order. If fine-tuning only makes models forget, the
+difference shrinks with every stage; if models are drawn back to where they came from, it shrinks in the alignment stage
+and grows again in the inverse stage.
+
+**How it was computed.** Points are means over training seeds of the difference within a seed; bars are 95 % t intervals
+over seeds. A seed is an order of the examples of both stages; each base model was pre-trained once, so the intervals do
+not say how other pre-training runs would differ, and before the alignment stage there is no interval. The values of N
+are evenly spaced, not to scale, and the lines are set apart sideways.
+""",
+)
+def lean_difference(table: "pd.DataFrame", job: FigureJob) -> "Figure":
+    """Difference of two leans at the stages before and after alignment and at each N: a line for each P."""
+    import seaborn as sns
+    from matplotlib import pyplot as plt
+
+    use_style()
+    figure, axis = plt.subplots(figsize=(COLUMN_IN, 2.6), layout="constrained")
+    sizes = sorted(table["alignment_size"].unique())
+    stages = ["before", *sorted(table["inverse_size"].dropna().astype(int).unique())]
+    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
+        line = table[table["alignment_size"] == size]
+        at = [stages.index("before" if n != n else int(n)) for n in line["inverse_size"]]  # NaN is before
+        shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
+        axis.errorbar(
+            [x + shift for x in at],
+            line["difference"],
+            yerr=errors(line, "difference"),
+            color=colour,
+            marker=MARKERS[place % len(MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
+            capsize=2,
+            label=f"P = {size} {job.named_sides[0]}",
+        )
+    axis.axhline(0, color="black", linewidth=0.6)
+    ticks_with_room(axis, range(len(stages)), [str(stage) for stage in stages])
+    first, last = job.bases
+    axis.set(xlabel=f"N, {job.named_sides[1]} examples", ylabel=f"lean, bits per byte:\n{last} − {first}")
+    sns.despine(ax=axis)
+    legend_above(figure, axis, 2)
+    if job.planted:
+        figure.supxlabel(job.planted, fontsize=7)
+    return figure
 
 
 @figure(
@@ -82,4 +176,6 @@ def _against_inverse_size(
         axis.set(xlabel=f"N, {sides[1]} examples", title=base if len(bases) > 1 else "")
     axes[0, 0].set_ylabel(label)
     legend_above(figure, axes[0, 0], 2 if len(bases) == 1 else None)
+    if job.planted:
+        figure.supxlabel(job.planted, fontsize=7)
     return figure

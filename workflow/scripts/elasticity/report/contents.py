@@ -41,6 +41,10 @@ CHAPTERS = (
 """The chapters in the order of reading; other chapters that a figure or table names come last."""
 
 
+LEADING = ("the rebound in bits",)
+"""The labels of figures that come first below their subject."""
+
+
 Kind = Literal["figure", "table", "record"]
 """The kinds of report items, in the order in which a page shows them."""
 
@@ -190,7 +194,12 @@ def report_items(specs: Iterable[ItemSpec]) -> list[ReportItem]:
     kinds = ("figure", "table", "record")
     return sorted(
         found,
-        key=lambda it: (chapters.index(it.chapter), subjects.index((it.chapter, it.subject)), kinds.index(it.kind)),
+        key=lambda it: (
+            chapters.index(it.chapter),
+            subjects.index((it.chapter, it.subject)),
+            kinds.index(it.kind),
+            it.label not in LEADING,
+        ),
     )
 
 

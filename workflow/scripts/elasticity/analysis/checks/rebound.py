@@ -108,3 +108,15 @@ def lean_moved(inputs: CheckInputs) -> Checked | None:
     """The lower 95 % bound of the start of the largest P, in bits per byte."""
     bounds = _moves(inputs, "lean-start")
     return Checked(bounds[-1], bounds[-1] > 0) if bounds else None
+
+
+@check(
+    "lean-every-size-moved",
+    title="least rise of the lean by any P",
+    needed="above 0",
+    failed="some P did not move the lean of the base model by more than noise, so it has nothing to go back from",
+)
+def every_size_moved_the_lean(inputs: CheckInputs) -> Checked | None:
+    """The smallest lower 95 % bound of the lean's start of any P, in bits per byte."""
+    bounds = _moves(inputs, "lean-start")
+    return Checked(min(bounds), min(bounds) > 0) if bounds else None

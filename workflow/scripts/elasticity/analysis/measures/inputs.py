@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from elasticity.config.measures import computed, values_of
+from elasticity.config.measures import Outcome, computed, values_of
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Scores after P examples of the alignment stage and then N of the inverse stage, the direction of alignment up.
+    """Scores, or leans, after P examples of the alignment stage and N of the inverse stage; the direction of P is up.
 
     ``inverse_sizes`` holds N in ascending order, shape (N,). ``scores`` holds s(P, N), one curve or many: shape
     (..., N), or (..., P, N) for a measure that compares sizes P. ``base`` is b, the score of the base model, and
@@ -52,9 +52,9 @@ class Directions:
     inverse: Mapping[str, Floats]
 
 
-def rebound_bounds(curves: Curves) -> dict[str, tuple[Floats, Floats]]:
-    """Lower and upper bounds of every rebound measure, by name, for scores of shape (..., P, N).
+def rebound_bounds(curves: Curves, outcome: Outcome = "score") -> dict[str, tuple[Floats, Floats]]:
+    """Lower and upper bounds of every rebound measure of an outcome, by name, for curves of shape (..., P, N).
 
     The arrays have shape (..., P), or (...) for a measure between sizes P.
     """
-    return {measure.name: values_of(measure, curves) for measure in computed("rebound")}
+    return {measure.name: values_of(measure, curves) for measure in computed("rebound") if measure.outcome == outcome}

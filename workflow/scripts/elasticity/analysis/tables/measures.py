@@ -10,7 +10,7 @@ from elasticity.analysis.aggregation import t_interval
 from elasticity.analysis.jobs import MeasuresJob
 from elasticity.analysis.measures.inputs import Curves, Directions, rebound_bounds
 from elasticity.analysis.table import Shown, Table, read_csv, write_csv
-from elasticity.config.measures import computed, values_of
+from elasticity.config.measures import Outcome, computed, values_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,30 +28,30 @@ GROUP = ["measure", "base", "alignment_size", "pair"]
 """The columns in which the rows of several seeds are equal."""
 
 
-def rebound_measures(per_seed: "pd.DataFrame") -> "pd.DataFrame":
-    """All measures of a rebound experiment, from the mean score of each cell and seed and that of its base model.
+def rebound_measures(per_seed: "pd.DataFrame", outcome: Outcome = "score") -> "pd.DataFrame":
+    """All measures of a rebound experiment, from the outcome of each cell and seed and that of its base model.
 
-    ``per_seed`` is the result of ``rebound_seeds``. Scores are oriented so that the direction of the alignment stage is
-    up.
+    ``per_seed`` has the outcome in a column of its name, and that of the base model in ``base_score`` or ``base_lean``.
+    Scores are oriented so that the direction of the alignment stage is up, as leans are.
     """
     import pandas as pd
 
-    parts = [_measures_of_base(str(base), rows) for base, rows in per_seed.groupby("base")]
+    parts = [_measures_of_base(str(base), rows, outcome) for base, rows in per_seed.groupby("base")]
     return in_columns(pd.concat(parts))
 
 
-def _measures_of_base(base: str, rows: "pd.DataFrame") -> "pd.DataFrame":
+def _measures_of_base(base: str, rows: "pd.DataFrame", outcome: Outcome) -> "pd.DataFrame":
     import pandas as pd
 
-    sign = -1 if (rows["alignment_side"] == "negative").all() else 1
+    sign = -1 if outcome == "score" and (rows["alignment_side"] == "negative").all() else 1
     seeds, firsts, seconds = (sorted(rows[name].unique()) for name in ("seed", "alignment_size", "inverse_size"))
-    wide = rows.set_index(["seed", "alignment_size", "inverse_size"])["score"].unstack()
+    wide = rows.set_index(["seed", "alignment_size", "inverse_size"])[outcome].unstack()
     cells = wide.reindex(pd.MultiIndex.from_product([seeds, firsts]))
     scores = sign * cells.to_numpy(dtype=float).reshape(len(seeds), len(firsts), len(seconds))
-    base_scores = rows.groupby("seed")["base_score"].first().reindex(seeds).to_numpy(dtype=float)
-    curves = Curves(np.array(seconds), scores, sign * base_scores[:, None], np.array(firsts))
+    base_values = rows.groupby("seed")[f"base_{outcome}"].first().reindex(seeds).to_numpy(dtype=float)
+    curves = Curves(np.array(seconds), scores, sign * base_values[:, None], np.array(firsts))
     parts = []
-    for measure, (low, high) in rebound_bounds(curves).items():
+    for measure, (low, high) in rebound_bounds(curves, outcome).items():
         sizes = firsts if low.ndim == 2 else [pd.NA]
         part = pd.DataFrame([(seed, size) for seed in seeds for size in sizes], columns=["seed", "alignment_size"])
         parts.append(part.assign(measure=measure, low=low.ravel(), high=high.ravel()))
@@ -133,8 +133,10 @@ def make(command: "Command[MeasuresJob]") -> None:
     import pandas as pd
 
     parts = []
-    if command.paths("rebound-seeds"):
-        parts.append(rebound_measures(read_csv(command.path("rebound-seeds"))))
+    outcomes: tuple[tuple[str, Outcome], ...] = (("rebound-seeds", "score"), ("lean-seeds", "lean"))
+    for table, outcome in outcomes:
+        if command.paths(table):
+            parts.append(rebound_measures(read_csv(command.path(table)), outcome))
     if command.paths("resistance-seeds"):
         parts.append(resistance_measures(read_csv(command.path("resistance-seeds"))))
     write_csv(in_order(pd.concat(parts), command.job.bases), command.path("table"))
@@ -143,7 +145,7 @@ def make(command: "Command[MeasuresJob]") -> None:
 TABLE = Table(
     job=MeasuresJob,
     of="experiment",
-    optional=("rebound-seeds", "resistance-seeds"),
+    optional=("rebound-seeds", "lean-seeds", "resistance-seeds"),
     outputs={"table": "measures-{experiment}.csv"},
     make=make,
     chapter="Measures",
