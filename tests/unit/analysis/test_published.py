@@ -49,6 +49,7 @@ def measured(**shifts: float) -> pd.DataFrame:
                     "own_entropy": 0.0,
                     "kl": 0.0,
                     "kl_exact": 0.0,
+                    **dict.fromkeys(("kl_before", "closed", "texts", "tokens"), 1.0),
                 }
                 rows.append({"base": "mine", "pair": cell["pair"], "direction": direction, "seed": seed, **values})
     return resistance_table(pd.DataFrame(rows))

@@ -38,6 +38,7 @@ def full(values: Values) -> Values:
     existence = values["rebound"]["existence"]
     existence |= {"divergence": True, "realignment_sizes": [0, 4], "text_statistics": True}
     existence |= {"compression": True, "joint": True}
+    values["rebound"]["pretraining"]["lean"] = True
     values["claims"] = {"a": expected("slices", "kl-gap", "greater")}
     return values | {"theory": {}, "calibration": {}, "token_tree": {"unions": {"reviews": UNION}}}
 

@@ -23,6 +23,7 @@ def test_the_targets_are_the_tables_and_figures_of_all_experiments(pipeline: Pip
     assert sorted(pipeline.targets) == [
         f"results/tiny/{file}"
         for file in (
+            "figures/base-models-pretraining.svg",
             "figures/measures-existence.svg",
             "figures/measures-pretraining.svg",
             "figures/measures-slices.svg",
@@ -34,9 +35,11 @@ def test_the_targets_are_the_tables_and_figures_of_all_experiments(pipeline: Pip
             "tables/measures-existence.csv",
             "tables/measures-pretraining.csv",
             "tables/measures-slices.csv",
+            "tables/noise.csv",
             "tables/rebound-existence.csv",
             "tables/rebound-pretraining.csv",
             "tables/resistance-slices.csv",
+            "tables/score-model-reviews.csv",
         )
     ]
 

@@ -136,12 +136,14 @@ def test_measures_read_the_tables_of_both_experiments_of_a_name(values: Values) 
     files = {name: function(of("existence")) for name, function in inputs.items()}
     assert files == {
         "rebound_seeds": [f"{TABLES}/seeds/rebound-existence.csv"],
+        "lean_seeds": [],
         "resistance_seeds": [f"{TABLES}/seeds/resistance-existence.csv"],
     }
     assert pipeline.tables.bases("existence") == ("nano", "given")
     only = {name: function(of("slices")) for name, function in inputs.items()}
     assert only == {
         "rebound_seeds": [],
+        "lean_seeds": [],
         "resistance_seeds": [f"{TABLES}/seeds/resistance-slices.csv"],
     }
 

@@ -71,7 +71,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportJob:
         *table_and_figure("rebound", experiment="one"),
         *table_and_figure("rebound", experiment="Two.2"),
     )
-    for name in ("theory", "rebound-one", "rebound-Two.2"):
+    for name in ("theory", "theory-claims", "theory-turns", "rebound-one", "rebound-Two.2"):
         small = pd.DataFrame({"base": "tiny", "seeds": 3, "size": [1, 2], "score": [0.5, 0.25]})
         small = small.assign(score_low=[-math.inf, 0.125], score_high=[0.75, math.nan])
         table = (
@@ -118,7 +118,7 @@ def test_items_come_by_chapter_and_subject_figures_first(results: ReportJob) -> 
     assert names == [
         ("Verdicts", "all claims", "table"),
         *(("Rebound", subject, kind) for subject in ("one", "Two.2") for kind in ("figure", "table")),
-        *(("Theory", "theorem", kind) for kind in ("figure", "table")),
+        *(("Theory", "theorem", kind) for kind in ("figure", "table", "table", "table")),
     ]
     table = found[2]
     assert table.files == ("results/s/tables/rebound-one.csv", "results/s/tables/seeds/rebound-one.csv")
@@ -133,7 +133,7 @@ def test_another_chapter_comes_last(monkeypatch: pytest.MonkeyPatch) -> None:
         record_item("card", ["b.json"], base="nano"),
         *table_items("theory", "r"),
     ]
-    assert [it.chapter for it in report_items(specs)] == ["Theory", "Cards", "Something new"]
+    assert [it.chapter for it in report_items(specs)] == ["Theory", "Theory", "Theory", "Cards", "Something new"]
 
 
 def test_an_output_of_a_table_is_an_item_of_its_own() -> None:
@@ -155,7 +155,10 @@ def test_every_caption_is_complete() -> None:
     """Every figure, table and record of a study has a caption that its wildcards and numbers fill in."""
     names = {"experiment": "e", "base": "nano", "task": "t"}
     specs = [spec for name in table_names() for spec in table_items(name, "r", **names)]
-    specs += [figure_item(name, "r", NUMBERS | Calibration().model_dump(), **names) for name in FIGURES.names()]
+    specs += [
+        figure_item(name, "r", NUMBERS | Calibration().model_dump(exclude_none=True), **names)
+        for name in FIGURES.names()
+    ]
     specs += [record_item(name, ["a.json"], **names) for name in RECORDS]
     for item in report_items(specs):
         assert item.chapter in CHAPTERS
@@ -207,7 +210,7 @@ def test_numbers_are_short_and_never_wrong() -> None:
 def test_the_page_opens_with_the_verdicts_and_links_into_itself(results: ReportJob) -> None:
     text = written(with_verdicts(results)).read_text()
     opening = text[: text.index("<nav")]
-    assert "0 confirmed, 1 refuted, 1 undecided</b> of 2 claims" in opening
+    assert "0 confirmed, 1 refuted, 1 undecided, 0 not testable</b> of 2 claims" in opening
     assert 'href="#figures-rebound-one"' in opening
     assert 'href="#tables-rebound-one"' in opening
     assert "&lt;ends&gt; lowest" in opening
