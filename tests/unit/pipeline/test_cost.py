@@ -63,8 +63,8 @@ def test_the_stages_of_a_small_study_equal_those_counted_by_hand(values: dict[st
     assert (found["inverse"].jobs, found["inverse"].examples) == (6, 2 * (8 + 12 + 12))
     assert found["inverse"].trained_tokens == 64 * 16
     # checkpoints: 3 after P = 8; 0, 4, 8, 12 after P = 16 of nano; 0, 8, 12 of nano-step3
-    # 6 prompts, 8 tokens; two base models
-    assert found["responses"].drawn_tokens == (2 * (3 + 4 + 3) + 2) * 6 * 8
+    # 6 prompts, 8 tokens; two base models with 8 draws each
+    assert found["responses"].drawn_tokens == (2 * (3 + 4 + 3) + 2 * 8) * 6 * 8
     # two bases, two seeds: slices with their responses, and six paths of 8 examples each
     assert found["resistance slices"].jobs == 4 * (1 + len(PATHS))
     assert found["resistance slices"].examples == 4 * (24 + 6 * 8)
