@@ -15,7 +15,7 @@ from elasticity.evaluation.schemas import RESPONSES, SCORES
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]))
 TOKENS = st.lists(st.integers(0, 2**31 - 1))
-CELLS = st.just(dict.fromkeys(RESPONSES.names[:9])) | st.fixed_dictionaries(
+CELLS = st.just(dict.fromkeys(RESPONSES.names[:10])) | st.fixed_dictionaries(
     {
         "base": WORDS,
         "alignment_side": WORDS,
@@ -26,6 +26,7 @@ CELLS = st.just(dict.fromkeys(RESPONSES.names[:9])) | st.fixed_dictionaries(
         "inverse_size": st.integers(0, 9),
         "realignment_size": st.none() | st.integers(0, 9),
         "realignment_recipe": st.none() | WORDS,
+        "draw": st.integers(0, 9),
     }
 )
 RESPONSE = st.fixed_dictionaries(

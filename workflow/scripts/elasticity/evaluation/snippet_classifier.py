@@ -133,9 +133,9 @@ class Snippets:
 
         classified = self.margins > 0
         return {
-            "accuracy": float(self.weights[classified == self.positive].sum()),
+            "accuracy": float(np.average(classified == self.positive, weights=self.weights)),
             "auc": float(roc_auc_score(self.positive, self.margins, sample_weight=self.weights)),
-            "share_positive": float(self.weights[classified].sum()),
+            "share_positive": float(np.average(classified, weights=self.weights)),
         }
 
 
