@@ -82,10 +82,10 @@ def checks_of(planned: PlannedClaim, checks: Mapping[str, pd.DataFrame]) -> pd.D
 def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
     """The verdict on a claim of whose checks one fails, and which one."""
     failed = checked[~checked["holds"].astype(bool)].drop_duplicates("check")
+    entries = [CHECKS[name] for name in failed["check"]]
     reasons = [
-        f"{CHECKS[row.check].failed} ({CHECKS[row.check].title}: {row.value:.3g}, needed {CHECKS[row.check].needed}; "
-        f"{row.base} in {row.experiment})"
-        for row in failed.itertuples()
+        f"{entry.failed} ({entry.title}: {row.value:.3g}, needed {entry.needed}; {row.base} in {row.experiment})"
+        for entry, row in zip(entries, failed.itertuples(), strict=True)
     ]
     text = "; ".join(reasons)
     return "not testable", f"{text[0].upper()}{text[1:]}."
@@ -94,9 +94,10 @@ def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
 def shown_checks(checked: pd.DataFrame) -> str:
     """The number of each check, of the base model and experiment where it is worst, in words."""
     worst = checked.sort_values("holds", kind="stable").drop_duplicates("check").sort_values("check")
+    entries = [CHECKS[name] for name in worst["check"]]
     return "; ".join(
-        f"{row.check} {row.value:.3g} ({'' if row.holds else 'not '}{CHECKS[row.check].needed})"
-        for row in worst.itertuples()
+        f"{entry.name} {row.value:.3g} ({'' if row.holds else 'not '}{entry.needed})"
+        for entry, row in zip(entries, worst.itertuples(), strict=True)
     )
 
 
