@@ -255,7 +255,7 @@ def test_a_rebound_without_a_score_model_can_only_measure_compression_rates(unsc
     values = unscored
     assert read_study(values).tasks["reviews"].prompts is None
     values["rebound"]["existence"]["compression"] = False
-    assert "rebound.existence needs tasks.reviews.score_model, which is not given; without one" in complaint(values)
+    assert "rebound.existence needs tasks.reviews.score_model, which is not given; without scores" in complaint(values)
     values["rebound"]["existence"] |= {"compression": True, "divergence": True}
     assert "rebound.existence.divergence is measured on the responses that are scored" in complaint(values)
     values["rebound"]["existence"]["divergence"] = False

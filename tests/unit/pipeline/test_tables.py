@@ -133,6 +133,8 @@ def test_measures_read_the_tables_of_both_experiments_of_a_name(values: Values) 
     assert files == {
         "rebound_seeds": [f"{TABLES}/seeds/rebound-existence.csv"],
         "rebound_table": [f"{TABLES}/rebound-existence.csv"],
+        "lean_seeds": [],
+        "lean_table": [],
         "resistance_seeds": [f"{TABLES}/seeds/resistance-existence.csv"],
     }
     assert pipeline.tables.bases("existence") == ("nano", "given")
