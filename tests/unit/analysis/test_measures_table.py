@@ -30,7 +30,8 @@ from elasticity.plots.style import save
 from tests.conftest import ROOT
 
 BASES = ("nano", "NA")
-REBOUND, RESISTANCE = ([measure.name for measure in computed(kind)] for kind in ("rebound", "resistance"))
+REBOUND = [measure.name for measure in computed("rebound") if measure.outcome == "score"]
+RESISTANCE = [measure.name for measure in computed("resistance")]
 DRAWN = FigureJob(bases=BASES)
 SIZES = (0, 4, 16, 64, 256, 1024)
 BASE_SCORES = pd.Series({"nano": 0.5, "NA": 0.25})
@@ -228,6 +229,7 @@ def test_scored_and_resistance_experiments_are_measured(values: dict[str, Any]) 
     both, one = SimpleNamespace(experiment="existence"), SimpleNamespace(experiment="slices")
     assert {name: files(both) for name, files in table.inputs.items()} == {
         "rebound_seeds": ["results/tiny/tables/seeds/rebound-existence.csv"],
+        "lean_seeds": [],
         "resistance_seeds": ["results/tiny/tables/seeds/resistance-existence.csv"],
     }
     assert table.inputs["rebound_seeds"](one) == []

@@ -37,8 +37,8 @@ def full(values: Values) -> Values:
     values["compression"] = {"window": 32, "stride": 16, "coded": 2}
     existence = values["rebound"]["existence"]
     existence |= {"divergence": True, "realignment_sizes": [0, 4], "text_statistics": True}
-    existence |= {"compression": True, "joint": True}
-    values["rebound"]["pretraining"]["lean"] = True
+    existence |= {"compression": True, "joint": True, "lean": True}
+    values["rebound"]["pretraining"]["lean"] = True  # two base models
     values["claims"] = {"a": expected("slices", "kl-gap", "greater")}
     return values | {"theory": {}, "calibration": {}, "token_tree": {"unions": {"reviews": UNION}}}
 

@@ -243,7 +243,8 @@ class JobSizes:
         """
         task = self.study.tasks[wildcards.task]
         asking = [it for it in self.study.rebound.values() if it.task == wildcards.task and wildcards.base in it.bases]
-        found = [self.responses(wildcards)] if task.score_model and any(it.scores for it in asking) else []
+        unscored = bool(asking) and not any(it.scores for it in asking)
+        found = [self.responses(wildcards)] if task.score_model and not unscored else []
         found += [self.responses(wildcards)] if any(it.divergence for it in asking) else []
         found += [self.text_statistics(wildcards)] if any(it.text_statistics for it in asking) else []
         found += [self.lean(wildcards)] if any(it.lean for it in asking) else []

@@ -80,7 +80,8 @@ def lean_difference(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     stages = ["before", *sorted(table["inverse_size"].dropna().astype(int).unique())]
     for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
         line = table[table["alignment_size"] == size]
-        at = [stages.index("before" if n != n else int(n)) for n in line["inverse_size"]]  # NaN is before
+        number = line["inverse_size"]
+        at = [0 if before else stages.index(int(n)) for n, before in zip(number, number.isna(), strict=True)]
         shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
         axis.errorbar(
             [x + shift for x in at],
