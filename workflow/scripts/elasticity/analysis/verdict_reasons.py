@@ -1,15 +1,16 @@
 """The verdict on a claim, and its reason in words."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from elasticity.analysis.hypothesis_tests import LEVEL, Effect
 from elasticity.analysis.jobs import PlannedClaim
-from elasticity.config.checks import CHECKS
+from elasticity.config.checks import CHECKS, Check
 from elasticity.config.claims import Claim, Verdict
 
 ERRORS = 3
@@ -82,10 +83,10 @@ def checks_of(planned: PlannedClaim, checks: Mapping[str, pd.DataFrame]) -> pd.D
 def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
     """The verdict on a claim of whose checks one fails, and which one."""
     failed = checked[~checked["holds"].astype(bool)].drop_duplicates("check")
-    entries = [CHECKS[name] for name in failed["check"]]
     reasons = [
-        f"{entry.failed} ({entry.title}: {row.value:.3g}, needed {entry.needed}; {row.base} in {row.experiment})"
-        for entry, row in zip(entries, failed.itertuples(), strict=True)
+        f"{check.failed} ({check.title}: {row['value']:.3g}, needed {check.needed}; "
+        f"{row['base']} in {row['experiment']})"
+        for check, row in _with_checks(failed)
     ]
     text = "; ".join(reasons)
     return "not testable", f"{text[0].upper()}{text[1:]}."
@@ -94,11 +95,15 @@ def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
 def shown_checks(checked: pd.DataFrame) -> str:
     """The number of each check, of the base model and experiment where it is worst, in words."""
     worst = checked.sort_values("holds", kind="stable").drop_duplicates("check").sort_values("check")
-    entries = [CHECKS[name] for name in worst["check"]]
     return "; ".join(
-        f"{entry.name} {row.value:.3g} ({'' if row.holds else 'not '}{entry.needed})"
-        for entry, row in zip(entries, worst.itertuples(), strict=True)
+        f"{check.name} {row['value']:.3g} ({'' if row['holds'] else 'not '}{check.needed})"
+        for check, row in _with_checks(worst)
     )
+
+
+def _with_checks(checked: pd.DataFrame) -> Iterator[tuple[Check, dict[Hashable, Any]]]:
+    """Yield the rows of a table of checks with the check that each is about."""
+    yield from ((CHECKS[row["check"]], row) for row in checked.to_dict(orient="records"))
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,14 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from elasticity.analysis.aggregation import base_draws, cells_of, whole
+from elasticity.analysis.aggregation import cells_of, whole
 from elasticity.analysis.hypothesis_tests import (
     Effect,
     adjusted,
     bounded_effect,
     clustered_difference,
-    effect_of,
     intersection_union,
+    without_numbers,
 )
 from elasticity.analysis.jobs import PlannedClaim, ReboundTableJob, VerdictsJob
 from elasticity.analysis.looks import after_looks, made
@@ -112,7 +112,9 @@ def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
         whole(cells_of(scores, job)).pivot(index=keys, columns=["alignment_size", "inverse_size"], values="score")
         * sign
     )
-    before = (base_draws(scores, job.seeds).groupby(keys)["score"].mean() * sign).reindex(cells.index)
+    models = scores[scores["alignment_side"].isna()].set_index(["base", "prompt_id"])["score"] * sign
+    prompts = cells.index.to_frame()[["base", "prompt_id"]]
+    before = models.reindex(pd.MultiIndex.from_frame(prompts)).to_numpy()
     first, last = job.experiment.alignment_sizes[0], job.experiment.alignment_sizes[-1]
     zero, most = job.experiment.inverse_sizes[0], job.experiment.inverse_sizes[-1]
     found: dict[tuple[str, float], Any] = {}
@@ -195,7 +197,7 @@ def verdict_table(
         )
         if not testable[planned.name]:
             decided, reason = not_testable(checked[planned.name])
-            found = replace(effect_of(np.array([])), seeds=found.seeds, floor=found.floor)
+            found = without_numbers(found)
         row = _declared(planned) | _numbers(claim, found)
         row |= _second_view(planned, per_prompt if testable[planned.name] else {})
         row |= {"checks": shown_checks(checked[planned.name])}
