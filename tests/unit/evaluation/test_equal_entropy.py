@@ -146,8 +146,8 @@ def test_the_control_tunes_on_half_of_a_twin_data_set(values: dict[str, Any]) ->
     both = [json.loads(job) for job in jobs]
     equal, plain = (job["training"] for job in both)
     assert [job["cross_entropies"]["chosen"] for job in both] == [True, False]
-    assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([4], [3, 1], 1)
-    assert (plain["sizes"], plain["chosen_for"], plain["start"]) == ([8], None, equal["start"])
+    assert (equal["sizes"], equal["chosen_for"], equal["responses_of_slice"]) == ([0, 4], [3, 1], 1)
+    assert (plain["sizes"], plain["chosen_for"], plain["start"]) == ([0, 8], None, equal["start"])
     stored = json.loads(resistance.cross_entropy_job(wildcards("equal-entropy", k="3", l="1")))
     assert stored == {"checkpoint": 4, "cross_entropies": both[0]["cross_entropies"]}
     assert json.loads(resistance.choosing_job(wildcards("equal-entropy")))["pairs"] == [[1, 2], [2, 3], [1, 3]]

@@ -38,7 +38,7 @@ def test_tuning_starts_from_a_slice_and_trains_on_the_responses_of_another(
     assert job == FineTuneJob.model_validate_json(pipeline.resistance.stored_tune_job(where))
     settings = pipeline.study.resistance["slices"].tuning
     assert job == FineTuneJob(
-        start=checkpoint, settings=settings, sizes=(8,), seed=1, template="plain", responses_of_slice=target
+        start=checkpoint, settings=settings, sizes=(0, 8), seed=1, template="plain", responses_of_slice=target
     )
 
 

@@ -49,7 +49,7 @@ def test_all_cells_of_a_study_that_has_not_begun_are_waiting(study_file: Path) -
         "  rebound existence      12 cells: 12 waiting",
         "  rebound pretraining    12 cells: 12 waiting",
         "  resistance slices       4 runs: 4 waiting",
-        "  tables and figures     14 files: 14 waiting",
+        "  tables and figures     15 files: 15 waiting",
     ]
 
 
@@ -65,7 +65,7 @@ def test_cells_are_done_if_their_responses_exist(study_file: Path) -> None:
         "  rebound existence      12 cells: 6 done, 6 waiting",
         "  rebound pretraining    12 cells: 3 done, 9 waiting",
         "  resistance slices       4 runs: 1 done, 3 waiting",
-        "  tables and figures     14 files: 1 done, 13 waiting",
+        "  tables and figures     15 files: 1 done, 14 waiting",
     ]
 
 

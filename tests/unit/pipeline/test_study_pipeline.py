@@ -34,6 +34,7 @@ def test_the_targets_are_the_tables_and_figures_of_all_experiments(pipeline: Pip
             "tables/measures-existence.csv",
             "tables/measures-pretraining.csv",
             "tables/measures-slices.csv",
+            "tables/noise.csv",
             "tables/rebound-existence.csv",
             "tables/rebound-pretraining.csv",
             "tables/resistance-slices.csv",

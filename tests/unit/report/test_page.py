@@ -155,7 +155,7 @@ def test_every_caption_is_complete() -> None:
     """Every figure, table and record of a study has a caption that its wildcards and numbers fill in."""
     names = {"experiment": "e", "base": "nano", "task": "t"}
     specs = [spec for name in table_names() for spec in table_items(name, "r", **names)]
-    specs += [figure_item(name, "r", NUMBERS | Calibration().model_dump(), **names) for name in FIGURES.names()]
+    specs += [figure_item(name, "r", NUMBERS | Calibration().model_dump(exclude_none=True), **names) for name in FIGURES.names()]
     specs += [record_item(name, ["a.json"], **names) for name in RECORDS]
     for item in report_items(specs):
         assert item.chapter in CHAPTERS
@@ -207,7 +207,7 @@ def test_numbers_are_short_and_never_wrong() -> None:
 def test_the_page_opens_with_the_verdicts_and_links_into_itself(results: ReportJob) -> None:
     text = written(with_verdicts(results)).read_text()
     opening = text[: text.index("<nav")]
-    assert "0 confirmed, 1 refuted, 1 undecided</b> of 2 claims" in opening
+    assert "0 confirmed, 1 refuted, 1 undecided, 0 not testable</b> of 2 claims" in opening
     assert 'href="#figures-rebound-one"' in opening
     assert 'href="#tables-rebound-one"' in opening
     assert "&lt;ends&gt; lowest" in opening

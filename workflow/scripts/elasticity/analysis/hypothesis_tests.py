@@ -62,6 +62,12 @@ class Effect:
     floor: float
 
 
+def without_numbers(effect: Effect) -> Effect:
+    """The effect of a claim that is not tested: only its seeds are known."""
+    nan = float("nan")
+    return Effect(nan, nan, nan, effect.seeds, nan, nan, nan, nan, effect.floor)
+
+
 def effect_of(values: Array, margin: float = 0.0) -> Effect:
     """The effect of one number per seed, shape (seeds,).
 

@@ -1,15 +1,16 @@
 """The verdict on a claim, and its reason in words."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from elasticity.analysis.hypothesis_tests import LEVEL, Effect
 from elasticity.analysis.jobs import PlannedClaim
-from elasticity.config.checks import CHECKS
+from elasticity.config.checks import CHECKS, Check
 from elasticity.config.claims import Claim, Verdict
 
 ERRORS = 3
@@ -83,9 +84,9 @@ def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
     """The verdict on a claim of whose checks one fails, and which one."""
     failed = checked[~checked["holds"].astype(bool)].drop_duplicates("check")
     reasons = [
-        f"{CHECKS[row.check].failed} ({CHECKS[row.check].title}: {row.value:.3g}, needed {CHECKS[row.check].needed}; "
-        f"{row.base} in {row.experiment})"
-        for row in failed.itertuples()
+        f"{check.failed} ({check.title}: {row['value']:.3g}, needed {check.needed}; "
+        f"{row['base']} in {row['experiment']})"
+        for check, row in _with_checks(failed)
     ]
     text = "; ".join(reasons)
     return "not testable", f"{text[0].upper()}{text[1:]}."
@@ -95,9 +96,14 @@ def shown_checks(checked: pd.DataFrame) -> str:
     """The number of each check, of the base model and experiment where it is worst, in words."""
     worst = checked.sort_values("holds", kind="stable").drop_duplicates("check").sort_values("check")
     return "; ".join(
-        f"{row.check} {row.value:.3g} ({'' if row.holds else 'not '}{CHECKS[row.check].needed})"
-        for row in worst.itertuples()
+        f"{check.name} {row['value']:.3g} ({'' if row['holds'] else 'not '}{check.needed})"
+        for check, row in _with_checks(worst)
     )
+
+
+def _with_checks(checked: pd.DataFrame) -> Iterator[tuple[Check, dict[Hashable, Any]]]:
+    """Yield the rows of a table of checks with the check that each is about."""
+    yield from ((CHECKS[row["check"]], row) for row in checked.to_dict(orient="records"))
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from elasticity.analysis.hypothesis_tests import (
     bounded_effect,
     clustered_difference,
     intersection_union,
+    without_numbers,
 )
 from elasticity.analysis.jobs import PlannedClaim, ReboundTableJob, VerdictsJob
 from elasticity.analysis.looks import after_looks, made
@@ -140,10 +141,6 @@ COLUMNS = [
 ]
 
 
-NUMBERS = ("mean", "low", "high", "p_greater", "p_less", "sign_greater", "sign_less")
-"""The fields of an effect that a claim has only if it is testable."""
-
-
 def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The numbers that the claims are about: one row for each claim, part and seed that is not excluded."""
     tables = []
@@ -200,7 +197,7 @@ def verdict_table(
         )
         if not testable[planned.name]:
             decided, reason = not_testable(checked[planned.name])
-            found = replace(found, **dict.fromkeys(NUMBERS, np.nan))
+            found = without_numbers(found)
         row = _declared(planned) | _numbers(claim, found)
         row |= _second_view(planned, per_prompt if testable[planned.name] else {})
         row |= {"checks": shown_checks(checked[planned.name])}

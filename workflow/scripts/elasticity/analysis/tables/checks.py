@@ -1,7 +1,7 @@
 """The table of checks of an experiment: what has to hold before claims about its measures are tested."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elasticity.analysis.jobs import ChecksJob
 from elasticity.analysis.table import Shown, Table, read_csv, write_csv
@@ -41,7 +41,7 @@ def make(command: "Command[ChecksJob]") -> None:
         return tables[0][tables[0]["base"] == base] if tables else None
 
     measures = read_measures(command.path("measures"))
-    quality = next((json.loads(path.read_text()) for path in command.paths("quality")), {})
+    quality: dict[str, Any] = next((json.loads(path.read_text()) for path in command.paths("quality")), {})
     inputs = {
         base: CheckInputs(
             measures=measures[measures["base"] == base],
