@@ -109,7 +109,7 @@ def test_a_claim_of_whose_checks_one_fails_is_not_testable_and_has_no_numbers() 
     row = verdicts.loc["initial-rate"]
     assert row[["effect", "low", "high", "p", "p_against", "p_adjusted"]].isna().all()
     assert row["reason"].startswith("Some P did not raise the score of the base model by more than noise")
-    assert "every-size-moved -0.03" in row["checks"]
+    assert "every-size-moved -0.0254" in row["checks"]
     assert "(not above 0)" in row["checks"]
     assert "score-model 0.69 (at least 0.6)" in row["checks"]
     assert verdicts.loc["start", "p_adjusted"] == pytest.approx(2 * verdicts.loc["start", "p"])

@@ -45,9 +45,8 @@ is left out here. The values of N are evenly spaced, not to scale, and the lines
 )
 def lean(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """Lean against N, laid out as ``rebound``."""
-    references = table.groupby("base")["base_lean"].first()
-    label = "lean, bits per byte"
-    return _against_inverse_size(table, job, "lean", label, {base: references[base] for base in job.bases})
+    references = {base: (height,) for base, height in zip(table["base"], table["base_lean"], strict=True)}
+    return _against_inverse_size(table, job, "lean", "lean, bits per byte", references)
 
 
 @figure(
