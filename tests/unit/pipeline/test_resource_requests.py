@@ -138,7 +138,7 @@ def test_jobs_of_the_default_study_are_one_process_without_gpus(default: Resourc
             for resource in ("gpu", "gres", "mpi", "tasks", "tasks_per_gpu", "slurm_extra"):
                 assert asks.get(resource) is None, (name, resource)
             assert 1500 < asks["mem_mb"] <= 2200
-            assert 15 <= asks["runtime"] <= (60 if "joint" not in name else 300), (
+            assert 15 <= asks["runtime"] <= (70 if "joint" not in name else 300), (
                 name
             )  # joint training is not asked for here
 
