@@ -210,8 +210,8 @@ class MeasuredMasses:
     def probabilities(self, copies: Array | None = None) -> Array:
         """The mass of each leaf in D1, D2, D3, each with sum 1.
 
-        ``copies`` says how often each text counts in each corpus, shape (3, texts); without it, each text counts once in
-        its own.
+        ``copies`` says how often each text counts in each corpus, shape (3, texts). Without it, each text counts once
+        in its own corpus.
         """
         sums = np.asarray((self._own if copies is None else copies) @ self.counts)
         return np.asarray(sums / sums.sum(axis=1, keepdims=True))
@@ -250,11 +250,11 @@ def rates_of(p: Array, k: float, ell: float, leaves: float) -> Rates:
 def measured_slopes(corpora: Corpora, settings: TokenTrees) -> pd.DataFrame:
     """One row for each union, part, depth, k, l and corpus (D1, D2): rates and derivatives with measured masses.
 
-    ``slope`` is dγ/dl (nats a leaf) of these very texts. Leaves that are counted in few texts have masses with an error,
-    which biases slopes: ``corrected`` is the slope less the bias, with the standard error ``error``, both from a
-    bootstrap over texts. ``noise`` is the mean slope of the same texts, divided at random into corpora of the same sizes,
-    which are then all of one kind. ``first_version`` is the derivative of the rate that is normalised as in the first
-    version.
+    ``slope`` is dγ/dl (nats a leaf) of these very texts. Leaves that are counted in few texts have masses with an
+    error, which biases slopes: ``corrected`` is the slope less the bias, with the standard error ``error``, both from a
+    bootstrap over texts. ``noise`` is the mean slope of the same texts, divided at random into corpora of the same
+    sizes, which are then all of one kind. ``first_version`` is the derivative of the rate that is normalised as in the
+    first version.
     """
     parts: tuple[Part, ...] = get_args(Part)
     found: list[dict[str, object]] = []
