@@ -12,7 +12,9 @@ from elasticity.analysis.jobs import ModelRates
 from elasticity.analysis.tables.code_lengths import code_lengths_table
 from elasticity.analysis.text_trees import (
     BitText,
+    Corpora,
     MeasuredMasses,
+    all_leaves,
     bits_of_bytes,
     bits_of_ids,
     code_lengths,
@@ -36,6 +38,10 @@ def text(bits: str) -> BitText:
 def settings(**values: object) -> TokenTrees:
     union = {"pretraining": "t/pretraining", "alignment": "t/positive", "perturbation": "t/negative"}
     return TokenTrees.model_validate({"unions": {"one": union}, "resamples": 20} | values)
+
+
+def lengths(corpora: Corpora, held_out: Corpora, depth: int) -> "pd.Series[float]":
+    return code_lengths(corpora, held_out, all_leaves(corpora, [depth])).iloc[0]
 
 
 @pytest.fixture(scope="module")
@@ -78,20 +84,20 @@ def test_code_lengths_of_a_text_that_is_counted_by_hand() -> None:
     """
     own = [BitText(bits_of_bytes("aaab"), 4)] * 2
     other = {"t/positive": [BitText(bits_of_bytes("abc"), 3)]}
-    row = code_lengths({"t/positive": own}, other, [9]).iloc[0]
+    row = lengths({"t/positive": own}, other, 9)
     entropy = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25))
     assert (row["texts"], row["utf8_bytes"], row["blocks"], row["leaves"]) == (2, 8, 8, 2)
     assert row["entropy_bits_per_byte"] == pytest.approx(entropy)
     assert row["huffman_bits_per_byte"] == 1
     assert row["ideal_bits_per_byte"] == 1
     assert row["held_out_bits_per_byte"] == pytest.approx((1 + 2 + 2 + 8) / 3)
-    assert math.isnan(code_lengths({"t/positive": own}, {}, [9])["held_out_bits_per_byte"][0])
+    assert math.isnan(lengths({"t/positive": own}, {}, 9)["held_out_bits_per_byte"])
 
 
 @given(st.lists(st.text("abc", min_size=1, max_size=9), min_size=1, max_size=6), st.sampled_from([5, 9, 12, 17]))
 def test_huffman_codes_lie_within_a_bit_a_block_of_the_entropy(texts: list[str], depth: int) -> None:
     corpus = [BitText(bits_of_bytes(it), len(it)) for it in texts]
-    row = code_lengths({"t/positive": corpus}, {}, [depth]).iloc[0]
+    row = lengths({"t/positive": corpus}, {}, depth)
     bits = row[["entropy_bits_per_byte", "huffman_bits_per_byte"]] * row["utf8_bytes"] / row["blocks"]
     assert bits.iloc[0] - 1e-9 <= bits.iloc[1] < bits.iloc[0] + 1
     assert held_out_rate(leaves_of(corpus, depth), corpus, depth) >= row["huffman_bits_per_byte"] - 1e-9
@@ -101,8 +107,12 @@ def test_masses_of_each_corpus_and_of_another_division() -> None:
     corpora = [[text("0011")], [text("00"), text("11")], [text("01")]]
     masses = MeasuredMasses.of(corpora, 3, "all")
     assert masses.probabilities().tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]
-    moved = masses.probabilities(np.array([0, 1, 2, 0]))
+    moved = masses.probabilities(np.array([[1, 0, 0, 1], [0, 3, 0, 0], [0, 0, 1, 0]]))
     assert moved == pytest.approx(np.array([[1 / 3, 1 / 3, 1 / 3], [1, 0, 0], [0, 1, 0]]))
+    generator = np.random.default_rng(0)
+    divisions = [masses.divided(generator) for _ in range(50)]
+    assert {tuple(it[0]) for it in divisions} == {(0.5, 0.5, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)}
+    assert {tuple(masses.resampled(generator)[1]) for _ in range(50)} == {(0.5, 0.5, 0), (1, 0, 0), (0, 1, 0)}
 
 
 def test_rates_are_those_of_the_joint_tree_and_slopes_their_derivatives() -> None:
@@ -130,24 +140,27 @@ def test_corpora_that_are_contained_have_the_published_signs_beyond_the_noise(wo
     rows = slopes[slopes["part"] == "all"].set_index("corpus")
     assert rows.loc["D1", "slope"] < 0 < rows.loc["D2", "slope"]
     assert rows.loc["D2", "slope"] == pytest.approx(-10 * rows.loc["D1", "slope"])
-    assert rows.loc["D2", "slope"] > rows.loc["D2", "noise"] + 4 * rows.loc["D2", "noise_sd"]
+    assert rows.loc["D2", "corrected"] > 4 * rows.loc["D2", "error"]
+    assert rows.loc["D2", "noise"] < 0
 
 
-def test_texts_of_one_kind_have_the_slopes_of_noise(words: dict[str, list[BitText]]) -> None:
+def test_slopes_of_texts_of_one_kind_are_zero_but_for_a_bias(words: dict[str, list[BitText]]) -> None:
     texts = words["t/pretraining"]
     alike = {"t/pretraining": texts[:100], "t/positive": texts[100:200], "t/negative": texts[200:]}
     slopes = measured_slopes(alike, settings(depths=(9,), ratios=(10.0,), perturbations=(0.0,)))
-    off = abs(slopes["slope"] - slopes["noise"]) / slopes["noise_sd"]
-    assert (off < 4).all()
+    assert (abs(slopes["corrected"]) < 4 * slopes["error"]).all()
+    second = slopes[slopes["corpus"] == "D2"]
+    assert (second["noise"] < 0).all()
 
 
 def test_the_figure_draws_all_tables(words: dict[str, list[BitText]]) -> None:
     chosen = settings(depths=(5, 9), ratios=(10.0,), perturbations=(0.0,))
-    lengths = code_lengths(words, {"t/positive": words["t/positive"]}, chosen.depths)
-    laws, masses = mass_laws(words, chosen), mass_distributions(words, chosen.depths)
+    leaves = all_leaves(words, chosen.depths)
+    table = code_lengths(words, {"t/positive": words["t/positive"]}, leaves)
+    laws, masses = mass_laws(leaves, chosen.resamples), mass_distributions(leaves)
     assert len(laws) == 3 * 2 * 2
     assert masses.groupby(["corpus", "depth"])["share"].max().eq(1).all()
-    figure = token_tree(lengths, laws, masses, measured_slopes(words, chosen), FigureJob())
+    figure = token_tree(table, laws, masses, measured_slopes(words, chosen), FigureJob())
     assert len(figure.axes) == 4
     assert all(axis.get_ylabel() and axis.get_title() for axis in figure.axes)
 

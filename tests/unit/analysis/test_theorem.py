@@ -209,6 +209,8 @@ def test_perturbations_like_the_larger_corpus_have_the_published_signs(alpha: fl
 @pytest.mark.parametrize("normalisation", get_args(Normalisation))
 @pytest.mark.parametrize("alpha", [3.0, 5.0])
 def test_the_expansion_is_approached(alpha: float, reading: Reading, normalisation: Normalisation) -> None:
+    if (reading, normalisation) == ("contained", "ratio"):
+        pytest.skip("the leading order is not known")
     k, ell = np.array([50.0, 500.0, 5000.0]), np.full(3, 0.3)
     found = slopes(alpha, reading, normalisation, k, ell)
     off = abs(found / expanded(Pareto(alpha), reading, normalisation, k, ell) - 1)

@@ -21,7 +21,7 @@ LEAST_TAIL = 10
 """The least number of leaves in a tail."""
 
 
-THRESHOLDS = 40
+THRESHOLDS = 20
 """The number of thresholds that are tried, evenly spaced over the ranks of the masses."""
 
 

@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, get_args
 
 import numpy as np
@@ -66,10 +67,19 @@ def leaves_of(texts: Iterable[BitText], depth: int, part: Part = "all") -> Count
     return Counter(block for text in texts for block in text.blocks(depth, part))
 
 
+Leaves = Mapping[tuple[Texts, int, Part], Counter[str]]
+"""The leaves of trees by corpus, depth and part."""
+
+
+def all_leaves(corpora: Corpora, depths: Iterable[int]) -> Leaves:
+    """The leaves of the trees of all corpora, in order."""
+    return {key: leaves_of(corpora[key[0]], *key[1:]) for key in product(corpora, depths, get_args(Part))}
+
+
 # Code lengths
 
 
-def code_lengths(corpora: Corpora, held_out: Corpora, depths: Iterable[int]) -> pd.DataFrame:
+def code_lengths(corpora: Corpora, held_out: Corpora, leaves: Leaves) -> pd.DataFrame:
     """One row for each corpus and depth: the sizes of the tree, and bits per byte of its codes.
 
     ``entropy`` is −Σ p log₂ p of the leaves, ``ideal`` the paper's ideal code length (⌈|x| / d⌉ blocks of ⌈−Σ p log₂ p⌉
@@ -77,8 +87,10 @@ def code_lengths(corpora: Corpora, held_out: Corpora, depths: Iterable[int]) -> 
     same kind in this Huffman code, where there are some.
     """
     rows = []
-    for (name, texts), depth in ((item, depth) for item in corpora.items() for depth in depths):
-        counts = leaves_of(texts, depth)
+    for (name, depth, part), counts in leaves.items():
+        if part != "all":
+            continue
+        texts = corpora[name]
         size = sum(text.utf8_bytes for text in texts)
         tree = TokenTree({leaf: count / counts.total() for leaf, count in counts.items()})
         code = huffman_code(counts)
@@ -122,38 +134,33 @@ def held_out_rate(counts: Counter[str], texts: Sequence[BitText], depth: int) ->
 # Laws of the leaf masses
 
 
-def mass_laws(corpora: Corpora, settings: TokenTrees) -> pd.DataFrame:
+def mass_laws(leaves: Leaves, resamples: int) -> pd.DataFrame:
     """One row for each corpus, depth and part: the Pareto tail of the leaf masses, and the nearest law of mean 1."""
     rows = []
-    parts: tuple[Part, ...] = get_args(Part)
-    for name, texts in corpora.items():
-        for depth in settings.depths:
-            for part in parts:
-                counts = np.array(sorted(leaves_of(texts, depth, part).values()), dtype=float)
-                masses = counts / counts.mean()
-                generator = np.random.default_rng(SEED)
-                fit = fit_tail(masses, LEAST_COUNT / counts.mean(), settings.resamples, generator)
-                in_tail = masses[masses >= fit.tail.threshold].sum() / masses.sum()
-                nearest, distance = nearest_law(masses)
-                rows.append(
-                    {
-                        "corpus": name,
-                        "part": part,
-                        "depth": depth,
-                        "blocks": int(counts.sum()),
-                        "leaves": len(counts),
-                        "alpha": fit.tail.alpha,
-                        "alpha_low": fit.low,
-                        "alpha_high": fit.high,
-                        "threshold": fit.tail.threshold,
-                        "tail_leaves": fit.tail.leaves,
-                        "tail_mass": in_tail,
-                        "distance": fit.tail.distance,
-                        "p": fit.p,
-                        "nearest_alpha": nearest,
-                        "nearest_distance": distance,
-                    }
-                )
+    for (name, depth, part), those in leaves.items():
+        counts = np.array(sorted(those.values()), dtype=float)
+        masses = counts / counts.mean()
+        fit = fit_tail(masses, LEAST_COUNT / counts.mean(), resamples, np.random.default_rng(SEED))
+        nearest, distance = nearest_law(masses)
+        rows.append(
+            {
+                "corpus": name,
+                "part": part,
+                "depth": depth,
+                "blocks": int(counts.sum()),
+                "leaves": len(counts),
+                "alpha": fit.tail.alpha,
+                "alpha_low": fit.low,
+                "alpha_high": fit.high,
+                "threshold": fit.tail.threshold,
+                "tail_leaves": fit.tail.leaves,
+                "tail_mass": masses[masses >= fit.tail.threshold].sum() / masses.sum(),
+                "distance": fit.tail.distance,
+                "p": fit.p,
+                "nearest_alpha": nearest,
+                "nearest_distance": distance,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -161,15 +168,17 @@ POINTS = 60
 """The largest number of points of a distribution in a table."""
 
 
-def mass_distributions(corpora: Corpora, depths: Iterable[int]) -> pd.DataFrame:
+def mass_distributions(leaves: Leaves) -> pd.DataFrame:
     """The share of the leaves of all blocks that have at least a mass, at up to ``POINTS`` masses of each tree."""
     parts = []
-    for (name, texts), depth in ((item, depth) for item in corpora.items() for depth in depths):
-        counts, leaves = np.unique(list(leaves_of(texts, depth).values()), return_counts=True)
-        share = np.cumsum(leaves[::-1])[::-1] / leaves.sum()
+    for (name, depth, part), those in leaves.items():
+        if part != "all":
+            continue
+        counts, number = np.unique(list(those.values()), return_counts=True)
+        share = np.cumsum(number[::-1])[::-1] / number.sum()
         steps = np.geomspace(counts[0], counts[-1], POINTS)
         chosen = np.unique(np.searchsorted(counts, steps).clip(max=len(counts) - 1))
-        mass = counts[chosen] * leaves.sum() / (counts * leaves).sum()
+        mass = counts[chosen] * number.sum() / (counts * number).sum()
         parts.append(pd.DataFrame({"corpus": name, "depth": depth, "mass": mass, "share": share[chosen]}))
     return pd.concat(parts, ignore_index=True)
 
@@ -198,11 +207,27 @@ class MeasuredMasses:
         counts = sparse.coo_array(entries, shape=(len(texts), len(numbers))).tocsr()
         return cls(counts, np.array([place for place, _ in texts]))
 
-    def probabilities(self, corpus: NDArray[np.int64] | None = None) -> Array:
-        """The mass of each leaf in D1, D2, D3, each with sum 1; ``corpus`` may assign the texts otherwise."""
-        chosen = np.arange(3)[:, None] == (self.corpus if corpus is None else corpus)
-        sums = np.asarray(chosen.astype(float) @ self.counts)
+    def probabilities(self, copies: Array | None = None) -> Array:
+        """The mass of each leaf in D1, D2, D3, each with sum 1.
+
+        ``copies`` says how often each text counts in each corpus, shape (3, texts). Without it, each text counts once
+        in its own corpus.
+        """
+        sums = np.asarray((self._own if copies is None else copies) @ self.counts)
         return np.asarray(sums / sums.sum(axis=1, keepdims=True))
+
+    @property
+    def _own(self) -> Array:
+        return (np.arange(3)[:, None] == self.corpus).astype(float)
+
+    def resampled(self, generator: np.random.Generator) -> Array:
+        """The masses of corpora whose texts are drawn with replacement from their own texts."""
+        own = self._own
+        return self.probabilities(np.stack([generator.multinomial(int(it.sum()), it / it.sum()) for it in own]))
+
+    def divided(self, generator: np.random.Generator) -> Array:
+        """The masses of the same texts, divided at random into corpora of the same numbers of texts."""
+        return self.probabilities(self._own[:, generator.permutation(len(self.corpus))])
 
 
 def rates_of(p: Array, k: float, ell: float, leaves: float) -> Rates:
@@ -225,10 +250,11 @@ def rates_of(p: Array, k: float, ell: float, leaves: float) -> Rates:
 def measured_slopes(corpora: Corpora, settings: TokenTrees) -> pd.DataFrame:
     """One row for each union, part, depth, k, l and corpus (D1, D2): rates and derivatives with measured masses.
 
-    ``slope`` is dγ/dl (nats a leaf) of these very texts. ``noise`` is its mean, and ``noise_sd`` its standard
-    deviation, if the same texts are divided at random into corpora of the same sizes, which are then samples of one
-    distribution: what counting leaves in few texts makes of slopes that are 0. ``first_version`` is the derivative of
-    the rate that is normalised as in the first version.
+    ``slope`` is dγ/dl (nats a leaf) of these very texts. Leaves that are counted in few texts have masses with an
+    error, which biases slopes: ``corrected`` is the slope less the bias, with the standard error ``error``, both from a
+    bootstrap over texts. ``noise`` is the mean slope of the same texts, divided at random into corpora of the same
+    sizes, which are then all of one kind. ``first_version`` is the derivative of the rate that is normalised as in the
+    first version.
     """
     parts: tuple[Part, ...] = get_args(Part)
     found: list[dict[str, object]] = []
@@ -244,11 +270,13 @@ def measured_slopes(corpora: Corpora, settings: TokenTrees) -> pd.DataFrame:
 def _slopes(masses: MeasuredMasses, settings: TokenTrees, depth: int) -> Iterator[dict[str, object]]:
     p = masses.probabilities()
     generator = np.random.default_rng(SEED)
-    divisions = [masses.probabilities(generator.permutation(masses.corpus)) for _ in range(settings.resamples)]
+    resamples = [masses.resampled(generator) for _ in range(settings.resamples)]
+    divisions = [masses.divided(generator) for _ in range(settings.resamples)]
     for k in settings.ratios:
         for ell in settings.perturbations:
             leaves = int(((k * p[0] + p[1] + ell * p[2]) > 0).sum())
             at = rates_of(p, k, ell, leaves)
+            again = np.array([rates_of(one, k, ell, leaves).slopes[:, 0] for one in resamples])
             noise = np.array([rates_of(one, k, ell, leaves).slopes[:, 0] for one in divisions])
             of_full_tree = Rates(at.rates + np.log(leaves) - (depth - 1) * np.log(2), at.slopes)
             with np.errstate(invalid="ignore"):  # the joint rate is infinite if D3 has leaves of its own and l = 0
@@ -262,7 +290,8 @@ def _slopes(masses: MeasuredMasses, settings: TokenTrees, depth: int) -> Iterato
                     "rate_bits_per_token": (at.rates[place, 0] + np.log(leaves)) / np.log(2) / (depth - 1),
                     "normalised_bits_per_token": at.rates[place, 0] / np.log(2) / (depth - 1),
                     "slope": at.slopes[place, 0],
+                    "corrected": 2 * at.slopes[place, 0] - again[:, place].mean(),
+                    "error": again[:, place].std(ddof=1),
                     "noise": noise[:, place].mean(),
-                    "noise_sd": noise[:, place].std(ddof=1),
                     "first_version": first[place, 0] if np.isfinite(first[place, 0]) else np.nan,
                 }

@@ -176,8 +176,12 @@ def _expected(law: Pareto, t: Array, sizes: tuple[Array, ...], powers: tuple[int
 
 
 def _integral(function: Callable[..., Array], sizes: Array) -> tuple[Array, Array]:
-    """The integral from 0 to ∞ for each cell, with an estimate of its error."""
-    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, maxlevel=12)
+    """The integral from 0 to ∞ for each cell, with an estimate of its error.
+
+    With fewer levels than ``minlevel`` the estimate can be far too small.
+    """
+    levels = {"minlevel": 6, "maxlevel": 12}
+    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, **levels)
     return found.integral, found.error
 
 

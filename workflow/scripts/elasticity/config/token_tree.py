@@ -60,9 +60,7 @@ class TokenTrees(Section):
     perturbations: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = Field(
         (0.0, 0.1), description="Values of l = |D3| / |D2|. 0 is the limit"
     )
-    resamples: int = Field(
-        100, ge=20, description="Resamples for intervals and goodness of fit, and random divisions of texts"
-    )
+    resamples: int = Field(100, ge=20, description="Resamples for intervals, standard errors and goodness of fit")
 
     @property
     def corpora(self) -> tuple[Texts, ...]:

@@ -194,7 +194,7 @@ def theory_turns(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     axis.annotate(
         "equal thirds: published signs hold", (0.02, 1 / 3), (0, -9), ("axes fraction", "data"), "offset points"
     )
-    axis.annotate("signs reversed", (0.98, 0.01), xycoords="axes fraction", ha="right")
+    axis.annotate("signs reversed", (0.98, 0.03), xycoords="axes fraction", ha="right")
     axis.set(xscale="log", ylim=(0, 0.36), xlabel="k = |D1| / |D2|", ylabel="share of D2, and of D3, in D1")
     figure.legend(loc="outside upper center", ncols=2, frameon=False)
     sns.despine(ax=axis)

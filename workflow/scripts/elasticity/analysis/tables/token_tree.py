@@ -45,7 +45,7 @@ def encoder(tokenizer: str | None) -> Callable[[str], str]:
 
 def make(command: "Command[TokenTreeJob]") -> None:
     """Write code lengths, laws of the leaf masses, and the theorem's derivatives with measured masses."""
-    from elasticity.analysis.text_trees import code_lengths, mass_distributions, mass_laws, measured_slopes
+    from elasticity.analysis.text_trees import all_leaves, code_lengths, mass_distributions, mass_laws, measured_slopes
 
     job = command.job
     settings, bits = job.settings, encoder(job.tokenizer)
@@ -53,9 +53,10 @@ def make(command: "Command[TokenTreeJob]") -> None:
     corpora = {name: read_texts(path, settings.characters, bits) for name, path in texts}
     others = zip(job.held_out, command.paths("held-out"), strict=True)
     held_out = {name: read_texts(path, job.held_out_characters, bits) for name, path in others}
-    write_csv(code_lengths(corpora, held_out, settings.depths), command.path("table"))
-    write_csv(mass_laws(corpora, settings), command.path("laws"))
-    write_csv(mass_distributions(corpora, settings.depths), command.path("masses"))
+    leaves = all_leaves(corpora, settings.depths)
+    write_csv(code_lengths(corpora, held_out, leaves), command.path("table"))
+    write_csv(mass_laws(leaves, settings.resamples), command.path("laws"))
+    write_csv(mass_distributions(leaves), command.path("masses"))
     write_csv(measured_slopes(corpora, settings), command.path("slopes"))
 
 
@@ -104,10 +105,11 @@ have at least a mass.
             caption="""
 The theorem's rates and derivatives with the leaf masses of the three corpora of each ``union`` in place of a Pareto
 law, for each ratio ``k`` of the sizes of D1 and D2, and ``l`` of D3 and D2. ``slope``: dγ/dl of D1 and D2 in nats per
-leaf for these very texts. Few texts on many leaves have such slopes even if all are of one kind: ``noise`` and
-``noise_sd`` are mean and standard deviation of the slope over random divisions of the same texts into corpora of the
-same sizes. ``first_version``: the derivative with the normalisation of the first version of the paper; missing where a
-leaf of D3 is in neither D1 nor D2 and l = 0.
+leaf for these very texts. Masses that are counted in few texts have an error, which biases slopes: ``corrected`` is the
+slope without that bias, and ``error`` its standard error, by bootstrap over texts (for deep trees the bias is removed
+in part only). ``noise``: the mean slope of the same texts, divided at random into corpora of the same sizes, which are
+then all of one kind. ``first_version``: the derivative with the normalisation of the first version of the paper;
+missing where a leaf of D3 is in neither D1 nor D2 and l = 0.
 """,
         ),
     },
