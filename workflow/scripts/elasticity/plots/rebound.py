@@ -129,7 +129,8 @@ learning rate and epochs allow it.
 def rebound(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """Score against N: a panel for each base model, a line for each P, the base model dashed."""
     columns = ["base_score", "base_score_low", "base_score_high"]
-    references = dict(zip(table["base"], table[columns].to_numpy().tolist(), strict=True))
+    first = table.groupby("base")[columns].first()
+    references = dict(zip(first.index, first.to_numpy(dtype=float).tolist(), strict=True))
     return _against_inverse_size(table, job, "score", job.score, references)
 
 

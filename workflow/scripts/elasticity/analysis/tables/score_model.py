@@ -44,7 +44,7 @@ def _quality(rows: "pd.DataFrame", threshold: float) -> dict[str, Any]:
     found = {"texts": rows["id"].nunique(), "scored": len(rows), "share_positive": above.mean()}
     if not {"positive", "negative"} <= set(rows["side"]):
         return found
-    right = np.asarray((positive == above).groupby(rows["id"]).mean(), dtype=np.float64)
+    right = np.asarray((positive == above).groupby(rows["id"]).mean(), dtype=float)
     found |= dict(zip(("accuracy", "accuracy_low", "accuracy_high"), t_interval(right), strict=True))
     return found | {"auc": roc_auc_score(positive, np.asarray(rows["score"]))}
 
