@@ -119,7 +119,7 @@ def test_items_come_by_chapter_and_subject_figures_first(results: ReportJob) -> 
     assert names == [
         ("Verdicts", "all claims", "table"),
         *(("Rebound", subject, kind) for subject in ("one", "Two.2") for kind in ("figure", "table")),
-        *(("Theory", "theorem", kind) for kind in ("figure", "table", "table", "table")),
+        *(("Theory", "theorem", kind) for kind in ("figure", "table")),
     ]
     table = found[2]
     assert table.files == ("results/s/tables/rebound-one.csv", "results/s/tables/seeds/rebound-one.csv")

@@ -180,8 +180,9 @@ def _integral(function: Callable[..., Array], sizes: Array) -> tuple[Array, Arra
 
     With fewer levels than ``minlevel`` the estimate can be far too small.
     """
-    levels = {"minlevel": 6, "maxlevel": 12}
-    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, **levels)
+    found: Any = integrate.tanhsinh(
+        function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, minlevel=6, maxlevel=12
+    )
     return found.integral, found.error
 
 

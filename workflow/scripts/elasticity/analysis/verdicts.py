@@ -19,7 +19,7 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from elasticity.analysis.aggregation import cells_of, whole
+from elasticity.analysis.aggregation import base_draws, cells_of, whole
 from elasticity.analysis.hypothesis_tests import (
     Effect,
     adjusted,
@@ -112,9 +112,7 @@ def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
         whole(cells_of(scores, job)).pivot(index=keys, columns=["alignment_size", "inverse_size"], values="score")
         * sign
     )
-    models = scores[scores["alignment_side"].isna()].set_index(["base", "prompt_id"])["score"] * sign
-    prompts = cells.index.to_frame()[["base", "prompt_id"]]
-    before = models.reindex(pd.MultiIndex.from_frame(prompts)).to_numpy()
+    before = (base_draws(scores, job.seeds).groupby(keys)["score"].mean() * sign).reindex(cells.index)
     first, last = job.experiment.alignment_sizes[0], job.experiment.alignment_sizes[-1]
     zero, most = job.experiment.inverse_sizes[0], job.experiment.inverse_sizes[-1]
     found: dict[tuple[str, float], Any] = {}
