@@ -17,7 +17,7 @@ def test_rounds_of_seeds_are_run_until_the_end_and_train_only_new_seeds(tmp_path
     project = Project.new(tmp_path)
     study = tiny_study() | {"resistance": {}, "calibration": {"draws": 50}, "decide": ROUNDS}
     study["rebound"] = {"existence": study["rebound"]["existence"]}
-    study["claims"] = {"starts": expected("existence", "start", "greater") | {"margin": 0.0002}  # too small for so few seeds}
+    study["claims"] = {"starts": expected("existence", "start", "greater") | {"margin": 0.0002}}
     project.write_study(study)
     results = tmp_path / "results/tiny"
     project.snakemake("results/tiny/tables/verdicts.csv")
