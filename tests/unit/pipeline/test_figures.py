@@ -20,6 +20,13 @@ FOLDER = "results/tiny/figures"
 pytestmark = pytest.mark.usefixtures("empty_folder")
 
 
+UNION = {
+    "pretraining": "reviews/pretraining",
+    "alignment": "reviews/positive",
+    "perturbation": "reviews/negative",
+}
+
+
 def rules(values: Values) -> dict[str, FigureRule]:
     return {rule.name: rule for rule in Pipeline(read_study(values)).figures}
 
@@ -32,7 +39,7 @@ def full(values: Values) -> Values:
     existence |= {"divergence": True, "realignment_sizes": [0, 4], "text_statistics": True}
     existence |= {"compression": True, "joint": True}
     values["claims"] = {"a": expected("slices", "kl-gap", "greater")}
-    return values | {"theory": {}, "calibration": {}}
+    return values | {"theory": {}, "calibration": {}, "token_tree": {"unions": {"reviews": UNION}}}
 
 
 def test_every_figure_has_one_rule(values: Values) -> None:

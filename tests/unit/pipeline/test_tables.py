@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from elasticity.analysis.jobs import CodeLengthsJob, TokenTreeJob
 from elasticity.analysis.table import find_table, table_names
 from elasticity.config.loading import read_study
+from elasticity.core.errors import UserError
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.pipeline.tables import WITH_MEASURES, TableRule
 from tests.conftest import expected
@@ -165,3 +167,55 @@ def test_the_theorem_and_the_calibration_need_no_files(values: Values) -> None:
     found = rules(values | {"theory": {}, "calibration": {}})
     assert (found["theory"].inputs, found["calibration"].inputs) == ({}, {})
     assert (found["theory"].made_for, found["calibration"].made_for) == (("study",), ("study",))
+
+
+UNION = {"pretraining": "reviews/pretraining", "alignment": "reviews/positive", "perturbation": "reviews/negative"}
+
+ANY = SimpleNamespace()
+
+
+def test_token_trees_are_made_of_the_files_of_their_corpora_in_order(values: Values) -> None:
+    """The union that comes first in the study comes last in the job spec, whose keys are sorted."""
+    assert rules(values)["token_tree"].paths() == rules(values)["code_lengths"].paths() == []
+    unions = {"two": UNION, "one": UNION | {"pretraining": "reviews/negative", "perturbation": "reviews/positive"}}
+    found = rules(values | {"token_tree": {"unions": unions}})
+    rule = found["token_tree"]
+    job = TokenTreeJob.model_validate_json(rule.job(ANY))
+    names = ("pretraining", "positive", "negative")
+    assert job.corpora == tuple(f"reviews/{name}" for name in names)
+    assert job.settings.corpora != job.corpora
+    folder = "results/tiny/reviews/splits"
+    assert rule.inputs["texts"](ANY) == [f"{folder}/{name}.parquet" for name in names]
+    assert rule.inputs["held_out"](ANY) == [f"{folder}/held-out-{name}.parquet" for name in names]
+    assert (rule.inputs["complete"](ANY), job.tokenizer) == ([], None)
+    assert found["code_lengths"].paths() == []
+
+
+def test_token_trees_of_token_ids_need_the_tokenizer(values: Values) -> None:
+    rule = rules(values | {"token_tree": {"unions": {"a": UNION}, "tokenizer": "nano"}})["token_tree"]
+    job = TokenTreeJob.model_validate_json(rule.job(ANY))
+    assert rule.inputs["complete"](ANY) == [f"{job.tokenizer}/tokenizer.json"]
+    assert str(job.tokenizer).startswith("results/tiny/reviews/tokenizers/")
+
+
+def test_models_stand_beside_token_trees_where_compression_is_measured(values: Values) -> None:
+    values["compression"] = {"window": 32, "stride": 16}
+    values["rebound"]["existence"]["compression"] = True
+    rule = rules(values | {"token_tree": {"unions": {"a": UNION}}})["code_lengths"]
+    assert rule.paths() == [f"{TABLES}/code-lengths.csv"]
+    job = CodeLengthsJob.model_validate_json(rule.job(ANY))
+    assert len(rule.inputs["base_rates"](ANY)) == len(job.rates)
+    assert job.rates[0].corpora == UNION
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unions": {"a": UNION | {"alignment": "films/positive"}}}, "names no task of this study; declared: "),
+        ({"unions": {"a": UNION | {"alignment": "reviews/neutral"}}}, "names no split of reviews that has examples"),
+        ({"tokenizer": "mega"}, "is no model with a tokenizer of its own"),
+    ],
+)
+def test_token_trees_of_what_a_study_does_not_have(values: Values, change: Values, message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        read_study(values | {"token_tree": {"unions": {"a": UNION}} | change})

@@ -11,6 +11,7 @@ from elasticity.config.cells import TuningPath
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Corpus, Reading
 from elasticity.config.experiments import Rebound
+from elasticity.config.token_tree import Texts, TokenTrees
 from elasticity.config.training import FineTuning
 
 
@@ -131,3 +132,30 @@ class CalibrationJob(Section):
     seeds: PositiveInt = Field(description="The number of seeds")
     designs: dict[str, Design]
     resistance: tuple[Name, ...] = Field(description="The resistance experiments, which have the same simulation")
+
+
+class TokenTreeJob(Section):
+    """Make the tables of token trees, from files of texts and of held-out texts in the order of the corpora.
+
+    ``corpora`` are those of ``settings.unions``, named here because JSON does not keep the order of the unions.
+    ``held_out`` are the corpora that have held-out texts, of which ``held_out_characters`` are read. ``tokenizer`` is
+    the folder of the tokenizer, None for bytes.
+    """
+
+    settings: TokenTrees
+    corpora: tuple[Texts, ...]
+    held_out: tuple[Texts, ...]
+    held_out_characters: PositiveInt
+    tokenizer: str | None
+
+
+class ModelRates(Section):
+    """The texts of which token trees are made for each corpus of one file of compression rates of a base model."""
+
+    corpora: dict[Corpus, Texts]
+
+
+class CodeLengthsJob(Section):
+    """Compare token trees with base models, whose files of compression rates are in the order of ``rates``."""
+
+    rates: tuple[ModelRates, ...]

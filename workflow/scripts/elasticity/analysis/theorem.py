@@ -1,18 +1,20 @@
 """The paper's elasticity theorem under its own assumptions, by quadrature and by expansion (derived in docs/theory.md).
 
-On each of M leaves the corpora D1 (pre-training), D2 (alignment) and D3 (perturbation) have masses x, y, z of mean 1,
-drawn from one Pareto distribution; k = |D1| / |D2|, l = |D3| / |D2| (``ell``), and the joint mass is q / S with
-q = k x + y + l z and S = k + 1 + l. Rates are −E[x log(q / S)], and likewise for y and z: γ − log M of the ACL version,
-in nats for a leaf that is coded, which is for d tokens.
+On each of M leaves the corpora D1 (pre-training), D2 (alignment) and D3 (perturbation) have masses x, y, z of mean 1;
+k = |D1| / |D2|, l = |D3| / |D2| (``ell``), and the joint mass is q / S with q = k x + y + l z and S = k + 1 + l. Rates
+are −E[x log(q / S)], and likewise for y and z: γ − log M of the ACL version, in nats for a leaf that is coded, which is
+for d tokens. Each corpus is a mixture of three independent sources, whose masses have one Pareto distribution; a
+``Reading`` of the theorem says which mixtures (``mixtures``).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, special
+from scipy import integrate, optimize, special
 
 Array = NDArray[np.float64]
 
@@ -88,12 +90,26 @@ def _by_fraction(order: float, x: Array) -> Array:
     return np.exp(-x) / fraction
 
 
-Reading = Literal["independent", "pretraining", "alignment"]
-"""The masses of D3: independent draws, as the theorem assumes, or the masses of D1 or of D2."""
+Reading = Literal["independent", "contained", "pretraining", "alignment"]
+"""What the corpora have in common.
+
+- ``independent``: nothing, as the paper's proof assumes.
+- ``contained``: D1 contains text distributed as D2 and as D3, each with the same share of D1.
+- ``pretraining``, ``alignment``: D3 has the masses of D1, or of D2; D1 and D2 have nothing in common.
+"""
 
 
-THIRD: dict[Reading, int] = {"independent": 2, "pretraining": 0, "alignment": 1}
-"""The index of the mass of D3 among the three independent masses of a leaf."""
+def mixtures(reading: Reading, share: float = 1 / 3) -> Array:
+    """Return the shares of three independent sources in D1, D2 and D3, shape (3 corpora, 3 sources).
+
+    ``share`` is that of D2's and of D3's source in D1 if ``reading`` is ``contained``; 0 gives ``independent``.
+    """
+    shares = np.eye(3)
+    if reading == "contained":
+        shares[0] = 1 - 2 * share, share, share
+    elif reading != "independent":
+        shares[2] = shares[1 if reading == "alignment" else 0]
+    return shares
 
 
 Normalisation = Literal["difference", "ratio"]
@@ -112,39 +128,56 @@ class Rates(NamedTuple):
     slopes: Array
 
 
-def by_quadrature(law: Pareto, reading: Reading, k: Array, ell: Array) -> tuple[Rates, Rates]:
+def by_quadrature(law: Pareto, shares: Array, k: Array, ell: Array) -> tuple[Rates, Rates]:
     """The rates and derivatives at each cell (k, l), and estimates of their errors.
 
-    The integrals over three masses become integrals over one variable t from 0 to ∞, as 1/q = ∫ e^(−t q) dt and
-    log q = ∫ (e^(−t) − e^(−t q)) / t dt: the expectation of e^(−t q) is a product of transforms of the masses.
+    ``shares`` are the mixtures of the corpora, from ``mixtures``.
     """
-    weights, third = [k.copy(), np.ones_like(k), np.zeros_like(k)], THIRD[reading]
-    weights[third] += ell
     total = k + 1 + ell
-
-    def expected(t: Array, sizes: tuple[Array, ...], powers: tuple[int, ...]) -> Array:
-        """E[∏ mass^power e^(−t q)]."""
-        factors = (law.transform(powers.count(place), size * t) for place, size in enumerate(sizes))
-        return np.asarray(np.prod(np.stack(np.broadcast_arrays(*factors)), axis=0))
-
-    rates, slopes = [], []
-    for own in (0, 1, third):
-        logs = _integral(lambda t, *sizes, own=own: (np.exp(-t) - expected(t, sizes, (own,))) / t, weights)
-        rates.append((np.log(total) - logs[0], logs[1]))
-        slopes.append(
-            _integral(
-                lambda t, *sizes, own=own: np.exp(-t * sum(sizes)) - expected(t, sizes, (own, third)),
-                weights,
-            )
-        )
-    (values, value_errors), (changes, change_errors) = np.array(rates).swapaxes(0, 1), np.array(slopes).swapaxes(0, 1)
-    errors = Rates(value_errors + ROUNDING * (1 + np.log(total)), change_errors + ROUNDING / total)
-    return Rates(values, changes), errors
+    at, errors = relative(law, shares, (k * shares[0, :, None] + shares[1, :, None] + ell * shares[2, :, None]) / total)
+    return Rates(at.rates, at.slopes / total), Rates(errors.rates, errors.slopes / total)
 
 
-def _integral(function: Callable[..., Array], sizes: list[Array]) -> tuple[Array, Array]:
-    """The integral from 0 to ∞ for each cell, with an estimate of its error."""
-    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, maxlevel=12)
+def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
+    """The rates −E[x log j] and the derivatives times S, 1 − E[x z / j], of each corpus, and estimates of their errors.
+
+    ``joint`` holds the shares of the sources in the joint corpus, shape (3 sources, cells); j is its mass. The
+    integrals over three masses become integrals over one variable t from 0 to ∞, as 1/j = ∫ e^(−t j) dt and
+    log j = ∫ (e^(−t) − e^(−t j)) / t dt: the expectation of e^(−t j) is a product of transforms of the masses.
+    """
+
+    def logarithm(t: Array, *sizes: Array, own: Array) -> Array:
+        means = (own[a] * _expected(law, t, sizes, (a,)) for a in np.flatnonzero(own))
+        return (np.exp(-t) - sum(means)) / t
+
+    logs = np.array([_integral(partial(logarithm, own=own), joint) for own in shares])
+    changes = np.array([_change(law, own, shares[2], joint) for own in shares])
+    return Rates(-logs[:, 0], changes[:, 0]), Rates(logs[:, 1] + ROUNDING, changes[:, 1] + ROUNDING)
+
+
+def _change(law: Pareto, own: Array, other: Array, joint: Array) -> tuple[Array, Array]:
+    """1 − E[x z / j] for the corpora x and z with these shares of the sources, and an estimate of its error."""
+    products = [(own[a] * other[b], (a, b)) for a in np.flatnonzero(own) for b in np.flatnonzero(other)]
+
+    def difference(t: Array, *sizes: Array) -> Array:
+        return np.exp(-t) - sum(weight * _expected(law, t, sizes, places) for weight, places in products)
+
+    return _integral(difference, joint)
+
+
+def _expected(law: Pareto, t: Array, sizes: tuple[Array, ...], powers: tuple[int, ...]) -> Array:
+    """E[∏ mass^power e^(−t j)], where ``powers`` lists a source once for each time that its mass is a factor."""
+    factors = (law.transform(powers.count(source), size * t) for source, size in enumerate(sizes))
+    return np.asarray(np.prod(np.stack(np.broadcast_arrays(*factors)), axis=0))
+
+
+def _integral(function: Callable[..., Array], sizes: Array) -> tuple[Array, Array]:
+    """The integral from 0 to ∞ for each cell, with an estimate of its error.
+
+    With fewer levels than ``minlevel`` the estimate can be far too small.
+    """
+    levels = {"minlevel": 6, "maxlevel": 12}
+    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, **levels)
     return found.integral, found.error
 
 
@@ -181,18 +214,48 @@ def _together(at: Rates, k: Array, ell: Array) -> tuple[Array, Array]:
     return together, (at.rates[2] - together) / sizes
 
 
-def expanded(law: Pareto, reading: Reading, normalisation: Normalisation, k: Array, ell: Array) -> Array:
-    """dγ1/dl and dγ2/dl (first axis) to leading order in 1/k."""
+def expanded(
+    law: Pareto, reading: Reading, normalisation: Normalisation, k: Array, ell: Array, share: float = 1 / 3
+) -> Array:
+    """dγ1/dl and dγ2/dl (first axis) to leading order in 1/k; NaN for the ratio if D1 contains D2 and D3."""
     square, inverse = law.moment(2), law.moment(-1)
     excess = square * inverse - 1  # 2 / ((α − 2) (α + 1))
     if reading == "independent":
         slopes = np.array([((1 + ell * square) * inverse - 1 - ell) / k**2, -(inverse - 1) / k])
     elif reading == "pretraining":
         slopes = np.array([-excess / k**3, excess / k**2])
-    else:
+    elif reading == "alignment":
         slopes = np.array([(1 + ell) * excess / k**2, -excess / k])
+    else:
+        shares = mixtures(reading, share)
+        second, third = (_change(law, own, shares[2], shares[0, :, None])[0] for own in shares[1:])
+        slopes = np.array([-(second + ell * third) / k**2, second / k])
     if normalisation == "difference":
         return slopes
+    if reading == "contained":
+        return np.full_like(slopes, np.nan)
     large, small = law.mean_x_log, -law.mean_log  # −γ1 and γ2 for k → ∞, the former that of the joint corpus, too
     change = (-1 if reading == "pretraining" else k) * (large + small) / k**2
     return np.array([change / large, (-large * slopes[1] - small * change) / large**2])
+
+
+def turn(law: Pareto, k: float) -> float:
+    """The share of each of D2 and D3 in D1 at which the signs of the derivatives change, for l → 0 and k > 1.
+
+    The signs that the ACL version publishes hold above it, up to one half. ``k`` may be infinite.
+    """
+
+    def second_slope(share: float) -> float:
+        shares = mixtures("contained", share)
+        joint = shares[0] if np.isinf(k) else (k * shares[0] + shares[1]) / (k + 1)
+        return float(_change(law, shares[1], shares[2], joint[:, None])[0][0])
+
+    return float(optimize.brentq(second_slope, 0, 1 / 3, xtol=1e-9))
+
+
+def turn_of_small_variance(k: Array) -> Array:
+    """The limit of ``turn`` for masses of small variance, of any distribution: (3 − √(3 + 6/k)) / 6.
+
+    With shares c of the sources in the joint corpus the published signs hold if c2 + c3 > Σ c².
+    """
+    return (3 - np.sqrt(3 + 6 / k)) / 6

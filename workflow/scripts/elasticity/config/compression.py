@@ -65,6 +65,11 @@ class Theory(Section):
     perturbations: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = Field(
         (0.0, 0.1, 0.3, 1.0), description="Values of l = |D3| / |D2|. The theorem is about small values; 0 is the limit"
     )
+    shares: Annotated[tuple[Annotated[float, Field(gt=0, le=0.5)], ...], Field(min_length=1)] = Field(
+        (0.1, 1 / 3),
+        description="Shares of D1 that have the distribution of D2, and as much that of D3, where D1 contains text "
+        "like both",
+    )
     draws: int = Field(
         200_000, ge=1000, multiple_of=100, description="Draws of the Monte Carlo cross-check, made in 100 batches"
     )

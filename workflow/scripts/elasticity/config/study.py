@@ -14,6 +14,7 @@ from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.sampling import EngineName, Sampling
 from elasticity.config.score_models import ScoreModelSettings
+from elasticity.config.token_tree import TokenTrees
 from elasticity.config.training import FineTuning
 
 
@@ -78,6 +79,9 @@ class Study(Section):
     )
     theory: Theory | None = Field(
         None, description="Numerical evaluation of the elasticity theorem. null: it is not evaluated"
+    )
+    token_tree: TokenTrees | None = Field(
+        None, description="Token trees of the study's own texts. null: they are not made"
     )
     calibration: Calibration | None = Field(
         None, description="Error rates of the tests on simulated experiments. null: they are not computed"

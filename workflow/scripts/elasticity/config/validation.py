@@ -9,10 +9,15 @@ from elasticity.config.experiments import Rebound, Resistance, inverse_data
 from elasticity.config.models import Pretrained, TunedModel
 from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
-from elasticity.config.splits import split_mistakes
+from elasticity.config.splits import layout, split_mistakes
 from elasticity.config.study import RESERVED, Study, Task, checkpoints
 from elasticity.config.training import FineTuning
-from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes
+from elasticity.config.validation_analyses import (
+    claim_mistakes,
+    compression_mistakes,
+    joint_mistakes,
+    token_tree_mistakes,
+)
 
 
 def mistakes(study: Study) -> Iterator[str]:
@@ -77,6 +82,12 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
+    splits = {
+        name: [split for split, take in layout(task.splits, task.prompts).items() if take.shares]
+        for name, task in study.tasks.items()
+    }
+    own = [name for name, model in study.models.items() if not isinstance(model, TunedModel)]
+    yield from token_tree_mistakes(study.token_tree, splits, own)
     finished = [name for name, model in study.models.items() if isinstance(model, Pretrained)]
     yield from joint_mistakes(study.rebound, finished, study.recipe)
     scored = [name for name, task in study.tasks.items() if task.score_model]

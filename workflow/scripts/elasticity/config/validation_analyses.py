@@ -8,6 +8,7 @@ from elasticity.config.compression import Compression
 from elasticity.config.experiments import Rebound, Resistance
 from elasticity.config.measures import MEASURES
 from elasticity.config.models import Model, Pretrained, TunedModel
+from elasticity.config.token_tree import TokenTrees, task_and_split
 from elasticity.config.training import FineTuning
 
 Experiments = Mapping[Name, Rebound] | Mapping[Name, Resistance]
@@ -194,3 +195,28 @@ def joint_mistakes(
                     f"{where} trains all weights on every text once, as pre-training does: {stage}_recipe must be sft "
                     "with one epoch, without lora, optimizer: carried or weights: bf16"
                 )
+
+
+def token_tree_mistakes(
+    trees: TokenTrees | None, splits: Mapping[Name, Collection[str]], models: Collection[Name]
+) -> Iterator[str]:
+    """Yield the corpora and the tokenizer of token trees that a study does not have, each with its key first.
+
+    ``splits`` are the splits of each task that are not empty; ``models`` have a tokenizer of their own.
+    """
+    if trees is None:
+        return
+    for name, union in trees.unions.items():
+        for role, texts in union:
+            task, split = task_and_split(texts)
+            where = f"token_tree.unions.{name}.{role}: {texts!r}"
+            if task not in splits:
+                yield f"{where} names no task of this study; declared: {', '.join(sorted(splits))}"
+            elif split not in splits[task]:
+                yield f"{where} names no split of {task} that has examples; those that have: {', '.join(splits[task])}"
+    if trees.tokenizer is not None and trees.tokenizer not in models:
+        known = ", ".join(sorted(models)) or "none"
+        yield (
+            f"token_tree.tokenizer: {trees.tokenizer!r} is no model with a tokenizer of its own; models that have one: "
+            f"{known}; leave the tokenizer out to use bytes"
+        )

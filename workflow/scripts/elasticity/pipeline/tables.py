@@ -29,6 +29,7 @@ from elasticity.pipeline.published import PAPER, PublishedJobs
 from elasticity.pipeline.rebound import ReboundJobs
 from elasticity.pipeline.resistance import PATHS, ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
+from elasticity.pipeline.token_tree import TokenTreeJobs
 
 Files = Callable[[Wildcards], Any]
 
@@ -109,6 +110,7 @@ class TableJobs(Part):
         self.models, self.rebound, self.resistance, self.compression = models, rebound, resistance, compression
         self.springs, self.measurements = springs, measurements
         self.published, self.claims = published, claims
+        self.trees = TokenTreeJobs(models, compression)
         self._rules = {rule.name: rule for rule in self._all()}
 
     def __iter__(self) -> Iterator[TableRule]:
@@ -227,6 +229,22 @@ class TableJobs(Part):
             self.published.reversion_job,
         )
         yield self._rule("theory", self._once(self.study.theory), {}, lambda _: to_json(self.theory))
+        yield self._rule(
+            "token_tree",
+            self._once(self.study.token_tree),
+            {
+                "texts": lambda _: self.trees.texts(),
+                "held_out": lambda _: self.trees.held_out(),
+                "complete": lambda _: self.trees.tokenizer_file(),
+            },
+            lambda _: self.trees.job(),
+        )
+        yield self._rule(
+            "code_lengths",
+            self._once(self.trees.measured()),
+            {"trees": lambda _: self._table("token-tree"), "base_rates": lambda _: self.trees.rates()},
+            lambda _: self.trees.code_lengths_job(),
+        )
         yield self._rule("calibration", self._once(self.study.calibration), {}, lambda _: self._calibration())
         yield self._rule(
             "verdicts",
