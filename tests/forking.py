@@ -23,13 +23,13 @@ SNAKEMAKE = (
 )
 """What Snakemake and the Snakefile import when they plan or run a study."""
 
-CHANGING = "PYTEST_CURRENT_TEST"
-"""The environment variable in which pytest says which test runs."""
+CHANGING = {"PYTEST_CURRENT_TEST", "TORCHINDUCTOR_CACHE_DIR"}
+"""Environment variables that pytest and torch change while tests run; no job depends on them."""
 
 
 def own_environment() -> dict[str, str]:
-    """Return the environment of this process without what pytest changes in it."""
-    return {name: value for name, value in os.environ.items() if name != CHANGING}
+    """Return the environment of this process without what changes while tests run."""
+    return {name: value for name, value in os.environ.items() if name not in CHANGING}
 
 
 STARTED_IN = own_environment()

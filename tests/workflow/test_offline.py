@@ -60,7 +60,7 @@ def test_a_whole_study_runs_without_the_network(tmp_path: Path, monkeypatch: pyt
     study["calibration"] = {"draws": 50}
     study["theory"] = {"tails": [3.0], "ratios": [10.0], "perturbations": [0.0], "draws": 1000}
     splits = {"pretraining": "pretraining", "alignment": "positive", "perturbation": "negative"}
-    union = {role: f"reviews/{split}" for role, split in splits.items()}
+    union = {role: f"made-up/{split}" for role, split in splits.items()}
     study["token_tree"] = {"unions": {"reviews": union}, "tokenizer": "nano", "depths": [5, 9], "resamples": 20}
     project.write_study(study)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

@@ -11,6 +11,7 @@ use rule training as alignment with:
         start=ancient(pipeline.models.base_checkpoints),
         complete=pipeline.models.base_metrics,
         examples="<results>/{task}/splits/{side}.parquet",
+        validation=pipeline.rebound.validation,
     output:
         checkpoints=directory("<results>/<alignment>/checkpoints"),
         losses="<results>/<alignment>/losses.parquet",
@@ -35,8 +36,7 @@ use rule training as alignment with:
 use rule model_job as measure_base with:
     input:
         checkpoints=ancient(pipeline.models.base_checkpoints),
-        weak=ancient(pipeline.models.weak_checkpoints),
-        complete=pipeline.models.base_and_weak_metrics,
+        complete=pipeline.models.base_metrics,
         response_prompts="<results>/{task}/prompts/prompts.parquet",
     output:
         responses="<results>/{task}/rebound/{base}/responses.parquet",

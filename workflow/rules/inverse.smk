@@ -8,7 +8,7 @@ use rule training as inverse with:
     input:
         start=ancient(pipeline.rebound.inverse_start),
         base=ancient(pipeline.measurements.base),
-        weak=ancient(pipeline.models.weak_checkpoints),
+        weak=ancient(pipeline.rebound.weak),
         complete=pipeline.measurements.inverse_complete,
         examples=pipeline.rebound.inverse_splits,
         prompts=pipeline.rebound.inverse_prompts,

@@ -5,7 +5,7 @@
 use rule training as realignment with:
     input:
         start=pipeline.realignment.start,
-        weak=ancient(pipeline.models.weak_checkpoints),
+        weak=ancient(pipeline.rebound.weak),
         complete=pipeline.measurements.realignment_complete,
         examples="<results>/{task}/splits/{side}.parquet",
         response_prompts=pipeline.measurements.prompts,
@@ -20,6 +20,7 @@ use rule training as realignment with:
         "<benchmarks>/<realignment>/realignment.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.measured_in_place),
+    priority: 60
     threads: pipeline.requests.realignment.threads
     resources:
         **pipeline.requests.realignment.resources,

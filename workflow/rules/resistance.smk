@@ -1,4 +1,7 @@
-"""Resistance (paper A): slices, twin data sets, forward and inverse tuning, cross-entropies."""
+"""Resistance (paper A): slices, twin data sets, forward and inverse tuning, cross-entropies.
+
+Jobs that read temporary weights have a higher priority than jobs that write some, so that few are on disk at a time.
+"""
 
 
 # Fine-tune a base model on D1, D2, D3 in turn. Each slice generates its twin data set from D4's prompts, and the responses to
@@ -44,6 +47,7 @@ use rule model_job as choose_prompts with:
         chosen="<results>/<resistance>/chosen.parquet",
     log:
         "<logs>/<resistance>/choose-prompts.log",
+    priority: 70
     threads: pipeline.requests.choosing.threads
     resources:
         **pipeline.requests.choosing.resources,
@@ -69,6 +73,7 @@ use rule training as tune with:
         "<benchmarks>/<resistance>/tuned/{k}-{l}.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.measured_in_place),
+    priority: 60
     threads: pipeline.requests.tuning.threads
     resources:
         **pipeline.requests.tuning.resources,

@@ -1,7 +1,8 @@
 """Stages whose models are measured from saved checkpoints, by jobs of their own.
 
 These are the stages on base models that a process does not hold as a whole beside the state of their training, or whose
-responses another engine generates. The files are those of the rules that measure in place.
+responses another engine generates. The files are those of the rules that measure in place. Measurements, which free the
+weights, have the highest priority.
 """
 
 
@@ -30,7 +31,7 @@ use rule model_job as measure_inverse with:
     input:
         checkpoints="<results>/<inverse>/checkpoints",
         base=ancient(pipeline.measurements.base),
-        weak=ancient(pipeline.models.weak_checkpoints),
+        weak=ancient(pipeline.rebound.weak),
         complete=pipeline.measurements.complete,
         response_prompts=pipeline.measurements.prompts,
         texts=pipeline.measurements.texts,
@@ -45,6 +46,7 @@ use rule model_job as measure_inverse with:
         "<benchmarks>/<inverse>/measure.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
+    priority: 70
     conda:
         f"../../envs/{pipeline.generation_environment}.yaml"
     threads: pipeline.requests.stored_inverse.threads
@@ -76,8 +78,8 @@ use rule realignment as realignment_stored with:
 use rule model_job as measure_realignment with:
     input:
         checkpoints="<results>/<realignment>/checkpoints",
-        weak=ancient(pipeline.models.weak_checkpoints),
-        complete=pipeline.models.weak_metrics,
+        weak=ancient(pipeline.rebound.weak),
+        complete=pipeline.rebound.weak_metrics,
         response_prompts=pipeline.measurements.prompts,
     output:
         responses="<results>/<realignment>/responses.parquet",
@@ -87,6 +89,7 @@ use rule model_job as measure_realignment with:
         "<benchmarks>/<realignment>/measure.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
+    priority: 70
     conda:
         f"../../envs/{pipeline.generation_environment}.yaml"
     threads: pipeline.requests.stored_realignment.threads
@@ -125,6 +128,7 @@ use rule model_job as measure_joint with:
         "<logs>/<joint>/measure.log",
     wildcard_constraints:
         base=either(pipeline.requests.stored),
+    priority: 70
     threads: pipeline.requests.stored_joint.threads
     resources:
         **pipeline.requests.stored_joint.resources,
@@ -165,6 +169,7 @@ use rule model_job as generate_slices with:
         "<benchmarks>/<resistance>/generate-slices.tsv"
     wildcard_constraints:
         base=either(pipeline.requests.stored),
+    priority: 70
     conda:
         f"../../envs/{pipeline.generation_environment}.yaml"
     threads: pipeline.requests.slice_generation.threads
@@ -205,6 +210,7 @@ use rule model_job as cross_entropy with:
         "<logs>/<resistance>/tuned/{k}-{l}/cross-entropy.log",
     wildcard_constraints:
         base=either(pipeline.requests.stored),
+    priority: 70
     threads: pipeline.requests.cross_entropy.threads
     resources:
         **pipeline.requests.cross_entropy.resources,

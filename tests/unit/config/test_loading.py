@@ -247,7 +247,7 @@ def test_the_split_of_the_opposite_side_limits_the_inverse_sizes(values: Values)
 def test_divergences_are_not_measured_on_contrasted_responses(values: Values) -> None:
     values["rebound"]["existence"]["divergence"] = True
     read_study(values)
-    values["sampling"]["contrast"] = {"weak": "nano", "strength": 1.0}
+    values["sampling"]["contrast"] = {"strength": 1.0}
     assert "rebound.existence.divergence is measured on responses that are sampled from one model" in complaint(values)
 
 

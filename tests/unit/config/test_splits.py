@@ -24,6 +24,7 @@ SPLITS = st.builds(
     Splits,
     prompts=SIZE,
     held_out=SIZE,
+    validation=SIZE,
     score_model=SIZE,
     resistance=SOME,
     positive=SIZE,
@@ -56,7 +57,8 @@ def filled(rows: Rows, splits: Splits, prompts: Prompts) -> dict[str, Rows]:
 
 def sizes(splits: Splits) -> dict[str, int]:
     held_out = {f"held-out-{corpus}": splits.held_out for corpus in ("pretraining", "positive", "negative")}
-    own = splits.model_dump(exclude={"held_out", "score_model", "resistance", "sides"})
+    own = splits.model_dump(exclude={"held_out", "validation", "score_model", "resistance", "sides"})
+    held_out |= {f"validation-{side}": splits.validation for side in ("positive", "negative")}
     return own | held_out | {"score-model": splits.score_model} | dict.fromkeys(PARTS, splits.resistance)
 
 
@@ -79,7 +81,7 @@ def test_splits_have_the_given_sizes_and_sides_and_share_no_prompt_or_text(
     for split, examples in taken.items():
         sides = [row["side"] for row in examples]
         if split.endswith(("positive", "negative")):
-            assert set(sides) == {split.removeprefix("held-out-")}
+            assert set(sides) == {split.removeprefix("held-out-").removeprefix("validation-")}
         else:
             assert sides.count("positive") - sides.count("negative") in (0, 1)
 

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticity.data.pairs import Row, any_prompt, mismatched, same_prompt
+from elasticity.data.pairs import Row, any_prompt, same_prompt
 
 
 def rows(prompts: list[int], side: str) -> list[Row]:
@@ -29,11 +29,3 @@ def test_plain_texts_are_paired_in_the_shuffled_order() -> None:
     assert pairs == same_prompt(chosen[::-1], rejected[::-1], 1)
     assert pairs != same_prompt(chosen, rejected, 2)
     assert len(pairs) == 6
-
-
-def test_mismatched_rows_have_the_response_of_another() -> None:
-    assert mismatched(rows([0, 1, 2], "good")) == [
-        {"id": "good0|good2", "prompt": "question 0", "response": "good 2"},
-        {"id": "good1|good0", "prompt": "question 1", "response": "good 0"},
-        {"id": "good2|good1", "prompt": "question 2", "response": "good 1"},
-    ]

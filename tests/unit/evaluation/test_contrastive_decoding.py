@@ -10,19 +10,16 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.sampling import Contrast, Sampling
-from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import PROMPTS
-from elasticity.evaluation.contrastive_decoding import contrasted, load_weak
+from elasticity.evaluation.contrastive_decoding import contrasted
 from elasticity.evaluation.decoding import Decoder
 from elasticity.evaluation.drawing import uniform_numbers
 from elasticity.evaluation.generation import TransformersEngine
 from elasticity.evaluation.generation import generate as generate_with
 from elasticity.evaluation.jobs import MeasureJob, Measurements, Responding
 from elasticity.evaluation.schemas import RESPONSES
-from elasticity.models.tokenizer import train_tokenizer
 from tests.conftest import ROOT
-from tests.unit.conftest import SENTENCES
 from tests.unit.evaluation.test_generation import PROMPTS as QUESTIONS
 from tests.unit.evaluation.test_generation import inverse_cdf, likely
 
@@ -42,7 +39,7 @@ def weak(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def contrasting(strength: float, threshold: float = 0.1, **options: Any) -> Sampling:
-    contrast = Contrast(weak="weak", strength=strength, threshold=threshold)
+    contrast = Contrast(strength=strength, threshold=threshold)
     return Sampling(new_tokens=8, seed=5, contrast=contrast, **options)
 
 
@@ -69,7 +66,7 @@ def by_hand(
 ) -> list[list[int]]:
     """Draw for each prompt alone, candidate by candidate; from log-probabilities, not logits, if ``normalised``."""
     assert sampling.contrast is not None
-    strength, threshold = sampling.contrast.strength, sampling.contrast.threshold
+    (strength,), threshold = sampling.contrast.strengths, sampling.contrast.threshold
     responses = []
     for row in QUESTIONS:
         context = [tokenizer.bos_token_id, *tokenizer(row["prompt"], add_special_tokens=False)["input_ids"]]
@@ -122,7 +119,6 @@ def test_the_cached_weak_model_has_the_logits_of_full_passes(
     """Prompts of different lengths, padded on the left, then six more tokens one by one; a prompt leaves halfway."""
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randint(3, 320, (length,), generator=generator).tolist() for length in (9, 4, 1)]
-    contrast = Contrast(weak="weak", strength=0.7, threshold=1e-30)
     decoder = Decoder(weak, rows, tokenizer.pad_token_id, 6)
     for step in range(6):
         if step == 3:
@@ -131,7 +127,7 @@ def test_the_cached_weak_model_has_the_logits_of_full_passes(
         strong = np.stack([logits_of(model, row) for row in rows])
         expected = strong + 0.7 * (strong - np.stack([logits_of(weak, row) for row in rows]))
         with torch.inference_mode():
-            actual = contrasted(torch.from_numpy(strong), decoder.logits(), contrast)
+            actual = contrasted(torch.from_numpy(strong), decoder.logits(), 0.7, 1e-30)
         np.testing.assert_allclose(actual.numpy(), expected, atol=1e-4)
         new = torch.randint(3, 320, (len(rows),), generator=generator)
         decoder.append(new)
@@ -156,34 +152,30 @@ def test_threshold_one_leaves_the_most_likely_token(
     assert generated(model, weak, tokenizer, contrasting(5.0, 1.0)) == generated(model, weak, tokenizer, greedy)
 
 
-def test_a_weak_model_with_other_tokens_is_refused(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
-) -> None:
-    model.save_pretrained(tmp_path)
-    train_tokenizer(SENTENCES[4:], 310).save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="has other tokens than the model that draws"):
-        load_weak(tmp_path, tokenizer)
-
-
-def test_the_job_takes_a_weak_checkpoint(
+@pytest.mark.parametrize("strengths", [(1.0,), (0.5, 1.0)], ids=["given", "chosen by the run"])
+def test_the_job_takes_the_weak_model_of_a_checkpoint(
+    strengths: tuple[float, ...],
     model: PreTrainedModel,
     weak: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for name, one in (("checkpoints/8", model), ("weak/3", weak)):
+    for name, one in (("checkpoints/8", model), ("aligned/3/weak", weak)):
         one.config.tie_word_embeddings = False
         one.save_pretrained(tmp_path / name)
         tokenizer.save_pretrained(tmp_path / name)
     write_table(tmp_path / "prompts.parquet", QUESTIONS, PROMPTS)
     sampling = contrasting(1.0)
-    asked = Responding(sampling=sampling, engine="transformers", template="plain", weak=3)
+    (tmp_path / "aligned/3/choice.json").write_text('{"strength": 1.0}')
+    contrast = Contrast(strength=strengths if len(strengths) > 1 else strengths[0])
+    asking = sampling.model_copy(update={"contrast": contrast})
+    asked = Responding(sampling=asking, engine="transformers", template="plain", weak=3)
     measurements = Measurements(base="nano", base_checkpoint=8, responses=asked)
     job = MeasureJob(checkpoints=(8,), measurements=measurements)
     files = {
         "checkpoints": "checkpoints",
-        "weak": "weak",
+        "weak": "aligned",
         "response-prompts": "prompts.parquet",
         "responses": "responses.parquet",
     }

@@ -1,5 +1,6 @@
 """The estimated costs of a study."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,28 @@ def test_peak_disk_is_what_stays_and_what_running_jobs_hold(values: dict[str, An
     values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
     nano = shape_of(read_study(values).models["nano"]).parameters
     disk = Budget(read_study(values)).disk()
-    # three slices from which a run starts, and the job's states
+    # two runs of the larger model: three slices from which their first tunings start, and the jobs' states
     assert disk.passing == 2 * max(nano, given) * (4 * 3 + 24)
     assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and alignment stages of two seeds
     assert (disk.sources, disk.gpus) == (0, 2)
     assert disk.peak == disk.kept + disk.passing
+
+
+def test_temporary_files_are_those_of_the_jobs_that_hold_most(values: dict[str, Any], given: int) -> None:
+    """Brute force: no set of jobs on the GPUs holds more, and the bound is reached where jobs fill the GPUs."""
+    for gpus in (1, 2, 3, 4):
+        values["hardware"] = {"device": "cuda", "gpus_per_node": gpus, "gpu": "H100"}
+        study = read_study(values)
+        jobs = [work for work in workload(study) if isinstance(work, Training)]
+        held = [shape_of(study.models[work.model]).parameters * (4 * work.passing + 24) for work in jobs]
+        best = max(sum(chosen) for chosen in combinations(sorted(held, reverse=True)[:8], gpus))
+        assert Budget(study).disk().passing == best
+
+
+def test_jobs_that_share_slices_count_them_once(values: dict[str, Any], given: int) -> None:
+    jobs = [work for work in workload(read_study(values)) if isinstance(work, Training)]
+    passing = [work.passing for work in jobs if work.stage == "resistance slices"]
+    assert passing == 4 * [3, 3, 0, 0, 0, 0, 0]  # two bases and two seeds: the slices, then six tunings
 
 
 def test_stages_that_are_measured_from_checkpoints_take_more_jobs_and_disk(values: dict[str, Any], given: int) -> None:

@@ -1,5 +1,6 @@
 """Rebound experiments in the graph: cells, runs, job specs, and the responses of their models."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -278,23 +279,46 @@ def test_ppo_is_rewarded_by_the_score_of_the_inverse_side(values: Values) -> Non
 # Contrastive decoding
 
 
-def test_a_new_weak_model_makes_its_responses_anew(values: Values) -> None:
-    """Snakemake compares folders by time only, so the metrics of the weak model are an input, too."""
-    assert Pipeline(read_study(values)).models.weak_metrics(wildcards()) == []
-    values["sampling"]["contrast"] = {"weak": "nano-step3", "strength": 1.0}
-    models = Pipeline(read_study(values)).models
-    assert models.weak_checkpoints(wildcards()) == ["results/tiny/models/nano/checkpoints"]
-    assert models.weak_metrics(wildcards()) == ["results/tiny/models/nano/metrics.json"]
-    both = models.base_and_weak_metrics(wildcards(base="nano"))
-    assert both == ["results/tiny/models/nano/metrics.json"] * 2
-
-
-def test_rules_that_read_a_weak_model_also_read_its_metrics(values: Values) -> None:
-    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
-    metrics = r"complete=pipeline\.(models\.(base_and_)?weak_metrics|measurements\.(inverse_|realignment_)?complete),"
-    weak = r"weak=ancient\(pipeline\.models\.weak_checkpoints\),\n +"
-    assert len(re.findall(weak + metrics, rules)) == rules.count("weak=") == 5
-    values["sampling"]["contrast"] = {"weak": "nano-step3", "strength": 1.0}
-    measurements, where = Pipeline(read_study(values)).measurements, wildcards(alignment_size=8)
+def test_each_run_is_contrasted_with_its_own_weak_model(values: Values) -> None:
+    """The weak model is in the checkpoint of the same base, P and seed; bases and other recipes are sampled alone."""
+    values["recipes"] = {"pushed": values["alignment"] | {"epochs": 2, "extrapolation": [0.5, 1.0]}}
+    values["sampling"]["contrast"] = {"strength": [0.5, 1.0]}
+    values["tasks"]["reviews"]["splits"]["validation"] = 4
+    name = next(iter(values["rebound"]))
+    values["rebound"]["pushed"] = values["rebound"][name] | {"alignment_recipe": "pushed"}
+    pipeline = Pipeline(read_study(values))
+    rebound, measurements = pipeline.rebound, pipeline.measurements
+    plain, pushed = (
+        wildcards(alignment_size=8, alignment_recipe=it, run_sizes="0-4") for it in ("alignment", "pushed")
+    )
+    assert rebound.weak(plain) == rebound.weak_metrics(plain) == rebound.validation(plain) == []
+    (weak,) = rebound.weak(pushed)
+    assert weak == rebound.inverse_start(pushed)
+    assert "/pushed/seed1/P/" in weak
+    assert rebound.validation(pushed) == ["results/tiny/reviews/splits/validation-positive.parquet"]
+    jobs = [json.loads(measurements.inverse_job(it)) for it in (plain, pushed)]
+    alone, contrasted = (job["measurements"]["responses"] for job in jobs)
+    assert (alone["sampling"]["contrast"], alone["weak"]) == (None, None)
+    assert (contrasted["sampling"]["contrast"]["strength"], contrasted["weak"]) == ([0.5, 1.0], 8)
+    assert json.loads(measurements.base_job(wildcards()))["measurements"]["responses"]["sampling"]["contrast"] is None
+    table = pipeline.tables["choices"]
+    assert table.made_for == ("pushed",)
+    where = SimpleNamespace(experiment="pushed")
+    runs = json.loads(table.job(where))["runs"]
+    files = table.inputs["metrics"](where)
+    for (base, seed), file in zip(runs, files, strict=True):
+        assert f"/{base}/" in file
+        assert f"/seed{seed}/" in file
+    assert rebound.inverse_start_metrics(pushed) in files
+    run = wildcards(alignment_recipe="pushed", run_sizes="8")
+    assert json.loads(rebound.alignment_job(run))["contrast"]["strength"] == [0.5, 1.0]
     for complete in (measurements.inverse_complete, measurements.complete):
-        assert "results/tiny/models/nano/metrics.json" in complete(where)
+        assert rebound.inverse_start_metrics(pushed) in complete(pushed)
+
+
+def test_rules_that_read_a_weak_model_also_read_its_metrics() -> None:
+    """Snakemake compares folders by time only."""
+    rules = "\n".join(path.read_text() for path in (ROOT / "workflow/rules").glob("*.smk"))
+    metrics = r"complete=pipeline\.(rebound\.weak_metrics|measurements\.(inverse_|realignment_)?complete),"
+    weak = r"weak=ancient\(pipeline\.rebound\.weak\),\n +"
+    assert len(re.findall(weak + metrics, rules)) == rules.count("weak=") == 4

@@ -152,7 +152,7 @@ def test_generation_takes_the_time_of_reading_weights_of_computing_and_of_python
 
 def test_generation_memory() -> None:
     assert generation_memory_mb(MODELS["7B"], 8, SAMPLING, GPUS, processes=2) == 62_000
-    contrasting = SAMPLING.model_copy(update={"contrast": Contrast(weak="base", strength=1.0)})
+    contrasting = SAMPLING.model_copy(update={"contrast": Contrast(strength=1.0)})
     assert generation_memory_mb(MODELS["7B"], 8, contrasting, GPUS, processes=1) == 4_000 + 2 * 27_000
     shape = llama(layers=2, hidden_size=64, intermediate_size=64, heads=4, key_value_heads=2, vocabulary=100_000)
     keys_and_values = 128 * (8 + 32) * 2 * 2 * 2 * 16 * 4

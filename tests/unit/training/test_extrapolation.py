@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -7,15 +8,20 @@ import torch
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.loading import read_study, read_study_file
+from elasticity.config.sampling import Contrast
 from elasticity.config.training import FineTuning
 from elasticity.core.errors import UserError
-from elasticity.models.loading import load_for_measuring, load_model
+from elasticity.data.examples import Example, training_examples
+from elasticity.models.loading import load_for_measuring, load_model, probe_nats, save
 from elasticity.training import extrapolation
 from elasticity.training.extrapolation import checkpoints_of_run, extrapolate, extrapolate_checkpoints
+from elasticity.training.validation import Validation
 from tests.conftest import ROOT
+from tests.unit.conftest import plain
 from tests.unit.training.test_lora import ADAPTERS, Job, KilledError, equal, finetune, killed
 
 __all__ = ["finetune"]
@@ -112,6 +118,85 @@ def test_weights_in_several_files_and_a_second_call(
     assert equal(load_for_measuring(tmp_path / "8").state_dict(), pushed)
 
 
+# Choosing among candidates by validation examples
+
+
+def nats(model: PreTrainedModel, examples: list[Example]) -> list[torch.Tensor]:
+    """Return the logits before each target of each example, in double precision, with the target."""
+    found = []
+    for example in examples:
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([example.tokens])).logits[0, :-1].double()
+        for place in range(example.response_start, len(example.tokens)):
+            found.append((logits[place - 1], example.tokens[place]))
+    return found
+
+
+@pytest.fixture
+def trained(tokenizer: PreTrainedTokenizerFast, model: PreTrainedModel, tmp_path: Path) -> Path:
+    """A folder with the early and the final model of a run, which differ by far more than rounding."""
+    for number, name in enumerate((".early-8", ".tuned-8")):
+        generator = torch.Generator().manual_seed(number)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+        save(model, tokenizer, tmp_path / name, probe_nats(model, model.config.vocab_size, torch.device("cpu")))
+    return tmp_path
+
+
+def test_factors_are_those_with_the_shortest_code(
+    trained: Path, tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    """Brute force, one token at a time: first mu, then the strength of contrast on the tokens that are likely."""
+    examples = training_examples(plain(sentences), tokenizer, "plain", 30)
+    mus, strengths, threshold = (0.1, 0.5, 1.5, 4.0), (0.0, 0.2, 1.0), 0.02
+    contrast = Contrast(strength=strengths, threshold=threshold)
+    validation = Validation(examples, tokenizer.pad_token_id, contrast)
+    pushing = settings(4, 2).model_copy(update={"extrapolation": mus})
+    choice = extrapolate_checkpoints(trained, pushing, validation)["8"]
+
+    early, tuned = (load_model(trained / name) for name in (".early-8", ".tuned-8"))
+
+    def pushed(mu: float) -> PreTrainedModel:
+        one, before = load_model(trained / ".tuned-8"), early.state_dict()
+        one.load_state_dict({name: extrapolate(before[name], it, mu) for name, it in one.state_dict().items()})
+        return one
+
+    for mu in (0.0, *mus):
+        lengths = [-logits.log_softmax(0)[token].item() for logits, token in nats(pushed(mu), examples)]
+        assert choice["extrapolation_nats"][str(mu)] == pytest.approx(sum(lengths) / len(lengths), rel=1e-5)
+    best = min(mus, key=lambda mu: choice["extrapolation_nats"][str(mu)])
+    assert choice["extrapolation"] == best
+    expected: dict[float, list[float]] = {strength: [] for strength in strengths}
+    for (strong, token), (weak, _) in zip(nats(pushed(best), examples), nats(tuned, examples), strict=True):
+        likely = strong.softmax(0) >= threshold * strong.softmax(0).max()
+        if likely[token]:
+            for strength in strengths:
+                logits = strong + strength * (strong - weak)
+                expected[strength].append((logits[likely].logsumexp(0) - logits[token]).item())
+    assert 0 < len(expected[0.0]) < len(nats(tuned, examples))
+    means = {strength: sum(found) / len(found) for strength, found in expected.items()}
+    for strength, mean in means.items():
+        assert choice["strength_nats"][str(strength)] == pytest.approx(mean, rel=1e-5)
+    assert choice["strength"] == min(means, key=lambda strength: means[strength])
+    load_for_measuring(trained / "8/weak")
+    assert equal(load_for_measuring(trained / "8/weak").state_dict(), tuned.state_dict())
+    assert equal(load_for_measuring(trained / "8").state_dict(), pushed(best).state_dict())
+    assert extrapolate_checkpoints(trained, pushing, validation)["8"] == choice  # a second call reads it
+
+
+def test_a_job_writes_what_it_chose_into_its_metrics(finetune: Job, tmp_path: Path) -> None:
+    pushing = {"epochs": 2, "extrapolation": (0.5, 1.0)}
+    contrast = {"strength": (0.5, 1.0), "threshold": 0.1}
+    finetune("run", (8,), contrast=contrast, **pushing)
+    choice = json.loads((tmp_path / "run/metrics.json").read_text())["choices"]["8"]
+    assert set(choice["extrapolation_nats"]) == {"0.0", "0.5", "1.0"}
+    assert choice == json.loads((tmp_path / "run/checkpoints/8/choice.json").read_text())
+    assert (tmp_path / "run/checkpoints/8/weak/model.safetensors").exists()
+    plain_run = finetune("plain", (8,), epochs=2, extrapolation=choice["extrapolation"])
+    assert equal(plain_run["8"], load_file(tmp_path / "run/checkpoints/8/model.safetensors"))
+
+
 # The study
 
 
@@ -148,7 +233,7 @@ SLICES = {
     "slices": {"learning_rate": 1e-4, "batch_size": 8, "max_length": 48},
     "tuning": {"learning_rate": 1e-4, "batch_size": 8, "max_length": 48},
     "twin_sampling": {"new_tokens": 8},
-    "question_sampling": {"new_tokens": 8, "contrast": {"weak": "small", "strength": 0.5}},
+    "question_sampling": {"new_tokens": 8, "contrast": {"strength": 0.5}},
 }
 
 MISTAKES: dict[str, tuple[str, object, str]] = {
@@ -157,6 +242,16 @@ MISTAKES: dict[str, tuple[str, object, str]] = {
         "rebound/pushed-0.5/alignment_sizes",
         [4, 160],
         "rebound.pushed-0.5.alignment_sizes: 4 examples in 2 epochs make one update with batch_size 8",
+    ),
+    "nothing to choose by": (
+        "tasks/reviews/splits/validation",
+        0,
+        "rebound.pushed.alignment_recipe: extrapolation or sampling.contrast.strength has several candidates",
+    ),
+    "chosen in the inverse stage": (
+        "rebound/pushed/inverse_recipe",
+        "pushed",
+        "rebound.pushed.inverse_recipe.extrapolation: 5 candidates, of which only the runs of an alignment stage",
     ),
     "slices": (
         "resistance",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -121,17 +122,30 @@ def test_schedules_follow_their_closed_forms(warmup: int, decay: int, share: flo
     expected = {
         "constant": 1,
         "linear": 1 - 0.9 * done,
-        "cosine": 0.55 + 0.45 * math.cos(math.pi * done),
+        "cosine": 0.5 + 0.5 * math.cos(math.pi * done),
     }
     for schedule, rate in expected.items():
         settings = Optimization(learning_rate=1.0, batch_size=1, schedule=schedule, warmup_updates=warmup)
         assert learning_rate(settings, update, warmup + decay) == pytest.approx(rate)
 
 
-@pytest.mark.parametrize("schedule", ["linear", "cosine"])
-def test_decaying_schedules_end_at_a_tenth(schedule: Any) -> None:
+@pytest.mark.parametrize(("schedule", "last"), [("linear", 0.1), ("cosine", 0)])
+def test_linear_schedules_end_at_a_tenth_and_cosine_ones_at_zero(schedule: Any, last: float) -> None:
     settings = Optimization(learning_rate=1.0, batch_size=1, schedule=schedule)
-    assert learning_rate(settings, 80, 80) == pytest.approx(0.1)
+    assert learning_rate(settings, 80, 80) == pytest.approx(last)
+
+
+@pytest.mark.parametrize("warmup", [0, 6])
+def test_the_cosine_schedule_is_that_of_transformers(warmup: int) -> None:
+    """After warm-up, which begins with one step of the learning rate here and with zero there."""
+    settings = Optimization(learning_rate=2.0, batch_size=1, schedule="cosine", warmup_updates=warmup)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)
+    theirs = transformers.get_cosine_schedule_with_warmup(optimizer, warmup, 25)
+    for update in range(25):
+        if update >= warmup:
+            assert learning_rate(settings, update, 25) == pytest.approx(theirs.get_last_lr()[0])
+        optimizer.step()
+        theirs.step()
 
 
 # Checkpoints

@@ -175,13 +175,15 @@ def finetune(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: py
     tokenizer.save_pretrained(tmp_path / "start/0")
     write_table(tmp_path / "examples.parquet", plain(SENTENCES), EXAMPLES)
 
-    def finetune(name: str, sizes: tuple[int, ...], **settings: Any) -> dict[str, dict[str, torch.Tensor]]:
-        job = canonical_json(
-            {"start": "0", "settings": TUNING | settings, "sizes": sizes, "seed": 1, "template": "plain"}
-        )
+    def finetune(
+        name: str, sizes: tuple[int, ...], contrast: dict[str, Any] | None = None, **settings: Any
+    ) -> dict[str, dict[str, torch.Tensor]]:
+        training = {"start": "0", "settings": TUNING | settings, "sizes": sizes, "seed": 1, "template": "plain"}
+        job = canonical_json(training | {"contrast": contrast})
         output = tmp_path / name
         output.mkdir(exist_ok=True)
         files = {"start": tmp_path / "start", "examples": tmp_path / "examples.parquet", "state": tmp_path / "state"}
+        files["validation"] = tmp_path / "examples.parquet"
         files |= {
             "losses": output / "losses.parquet",
             "metrics": output / "metrics.json",

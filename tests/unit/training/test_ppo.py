@@ -1,11 +1,16 @@
-"""PPO: the gradient at the first pass, clipping, and the probability of rewarded tokens."""
+"""PPO: the gradient at the first pass, clipping of single tokens, and the probability of rewarded tokens."""
 
 import copy
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.training import FineTuning
@@ -59,6 +64,11 @@ class Bandit:
         return log_probabilities(self.backend, part)
 
 
+@pytest.fixture(scope="module")
+def tiny_bandit(fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast) -> Bandit:
+    return Bandit(fresh_model(), tokenizer, ones)
+
+
 @pytest.fixture
 def bandit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> Callable[..., Bandit]:
     return lambda reward=ones, **ppo: Bandit(copy.deepcopy(model), tokenizer, reward, **ppo)
@@ -88,7 +98,7 @@ def test_at_the_first_pass_all_ratios_are_one(bandit: Callable[..., Bandit]) -> 
     """There is no penalty yet, so the advantages are the standardised scores."""
     one = bandit(beta=1000.0)
     (part,) = one.parts()
-    assert torch.equal(one.logs(part), part.before)
+    assert torch.equal(one.logs(part), part.before.sum(1))
     scores = [len(one.objective.tokenizer.decode(row[row >= 0], skip_special_tokens=True)) for row in part.labels]
     expected = torch.tensor(scores, dtype=torch.float)
     expected = (expected - expected.mean()) / expected.std(correction=0)
@@ -103,16 +113,17 @@ def test_the_penalty_is_the_log_ratio_to_the_start(bandit: Callable[..., Bandit]
     with torch.no_grad():
         logits = start(input_ids=part.tokens, attention_mask=part.attention).logits
     logs = logits[:, :-1].log_softmax(-1).gather(2, part.labels[:, 1:, None].clamp(min=0))[..., 0]
-    penalties = 0.5 * (part.before - logs.where(part.labels[:, 1:] >= 0, 0).sum(1))
+    penalties = 0.5 * (part.before.sum(1) - logs.where(part.labels[:, 1:] >= 0, 0).sum(1))
     expected = -(penalties - penalties.mean()) / penalties.std(correction=0)
     torch.testing.assert_close(part.advantages, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_the_first_gradient_is_that_of_reinforce(bandit: Callable[..., Bandit]) -> None:
+    """The mean over tokens of the gradient of A log π, for a batch whose responses have different lengths."""
     one = bandit()
     (part,) = one.parts()
     actual = one.gradient()
-    (-(one.logs(part) * part.advantages).sum() / 5).backward()
+    (-(one.logs(part) * part.advantages).sum() / part.targets).backward()
     expected = one.take_gradient()
     assert expected.abs().max() > 1e-3
     torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-4)
@@ -127,18 +138,61 @@ def test_micro_batches_change_the_gradient_by_rounding_only(bandit: Callable[...
 @pytest.mark.parametrize(
     ("shift", "advantage", "clipped"), [(1, 1, True), (-1, -1, True), (1, -1, False), (-1, 1, False)]
 )
-def test_clipped_responses_have_no_gradient(
+def test_clipped_tokens_have_no_gradient(
     bandit: Callable[..., Bandit], shift: int, advantage: int, clipped: bool
 ) -> None:
-    """Good responses that became more likely by more than the clip, and bad ones that became less likely."""
+    """Tokens of good responses that became more likely by more than the clip, and of bad ones that became less so."""
     one = bandit(clip=0.2)
     (part,) = one.parts()
-    moved = Responded(**vars(part) | {"before": part.before - shift, "advantages": torch.full((5,), float(advantage))})
+    moved = replace(part, before=part.before - shift, advantages=torch.full((5,), float(advantage)))
     loss = one.objective.loss(one.backend, moved, one.batch)
     loss.backward()
     ratio = {1: 1.2 if clipped else 2.71828, -1: 0.8 if clipped else 0.36788}[shift]
     assert loss.item() == pytest.approx(-advantage * ratio, rel=1e-4)
     assert bool((one.take_gradient() == 0).all()) == clipped
+
+
+@given(st.integers(0, 10**6), st.floats(0.01, 0.6))
+@hypothesis.settings(max_examples=25, deadline=None)
+def test_the_objective_is_that_of_a_loop_over_tokens(tiny_bandit: Bandit, seed: int, clip: float) -> None:
+    """Brute force, in double precision: each token of each response is clipped on its own; a mean over all tokens."""
+    one = tiny_bandit
+    one.objective.ppo = one.objective.ppo.model_copy(update={"clip": clip})
+    (part,) = one.parts()
+    random = torch.Generator().manual_seed(seed)
+    before = part.before + 0.5 * torch.randn(part.before.shape, generator=random)
+    advantages = torch.randn(5, generator=random)
+    with torch.no_grad():
+        loss = one.objective.loss(one.backend, replace(part, before=before, advantages=advantages), one.batch)
+        logits = one.backend.model(input_ids=part.tokens, attention_mask=part.attention).logits
+    logs = logits.double().log_softmax(-1).tolist()
+    tokens, total = 0, 0.0
+    for row, labels in enumerate(part.labels.tolist()):
+        for place, label in enumerate(labels):
+            if label >= 0:
+                ratio = math.exp(logs[row][place - 1][label] - before[row, place - 1].item())
+                advantage = advantages[row].item()
+                total += min(ratio * advantage, min(max(ratio, 1 - clip), 1 + clip) * advantage)
+                tokens += 1
+    assert loss.item() == pytest.approx(-total / tokens, rel=1e-4, abs=1e-5)
+
+
+def test_one_token_outside_the_clip_leaves_the_others_a_gradient(bandit: Callable[..., Bandit]) -> None:
+    """The ratio of the whole response is outside, too; clipping it would leave no gradient at all."""
+    one = bandit(clip=0.2)
+    (part,) = one.parts()
+    before = part.before.clone()
+    for row, label in enumerate(part.labels[:, 1:]):
+        before[row, int((label >= 0).nonzero()[0])] -= 1
+    moved = replace(part, before=before, advantages=torch.ones(5))
+    one.objective.loss(one.backend, moved, one.batch).backward()
+    actual = one.take_gradient()
+    logs = -one.backend.nats(part)
+    inside = (logs.detach() - before).exp() < 1.2
+    (-(logs * inside).sum() / part.targets).backward()
+    expected = one.take_gradient()
+    assert expected.abs().max() > 1e-3
+    torch.testing.assert_close(actual, expected, atol=1e-6, rtol=1e-4)
 
 
 def test_equal_rewards_give_no_gradient(bandit: Callable[..., Bandit]) -> None:

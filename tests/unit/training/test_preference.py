@@ -1,7 +1,9 @@
 """Preference losses and gradients against closed forms, on a model of two tokens with only a bias."""
 
+import copy
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,9 @@ from elasticity.training.algorithms.dpo import Dpo
 from elasticity.training.algorithms.kto import Kto
 from elasticity.training.algorithms.simpo import SimPo
 from elasticity.training.backends import OneProcess
-from elasticity.training.kto import KtoObjective
+from elasticity.training.datasets import TrainingInputs
+from elasticity.training.jobs import FineTuneJob
+from elasticity.training.kto import KtoObjective, mismatched, training_data, with_prompt
 from elasticity.training.objectives import Objective, log_probabilities
 from elasticity.training.preference import PreferenceObjective
 from tests.unit.biased import Bias
@@ -95,6 +99,74 @@ def test_kto_follows_its_closed_form(start: float, now: float, beta: float, good
     p = math.exp(n0)
     expected = -good * gain * (1 - gain) * beta * 2 * (1 - p) + bad * harm * (1 - harm) * beta * -p
     assert gradient == pytest.approx(expected / 2, rel=1e-3, abs=1e-5)
+
+
+# The mismatched responses of KTO
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 5)), min_size=2, max_size=8), st.integers(6, 12))
+def test_mismatched_examples_have_the_targets_of_another(lengths: list[tuple[int, int]], max_length: int) -> None:
+    """Example i has the context tokens 10 i, 10 i + 1, ... and the targets 1000 + 10 i, ..."""
+    examples = [
+        Example([*range(10 * i, 10 * i + c), *range(1000 + 10 * i, 1000 + 10 * i + t)][:max_length], c, str(i))
+        for i, (c, t) in enumerate(lengths)
+    ]
+    found = mismatched(examples, max_length)
+    for i, (one, example) in enumerate(zip(found, examples, strict=True)):
+        other = examples[i - 1]
+        assert one.tokens[: one.response_start] == example.tokens[: example.response_start]
+        targets = one.tokens[one.response_start :]
+        assert targets
+        assert targets == other.tokens[other.response_start :][: len(targets)]
+        assert len(one.tokens) == max_length or len(targets) == len(other.tokens) - other.response_start
+        assert one.identity == f"{i}|{(i - 1) % len(examples)}"
+    assert [one.response_start for one in found] == [one.response_start for one in examples]
+
+
+@given(st.integers(1, 3), st.integers(2, 20), st.integers(1, 30))
+def test_the_prompt_of_a_text_leaves_a_target(start: int, length: int, tokens: int) -> None:
+    example = Example(list(range(start + length)), start, "text")
+    split = with_prompt(example, tokens)
+    assert (split.tokens, split.identity) == (example.tokens, "text")
+    assert split.response_start == min(start + tokens, len(example.tokens) - 1)
+
+
+def test_the_reference_point_of_kto_is_that_of_continuations_of_other_texts(
+    fresh_model: Callable[[], PreTrainedModel], tokenizer: PreTrainedTokenizerFast, sentences: list[str]
+) -> None:
+    """Brute force on plain texts, one sequence at a time: z0 differs from the mean log-ratio of the batch itself."""
+    sides = plain(sentences[:3]), [row | {"id": f"other {row['id']}"} for row in plain(sentences[3:6])]
+    kto = {"kind": "kto", "prompt_tokens": 4}
+    tuning = {"learning_rate": 0.1, "batch_size": 3, "max_length": 40, "precision": "fp32", "algorithm": kto}
+    job = FineTuneJob.model_validate({"start": "0", "settings": tuning, "sizes": (3,), "seed": 1, "template": "plain"})
+    data = training_data(Kto.model_validate(kto), TrainingInputs(job, tokenizer, Path("unused"), sides))
+    objective: Any = data.objective
+    (batch,) = data.batches
+    assert (batch.labels[:, :5] == -100).all()
+    assert (batch.labels[:, 5] >= 0).all()
+    backend = OneProcess(prepare_for_training(fresh_model(), Launch()), job.settings)
+    noise = 0.3 * torch.randn(320, 16, generator=torch.Generator().manual_seed(1))
+    backend.model.lm_head.weight.data += noise  # a worse model, so that log-ratios to it are mostly positive
+    start = copy.deepcopy(backend.model)
+    objective.measure_start(backend, 0, batch, 4)
+    backend.model.lm_head.weight.data -= noise
+    objective.parts(backend, 0, batch, 4)
+    texts = [row[:length].tolist() for row, length in zip(batch.tokens, batch.attention.sum(1), strict=True)]
+
+    def log_ratio(context: list[int], targets: list[int]) -> float:
+        tokens = torch.tensor([context + targets])
+        total = 0.0
+        for model, sign in ((backend.model, 1), (start, -1)):
+            with torch.no_grad():
+                logs = model(input_ids=tokens).logits[0, :-1].double().log_softmax(-1)
+            total += sign * logs.gather(1, tokens[0, 1:, None])[len(context) - 1 :].sum().item()
+        return total
+
+    expected = [log_ratio(text[:5], texts[i - 1][5:][: 40 - 5]) for i, text in enumerate(texts)]
+    same = [log_ratio(text[:5], text[5:]) for text in texts]
+    assert objective.divergence == pytest.approx(max(0, sum(expected) / 6), rel=1e-4)
+    assert objective.divergence > 0
+    assert abs(sum(expected) - sum(same)) > 0.1
 
 
 # On a Llama

@@ -31,6 +31,13 @@ class ReboundTableJob(Section):
     inverse: FineTuning
 
 
+class ChoicesJob(Section):
+    """Make the table of the choices of alignment runs, given by base model and seed, at these sizes P."""
+
+    runs: tuple[tuple[str, int], ...]
+    sizes: Sizes
+
+
 class RealignmentTableJob(ReboundTableJob):
     """Make the tables of a realignment stage, whose recipe is ``realignment``."""
 

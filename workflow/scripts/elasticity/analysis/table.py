@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,6 +74,7 @@ class Table:
         return {name: f"{results}/tables/{path.format(**known)}" for name, path in self.outputs.items()}
 
 
+@cache
 def table_names() -> tuple[str, ...]:
     """The names of all tables, which are the names of their modules, in alphabetical order."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__)))
@@ -83,6 +85,7 @@ def table_module(name: str) -> str:
     return f"{PACKAGE}.{name}"
 
 
+@cache
 def find_table(name: str) -> Table:
     """The table with this name.
 

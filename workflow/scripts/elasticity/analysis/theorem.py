@@ -147,8 +147,9 @@ def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
     """
 
     def logarithm(t: Array, *sizes: Array, own: Array) -> Array:
-        means = (own[a] * _expected(law, t, sizes, (a,)) for a in np.flatnonzero(own))
-        return (np.exp(-t) - sum(means)) / t
+        means = [own[a] * _expected(law, t, sizes, (a,)) for a in map(int, np.flatnonzero(own))]
+        found: Array = (np.exp(-t) - np.sum(means, axis=0)) / t
+        return found
 
     logs = np.array([_integral(partial(logarithm, own=own), joint) for own in shares])
     changes = np.array([_change(law, own, shares[2], joint) for own in shares])
@@ -157,10 +158,13 @@ def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
 
 def _change(law: Pareto, own: Array, other: Array, joint: Array) -> tuple[Array, Array]:
     """1 − E[x z / j] for the corpora x and z with these shares of the sources, and an estimate of its error."""
-    products = [(own[a] * other[b], (a, b)) for a in np.flatnonzero(own) for b in np.flatnonzero(other)]
+    own_places, other_places = (list(map(int, np.flatnonzero(shares))) for shares in (own, other))
+    products = [(own[a] * other[b], (a, b)) for a in own_places for b in other_places]
 
     def difference(t: Array, *sizes: Array) -> Array:
-        return np.exp(-t) - sum(weight * _expected(law, t, sizes, places) for weight, places in products)
+        means = [weight * _expected(law, t, sizes, places) for weight, places in products]
+        found: Array = np.exp(-t) - np.sum(means, axis=0)
+        return found
 
     return _integral(difference, joint)
 
@@ -176,8 +180,9 @@ def _integral(function: Callable[..., Array], sizes: Array) -> tuple[Array, Arra
 
     With fewer levels than ``minlevel`` the estimate can be far too small.
     """
-    levels = {"minlevel": 6, "maxlevel": 12}
-    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, **levels)
+    found: Any = integrate.tanhsinh(
+        function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, minlevel=6, maxlevel=12
+    )
     return found.integral, found.error
 
 

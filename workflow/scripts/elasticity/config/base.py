@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +11,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveInt,
     StringConstraints,
@@ -32,7 +33,10 @@ Opposed = Literal["positive", "negative"]
 """The sides that have an opposite."""
 
 
-def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+Number = TypeVar("Number", int, float)
+
+
+def _ascending(values: tuple[Number, ...]) -> tuple[Number, ...]:
     if any(a >= b for a, b in itertools.pairwise(values)):
         raise ValueError("must be in ascending order, without repeats")
     return values
@@ -51,6 +55,15 @@ OptionalSizes = Annotated[tuple[NonNegativeInt, ...], Ascending]
 
 
 Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
+
+
+Candidates = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Ascending]
+"""A number, or several of which a run chooses one by its validation examples."""
+
+
+def candidates(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    """Return the numbers that ``Candidates`` stand for."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 @dataclass(frozen=True)

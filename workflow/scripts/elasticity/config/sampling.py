@@ -5,20 +5,39 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from elasticity.config.base import Name, Section
+from elasticity.config.base import Candidates, Section, candidates
 
 EngineName = Literal["transformers", "vllm"]
 """The library that samples responses."""
 
 
 class Contrast(Section):
-    """Contrastive decoding as in EpiCoDe: sampling from the logits L + strength · (L − L_weak) of likely tokens."""
+    """Contrastive decoding as in EpiCoDe: sampling from the logits L + strength · (L − L_weak) of likely tokens.
 
-    weak: Name = Field(description="The weaker model: a name of `models`, or MODEL-stepN")
-    strength: PositiveFloat = Field(description="Factor of the difference of logits (λ in EpiCoDe)")
+    It is used for the models of runs whose alignment stage is extrapolated. The weak model is the run's own model at
+    the end of that stage, before extrapolation. All other models are sampled alone.
+    """
+
+    strength: Candidates = Field(
+        description="Factor of the difference of logits (λ in EpiCoDe), or candidates, of which each run takes the one "
+        "with the shortest code for the validation examples of its side"
+    )
     threshold: float = Field(
         0.1, gt=0, le=1, description="Tokens whose probability is below this share of the highest one are excluded"
     )
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """Return the candidates of the strength."""
+        return candidates(self.strength)
+
+
+WEAK_FOLDER = "weak"
+"""Folder of the weak model in a checkpoint of an alignment stage: the model before extrapolation."""
+
+
+CHOICE = "choice.json"
+"""File of a checkpoint with the candidates that its run chose: ``extrapolation`` (μ) and ``strength`` (λ)."""
 
 
 class Sampling(Section):

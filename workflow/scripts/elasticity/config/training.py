@@ -5,7 +5,8 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from elasticity.config.algorithms import ALGORITHMS, AnyAlgorithm
-from elasticity.config.base import Name, Section
+from elasticity.config.base import Candidates, Name, Section, candidates
+from elasticity.config.sampling import Contrast
 
 Precision = Literal["auto", "bf16", "fp32"]
 """The data type of forward and backward passes; weights are fp32 unless the recipe says otherwise."""
@@ -16,7 +17,8 @@ class Optimization(Section):
 
     learning_rate: PositiveFloat = Field(description="Peak learning rate")
     schedule: Literal["constant", "linear", "cosine"] = Field(
-        "constant", description="Learning rate after warm-up. linear and cosine decay to a tenth of the peak"
+        "constant",
+        description="Learning rate after warm-up. linear decays to a tenth of the peak, cosine to 0 as in transformers",
     )
     warmup_updates: NonNegativeInt = Field(0, description="Optimizer updates of linear warm-up")
     batch_size: PositiveInt = Field(description="Examples in one optimizer update")
@@ -101,11 +103,11 @@ class FineTuning(Optimization):
         description="Data type of master weights and optimizer state. bf16 loses small updates and needs "
         "single-process training",
     )
-    extrapolation: float = Field(
+    extrapolation: Candidates = Field(
         0.0,
-        ge=0,
         description="Extrapolation of the last weights away from those after the first epoch, by this factor (μ in "
-        "EpiCoDe); needs 2 epochs or more",
+        "EpiCoDe); needs 2 epochs or more. With several candidates, each run of an alignment stage takes the one with "
+        "the shortest code for the validation examples of its side",
     )
     last_batch: Literal["keep", "drop"] = Field(
         "keep",
@@ -166,9 +168,19 @@ class FineTuning(Optimization):
 
     @model_validator(mode="after")
     def _check_extrapolation(self) -> "FineTuning":
-        if self.extrapolation and self.epochs < 2:
+        if self.extrapolates and self.epochs < 2:
             raise ValueError("extrapolation starts from the weights after the first epoch: it needs 2 epochs or more")
         return self
+
+    @property
+    def extrapolates(self) -> bool:
+        """Return whether the last weights are extrapolated."""
+        return self.extrapolation != 0
+
+    @property
+    def extrapolations(self) -> tuple[float, ...]:
+        """Return the candidates of the factor of extrapolation."""
+        return candidates(self.extrapolation)
 
     @property
     def whole(self) -> int:
@@ -192,4 +204,10 @@ class FineTuning(Optimization):
 
         Always true for recipes without extrapolation.
         """
-        return self.extrapolation == 0 or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0
+        return not self.extrapolates or self.first_epoch_updates(examples) < self.updates(examples) or examples == 0
+
+
+def chooses(settings: FineTuning, contrast: Contrast | None) -> bool:
+    """Return whether the runs of an alignment stage choose among candidates, by their validation examples."""
+    several = len(settings.extrapolations) > 1 or (contrast is not None and len(contrast.strengths) > 1)
+    return settings.extrapolates and several

@@ -11,7 +11,7 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.score_models import SnippetClassifier
 from elasticity.config.splits import layout, split_mistakes
 from elasticity.config.study import RESERVED, Study, Task, checkpoints
-from elasticity.config.training import FineTuning
+from elasticity.config.training import FineTuning, chooses
 from elasticity.config.validation_analyses import (
     claim_mistakes,
     compression_mistakes,
@@ -52,6 +52,7 @@ def _model_mistakes(study: Study) -> Iterator[str]:
             yield from _unknown(f"models.{name}.task", model.task, study.tasks)
             yield from _missing_examples(study, f"models.{name}", model.task, model.side, model.examples)
             yield from _not_sft(f"models.{name}.tuning", model.tuning)
+            yield from _not_chosen(f"models.{name}.tuning", model.tuning)
             yield from _not_enough_updates(f"models.{name}.examples", model.tuning, [model.examples])
             yield from _no_room(study, f"models.{name}.tuning", model.task, model.tuning)
             if name in _ancestors(study, name):
@@ -101,6 +102,9 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
     for stage in stages:
         yield from _unknown(f"{where}.{stage}_recipe", getattr(rebound, f"{stage}_recipe"), known)
     stages = stages if rebound.realignment_sizes else stages[:2]
+    for stage in stages[1:]:
+        yield from _not_chosen(f"{where}.{stage}_recipe", study.recipe(getattr(rebound, f"{stage}_recipe")))
+    yield from _nothing_to_choose_by(study, where, rebound)
     for stage in stages[::2]:
         yield from _not_sft(f"{where}.{stage}_recipe", study.recipe(getattr(rebound, f"{stage}_recipe")))
     yield from carried_mistakes(where, *(study.recipe(getattr(rebound, f"{stage}_recipe")) for stage in stages[:2]))
@@ -161,6 +165,7 @@ def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> It
     yield from _not_enough_updates(f"{where}.tuning", resistance.tuning, [resistance.tuned_on(part)])
     for key in ("slices", "tuning"):
         yield from _not_sft(f"{where}.{key}", getattr(resistance, key))
+        yield from _not_chosen(f"{where}.{key}", getattr(resistance, key))
 
 
 def _no_room(study: Study, where: str, task: str, settings: FineTuning, to_prompts: bool = False) -> Iterator[str]:
@@ -192,8 +197,6 @@ def _missing_examples(study: Study, where: str, task: str, side: Side, wanted: i
 
 def _sampling_mistakes(study: Study, where: str, sampling: Sampling) -> Iterator[str]:
     """Yield the mistakes in a section of sampling settings."""
-    if sampling.contrast:
-        yield from _unknown(f"{where}.contrast.weak", sampling.contrast.weak, study.bases)
     # vLLM silently raises lower temperatures to 0.01 and rejects higher ones than 2
     if study.engine == "vllm" and not 0.01 <= sampling.temperature <= 2:
         yield (
@@ -226,7 +229,7 @@ def carried_mistakes(where: str, first: FineTuning, second: FineTuning) -> Itera
                 f"{where}.{name}: optimizer: carried goes on with the moments of all weights, but lora trains "
                 "adapters, which are new in each stage: leave one of them out"
             )
-    if first.extrapolation:
+    if first.extrapolates:
         yield (
             f"{where}.alignment_recipe: optimizer: carried needs the weights that its moments belong to, but "
             "extrapolation moves them after the alignment stage: leave one of them out"
@@ -302,6 +305,26 @@ def _not_enough_updates(where: str, settings: FineTuning, sizes: Iterable[int]) 
                 f"{settings.batch_size}, so there are no earlier weights to extrapolate from: raise the size, or lower "
                 "batch_size"
             )
+
+
+def _not_chosen(where: str, settings: FineTuning) -> Iterator[str]:
+    """Yield a mistake if a recipe leaves a choice to the run, which only alignment stages make."""
+    if len(settings.extrapolations) > 1:
+        yield (
+            f"{where}.extrapolation: {len(settings.extrapolations)} candidates, of which only the runs of an alignment "
+            "stage choose one: give one number here"
+        )
+
+
+def _nothing_to_choose_by(study: Study, where: str, rebound: Rebound) -> Iterator[str]:
+    """Yield a mistake if the runs of an alignment stage have to choose, but the task has no validation examples."""
+    settings = study.recipe(rebound.alignment_recipe)
+    if chooses(settings, study.sampling.contrast) and not study.tasks[rebound.task].splits.validation:
+        yield (
+            f"{where}.alignment_recipe: extrapolation or sampling.contrast.strength has several candidates, which are "
+            f"compared by validation examples, but tasks.{rebound.task}.splits.validation is 0: set it, or give one "
+            "number"
+        )
 
 
 def _not_sft(where: str, settings: FineTuning) -> Iterator[str]:

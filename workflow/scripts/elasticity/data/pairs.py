@@ -31,14 +31,5 @@ def any_prompt(desirable: Sequence[Row], undesirable: Sequence[Row], seed: int) 
     return list(zip(_shuffled(desirable, seed), _shuffled(undesirable, seed), strict=False))
 
 
-def mismatched(rows: Sequence[Row]) -> list[Row]:
-    """Each row's prompt with the response of the row before it; the first row gets the response of the last."""
-    responses = [rows[-1], *rows[:-1]]
-    return [
-        {"id": f"{row['id']}|{other['id']}", "prompt": row["prompt"], "response": other["response"]}
-        for row, other in zip(rows, responses, strict=True)
-    ]
-
-
 def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
     return [rows[i] for i in shuffled([row["id"] for row in rows], seed)]

@@ -1,33 +1,23 @@
 """EpiCoDe's contrastive decoding (paper D): amplifies the difference between a strong and a weak model's logits."""
 
+import json
 import math
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.sampling import Contrast
-from elasticity.core.errors import UserError
-from elasticity.models.loading import load_for_measuring
-from elasticity.models.tokenizer import load_tokenizer
+from elasticity.config.sampling import CHOICE, Contrast
 
 
-def load_weak(folder: Path, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """Return the weak model of a folder, on the device of this process.
-
-    Raises ``UserError`` if its vocabulary is not that of the strong model, whose tokenizer is given.
-    """
-    if load_tokenizer(folder).get_vocab() != tokenizer.get_vocab():
-        raise UserError(
-            f"contrast.weak: the model in {folder} has other tokens than the model that draws, so their logits cannot "
-            "be compared: name a model with the same tokenizer, such as the base model itself"
-        )
-    model = load_for_measuring(folder)
-    model.eval()
-    return model
+def chosen_contrast(checkpoint: Path, contrast: Contrast) -> Contrast:
+    """Return the contrast with the strength that the run of an alignment stage chose, if there are candidates."""
+    if len(contrast.strengths) == 1:
+        return contrast
+    choice = json.loads((checkpoint / CHOICE).read_text())
+    return contrast.model_copy(update={"strength": choice["strength"]})
 
 
-def contrasted(strong: torch.Tensor, weak: torch.Tensor, contrast: Contrast) -> torch.Tensor:
+def contrasted(strong: torch.Tensor, weak: torch.Tensor, strength: float, threshold: float) -> torch.Tensor:
     """Return logits L + strength (L − L_weak) for likely tokens, and minus infinity for all others.
 
     L are raw logits, of shape (prompts, vocabulary). Log-probabilities would give the same responses: they differ by a
@@ -35,5 +25,5 @@ def contrasted(strong: torch.Tensor, weak: torch.Tensor, contrast: Contrast) -> 
     probability under the strong model at temperature 1 is at least ``threshold`` times that of the most likely token.
     Tokens that are never drawn (their logits are minus infinity already) do not count.
     """
-    unlikely = strong < strong.max(-1, keepdim=True).values + math.log(contrast.threshold)
-    return (strong + contrast.strength * (strong - weak)).masked_fill(unlikely, -torch.inf)
+    unlikely = strong < strong.max(-1, keepdim=True).values + math.log(threshold)
+    return (strong + strength * (strong - weak)).masked_fill(unlikely, -torch.inf)

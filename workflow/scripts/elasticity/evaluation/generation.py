@@ -15,7 +15,7 @@ from elasticity.config.data import Template
 from elasticity.config.sampling import EngineName, Sampling
 from elasticity.core.errors import UserError
 from elasticity.data.chat_templates import context
-from elasticity.evaluation.contrastive_decoding import contrasted, load_weak
+from elasticity.evaluation.contrastive_decoding import contrasted
 from elasticity.evaluation.decoding import Decoder
 from elasticity.evaluation.drawing import draw, uniform_numbers
 from elasticity.evaluation.passes import measuring
@@ -71,21 +71,17 @@ def generate(
 
 
 @contextmanager
-def load_engine(
-    name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast, weak: Path | None = None
-) -> Iterator[Engine]:
+def load_engine(name: EngineName, folder: Path, tokenizer: PreTrainedTokenizerFast) -> Iterator[Engine]:
     """Load the model of a folder on this process's device, ready to draw, and free its memory at the end.
-
-    ``weak`` is the folder of the weak model of contrastive decoding.
 
     Raises ``UserError`` if the weights are not those that were saved: see ``models.loading.check_probe``.
     """
     if name == "transformers":
-        plain = TransformersEngine(load_for_measuring(folder), tokenizer, load_weak(weak, tokenizer) if weak else None)
+        plain = TransformersEngine(load_for_measuring(folder), tokenizer)
         try:
             yield plain
         finally:
-            del plain.model, plain.weak  # the caller still refers to the engine while the next models are loaded
+            del plain.model  # the caller still refers to the engine while the next models are loaded
         return
     from elasticity.evaluation.vllm_engine import VllmEngine, import_vllm
 
@@ -100,7 +96,8 @@ def load_engine(
 class TransformersEngine:
     """Draws with transformers, in batches of prompts of similar length, padded on the left.
 
-    ``weak`` is the weak model for sampling with ``contrast``. The model may be in training: drawing leaves its mode,
+    ``weak`` is the weak model for sampling with ``contrast``, which has the same tokenizer and gives one strength. The
+    model may be in training: drawing leaves its mode,
     weights and settings as they are, and does not read the generation settings of its folder, which may hold penalties
     that are not in the study.
     """
@@ -134,9 +131,10 @@ class TransformersEngine:
         return [drawn[i] for i in range(len(contexts))]
 
     def _draw_batch(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        models = [self.model]
-        if sampling.contrast:
+        models, contrast = [self.model], sampling.contrast
+        if contrast:
             assert self.weak is not None, "contrastive decoding needs a weak model"
+            (strength,) = contrast.strengths
             models.append(self.weak)
         device, eos = self.model.device, self.tokenizer.eos_token_id
         responses = list[list[int]]([] for _ in contexts)
@@ -147,8 +145,8 @@ class TransformersEngine:
             for step in range(sampling.new_tokens):
                 scores, *weak = (decoder.logits() for decoder in decoders)
                 scores.index_fill_(1, self.banned.to(device), -torch.inf)
-                if sampling.contrast:
-                    scores = contrasted(scores, weak[0], sampling.contrast)
+                if contrast:
+                    scores = contrasted(scores, weak[0], strength, contrast.threshold)
                 tokens = draw(scores, uniforms[:, step], sampling)
                 for row, token in zip(open_rows, tokens.tolist(), strict=True):
                     if not responses[row] or responses[row][-1] != eos:

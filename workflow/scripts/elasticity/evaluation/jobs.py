@@ -14,7 +14,10 @@ from elasticity.config.score_models import ScoreModelSettings
 
 
 class Responding(Section):
-    """How responses to the prompts are generated. ``weak`` is the checkpoint of the model of contrastive decoding."""
+    """How responses to the prompts are generated.
+
+    ``weak`` is the checkpoint of the alignment stage that holds the weak model of contrastive decoding.
+    """
 
     sampling: Sampling
     engine: EngineName

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from transformers import PreTrainedModel
 
+from elasticity.config.sampling import WEAK_FOLDER
 from elasticity.core.tables import read_rows
 from elasticity.data.examples import Example, response_examples
 from elasticity.data.schemas import PROMPTS
 from elasticity.evaluation.compression import check_window, rates, read_texts, targets
-from elasticity.evaluation.contrastive_decoding import load_weak
+from elasticity.evaluation.contrastive_decoding import chosen_contrast
 from elasticity.evaluation.corpora import held_out_texts
 from elasticity.evaluation.generation import Engine, TransformersEngine, generate, load_engine
 from elasticity.evaluation.jobs import CompressionReading, Measurements, Responding
@@ -52,12 +53,14 @@ class ModelMeasurement:
         prompts: Sequence[Mapping[str, Any]] = (),
         texts: Sequence[Path] = (),
     ) -> None:
-        """``folder`` is a model with the tokenizer of the run; ``base`` and ``weak`` are the other models.
+        """``folder`` is a model with the tokenizer of the run, and ``base`` the base model.
+
+        ``weak`` is the checkpoint of the alignment stage that holds the weak model of contrastive decoding.
 
         ``prompts`` are rows of schema ``PROMPTS``, and ``texts`` the files of the corpora of the compression rates.
         Raises ``UserError`` if the models have different vocabularies, or if windows exceed the context of the base.
         """
-        self.job, self.folder, self.base_folder, self.weak_folder = job, folder, base, weak
+        self.job, self.folder, self.base_folder, self.aligned_folder = job, folder, base, weak
         self.tokenizer = load_tokenizer(folder)
         self.prompts = share([dict(prompt) for prompt in prompts])
         self.texts = texts
@@ -81,7 +84,7 @@ class ModelMeasurement:
 
     def inputs(self, command: Command[Job]) -> list[Path]:
         """Return the files of a command line that the results depend on; a probe stands for the weights of a model."""
-        probes = (folder / PROBE for folder in (self.base_folder, self.weak_folder) if folder)
+        probes = (folder / PROBE for folder in (self.base_folder, self.aligned_folder) if folder)
         models = [probe for probe in probes if probe.is_file()]
         return [*models, *command.paths("response-prompts"), *command.paths("texts")]
 
@@ -114,11 +117,15 @@ class ModelMeasurement:
         return self.measure(load_for_measuring(folder), checkpoint)
 
     def _respond(self, engine: Engine, asked: Responding) -> Rows:
-        return generate(engine, self.tokenizer, self.prompts, asked.sampling, asked.template)
+        sampling = asked.sampling
+        if sampling.contrast and self.aligned_folder:
+            chosen = chosen_contrast(self.aligned_folder, sampling.contrast)
+            sampling = sampling.model_copy(update={"contrast": chosen})
+        return generate(engine, self.tokenizer, self.prompts, sampling, asked.template)
 
     @cached_property
     def _weak(self) -> PreTrainedModel | None:
-        return load_weak(self.weak_folder, self.tokenizer) if self.weak_folder else None
+        return load_for_measuring(self.aligned_folder / WEAK_FOLDER) if self.aligned_folder else None
 
     @cached_property
     def _loaded_base(self) -> PreTrainedModel:

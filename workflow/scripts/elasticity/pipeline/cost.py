@@ -1,5 +1,6 @@
 """The expected cost of a study: the jobs that train models or generate responses, their GPU hours and disk space."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -29,7 +30,7 @@ class Training(job_sizes.Training):
     """A training job of a stage of the study.
 
     ``kept`` counts the checkpoints that stay on disk. ``passing`` counts temporary ones, including those of other jobs
-    that wait for the same reader.
+    that wait for the same reader. What several jobs share is counted for one of them.
     """
 
     stage: str
@@ -99,9 +100,10 @@ def _alignment_stages(pipeline: Pipeline) -> Iterator[Training]:
     for alignment in pipeline.rebound.alignment_sizes:
         model, settings = pipeline.study.origin(alignment.base), pipeline.study.recipe(alignment.recipe)
         for run_sizes in pipeline.rebound.alignment_runs(alignment):
-            # The state of an optimizer has two moments, each as large as the weights.
-            kept = len(run_sizes) * (3 if pipeline.rebound.keeps_optimizer(alignment) else 1)
-            yield _fine_tuning("alignment", model, settings, run_sizes, kept=kept)
+            # The state of an optimizer has two moments, each as large as the weights. A weak model is one more.
+            copies = 1 + 2 * pipeline.rebound.keeps_optimizer(alignment)
+            copies += pipeline.rebound.is_contrasted(alignment.recipe)
+            yield _fine_tuning("alignment", model, settings, run_sizes, kept=copies * len(run_sizes))
 
 
 def _is_stored(pipeline: Pipeline, base: str) -> bool:
@@ -172,7 +174,7 @@ def _resistance(pipeline: Pipeline, stage: str, base: str, experiment: Resistanc
     """Yield the jobs of one base model and seed. Slices stay on disk until all tunings have started from them.
 
     Unless ``makes`` is true, the experiment takes slices and responses from another one. Tuned models that other jobs
-    measure stay on disk, too.
+    measure stay on disk, too. The first tuning stands for what all tunings share: at most these models and the slices.
     """
     study, model, stored = pipeline.study, pipeline.study.origin(base), _is_stored(pipeline, base)
     part = study.tasks[experiment.task].splits.resistance
@@ -181,8 +183,8 @@ def _resistance(pipeline: Pipeline, stage: str, base: str, experiment: Resistanc
         yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
         yield Drawing(stage, model, part, 3, experiment.twin_sampling, jobs=int(stored))
         yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
-    for _ in PATHS:
-        passing = 3 + (len(PATHS) if stored else 0)
+    for path in PATHS:
+        passing = 3 + (len(PATHS) if stored else 0) if path == PATHS[0] else 0
         yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=passing)
 
 
@@ -190,7 +192,7 @@ def _fine_tuning(
     stage: str, model: str, settings: FineTuning, sizes: RunSizes, kept: int = 0, passing: int = 0, score_model: int = 0
 ) -> Training:
     examples, updates = sizes[-1] * settings.epochs, settings.updates(sizes[-1])
-    if settings.extrapolation:  # a checkpoint is made of two others, and from all three on disk
+    if settings.extrapolates:  # a checkpoint is made of two others, and from all three on disk
         passing = max(passing, len(sizes) - kept) + 2 * len(sizes)
     job = (model, settings, settings.max_length, examples, score_model)
     return Training(*job, stage=stage, updates=updates, kept=kept, passing=passing)
@@ -301,15 +303,22 @@ class Budget:
         return [stage for stage in found.values() if stage.jobs]
 
     def disk(self) -> Disk:
-        """Peak disk space if jobs of one kind fill the GPUs of a node, or of as many nodes as the largest job needs."""
-        trained = [(work, self._geometry(work).processes) for work in self.work if isinstance(work, Training)]
-        gpus = max([self.machine.gpus_per_node, *(processes for _, processes in trained)])
-        held = [(gpus // processes) * self._held(work) for work, processes in trained]
+        """Peak disk space if jobs fill the GPUs of a node, or of as many nodes as the largest job needs.
+
+        Temporary files are those of the jobs that hold the most for each GPU; the last of them counts by the share of
+        its GPUs that are left, so no set of jobs that runs on these GPUs holds more.
+        """
+        held = [(self._held(work), self._geometry(work).processes) for work in self.work if isinstance(work, Training)]
+        gpus = max([self.machine.gpus_per_node, *(processes for _, processes in held)])
+        passing, free = 0.0, gpus
+        for size, processes in sorted(held, key=lambda job: job[0] / job[1], reverse=True):
+            passing += size * min(1, free / processes)
+            free -= min(free, processes)
         sources = [name for name in needed_models(self.study) if isinstance(self.study.models[name], HubModel)]
         return Disk(
             kept=sum(stage.disk_bytes for stage in self.stages()),
             sources=sum(self._shape(name).parameters for name in sources) * BYTES_PER_SOURCE_WEIGHT,
-            passing=max(held, default=0),
+            passing=math.ceil(passing),
             gpus=gpus,
         )
 
@@ -326,9 +335,8 @@ class Budget:
         return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.score_model)
 
     def _held(self, work: Training) -> int:
-        return self._shape(work.model).parameters * (
-            BYTES_PER_WEIGHT * (work.kept + work.passing) + BYTES_PER_STATE_WEIGHT
-        )
+        """Bytes of temporary files of a job; checkpoints that stay are the same files as in its state."""
+        return self._shape(work.model).parameters * (BYTES_PER_WEIGHT * work.passing + BYTES_PER_STATE_WEIGHT)
 
     def _trained(self, work: Training) -> Stage:
         shape, geometry = self._shape(work.model), self._geometry(work)

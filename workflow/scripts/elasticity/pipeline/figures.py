@@ -108,7 +108,8 @@ class FigureJobs(Part):
             "experiment": list(dict.fromkeys([*self.study.rebound, *self.study.resistance])),
         }
         for experiment in kinds[entry.of]:
-            if made.issuperset(entry.table_paths(self.results, experiment)):
+            enough = len(self.tables.bases(experiment)) >= entry.least_bases
+            if enough and made.issuperset(entry.table_paths(self.results, experiment)):
                 bases = self.study.resistance[experiment].bases if entry.of == "resistance" else (None,)
                 yield from ((experiment, base) for base in bases)
 

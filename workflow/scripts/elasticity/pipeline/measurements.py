@@ -32,14 +32,16 @@ class MeasurementJobs(Part):
 
     # What is measured
 
-    def _responses(self, task: str) -> Responding | None:
-        if not self.scores.is_scored(task):
+    def _responses(self, wildcards: Wildcards, cell: Cell | RealignmentCell | None) -> Responding | None:
+        if not self.scores.is_scored(wildcards.task):
             return None
+        contrasted = cell is not None and self.rebound.is_contrasted(wildcards.alignment_recipe)
+        sampling = self.study.sampling
         return Responding(
-            sampling=self.study.sampling,
+            sampling=sampling if contrasted else sampling.model_copy(update={"contrast": None}),
             engine=self.study.engine,
-            template=self.study.tasks[task].template,
-            weak=self.models.weak_checkpoint(self.study.sampling),
+            template=self.study.tasks[wildcards.task].template,
+            weak=cell.alignment_size if cell and contrasted else None,
         )
 
     def _of_inverse(self, wildcards: Wildcards) -> Measurements:
@@ -48,7 +50,7 @@ class MeasurementJobs(Part):
             base=wildcards.base,
             base_checkpoint=self.study.bases[wildcards.base][1],
             cell=self.rebound.cell(wildcards),
-            responses=self._responses(wildcards.task),
+            responses=self._responses(wildcards, self.rebound.cell(wildcards)),
             divergence=any(it.divergence for it in asking),
             compression=self.compression.asked(wildcards) if any(it.compression for it in asking) else None,
             text_statistics=any(it.text_statistics for it in asking),
@@ -62,7 +64,7 @@ class MeasurementJobs(Part):
             base=wildcards.base,
             base_checkpoint=self.study.bases[wildcards.base][1],
             cell=cell,
-            responses=self._responses(wildcards.task),
+            responses=self._responses(wildcards, cell),
         )
 
     def _of_base(self, wildcards: Wildcards) -> Measurements:
@@ -148,15 +150,15 @@ class MeasurementJobs(Part):
 
     def complete(self, wildcards: Wildcards) -> list[str]:
         """The files that show that the base model and the weak model are complete."""
-        return self.models.base_and_weak_metrics(wildcards)
+        return [self.models.base_metrics(wildcards), *self.rebound.weak_metrics(wildcards)]
 
     def inverse_complete(self, wildcards: Wildcards) -> list[str]:
         """The files that show that all models which the job of an inverse stage reads are complete."""
-        return [self.rebound.inverse_start_metrics(wildcards), *self.complete(wildcards)]
+        return [self.rebound.inverse_start_metrics(wildcards), self.models.base_metrics(wildcards)]
 
     def realignment_complete(self, wildcards: Wildcards) -> list[str]:
         """The files that show that all models which the job of a realignment stage reads are complete."""
-        return [self.realignment.start_metrics(wildcards), *self.models.weak_metrics(wildcards)]
+        return [self.realignment.start_metrics(wildcards), *self.rebound.weak_metrics(wildcards)]
 
     # Text statistics
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder, Pretrained, TunedModel
-from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import BitsPerByteJob
 from elasticity.models.jobs import FetchModelJob, ImportJob, TokenizerJob
@@ -61,24 +60,6 @@ class ModelJobs(Part):
     def base_metrics(self, wildcards: Wildcards) -> str:
         """The file that shows that these checkpoints are complete."""
         return self.metrics_of(wildcards.base)
-
-    def weak_checkpoints(self, _: Wildcards) -> list[str]:
-        """The checkpoints of the weak model that contrastive decoding subtracts; none without contrastive decoding."""
-        contrast = self.study.sampling.contrast
-        return [self.checkpoints_of(contrast.weak)] if contrast else []
-
-    def weak_metrics(self, _: Wildcards) -> list[str]:
-        """The file that shows that these checkpoints are complete."""
-        contrast = self.study.sampling.contrast
-        return [self.metrics_of(contrast.weak)] if contrast else []
-
-    def base_and_weak_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The files that show that the checkpoints of the base model and of the weak model are complete."""
-        return [self.base_metrics(wildcards), *self.weak_metrics(wildcards)]
-
-    def weak_checkpoint(self, sampling: Sampling) -> int | None:
-        """The checkpoint of the weak model; None without contrastive decoding."""
-        return self.study.bases[sampling.contrast.weak][1] if sampling.contrast else None
 
     # Pre-training
 

@@ -6,6 +6,7 @@ from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config import cells
 from elasticity.config.base import opposite
 from elasticity.config.experiments import InverseData, Rebound, inverse_data
+from elasticity.config.training import chooses
 from elasticity.core.run_names import sizes_in
 from elasticity.pipeline.common import Part, Wildcards, algorithm_module, to_json
 from elasticity.pipeline.models import ModelJobs
@@ -97,6 +98,16 @@ class ReboundJobs(Part):
         inverses = sorted(inverse_stages(rebound, self.study.seeds))
         return [(inverse, run_sizes) for inverse in inverses for run_sizes in self.inverse_runs(inverse)]
 
+    def alignment_metrics(self, rebound: Rebound) -> list[tuple[AlignmentStage, str]]:
+        """The metrics of each alignment run of an experiment; other experiments may share them."""
+        stages = sorted({inverse.alignment for inverse in inverse_stages(rebound, self.study.seeds)})
+        return [
+            (stage, f"{self.alignment_run(stage, sizes)}/metrics.json")
+            for stage in stages
+            for sizes in self.alignment_runs(stage)
+            if set(sizes) & set(rebound.alignment_sizes)
+        ]
+
     # Alignment stage
 
     def alignment_job(self, wildcards: Wildcards) -> str:
@@ -108,8 +119,27 @@ class ReboundJobs(Part):
             keep_optimizer=self.keeps_optimizer(self.alignment_of(wildcards)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
+            contrast=self.study.sampling.contrast if self.is_contrasted(wildcards.alignment_recipe) else None,
         )
         return to_json(job)
+
+    def validation(self, wildcards: Wildcards) -> list[str]:
+        """The examples by which an alignment stage chooses among candidates; none if it has nothing to choose."""
+        settings = self.study.recipe(wildcards.alignment_recipe)
+        needed = chooses(settings, self.study.sampling.contrast)
+        return [f"{self.results}/{wildcards.task}/splits/validation-{wildcards.side}.parquet"] if needed else []
+
+    def is_contrasted(self, recipe: str) -> bool:
+        """Whether models after an alignment stage by this recipe are sampled by contrast with its weak model."""
+        return self.study.recipe(recipe).extrapolates and self.study.sampling.contrast is not None
+
+    def weak(self, wildcards: Wildcards) -> list[str]:
+        """The checkpoints of the alignment stage, which hold its weak model; none without contrastive decoding."""
+        return [self.inverse_start(wildcards)] if self.is_contrasted(wildcards.alignment_recipe) else []
+
+    def weak_metrics(self, wildcards: Wildcards) -> list[str]:
+        """The file that shows that these checkpoints are complete."""
+        return [self.inverse_start_metrics(wildcards)] if self.is_contrasted(wildcards.alignment_recipe) else []
 
     def keeps_optimizer(self, alignment: AlignmentStage) -> bool:
         """Whether an inverse stage continues with the optimizer state of this alignment stage."""

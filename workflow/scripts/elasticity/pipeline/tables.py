@@ -7,6 +7,7 @@ from typing import Any
 from elasticity.analysis.jobs import (
     ArithmeticCodingTableJob,
     CalibrationJob,
+    ChoicesJob,
     Design,
     MeasuresJob,
     RealignmentTableJob,
@@ -20,6 +21,7 @@ from elasticity.config.calibration import Calibration
 from elasticity.config.compression import Theory
 from elasticity.config.experiments import Rebound
 from elasticity.config.measures import measure_modules
+from elasticity.config.training import chooses
 from elasticity.pipeline.claims import ClaimJobs
 from elasticity.pipeline.common import Part, Wildcards, as_input, either, to_json
 from elasticity.pipeline.compression import CompressionJobs
@@ -146,6 +148,12 @@ class TableJobs(Part):
             {"text_statistics": lambda w: self.measurements.text_statistics(self.rebound.experiment(w))},
             self._cells,
             folded=("text_statistics",),
+        )
+        yield self._rule(
+            "choices",
+            self._where(lambda it: chooses(self.study.recipe(it.alignment_recipe), self.study.sampling.contrast)),
+            {"metrics": lambda w: [path for _, path in self.rebound.alignment_metrics(self.rebound.experiment(w))]},
+            self._choices,
         )
         yield self._rule(
             "bits_per_byte",
@@ -345,6 +353,11 @@ class TableJobs(Part):
         """The base models of the experiments with this name, those of the rebound experiment first."""
         kinds = (self.study.rebound.get(experiment), self.study.resistance.get(experiment))
         return tuple(dict.fromkeys(base for it in kinds if it for base in it.bases))
+
+    def _choices(self, wildcards: Wildcards) -> str:
+        rebound = self.rebound.experiment(wildcards)
+        runs = tuple((stage.base, stage.seed) for stage, _ in self.rebound.alignment_metrics(rebound))
+        return to_json(ChoicesJob(runs=runs, sizes=rebound.alignment_sizes))
 
     def _springs(self, wildcards: Wildcards) -> str:
         rebound = self.rebound.experiment(wildcards)

@@ -63,7 +63,8 @@ class FigureEntry:
     ``tables`` are paths in the folder of tables without ``-{experiment}.csv``, such as ``seeds/resistance``; without
     ``.csv`` for a figure of the whole study; a path with a suffix is taken as it is. ``subject`` is the heading below
     which the report shows the figure; it, ``label`` and ``caption`` may contain wildcards. ``caption`` is
-    reStructuredText and a jinja template, which may also quote numbers that the plan gives to the report.
+    reStructuredText and a jinja template, which may also quote numbers that the plan gives to the report. Experiments
+    with fewer than ``least_bases`` base models do not get the figure.
     """
 
     name: str
@@ -74,6 +75,7 @@ class FigureEntry:
     label: str
     caption: str
     draw: Draw
+    least_bases: int = 1
 
     def table_paths(self, results: str, experiment: str | None = "{experiment}") -> list[str]:
         """The paths of the tables that the figure is drawn from; without ``experiment`` if it is of the study."""
@@ -101,14 +103,16 @@ def figure(
     label: str,
     caption: str,
     subject: str = "{experiment}",
+    least_bases: int = 1,
 ) -> Callable[[Draw], Draw]:
     """Decorator that registers the function that draws a figure; see ``FigureEntry`` for the parameters.
 
-    A figure of a study with several experiments is drawn for those experiments of its kind that have all its tables.
+    A figure of a study with several experiments is drawn for those experiments of its kind that have all its tables and
+    at least ``least_bases`` base models.
     """
 
     def add(draw: Draw) -> Draw:
-        entry = FigureEntry(name, of, tables, chapter, subject, label, caption, draw)
+        entry = FigureEntry(name, of, tables, chapter, subject, label, caption, draw, least_bases)
         FIGURES.register(name, draw.__module__)(entry)
         return draw
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from elasticity.config.models import ModelFolder
 from elasticity.core.run_names import write_sizes
 from elasticity.core.tables import read_rows
+from elasticity.data.examples import training_examples
 from elasticity.data.schemas import EXAMPLES, PROMPTS
 from elasticity.evaluation.measurement import Measurement
 from elasticity.evaluation.schemas import CHOSEN, SLICE_RESPONSES, chosen_prompts
@@ -18,11 +19,12 @@ from elasticity.training.extrapolation import checkpoints_of_run
 from elasticity.training.jobs import FineTuneJob
 from elasticity.training.lora import adapted
 from elasticity.training.run import RunFiles, run
+from elasticity.training.validation import Validation
 
 FILES = ("start", "losses", "metrics", "state")
 """The options of a fine-tuning job's command line, beside the main output ``checkpoints``."""
 
-DATA = ("examples", "chosen", "prompts", "score-model")
+DATA = ("examples", "chosen", "prompts", "score-model", "validation")
 """The options for its data, of which it may need a part only."""
 
 
@@ -56,6 +58,8 @@ def fine_tune(
     data: TrainingData = settings.algorithm.training_data(
         TrainingInputs(job, tokenizer, start, tables, prompts, command.paths("score-model"))
     )
+    rows = [row for path in command.paths("validation") for row in read_rows(path, EXAMPLES)]
+    examples = training_examples(rows, tokenizer, job.template, settings.max_length)
     files = [path for name in DATA for path in command.paths(name)]
     run(
         make_model=lambda: adapted(load_model(start), settings.lora, job.seed),
@@ -70,4 +74,5 @@ def fine_tune(
         keep_optimizer=job.keep_optimizer,
         measurement=measurement,
         saved=[str(size) for size in (job.sizes if saved is None else saved)],
+        validation=Validation(examples, tokenizer.pad_token_id, job.contrast),
     )

@@ -7,6 +7,7 @@ from elasticity.config.base import Opposed, Section
 from elasticity.config.cells import Cell, TuningPath
 from elasticity.config.data import Template
 from elasticity.config.models import Pretrained
+from elasticity.config.sampling import Contrast
 from elasticity.config.score_models import ScoreModelSettings
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.jobs import CrossEntropies, Measurements, SliceResponses
@@ -32,7 +33,7 @@ class FineTuneJob(Section):
     The first ``skip`` examples, in the order of the seed, are left out. With ``keep_optimizer`` each checkpoint also
     holds the state of its optimizer, for inverse stages with ``optimizer: carried``. ``responses_of_slice`` trains on
     the responses of that slice. With ``chosen_for``, a pair of slices, only responses to the prompts chosen for it are
-    used.
+    used. With ``contrast`` the extrapolated checkpoints also hold the weak model of contrastive decoding.
     """
 
     start: str
@@ -45,6 +46,7 @@ class FineTuneJob(Section):
     responses_of_slice: int | None = None
     chosen_for: TuningPath | None = None
     reward: Reward | None = None
+    contrast: Contrast | None = None
 
 
 class InverseJob(Section):

@@ -1,17 +1,18 @@
 """Kahneman-Tversky optimization (Ethayarajh et al. 2024, eq. 8)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from typing_extensions import override
 
 from elasticity.data import pairs
-from elasticity.data.examples import Batch
+from elasticity.data.examples import Batch, Example
 from elasticity.training.algorithms.kto import Kto
 from elasticity.training.backends import Backend
 from elasticity.training.datasets import TrainingData, TrainingInputs
 from elasticity.training.objectives import divided, measured
-from elasticity.training.preference import PairObjective, Responses, batches_of_pairs, rows_of_pairs
+from elasticity.training.preference import PairObjective, Responses, batches_of_pairs, examples_of_pairs, rows_of_pairs
 
 
 class KtoObjective(PairObjective):
@@ -53,10 +54,33 @@ class KtoObjective(PairObjective):
 def training_data(settings: Kto, inputs: TrainingInputs) -> TrainingData:
     """Return pairs of a desirable and an undesirable example, whatever their prompts, ``N`` of them for a size N.
 
+    The first ``prompt_tokens`` tokens of a plain text are its prompt, so that a continuation can be mismatched.
     Raises ``UserError`` if a side has fewer examples than wanted.
     """
-    rows = rows_of_pairs(inputs, pairs.any_prompt, "examples of each side")
-    size = 2 * inputs.job.settings.batch_size
-    others = [pairs.mismatched(rows[first : first + size]) for first in range(0, len(rows), size)]
-    mismatched = batches_of_pairs(inputs, [row for batch in others for row in batch])
-    return TrainingData(batches_of_pairs(inputs, rows), KtoObjective(settings, mismatched))
+    rows, tuning = rows_of_pairs(inputs, pairs.any_prompt, "examples of each side"), inputs.job.settings
+    examples = [
+        example if row["prompt"] else with_prompt(example, settings.prompt_tokens)
+        for example, row in zip(examples_of_pairs(inputs, rows), rows, strict=True)
+    ]
+    size = 2 * tuning.batch_size
+    of_batches = (mismatched(examples[i : i + size], tuning.max_length) for i in range(0, len(examples), size))
+    wrong = [example for of_batch in of_batches for example in of_batch]
+    return TrainingData(batches_of_pairs(inputs, examples), KtoObjective(settings, batches_of_pairs(inputs, wrong)))
+
+
+def with_prompt(example: Example, tokens: int) -> Example:
+    """Return an example whose first ``tokens`` targets are context instead; at least one target is left."""
+    targets = len(example.tokens) - example.response_start
+    return replace(example, response_start=example.response_start + min(tokens, targets - 1))
+
+
+def mismatched(examples: Sequence[Example], max_length: int) -> list[Example]:
+    """Return each example's context with the targets of the one before it; the first gets those of the last.
+
+    Examples are cut to ``max_length`` tokens.
+    """
+    found = []
+    for one, other in zip(examples, [examples[-1], *examples[:-1]], strict=True):
+        tokens = [*one.tokens[: one.response_start], *other.tokens[other.response_start :]]
+        found.append(Example(tokens[:max_length], one.response_start, f"{one.identity}|{other.identity}"))
+    return found

@@ -40,7 +40,7 @@ class StopSignal:
 
 
 FINAL_SHARE = 0.1
-"""Share of the peak learning rate that a linear or cosine schedule ends at."""
+"""Share of the peak learning rate that a linear schedule ends at. A cosine schedule ends at 0, as in transformers."""
 
 
 SAVING_SHARE = 0.05
@@ -48,12 +48,15 @@ SAVING_SHARE = 0.05
 
 
 def learning_rate(settings: Optimization, update: int, updates: int) -> float:
-    """Return the learning rate of an update (from 0) in a run of ``updates``: linear warm-up, then the schedule."""
+    """Return the learning rate of an update (from 0) in a run of ``updates``: linear warm-up, then the schedule.
+
+    After warm-up, ``cosine`` is that of ``transformers.get_cosine_schedule_with_warmup``.
+    """
     if update < settings.warmup_updates:
         return settings.learning_rate * (update + 1) / settings.warmup_updates
     done = (update - settings.warmup_updates) / max(1, updates - settings.warmup_updates)
-    share = {"constant": 1.0, "linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2}[settings.schedule]
-    return settings.learning_rate * (FINAL_SHARE + (1 - FINAL_SHARE) * share)
+    shares = {"constant": 1.0, "linear": 1 - (1 - FINAL_SHARE) * done, "cosine": (1 + math.cos(math.pi * done)) / 2}
+    return settings.learning_rate * shares[settings.schedule]
 
 
 def train(

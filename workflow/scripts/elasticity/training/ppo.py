@@ -1,8 +1,8 @@
 """Proximal policy optimization (Schulman et al. 2017, eq. 7) of a score.
 
-The problem is a contextual bandit: a prompt is the state, the whole response is the action, and the episode ends. There
-are no later rewards for a value network to predict, so the baseline is the mean reward of the batch. A value network
-would also need settings that no version of the paper states.
+Each token of a response is an action, and its probability ratio is clipped on its own. The reward is that of the whole
+response, so all its tokens have the same advantage, and the baseline is the mean reward of the batch. A value network
+would need settings that no version of the paper states.
 """
 
 import math
@@ -27,7 +27,7 @@ from elasticity.runtime.launch import Launch
 from elasticity.training.algorithms.ppo import Ppo
 from elasticity.training.backends import Backend, nats
 from elasticity.training.datasets import TrainingData, TrainingInputs, first_of
-from elasticity.training.objectives import Objective, divided, log_probabilities, measured
+from elasticity.training.objectives import Objective, divided
 
 SMALLEST_SPREAD = 1e-6
 """Rewards whose standard deviation in a batch is smaller count as equal: all advantages are then 0."""
@@ -42,19 +42,23 @@ class Responded(Batch):
     """Prompts with drawn responses as targets."""
 
     before: torch.Tensor
-    """Log π_old of each response, shape (responses,)."""
+    """Log π_old of each target token, shape (responses, tokens - 1); 0 where there is no target."""
 
     advantages: torch.Tensor
     """The advantage of each response, shape (responses,)."""
 
+    total: int
+    """The number of target tokens of the whole batch, on all processes."""
+
 
 class PpoObjective(Objective):
-    """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the responses of a batch, r = π(y|x) / π_old(y|x).
+    """−mean min(r A, clip(r, 1 − ε, 1 + ε) A) over the tokens of all responses of a batch.
 
-    The advantage A is the reward minus ``beta`` log π_old(y|x)/π_start(y|x), standardised over the batch; it is 0 if
-    all rewards are equal. A batch holds prompts as ``prompt_examples`` makes them. Responses are drawn from π_old, the
-    model before the first of ``passes`` updates on the batch, with random numbers that depend on seed, update and
-    prompt only. ``make_start`` loads the model at the start of the run, which every process keeps.
+    r = π(y_t|x, y_<t) / π_old(y_t|x, y_<t) is the ratio of one token. The advantage A of a response y is its reward
+    minus ``beta`` log π_old(y|x)/π_start(y|x), standardised over the responses of the batch; it is 0 if all rewards are
+    equal. A batch holds prompts as ``prompt_examples`` makes them. Responses are drawn from π_old, the model before the
+    first of ``passes`` updates on the batch, with random numbers that depend on seed, update and prompt only.
+    ``make_start`` loads the model at the start of the run, which every process keeps.
     """
 
     def __init__(
@@ -79,11 +83,12 @@ class PpoObjective(Objective):
         if update % self.passes == 0:
             prompts = divided(backend, batch, micro_batch)
             drawn = [self._drawn(backend, part, update) for part in prompts]
-            before = [measured(backend, part) for part in drawn]
-            rewards = [self._rewards(backend, part, logs) for part, logs in zip(drawn, before, strict=True)]
+            before = [_token_logs(backend, part) for part in drawn]
+            rewards = [self._rewards(backend, part, logs.sum(1)) for part, logs in zip(drawn, before, strict=True)]
             advantages = _advantages(backend, rewards, len(batch.tokens))
+            total = int(backend.total(sum(part.targets for part in drawn)))
             self.has_responses = [
-                Responded(**vars(part), before=logs, advantages=advantage)
+                Responded(**vars(part), before=logs, advantages=advantage, total=total)
                 for part, logs, advantage in zip(drawn, before, advantages, strict=True)
             ]
         return self.has_responses
@@ -91,9 +96,10 @@ class PpoObjective(Objective):
     @override
     def loss(self, backend: Backend, part: Batch, batch: Batch) -> torch.Tensor:
         assert isinstance(part, Responded)
-        ratios = (log_probabilities(backend, part) - part.before).exp()
+        ratios = (-backend.nats(part) - part.before).exp()
         clipped = ratios.clamp(1 - self.ppo.clip, 1 + self.ppo.clip)
-        return -torch.minimum(ratios * part.advantages, clipped * part.advantages).sum() / len(batch.tokens)
+        advantages = part.advantages[:, None] * (part.labels[:, 1:] != IGNORED)
+        return -torch.minimum(ratios * advantages, clipped * advantages).sum() / part.total
 
     def _drawn(self, backend: Backend, part: Batch, update: int) -> Batch:
         """Return the prompts of a part with drawn responses as targets; a part without prompts stays unchanged."""
@@ -109,7 +115,10 @@ class PpoObjective(Objective):
         return collate(examples, self.tokenizer.pad_token_id).to(backend.device)
 
     def _rewards(self, backend: Backend, part: Batch, logs: torch.Tensor) -> torch.Tensor:
-        """Return the reward of each response minus the KL penalty, shape (responses,); empty without prompts."""
+        """Return the reward of each response minus the KL penalty, shape (responses,); empty without prompts.
+
+        ``logs`` are log π_old of whole responses, shape (responses,).
+        """
         if part.targets == 0:
             return logs[:0]
         with torch.no_grad():
@@ -161,6 +170,12 @@ def prompt_examples(contexts: Mapping[str, list[int]]) -> list[Example]:
     All tokens are labelled, which tells them from the part of a process that has no prompts left.
     """
     return [Example(context, 0, name) for name, context in contexts.items()]
+
+
+def _token_logs(backend: Backend, part: Batch) -> torch.Tensor:
+    """Return log p of each target token without a gradient, shape (responses, tokens - 1); 0 elsewhere."""
+    with torch.no_grad():
+        return -backend.nats(part)
 
 
 def _is_empty(part: Batch) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from typing_extensions import override
 
-from elasticity.data.examples import Batch, batched, epochs, training_examples
+from elasticity.data.examples import Batch, Example, batched, epochs, training_examples
 from elasticity.data.pairs import Pair
 from elasticity.training.backends import Backend
 from elasticity.training.datasets import Row, TrainingInputs, first_of
@@ -105,9 +105,13 @@ def rows_of_pairs(
     return [row for pair in repeated for row in pair]
 
 
-def batches_of_pairs(inputs: TrainingInputs, rows: Sequence[Row]) -> list[Batch]:
-    """Return batches of ``batch_size`` pairs each, given the rows of the pairs one after another."""
-    job, settings = inputs.job, inputs.job.settings
-    examples = training_examples(rows, inputs.tokenizer, job.template, settings.max_length)
-    named = [replace(example, identity=row["id"]) for example, row in zip(examples, rows, strict=True)]
-    return batched(named, 2 * settings.batch_size, inputs.tokenizer.pad_token_id)
+def examples_of_pairs(inputs: TrainingInputs, rows: Sequence[Row]) -> list[Example]:
+    """Return the training examples of rows of pairs, which are named by the rows."""
+    job = inputs.job
+    examples = training_examples(rows, inputs.tokenizer, job.template, job.settings.max_length)
+    return [replace(example, identity=row["id"]) for example, row in zip(examples, rows, strict=True)]
+
+
+def batches_of_pairs(inputs: TrainingInputs, examples: Sequence[Example]) -> list[Batch]:
+    """Return batches of ``batch_size`` pairs each, given the examples of the pairs one after another."""
+    return batched(examples, 2 * inputs.job.settings.batch_size, inputs.tokenizer.pad_token_id)

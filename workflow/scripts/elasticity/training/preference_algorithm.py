@@ -46,8 +46,9 @@ class PreferenceAlgorithm(Algorithm):
         Raises ``UserError`` if there are fewer pairs than wanted.
         """
         from elasticity.data.pairs import same_prompt
+        from elasticity.training import preference
         from elasticity.training.datasets import TrainingData
-        from elasticity.training.preference import PreferenceObjective, batches_of_pairs, rows_of_pairs
 
-        rows = rows_of_pairs(inputs, same_prompt, "pairs of responses to the same prompt")
-        return TrainingData(batches_of_pairs(inputs, rows), PreferenceObjective(self))
+        rows = preference.rows_of_pairs(inputs, same_prompt, "pairs of responses to the same prompt")
+        batches = preference.batches_of_pairs(inputs, preference.examples_of_pairs(inputs, rows))
+        return TrainingData(batches, preference.PreferenceObjective(self))

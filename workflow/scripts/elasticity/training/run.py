@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -28,6 +29,9 @@ from elasticity.training.metrics import summary
 from elasticity.training.objectives import Objective
 from elasticity.training.recording import Recorder
 from elasticity.training.schemas import LOSSES
+
+if TYPE_CHECKING:
+    from elasticity.training.validation import Validation
 
 SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
 """Seconds between the states that a killed run resumes from; it does not affect the result."""
@@ -76,11 +80,13 @@ def run(
     keep_optimizer: bool = False,
     measurement: Measurement | None = None,
     saved: Collection[str] | None = None,
+    validation: "Validation | None" = None,
 ) -> None:
     """Train and write every output of a training job, on the processes that it was launched with.
 
     ``shape`` is that of the model. ``checkpoints`` maps names of checkpoints to updates. ``measurement`` is taken at
     each of them, from the weights in memory; ``saved`` are those whose weights are an output, by default all.
+    By ``validation`` the run chooses among candidates of its extrapolation; what it chose is part of the metrics.
     ``carried`` is a checkpoint of another run whose optimizer this run continues with; ``keep_optimizer`` saves the
     optimizer with every checkpoint, so that other runs can do so. The metrics are written last and mark the run as
     finished.
@@ -112,12 +118,11 @@ def run(
         if not _is_out_of_memory(error):
             raise
         raise UserError(_advice(micro_batch, objective.group, state)) from None
-    if backend.rank == 0:
-        extrapolate_checkpoints(state.checkpoints, settings)
+    choices = extrapolate_checkpoints(state.checkpoints, settings, validation) if backend.rank == 0 else {}
     backend.wait()
     recorder.measure_saved(backend, state)
     if backend.rank == 0:
-        metrics = summary(done, shape, backend, settings, micro_batch)
+        metrics = summary(done, shape, backend, settings, micro_batch) | ({"choices": choices} if choices else {})
         state.hand_over(files.checkpoints, [name for name in state.checkpoint_names() if name in names])
         write_table(files.losses, done.losses, LOSSES)
         if measurement:

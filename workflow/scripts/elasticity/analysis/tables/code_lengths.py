@@ -24,16 +24,17 @@ def code_lengths_table(trees: "pd.DataFrame", measured: "Iterable[tuple[pd.DataF
     by_depth = trees.pivot_table(index="corpus", columns="depth", values="held_out_bits_per_byte")
     rows = {}
     for rates, job in measured:
-        for (base, corpus), texts in rates.groupby(["base", "corpus"]):
-            name = job.corpora.get(corpus)
-            if name is not None and name in by_depth.index:
-                sums = texts.sum(numeric_only=True)
-                lengths = {f"tree_{depth}": bits for depth, bits in by_depth.loc[name].items()}
+        known = rates[rates["corpus"].isin(list(job.corpora))]
+        names = known["corpus"].map(dict[str, str](job.corpora.items()))
+        for (base, name), texts in known.groupby(["base", names]):
+            if name in by_depth.index:
+                sums = texts[["nats", "utf8_bytes"]].sum().to_frame().T
+                lengths = {f"tree_{depth}": bits for depth, bits in by_depth.loc[str(name)].items()}
                 rows[base, name] = {
                     "base": base,
                     "corpus": name,
                     "texts": len(texts),
-                    "model": bits_per_byte(sums),
+                    "model": bits_per_byte(sums).iloc[0],
                 } | lengths
     columns = ["base", "corpus", "texts", "model", *(f"tree_{depth}" for depth in by_depth)]
     return pd.DataFrame(list(rows.values()), columns=columns)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 from typing_extensions import override
 
 from elasticity.config.algorithms import ALGORITHMS, Algorithm
@@ -22,6 +22,7 @@ class Kto(Algorithm):
     beta: PositiveFloat = Field(0.1, description="Strength of the KL constraint (β)")
     desirable: PositiveFloat = Field(1.0, description="Weight of desirable examples")
     undesirable: PositiveFloat = Field(1.0, description="Weight of undesirable examples")
+    prompt_tokens: PositiveInt = Field(8, description="Of a plain text: its first tokens, which are its prompt")
 
     @property
     @override

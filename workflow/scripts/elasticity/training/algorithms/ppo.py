@@ -18,7 +18,7 @@ class Ppo(Algorithm):
 
     kind: Literal["ppo"]
     beta: PositiveFloat = Field(0.05, description="Weight of the KL penalty")
-    clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio")
+    clip: float = Field(0.2, gt=0, lt=1, description="Of the probability ratio of each token")
     passes: PositiveInt = Field(4, description="Optimizer updates on each batch of responses")
     new_tokens: PositiveInt = Field(32, description="Of each response that is drawn")
 
