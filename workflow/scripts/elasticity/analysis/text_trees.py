@@ -218,7 +218,7 @@ class MeasuredMasses:
 
     @property
     def _own(self) -> Array:
-        return (np.arange(3)[:, None] == self.corpus).astype(float)
+        return np.asarray(np.arange(3)[:, None] == self.corpus, dtype=float)
 
     def resampled(self, generator: np.random.Generator) -> Array:
         """The masses of corpora whose texts are drawn with replacement from their own texts."""

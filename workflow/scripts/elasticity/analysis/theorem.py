@@ -147,7 +147,7 @@ def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
     """
 
     def logarithm(t: Array, *sizes: Array, own: Array) -> Array:
-        means = (own[a] * _expected(law, t, sizes, (a,)) for a in np.flatnonzero(own))
+        means = (own[a] * _expected(law, t, sizes, (a,)) for a in range(3) if own[a])
         return (np.exp(-t) - sum(means)) / t
 
     logs = np.array([_integral(partial(logarithm, own=own), joint) for own in shares])
@@ -157,7 +157,7 @@ def relative(law: Pareto, shares: Array, joint: Array) -> tuple[Rates, Rates]:
 
 def _change(law: Pareto, own: Array, other: Array, joint: Array) -> tuple[Array, Array]:
     """1 − E[x z / j] for the corpora x and z with these shares of the sources, and an estimate of its error."""
-    products = [(own[a] * other[b], (a, b)) for a in np.flatnonzero(own) for b in np.flatnonzero(other)]
+    products = [(own[a] * other[b], (a, b)) for a in range(3) for b in range(3) if own[a] * other[b]]
 
     def difference(t: Array, *sizes: Array) -> Array:
         return np.exp(-t) - sum(weight * _expected(law, t, sizes, places) for weight, places in products)
@@ -176,8 +176,9 @@ def _integral(function: Callable[..., Array], sizes: Array) -> tuple[Array, Arra
 
     With fewer levels than ``minlevel`` the estimate can be far too small.
     """
-    levels = {"minlevel": 6, "maxlevel": 12}
-    found: Any = integrate.tanhsinh(function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, **levels)
+    found: Any = integrate.tanhsinh(
+        function, 0, np.inf, args=tuple(sizes), atol=1e-16, rtol=1e-12, minlevel=6, maxlevel=12
+    )
     return found.integral, found.error
 
 

@@ -80,8 +80,9 @@ def theory(table: "pd.DataFrame", job: FigureJob) -> "Figure":
 
 def _rows(limit: "pd.DataFrame", reading: "Reading", normalisation: "Normalisation") -> "pd.DataFrame":
     """The rows of a panel, which shows the largest share."""
-    rows = limit[(limit["reading"] == reading) & (limit["normalisation"] == normalisation)]
-    return rows[rows["share"] == rows["share"].max()]
+    rows: pd.DataFrame = limit[(limit["reading"] == reading) & (limit["normalisation"] == normalisation)]
+    largest: pd.DataFrame = rows[rows["share"] == rows["share"].max()]
+    return largest
 
 
 def _slopes(axis: "Axes", rows: "pd.DataFrame", published: str) -> None:

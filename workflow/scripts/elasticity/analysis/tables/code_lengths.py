@@ -1,6 +1,7 @@
 """The table that sets the codes of token trees beside those of the study's base models, on the same held-out texts."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import TYPE_CHECKING
 
 from elasticity.analysis.jobs import CodeLengthsJob, ModelRates
@@ -24,17 +25,14 @@ def code_lengths_table(trees: "pd.DataFrame", measured: "Iterable[tuple[pd.DataF
     by_depth = trees.pivot_table(index="corpus", columns="depth", values="held_out_bits_per_byte")
     rows = {}
     for rates, job in measured:
-        for (base, corpus), texts in rates.groupby(["base", "corpus"]):
-            name = job.corpora.get(corpus)
-            if name is not None and name in by_depth.index:
-                sums = texts.sum(numeric_only=True)
-                lengths = {f"tree_{depth}": bits for depth, bits in by_depth.loc[name].items()}
-                rows[base, name] = {
-                    "base": base,
-                    "corpus": name,
-                    "texts": len(texts),
-                    "model": bits_per_byte(sums),
-                } | lengths
+        sums = rates.groupby(["base", "corpus"]).sum(numeric_only=True)
+        sizes = rates.groupby(["base", "corpus"]).size()
+        found = bits_per_byte(sums)
+        for base, corpus in product(rates["base"].unique(), job.corpora):
+            name = job.corpora[corpus]
+            if (base, corpus) in sums.index and name in by_depth.index:
+                own = {"base": base, "corpus": name, "texts": sizes[base, corpus], "model": found[base, corpus]}
+                rows[base, name] = own | {f"tree_{depth}": bits for depth, bits in by_depth.loc[name].items()}
     columns = ["base", "corpus", "texts", "model", *(f"tree_{depth}" for depth in by_depth)]
     return pd.DataFrame(list(rows.values()), columns=columns)
 
