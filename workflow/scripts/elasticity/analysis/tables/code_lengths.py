@@ -1,7 +1,6 @@
 """The table that sets the codes of token trees beside those of the study's base models, on the same held-out texts."""
 
 from collections.abc import Iterable
-from itertools import product
 from typing import TYPE_CHECKING
 
 from elasticity.analysis.jobs import CodeLengthsJob, ModelRates
