@@ -58,9 +58,9 @@ bench: .venv/tests-installed
 bench-study: setup
 	.venv/bin/python benchmarks/study.py $(STUDYFILE) --cores $(CORES)
 
-# Three processes side by side, because the tests on clusters mostly wait; each prints its output when it is done.
+# Two processes side by side, because much of the time is waiting; each prints its output when it is done.
 test: .venv/tests-installed check
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-slurm test-graph test-distributed test-unit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-slurm test-distributed test-unit
 
 test-graph:
 	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow

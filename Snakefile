@@ -89,7 +89,7 @@ localrules:
 
 onstart:
     if workflow.is_main_process and workflow.local_exec and is_wanted():
-        benchmark.apply(start_servers())
+        benchmark.apply(start_servers().usage_of)
 
 
 onerror:

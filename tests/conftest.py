@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.forking import snakemake_command
-
 ROOT = Path(__file__).parent.parent
 
 GOOD = ["wonderful", "great", "lovely", "superb", "charming", "moving", "brilliant", "delightful"]
@@ -142,9 +140,8 @@ class Project:
 
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
         """Run Snakemake and return what it printed."""
-        command, environment = snakemake_command()
-        command += ["--cores", "2", *arguments]
-        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from elasticity.runtime.preloading import FIGURES, MODELS, SWITCH, ForkServers, is_wanted, usage_of
+from elasticity.runtime.preloading import FIGURES, MODELS, SWITCH, ForkServers, is_wanted
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers fork on Linux only")
@@ -330,12 +330,12 @@ def test_the_packages_start_no_threads_and_no_gpu(packages: tuple[str, ...], tmp
 def test_what_a_job_has_used_is_recorded(servers: ForkServers, tmp_path: Path) -> None:
     began = time.time()
     Script(tmp_path, "text = bytearray(150_000_000); sum(range(5_000_000))").run(servers.environment)
-    usage = usage_of(servers.folder, os.getpid(), began - 1)
+    usage = servers.usage_of(os.getpid(), began - 1)
     assert usage
     assert 143 < usage.memory_mb < 300
     assert usage.cpu_s > 0.02
-    assert usage_of(servers.folder, os.getpid(), time.time() + 1) is None  # an earlier process with the same number
-    assert usage_of(servers.folder, 1, 0) is None
+    assert servers.usage_of(os.getpid(), time.time() + 1) is None  # an earlier process with the same number
+    assert servers.usage_of(1, 0) is None
 
 
 @pytest.mark.parametrize(("environment", "wanted"), [({}, True), ({SWITCH: "1"}, True), ({SWITCH: "0"}, False)])

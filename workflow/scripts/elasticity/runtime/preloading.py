@@ -7,20 +7,18 @@ without servers, and the environments of conda, whose PATH precedes it, are not 
 """
 
 import atexit
-import functools
 import os
 import shlex
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "ELASTICITY_PRELOAD"
-"""The environment variable that is 0 if jobs should start as plain commands, or the folder of servers that are already
-running, which several runs of Snakemake can share."""
+"""The environment variable that is 0 if jobs should start as plain commands."""
 
 TABLES = ("numpy", "pandas", "pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic")
 
@@ -56,22 +54,6 @@ def is_wanted(environment: Mapping[str, str] = os.environ) -> bool:
     return sys.platform == "linux" and environment.get(SWITCH, "1") != "0"
 
 
-def usage_of(folder: Path, shell: int, since: float) -> "Usage | None":
-    """Return what the job of a shell has used, after it ended; None if no server in ``folder`` has forked it.
-
-    ``shell`` is a process that was started at the time ``since``, in seconds since 1970: an earlier process may have
-    had the same number.
-    """
-    record = folder / str(shell)
-    try:
-        if record.stat().st_mtime < since:
-            return None
-        memory_kb, cpu_s, read_blocks, written_blocks = map(float, record.read_text().split())
-    except (OSError, ValueError):
-        return None
-    return Usage(memory_kb / 1024, cpu_s, read_blocks / 2048, written_blocks / 2048)
-
-
 @dataclass(frozen=True)
 class Usage:
     """What a job has used: the memory of its largest process in MB, seconds of processor time, MB read and written."""
@@ -98,6 +80,21 @@ class ForkServers:
         for name, modules in packages.items():
             names.setdefault(modules, []).append(name)
         self.servers = [self._start(found, modules) for modules, found in names.items()]
+
+    def usage_of(self, shell: int, since: float) -> Usage | None:
+        """Return what the job of a shell has used, after it ended; None if it was not forked by a server.
+
+        ``shell`` is a process that was started at the time ``since``, in seconds since 1970: an earlier process may
+        have had the same number.
+        """
+        record = self.folder / str(shell)
+        try:
+            if record.stat().st_mtime < since:
+                return None
+            memory_kb, cpu_s, read_blocks, written_blocks = map(float, record.read_text().split())
+        except (OSError, ValueError):
+            return None
+        return Usage(memory_kb / 1024, cpu_s, read_blocks / 2048, written_blocks / 2048)
 
     def stop(self) -> None:
         """Let the servers end as soon as the jobs that they have forked have ended."""
@@ -142,15 +139,9 @@ class ForkServers:
             )
 
 
-def start_servers() -> Callable[[int, float], Usage | None]:
-    """Let the jobs of this run use fork servers, which are started unless ``SWITCH`` names the folder of some.
-
-    Returns ``usage_of`` for these servers.
-    """
-    folder = Path(os.environ.get(SWITCH, ""))
-    if not folder.is_absolute():
-        servers = ForkServers()
-        atexit.register(servers.stop)
-        folder = servers.folder
-    os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    return functools.partial(usage_of, folder)
+def start_servers() -> ForkServers:
+    """Start fork servers for this run, and let the jobs use them."""
+    servers = ForkServers()
+    os.environ["PATH"] = servers.environment["PATH"]
+    atexit.register(servers.stop)
+    return servers

@@ -134,8 +134,14 @@ class StateFolder:
             shutil.copytree(self.checkpoints / name, target / name, copy_function=_link)
 
     def remove(self) -> None:
-        """Delete the state of a run whose outputs are all written."""
-        shutil.rmtree(self.folder)
+        """Delete the state of a run whose outputs are all written.
+
+        The folder is renamed first: an attempt after one that was killed here must not find half of it.
+        """
+        removed = self.folder.with_name(f"removed-{self.folder.name}")
+        shutil.rmtree(removed, ignore_errors=True)
+        os.replace(self.folder, removed)
+        shutil.rmtree(removed)
 
     def micro_batch(self, wanted: int) -> int:
         """Return the micro-batch: ``wanted``, or fewer rows after an attempt that ran out of memory."""
