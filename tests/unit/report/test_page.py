@@ -155,7 +155,10 @@ def test_every_caption_is_complete() -> None:
     """Every figure, table and record of a study has a caption that its wildcards and numbers fill in."""
     names = {"experiment": "e", "base": "nano", "task": "t"}
     specs = [spec for name in table_names() for spec in table_items(name, "r", **names)]
-    specs += [figure_item(name, "r", NUMBERS | Calibration().model_dump(exclude_none=True), **names) for name in FIGURES.names()]
+    specs += [
+        figure_item(name, "r", NUMBERS | Calibration().model_dump(exclude_none=True), **names)
+        for name in FIGURES.names()
+    ]
     specs += [record_item(name, ["a.json"], **names) for name in RECORDS]
     for item in report_items(specs):
         assert item.chapter in CHAPTERS
