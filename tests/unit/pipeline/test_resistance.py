@@ -36,9 +36,7 @@ def test_tuning_starts_from_a_slice_and_trains_on_the_responses_of_another(
     where = wildcards(k=start, l=target)
     job = TuneJob.model_validate_json(pipeline.resistance.tune_job(where)).training
     stored = FineTuneJob.model_validate_json(pipeline.resistance.stored_tune_job(where))
-    assert stored == job.model_copy(
-        update={"sizes": (8,)}
-    )  # where a slice is stored, its start is loaded to be measured
+    assert stored == job.model_copy(update={"sizes": (8,)})  # the start is measured from the checkpoint of the slice
     settings = pipeline.study.resistance["slices"].tuning
     assert job == FineTuneJob(
         start=checkpoint, settings=settings, sizes=(0, 8), seed=1, template="plain", responses_of_slice=target
