@@ -232,7 +232,6 @@ def test_scored_and_resistance_experiments_are_measured(values: dict[str, Any]) 
         "rebound_seeds": ["results/tiny/tables/seeds/rebound-existence.csv"],
         "rebound_table": ["results/tiny/tables/rebound-existence.csv"],
         "lean_seeds": [],
-        "lean_table": [],
         "resistance_seeds": ["results/tiny/tables/seeds/resistance-existence.csv"],
     }
     assert table.inputs["rebound_seeds"](one) == table.inputs["rebound_table"](one) == []

@@ -134,7 +134,6 @@ def test_measures_read_the_tables_of_both_experiments_of_a_name(values: Values) 
         "rebound_seeds": [f"{TABLES}/seeds/rebound-existence.csv"],
         "rebound_table": [f"{TABLES}/rebound-existence.csv"],
         "lean_seeds": [],
-        "lean_table": [],
         "resistance_seeds": [f"{TABLES}/seeds/resistance-existence.csv"],
     }
     assert pipeline.tables.bases("existence") == ("nano", "given")
@@ -142,6 +141,7 @@ def test_measures_read_the_tables_of_both_experiments_of_a_name(values: Values) 
     assert only == {
         "rebound_seeds": [],
         "rebound_table": [],
+        "lean_seeds": [],
         "resistance_seeds": [f"{TABLES}/seeds/resistance-slices.csv"],
     }
 

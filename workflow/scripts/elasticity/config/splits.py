@@ -51,12 +51,14 @@ def layout(splits: Splits, prompts: Prompts | None) -> dict[str, Take]:
     The splits that users enlarge most often come last, so that the others keep their examples. Neutral data have no
     held-out corpora of a side.
     """
-    of_sides = 0 if splits.sides == NEUTRAL else splits.held_out
+    of_sides, leaning = (0, 0) if splits.sides == NEUTRAL else (splits.held_out, splits.lean)
     wanted: dict[str, tuple[int, Sides]] = {
         "prompts": (splits.prompts, splits.sides),
         "held-out-pretraining": (splits.held_out, splits.sides),
         "held-out-positive": (of_sides, ("positive",)),
         "held-out-negative": (of_sides, ("negative",)),
+        "lean-positive": (leaning, ("positive",)),
+        "lean-negative": (leaning, ("negative",)),
         "score-model": (splits.score_model, BOTH),
         **dict.fromkeys(PARTS, (splits.resistance, splits.sides)),
         **{side: (getattr(splits, side), (side,)) for side in TRAINING},

@@ -12,7 +12,7 @@ from elasticity.config.score_models import SnippetClassifier
 from elasticity.config.splits import split_mistakes
 from elasticity.config.study import RESERVED, Study, Task, checkpoints
 from elasticity.config.training import FineTuning
-from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes, lean_mistakes
+from elasticity.config.validation_analyses import claim_mistakes, compression_mistakes, joint_mistakes
 
 
 def mistakes(study: Study) -> Iterator[str]:
@@ -81,7 +81,7 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     origins = {base: study.origin(base) for base in study.bases}
     texts = {name: study.inverse_data(rebound).task for name, rebound in study.rebound.items()}
     yield from compression_mistakes(study.compression, study.rebound, held_out, study.models, origins, texts)
-    yield from lean_mistakes(study.rebound, held_out)
+    yield from _lean_mistakes(study)
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
     finished = [name for name, model in study.models.items() if isinstance(model, Pretrained)]
@@ -132,6 +132,26 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
     if data.continues:
         where, second = f"{where}, alignment and inverse stages together,", first + second
     yield from _missing_examples(study, where, data.task, data.side, second)
+
+
+def _lean_mistakes(study: Study) -> Iterator[str]:
+    """Yield the experiments that measure the lean without texts of its own for each seed."""
+    for name, rebound in study.rebound.items():
+        task = study.tasks[rebound.task]
+        if not rebound.lean:
+            continue
+        where = f"tasks.{rebound.task}.splits.lean is {task.splits.lean}"
+        if task.splits.lean < task.lean_texts:
+            yield f"rebound.{name}.lean: {where}, but each seed takes {task.lean_texts} (lean_texts): raise the split"
+        blocks: dict[int, int] = {}
+        for seed in study.seeds:
+            other = blocks.setdefault(task.lean_block(seed), seed)
+            if other != seed:
+                yield (
+                    f"rebound.{name}.lean: {where}, which gives each of {task.splits.lean // task.lean_texts} seeds "
+                    f"{task.lean_texts} texts (lean_texts), and seeds {other} and {seed} would have the same: number "
+                    "seeds in sequence, raise the split, or lower lean_texts"
+                )
 
 
 def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> Iterator[str]:

@@ -180,10 +180,7 @@ class TableJobs(Part):
         yield self._rule(
             "lean_difference",
             [name for name in leaning if len(rebound[name].bases) == 2],
-            {
-                "seeds_of_cells": lambda w: self._table(f"seeds/lean-{w.experiment}"),
-                "leans": lambda w: self._table(f"lean-{w.experiment}"),
-            },
+            {"leans": lambda w: self._table(f"seeds/lean-{w.experiment}")},
             self._cells,
         )
         yield self._rule(
@@ -193,7 +190,6 @@ class TableJobs(Part):
                 "rebound_seeds": lambda w: self._if(w.experiment in scored, f"seeds/rebound-{w.experiment}"),
                 "rebound_table": lambda w: self._if(w.experiment in scored, f"rebound-{w.experiment}"),
                 "lean_seeds": lambda w: self._if(w.experiment in leaning, f"seeds/lean-{w.experiment}"),
-                "lean_table": lambda w: self._if(w.experiment in leaning, f"lean-{w.experiment}"),
                 "resistance_seeds": lambda w: self._if(
                     w.experiment in self.study.resistance, f"seeds/resistance-{w.experiment}"
                 ),

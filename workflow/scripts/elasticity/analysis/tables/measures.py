@@ -8,7 +8,7 @@ import numpy as np
 
 from elasticity.analysis.aggregation import t_interval
 from elasticity.analysis.jobs import MeasuresJob
-from elasticity.analysis.measures.inputs import Curves, Directions, rebound_bounds
+from elasticity.analysis.measures.inputs import Curves, Directions, Floats, rebound_bounds
 from elasticity.analysis.table import Shown, Table, read_csv, write_csv
 from elasticity.config.measures import Outcome, computed, values_of
 
@@ -33,16 +33,20 @@ def rebound_measures(
 ) -> "pd.DataFrame":
     """All measures of a rebound experiment, from the outcome of each cell and seed and that of each base model.
 
-    ``per_seed`` has a column named like the outcome, and ``base_values`` has base models as index. Scores are oriented
-    so that the direction of the alignment stage is up, as leans are.
+    ``per_seed`` has a column named like the outcome. ``base_values`` has base models as index, or base models and
+    seeds. Scores are oriented so that the direction of the alignment stage is up, as leans are.
     """
     import pandas as pd
 
-    parts = [_measures_of_base(str(base), rows, base_values[base], outcome) for base, rows in per_seed.groupby("base")]
+    parts = [
+        _measures_of_base(str(base), rows, np.reshape(base_values[base], (-1, 1)), outcome)
+        for base, rows in per_seed.groupby("base")
+    ]
     return in_columns(pd.concat(parts))
 
 
-def _measures_of_base(base: str, rows: "pd.DataFrame", base_value: float, outcome: Outcome) -> "pd.DataFrame":
+def _measures_of_base(base: str, rows: "pd.DataFrame", base_value: Floats, outcome: Outcome) -> "pd.DataFrame":
+    """The measures of one base model, of which ``base_value`` has one value for all seeds or for each, shape (…, 1)."""
     import pandas as pd
 
     sign = -1 if outcome == "score" and (rows["alignment_side"] == "negative").all() else 1
@@ -134,11 +138,12 @@ def make(command: "Command[MeasuresJob]") -> None:
     import pandas as pd
 
     parts = []
-    outcomes: tuple[tuple[str, Outcome], ...] = (("rebound", "score"), ("lean", "lean"))
-    for table, outcome in outcomes:
-        if command.paths(f"{table}-seeds"):
-            base_values = read_csv(command.path(f"{table}-table")).groupby("base")[f"base_{outcome}"].first()
-            parts.append(rebound_measures(read_csv(command.path(f"{table}-seeds")), base_values, outcome))
+    if command.paths("rebound-seeds"):
+        base_scores = read_csv(command.path("rebound-table")).groupby("base")["base_score"].first()
+        parts.append(rebound_measures(read_csv(command.path("rebound-seeds")), base_scores))
+    if command.paths("lean-seeds"):
+        leans = read_csv(command.path("lean-seeds"))
+        parts.append(rebound_measures(leans, leans.groupby(["base", "seed"])["base_lean"].first(), "lean"))
     if command.paths("resistance-seeds"):
         parts.append(resistance_measures(read_csv(command.path("resistance-seeds"))))
     write_csv(in_order(pd.concat(parts), command.job.bases), command.path("table"))
@@ -147,7 +152,7 @@ def make(command: "Command[MeasuresJob]") -> None:
 TABLE = Table(
     job=MeasuresJob,
     of="experiment",
-    optional=("rebound-seeds", "rebound-table", "lean-seeds", "lean-table", "resistance-seeds"),
+    optional=("rebound-seeds", "rebound-table", "lean-seeds", "resistance-seeds"),
     outputs={"table": "measures-{experiment}.csv"},
     make=make,
     chapter="Measures",
