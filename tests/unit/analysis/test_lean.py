@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.analysis.measures.inputs import Curves, rebound_bounds
 from elasticity.analysis.tables.lean import lean_seeds, lean_table
