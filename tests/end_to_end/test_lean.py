@@ -28,8 +28,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         study["models"][f"mostly-{side}"] = model
     unscored = {"task": "made-up", "bases": ["nano"], "scores": False, "lean": True}
     sizes = {"alignment_sizes": [8, 16], "inverse_sizes": [0, 4, 8]}
-    study["tasks"]["made-up"]["splits"]["held_out"] = 12
-    study["tasks"]["made-up"]["held_out_tokens"] = 16
+    study["tasks"]["made-up"]["splits"]["lean"] = 24
+    study["tasks"]["made-up"] |= {"held_out_tokens": 16, "lean_texts": 12}
     study["resistance"] = {}
     study["rebound"] = {
         "plain": unscored | sizes,
@@ -62,17 +62,28 @@ def test_no_response_is_sampled_and_no_score_model_is_trained(project: Project) 
     assert not list(results.rglob("scores.parquet"))
 
 
-def test_the_lean_is_the_difference_of_two_compression_rates(project: Project) -> None:
+def lean_of(texts: pd.DataFrame) -> float:
+    rate = texts.groupby("side")["nats"].sum() / texts.groupby("side")["utf8_bytes"].sum() / np.log(2)
+    return float(rate["negative"] - rate["positive"])
+
+
+def test_the_lean_is_the_difference_of_two_compression_rates_on_the_texts_of_a_seed(project: Project) -> None:
     leans = table(project, "seeds/lean-plain")
+    base = read_table(project.folder / REBOUND / "nano/lean.parquet", LEAN).to_pandas()
+    assert len(base) == 48
+    of_seeds: dict[int, set[str]] = {}
     for row in leans.itertuples():
         stage = f"nano/positive/alignment/seed{row.seed}/P{row.alignment_size}/inverse"
         (path,) = (project.folder / REBOUND / stage).rglob("lean.parquet")
         texts = read_table(path, LEAN).to_pandas()
         own = texts[texts["inverse_size"] == row.inverse_size]
-        assert len(own) == 24
+        assert len(own) == row.texts == 24
         assert (own["tokens"] <= 16).all()
-        rate = own.groupby("side")["nats"].sum() / own.groupby("side")["utf8_bytes"].sum() / np.log(2)
-        assert row.lean == pytest.approx(rate["negative"] - rate["positive"], rel=1e-4)
+        assert row.lean == pytest.approx(lean_of(own), rel=1e-4)
+        assert row.base_lean == pytest.approx(lean_of(base[base["id"].isin(own["id"])]), rel=1e-4)
+        of_seeds.setdefault(row.seed, set(own["id"])).update(own["id"])
+    assert [len(of_seeds[seed]) for seed in (1, 2)] == [24, 24]
+    assert not of_seeds[1] & of_seeds[2]
 
 
 def test_a_planted_crossing_takes_the_models_after_twice_as_many_examples(project: Project) -> None:
@@ -105,8 +116,9 @@ def test_the_difference_of_two_bases_is_paired_by_seed(project: Project) -> None
     differences = leans["mostly-positive"] - leans["mostly-negative"]
     for row in found[found["inverse_size"].notna()].itertuples():
         own = differences[row.alignment_size, int(row.inverse_size)]
-        assert row.difference == pytest.approx(own.mean(), rel=1e-3, abs=1e-7)
+        assert row.difference == pytest.approx(own.mean(), rel=1e-3, abs=1e-6)
     assert found["inverse_size"].isna().sum() == 2
+    assert (found["seeds"] == 2).all()
 
 
 def test_claims_about_leans_have_verdicts_and_figures(project: Project) -> None:

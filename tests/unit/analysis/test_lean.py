@@ -1,4 +1,4 @@
-"""Leans: from code lengths of texts to tables of cells, with errors clustered by seed and text."""
+"""Leans: from code lengths of the texts of each seed to tables of cells, measures and figures."""
 
 import math
 from typing import Any
@@ -7,12 +7,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.analysis.measures.inputs import Curves, rebound_bounds
-from elasticity.analysis.tables.lean import lean_seeds, lean_table, text_values
+from elasticity.analysis.tables.lean import lean_seeds, lean_table
 from elasticity.analysis.tables.lean_difference import lean_difference
 from elasticity.analysis.tables.measures import rebound_measures
 from elasticity.config.experiments import OTHER_ORDER, Rebound
@@ -32,106 +30,80 @@ def job(**changes: Any) -> ReboundTableJob:
     return ReboundTableJob(experiment=experiment, seeds=(1, 2, 3), alignment=recipe, inverse=recipe)
 
 
-def texts(seeds: int, count: int, generator: np.random.Generator) -> pd.DataFrame:
-    """Code lengths of the same texts of both sides with each seed."""
-    lengths = {(side, i): generator.integers(20, 90) for side in SIDES for i in range(count)}
-    rows = [
-        (seed, side, f"{i}", size, size * (1 + 0.1 * generator.standard_normal() + 0.02 * seed * (side == "positive")))
-        for seed in range(1, seeds + 1)
-        for (side, i), size in lengths.items()
-    ]
-    return pd.DataFrame(rows, columns=["seed", "side", "id", "utf8_bytes", "nats"])
-
-
-def lean_of(rows: pd.DataFrame) -> float:
-    sums = rows.groupby("side")[["nats", "utf8_bytes"]].sum()
-    rates = sums["nats"] / sums["utf8_bytes"] / math.log(2)
-    return float(rates["negative"] - rates["positive"])
-
-
-@given(st.integers(1, 4), st.integers(2, 12), st.integers(0, 9))
-def test_the_mean_of_the_numbers_of_texts_is_the_lean_of_each_seed(seeds: int, count: int, start: int) -> None:
-    rows = texts(seeds, count, np.random.default_rng(start))
-    values = text_values(rows, "positive")
-    assert values.mean() == pytest.approx(lean_of(rows), abs=1e-12)
-    for seed, own in rows.groupby("seed"):
-        assert values[own.index].mean() == pytest.approx(lean_of(own), abs=1e-12), seed
-    assert text_values(rows, "negative").mean() == pytest.approx(-lean_of(rows), abs=1e-12)
-
-
-def test_the_error_over_texts_agrees_with_a_bootstrap_within_sides() -> None:
-    generator = np.random.default_rng(0)
-    rows = texts(1, 200, generator)
-    values = text_values(rows, "positive").to_numpy()
-    error = values.std(ddof=1) / len(values) ** 0.5
-    of_side = [rows[rows["side"] == side] for side in SIDES]
-    draws = [
-        lean_of(pd.concat(own.sample(frac=1, replace=True, random_state=generator) for own in of_side))
-        for _ in range(400)
-    ]
-    assert np.std(draws) == pytest.approx(error, rel=0.12)
-
-
 def cells(planned: ReboundTableJob, lean: Any) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of schema ``LEAN`` of trained cells and of base models; ``lean`` gives the lean of (base, P, N, seed)."""
+    """Rows of schema ``LEAN`` of trained cells and of base models; ``lean`` gives the lean of (base, P, N, seed).
+
+    Each seed has 20 texts of each side, whose difficulty is the same for all models.
+    """
     names = {"alignment_side": "positive", "alignment_recipe": "alignment", "inverse_recipe": "inverse"}
     trained, models = [], []
-    offsets = np.random.default_rng(1).normal(0, 0.3, 20)
+    offsets = np.random.default_rng(1).normal(0, 0.3, (4, 20))
 
-    def of(base: str, value: float) -> list[dict[str, Any]]:
+    def of(base: str, value: float, block: int) -> list[dict[str, Any]]:
         return [
-            {"base": base, "side": side, "id": f"{i}", "tokens": 9, "utf8_bytes": 30}
-            | {"nats": 30 * math.log(2) * (2 + offset + (value if side == "negative" else 0))}
+            {"base": base, "side": side, "id": f"{block} {i}", "tokens": 9, "utf8_bytes": 30}
+            | {"nats": 30 * math.log(2) * (2 + offset + (value if side == "negative" else block / 8))}
             for side in SIDES
-            for i, offset in enumerate(offsets)
+            for i, offset in enumerate(offsets[block])
         ]
 
     experiment = planned.experiment
     for base in experiment.bases:
-        models += of(base, lean(base, 0, 0, 0))
+        for seed in (0, 1, 2, 3):
+            models += of(base, lean(base, 0, 0, 0), seed)
         for size in (8, 16):
             for number in (0, 8, 16, 24, 64):
                 for seed in (1, 2, 3, *(OTHER_ORDER + i for i in (1, 2, 3))):
                     where = names | {"seed": seed, "alignment_size": size, "inverse_size": number}
-                    trained += [where | row for row in of(base, lean(base, size, number, seed))]
-    return pd.DataFrame(trained), pd.DataFrame(models)
+                    trained += [where | row for row in of(base, lean(base, size, number, seed), seed % OTHER_ORDER)]
+    return pd.DataFrame(trained), pd.DataFrame(models).assign(seed=np.nan)
 
 
 def made_up(base: str, size: int, number: int, seed: int) -> float:
     return (base == "two") * 0.5 + size / 64 - number / 100 + (seed % 10) / 1000 + (seed > OTHER_ORDER) / 10
 
 
-def test_leans_are_oriented_by_the_alignment_side() -> None:
+def by_cell(rows: pd.DataFrame, column: str = "lean") -> "pd.Series[float]":
+    return rows.set_index(["base", "alignment_size", "inverse_size", "seed"])[column]
+
+
+def test_leans_are_oriented_by_the_alignment_side_and_compared_on_the_texts_of_their_seed() -> None:
     rows, models = cells(job(), made_up)
-    for row in lean_seeds(rows, models, job()).itertuples():
+    seeds = lean_seeds(rows, models, job())
+    assert len(seeds) == 2 * 2 * 2 * 3
+    for row in seeds.itertuples():
         wanted = made_up(row.base, row.alignment_size, row.inverse_size, row.seed)
-        assert row.lean == pytest.approx(wanted)
-        assert row.other_side - row.own_side == pytest.approx(wanted)
-    table = lean_table(rows, models, job())
-    assert table["base_lean"].tolist() == pytest.approx(4 * [0.0] + 4 * [0.5])
-    assert len(table) == 8
-    assert (table["texts"] == 40).all()
-    turned = rows.assign(alignment_side="negative")
-    seeds = lean_seeds(turned, models, job(direction="reversed"))
-    assert seeds["lean"].tolist() == pytest.approx((-lean_seeds(rows, models, job())["lean"]).tolist())
+        assert row.lean == pytest.approx(wanted - row.seed / 8)
+        assert row.base_lean == pytest.approx(0.5 * (row.base == "two") - row.seed / 8)
+        assert row.other_side - row.own_side == pytest.approx(row.lean)
+        assert row.texts == 40
+    turned = lean_seeds(rows.assign(alignment_side="negative"), models, job(direction="reversed"))
+    for column in ("lean", "base_lean"):
+        assert turned[column].tolist() == pytest.approx((-seeds[column]).tolist())
 
 
-def test_texts_whose_difficulty_is_common_to_all_models_add_no_error() -> None:
-    """Then only seeds differ: the interval is their t interval, although the base model's own is wide."""
+def test_the_interval_is_of_the_distance_from_the_base_model() -> None:
+    """The texts of seeds differ by 1/8 in their leans, which all models have in common: only 0.001 a seed is left."""
     rows, models = cells(job(), made_up)
-    table = lean_table(rows, models, job())
-    half = 4.302653 * 0.001 / 3**0.5  # t of two degrees of freedom; the seeds are 0.001 apart
-    assert (table["lean_high"] - table["lean"]).to_numpy() == pytest.approx(half, rel=0.01)
-    assert (table["base_lean_high"] - table["base_lean_low"] > 0.1).all()
+    table = lean_table(lean_seeds(rows, models, job()), job())
+    assert len(table) == 8
+    assert (table["texts"] == 120).all()
+    assert table["base_lean"].tolist() == pytest.approx(4 * [-0.25] + 4 * [0.25])
+    half = 4.302653 * 0.001 / 3**0.5  # t of two degrees of freedom
+    for bound, sign in (("lean_low", -1), ("lean_high", 1)):
+        assert (table[bound] - table["lean"]).to_numpy() == pytest.approx(sign * half, rel=0.01)
+    first = table.iloc[0]
+    assert first["lean"] - first["base_lean"] == pytest.approx(8 / 64 + 0.002)
 
 
 def test_a_planted_crossing_shows_the_cells_of_so_many_times_n() -> None:
     planned = job(planted=3)
     rows, models = cells(planned, made_up)
-    seeds = lean_seeds(rows, models, planned).set_index(["base", "alignment_size", "inverse_size", "seed"])["lean"]
-    assert seeds["one", 8, 8, 2] == pytest.approx(made_up("one", 8, 8, 2))
-    assert seeds["one", 16, 8, 2] == pytest.approx(made_up("one", 16, 24, 2))
-    table = lean_table(rows, models, planned).set_index(["base", "alignment_size", "inverse_size"])
+    seeds = lean_seeds(rows, models, planned)
+    moved = by_cell(seeds) - by_cell(seeds, "base_lean")
+    assert moved["one", 8, 8, 2] == pytest.approx(made_up("one", 8, 8, 2))
+    assert moved["one", 16, 8, 2] == pytest.approx(made_up("one", 16, 24, 2))
+    table = lean_table(seeds, planned).set_index(["base", "alignment_size", "inverse_size"])
     examples = ["inverse_examples", "inverse_updates"]
     assert table.loc[("one", 16, 8), examples].tolist() == [24, 3]
     assert table.loc[("one", 8, 8), examples].tolist() == [8, 1]
@@ -140,12 +112,12 @@ def test_a_planted_crossing_shows_the_cells_of_so_many_times_n() -> None:
 def test_a_planted_null_shows_the_largest_p_in_another_order() -> None:
     planned = job(planted="nothing")
     rows, models = cells(planned, made_up)
-    seeds = lean_seeds(rows, models, planned).set_index(["base", "alignment_size", "inverse_size", "seed"])["lean"]
-    assert len(seeds) == 2 * 2 * 2 * 3
-    assert seeds["two", 8, 8, 3] == pytest.approx(made_up("two", 16, 8, OTHER_ORDER + 3))
-    assert seeds["two", 16, 8, 3] == pytest.approx(made_up("two", 16, 8, 3))
-    table = lean_table(rows, models, planned)
-    assert set(table["alignment_examples"]) == {16}
+    seeds = lean_seeds(rows, models, planned)
+    moved = by_cell(seeds) - by_cell(seeds, "base_lean")
+    assert len(moved) == 2 * 2 * 2 * 3
+    assert moved["one", 8, 8, 3] == pytest.approx(made_up("one", 16, 8, OTHER_ORDER + 3))
+    assert moved["one", 16, 8, 3] == pytest.approx(made_up("one", 16, 8, 3))
+    assert set(lean_table(seeds, planned)["alignment_examples"]) == {16}
 
 
 def test_the_null_has_no_effect_in_expectation() -> None:
@@ -174,22 +146,22 @@ def test_measures_of_leans_are_those_of_equal_scores() -> None:
     assert MEASURES["lean-crossing"].parts == ("lean-crossing-start", "lean-crossing-end")
 
 
-def test_measures_of_leans_are_not_turned_for_a_reversed_experiment() -> None:
+def test_measures_of_leans_are_not_turned_and_compare_with_the_base_model_of_each_seed() -> None:
     planned = job(direction="reversed")
     rows, models = cells(planned, made_up)
-    rows = rows.assign(alignment_side="negative")
-    found = rebound_measures(lean_seeds(rows, models, planned), "lean")
+    seeds = lean_seeds(rows.assign(alignment_side="negative"), models, planned)
+    found = rebound_measures(seeds, "lean")
     start = found[(found["measure"] == "lean-start") & (found["base"] == "two") & (found["alignment_size"] == 16)]
     assert start["value"].tolist() == pytest.approx([-16 / 64 - seed / 1000 for seed in (1, 2, 3)])
 
 
 def test_the_difference_of_two_bases_is_paired_by_seed() -> None:
     rows, models = cells(job(), lambda base, *cell: made_up(base, *cell) * (1 + (base == "two")))
-    found = lean_difference(lean_seeds(rows, models, job()), lean_table(rows, models, job()), job())
+    found = lean_difference(lean_seeds(rows, models, job()), job())
     assert found["alignment_size"].tolist() == [8, 8, 8, 16, 16, 16]
+    assert (found["seeds"] == 3).all()
     before = found[found["inverse_size"].isna()]
     assert before["difference"].tolist() == pytest.approx([1.0, 1.0])
-    assert before["seeds"].isna().all()
     at = found[(found["alignment_size"] == 16) & (found["inverse_size"] == 8)].iloc[0]
     values = [2 * made_up("two", 16, 8, seed) - made_up("one", 16, 8, seed) for seed in (1, 2, 3)]
     assert at["difference"] == pytest.approx(np.mean(values))
@@ -199,14 +171,14 @@ def test_the_difference_of_two_bases_is_paired_by_seed() -> None:
 def test_figures_show_every_cell_and_what_is_planted() -> None:
     planned = job(planted=3)
     rows, models = cells(planned, made_up)
-    table = lean_table(rows, models, planned)
+    seeds = lean_seeds(rows, models, planned)
+    table = lean_table(seeds, planned)
     shown = FigureJob(bases=("one", "two"), sides=("positive", "negative"), planted=planned.experiment.planted_effect)
     figure = lean_figure(table, shown)
     assert len(figure.axes) == 2
     assert figure.get_supxlabel() == "planted: 3 N examples after P = 16"
     plt.close(figure)
-    difference = lean_difference(lean_seeds(rows, models, planned), table, planned)
-    figure = difference_figure(difference, shown)
+    figure = difference_figure(lean_difference(seeds, planned), shown)
     (axis,) = figure.axes
     assert len(axis.containers) == 2
     assert axis.get_ylabel().endswith("two − one")

@@ -63,15 +63,28 @@ def test_a_planted_effect_needs_two_sizes(values: Values) -> None:
 def test_a_factor_needs_so_many_times_the_examples(values: Values) -> None:
     available = values["tasks"]["reviews"]["splits"]["negative"]
     largest = values["rebound"]["existence"]["inverse_sizes"][-1]
-    assert f"{available} " not in complaint(planted(values, planted=1)) if largest == 0 else True
-    message = complaint(planted(values, planted=2 * available // largest + 2))
+    read_study(planted(values, planted=available // largest), "study.yaml")
+    message = complaint(planted(values, planted=available // largest + 1))
     assert f"negative holds {available}" in message
 
 
-def test_leans_need_held_out_texts(values: Values) -> None:
+def leaning(values: Values, texts: int, split: int) -> Values:
     values["rebound"]["existence"]["lean"] = True
-    values["tasks"]["reviews"]["splits"]["held_out"] = 0
-    assert "rebound.existence.lean is measured on texts in tasks.reviews.splits.held_out" in complaint(values)
+    values["tasks"]["reviews"]["lean_texts"] = texts
+    values["tasks"]["reviews"]["splits"]["lean"] = split
+    return values
+
+
+def test_leans_need_texts(values: Values) -> None:
+    assert "tasks.reviews.splits.lean is 2, but each seed takes 3 (lean_texts)" in complaint(leaning(values, 3, 2))
+
+
+def test_leans_need_texts_for_every_seed(values: Values) -> None:
+    read_study(leaning(values, 3, 6), "study.yaml")
+    message = complaint(leaning(values, 3, 5))
+    assert "gives each of 1 seeds 3 texts (lean_texts), and seeds 1 and 2 would have the same" in message
+    values["seeds"] = [1, 3]
+    assert "seeds 1 and 3 would have the same" in complaint(leaning(values, 3, 6))
 
 
 def test_an_experiment_must_measure_something(values: Values) -> None:
@@ -86,8 +99,8 @@ def test_claims_need_the_outcome_that_they_are_about(values: Values) -> None:
     claim = {"hypothesis": "It crosses", "experiment": "existence", "direction": "greater", "seeds": 2}
     values["claims"] = {"one": claim | {"measure": "lean-crossing", "role": "exploratory"}}
     assert "lean-crossing needs rebound.existence.lean: true" in complaint(values)
-    values["rebound"]["existence"] |= {"lean": True, "scores": False}
-    read_study(values, "study.yaml")
+    values["rebound"]["existence"]["scores"] = False
+    read_study(leaning(values, 2, 4), "study.yaml")
     values["claims"]["one"]["measure"] = "crossing"
     assert "rebound.existence has no scores to measure: its `scores` are false" in complaint(values)
 

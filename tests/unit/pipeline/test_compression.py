@@ -61,7 +61,7 @@ def test_jobs_contain_the_names_of_corpora_and_no_paths(values: Values) -> None:
     for each in (inverse["measurements"], base["measurements"]):
         assert each["base_checkpoint"] == 3
         assert each["compression"]["corpora"] == ["pretraining", "alignment", "perturbation", "control"]
-        assert each["compression"]["reading"] == {"window": 32, "stride": 16, "characters": 2000, "texts": None}
+        assert each["compression"]["reading"] == {"window": 32, "stride": 16, "characters": 2000}
     assert len(found.texts(wildcards(**INVERSE_RUN))) == len(jobs(values).texts(wildcards())) == 4
 
 

@@ -39,6 +39,8 @@ def full(values: Values) -> Values:
     existence |= {"divergence": True, "realignment_sizes": [0, 4], "text_statistics": True}
     existence |= {"compression": True, "joint": True, "lean": True}
     values["rebound"]["pretraining"]["lean"] = True  # two base models
+    values["tasks"]["reviews"]["lean_texts"] = 2
+    values["tasks"]["reviews"]["splits"]["lean"] = 4
     values["claims"] = {"a": expected("slices", "kl-gap", "greater")}
     return values | {"theory": {}, "calibration": {}, "token_tree": {"unions": {"reviews": UNION}}}
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from elasticity.config.experiments import OTHER_ORDER
 from elasticity.config.loading import read_study
-from elasticity.evaluation.jobs import Measurements
+from elasticity.evaluation.jobs import LeanReading, Measurements
 from elasticity.pipeline import cost
 from elasticity.pipeline.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
@@ -45,6 +46,8 @@ def leaning(values: Values) -> Values:
         "planted-crossing": existence | {"planted": 3},
         "planted-nothing": existence | {"planted": "nothing"},
     }
+    values["tasks"]["reviews"] |= {"lean_texts": 3, "held_out_tokens": 7}
+    values["tasks"]["reviews"]["splits"]["lean"] = 9
     return values | {"resistance": {}, "claims": {}}
 
 
@@ -52,11 +55,10 @@ def test_nothing_is_sampled_without_scores(leaning: Values) -> None:
     pipeline = Pipeline(read_study(leaning))
     found = measured(pipeline)
     assert found.responses is None
-    assert found.lean is not None
-    assert found.lean.tokens == pipeline.study.tasks["reviews"].held_out_tokens
+    assert found.lean == LeanReading(template="plain", tokens=7, texts=3, block=1)
     assert pipeline.measurements.inverse_prompts(run()) == []
     assert pipeline.measurements.inverse_lean_texts(run()) == [
-        f"results/tiny/reviews/splits/held-out-{side}.parquet" for side in ("positive", "negative")
+        f"results/tiny/reviews/splits/lean-{side}.parquet" for side in ("positive", "negative")
     ]
     made = {rule.name for rule in pipeline.tables if rule.made_for}
     assert made >= {"lean", "measures"}
@@ -83,7 +85,16 @@ def test_leans_need_neither_the_base_model_nor_other_measurements(leaning: Value
     assert pipeline.measurements.base(run()) == []
     job = json.loads(pipeline.measurements.base_lean_job(wildcards()))
     assert job["measurements"]["cell"] is None
-    assert job["measurements"]["lean"]
+    assert job["measurements"]["lean"]["block"] is None
+
+
+def test_each_seed_has_texts_of_its_own_in_every_order(leaning: Values) -> None:
+    pipeline = Pipeline(read_study(leaning))
+    for seed, block in ((1, 1), (2, 2), (3, 0), (4, 1)):
+        for order in (0, OTHER_ORDER):
+            lean = measured(pipeline, seed=order + seed, alignment_size=16).lean
+            assert lean is None or lean.block == block
+        assert pipeline.study.tasks["reviews"].lean_block(OTHER_ORDER + seed) == block
 
 
 def test_planted_effects_add_sizes_and_orders_only(leaning: Values) -> None:

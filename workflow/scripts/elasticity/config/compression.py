@@ -23,9 +23,6 @@ class Reading(Section):
     characters: PositiveInt = Field(
         2000, description="Number of characters that are read of each text, from its beginning"
     )
-    texts: PositiveInt | None = Field(
-        None, description="Number of held-out texts of each corpus that are read. null: all of them"
-    )
 
     @model_validator(mode="after")
     def _moves_on(self) -> "Reading":
@@ -53,7 +50,7 @@ class Compression(Reading):
     @property
     def reading(self) -> Reading:
         """The windows alone, without the control and the coder."""
-        return Reading(**{name: getattr(self, name) for name in Reading.model_fields})
+        return Reading(window=self.window, stride=self.stride, characters=self.characters)
 
 
 class Theory(Section):

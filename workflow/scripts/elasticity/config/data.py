@@ -242,6 +242,9 @@ class Splits(Section):
     validation: NonNegativeInt = Field(
         0, description="Held-out examples of each side by which runs choose among candidates of a setting"
     )
+    lean: NonNegativeInt = Field(
+        0, description="Held-out examples of each side for the lean, of which every seed has `lean_texts` of its own"
+    )
     score_model: NonNegativeInt = Field(0, description="Texts to train and test the score model on")
     resistance: NonNegativeInt = Field(0, description="Examples in each of the four parts D1..D4")
     positive: NonNegativeInt = Field(0, description="Positive examples to fine-tune on")

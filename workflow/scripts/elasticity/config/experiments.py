@@ -69,7 +69,7 @@ class Rebound(Section):
     lean: bool = Field(
         False,
         description="Measure the lean of every cell in bits per byte: the compression rate of held-out text of the "
-        "opposite side minus that of the side of the alignment stage, on the first `held_out_tokens` of each text",
+        "opposite side minus that of the side of the alignment stage. The texts are those of the split `lean`",
     )
     planted: Annotated[int, Field(ge=2)] | Literal["nothing"] | None = Field(
         None,

@@ -51,7 +51,8 @@ def layout(splits: Splits, prompts: Prompts | None) -> dict[str, Take]:
     The splits that users enlarge most often come last, so that the others keep their examples. Neutral data have no
     held-out corpora of a side.
     """
-    of_sides, validation = (0, 0) if splits.sides == NEUTRAL else (splits.held_out, splits.validation)
+    counts = (splits.held_out, splits.validation, splits.lean)
+    of_sides, validation, leaning = (0, 0, 0) if splits.sides == NEUTRAL else counts
     wanted: dict[str, tuple[int, Sides]] = {
         "prompts": (splits.prompts, splits.sides),
         "held-out-pretraining": (splits.held_out, splits.sides),
@@ -59,6 +60,8 @@ def layout(splits: Splits, prompts: Prompts | None) -> dict[str, Take]:
         "held-out-negative": (of_sides, ("negative",)),
         "validation-positive": (validation, ("positive",)),
         "validation-negative": (validation, ("negative",)),
+        "lean-positive": (leaning, ("positive",)),
+        "lean-negative": (leaning, ("negative",)),
         "score-model": (splits.score_model, BOTH),
         **dict.fromkeys(PARTS, (splits.resistance, splits.sides)),
         **{side: (getattr(splits, side), (side,)) for side in TRAINING},

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from elasticity.config.base import Name, Section, Seeds
 from elasticity.config.calibration import Calibration
@@ -10,7 +10,7 @@ from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression, Theory
 from elasticity.config.data import Prompts, Source, Splits, Template
 from elasticity.config.decide import Decide
-from elasticity.config.experiments import InverseData, Rebound, Resistance, inverse_data
+from elasticity.config.experiments import OTHER_ORDER, InverseData, Rebound, Resistance, inverse_data
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.sampling import EngineName, ResponseSampling
@@ -42,6 +42,15 @@ class Task(Section):
         ge=2,
         description="Number of tokens of each held-out text on which the loss of base models and the lean are measured",
     )
+    lean_texts: PositiveInt = Field(
+        100,
+        description="Number of texts of each side in the split `lean` on which the lean of the models of a seed is "
+        "measured. Each seed has its own, so that differences between seeds include those between texts",
+    )
+
+    def lean_block(self, seed: int) -> int:
+        """The position, in units of ``lean_texts``, of the texts of a seed in the split ``lean``."""
+        return seed % OTHER_ORDER % (self.splits.lean // self.lean_texts)
 
     @property
     def prompt_tokens(self) -> int:

@@ -17,7 +17,6 @@ from elasticity.config.validation_analyses import (
     compression_mistakes,
     decide_mistakes,
     joint_mistakes,
-    lean_mistakes,
     token_tree_mistakes,
 )
 
@@ -92,7 +91,7 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     yield from decide_mistakes(study.decide, study.seeds)
     if study.noise == study.name:
         yield f"noise: {study.noise} is this study; name one that is finished"
-    yield from lean_mistakes(study.rebound, held_out)
+    yield from _lean_mistakes(study)
     if study.calibration and not (study.rebound or study.resistance):
         yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
     splits = {
@@ -152,6 +151,26 @@ def _rebound_mistakes(study: Study, where: str, rebound: Rebound) -> Iterator[st
     if data.continues:
         where, second = f"{where}, alignment and inverse stages together,", first + second
     yield from _missing_examples(study, where, data.task, data.side, second)
+
+
+def _lean_mistakes(study: Study) -> Iterator[str]:
+    """Yield the experiments that measure the lean without texts of its own for each seed."""
+    for name, rebound in study.rebound.items():
+        task = study.tasks[rebound.task]
+        if not rebound.lean:
+            continue
+        where = f"tasks.{rebound.task}.splits.lean is {task.splits.lean}"
+        if task.splits.lean < task.lean_texts:
+            yield f"rebound.{name}.lean: {where}, but each seed takes {task.lean_texts} (lean_texts): raise the split"
+        blocks: dict[int, int] = {}
+        for seed in study.seeds:
+            other = blocks.setdefault(task.lean_block(seed), seed)
+            if other != seed:
+                yield (
+                    f"rebound.{name}.lean: {where}, which gives each of {task.splits.lean // task.lean_texts} seeds "
+                    f"{task.lean_texts} texts (lean_texts), and seeds {other} and {seed} would have the same: number "
+                    "seeds in sequence, raise the split, or lower lean_texts"
+                )
 
 
 def _resistance_mistakes(study: Study, where: str, resistance: Resistance) -> Iterator[str]:

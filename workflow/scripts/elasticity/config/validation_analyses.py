@@ -159,13 +159,6 @@ def compression_mistakes(
                 )
 
 
-def lean_mistakes(rebound: Mapping[Name, Rebound], held_out: Mapping[Name, int]) -> Iterator[str]:
-    """Yield the experiments that measure the lean without held-out texts, each with its key first."""
-    for name, experiment in rebound.items():
-        if experiment.lean:
-            yield from _no_texts(f"rebound.{name}.lean", experiment.task, held_out)
-
-
 def _control_mistakes(control: Name, trained_on: set[Name], held_out: Mapping[Name, int]) -> Iterator[str]:
     """Yield a mistake if the control task does not exist, has no held-out texts, or is trained on."""
     if control not in held_out:

@@ -32,7 +32,7 @@ def held_out_texts(corpora: Iterable[tuple[Corpus, Path]], reading: Reading) -> 
     return [
         HeldOutText(corpus, row["id"], text_of(row)[: reading.characters])
         for corpus, path in corpora
-        for row in read_rows(path, EXAMPLES)[: reading.texts]
+        for row in read_rows(path, EXAMPLES)
     ]
 
 

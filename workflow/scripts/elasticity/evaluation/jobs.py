@@ -35,10 +35,15 @@ class CompressionReading(Section):
 
 
 class LeanReading(Section):
-    """How the lean is measured: on the first ``tokens`` of the response of each held-out example."""
+    """How the lean is measured: on the first ``tokens`` of the response of each held-out example of both sides.
+
+    ``block`` says which ``texts`` of each file are read, in units of as many; None: all of them.
+    """
 
     template: Template
     tokens: PositiveInt
+    texts: PositiveInt
+    block: int | None = None
 
 
 class Measurements(Section):

@@ -31,11 +31,13 @@ class Beginning:
 
 
 def beginnings(paths: Iterable[Path], tokenizer: PreTrainedTokenizerFast, reading: LeanReading) -> list[Beginning]:
-    """Return the beginnings of the held-out examples in files of schema ``EXAMPLES``.
+    """Return the beginnings of the held-out examples in files of schema ``EXAMPLES``, or of a block of each.
 
     The EOS token counts as a token of a response that ends before the limit, and as no bytes.
     """
-    rows = [row for path in paths for row in read_rows(path, EXAMPLES)]
+    first, last = (None, None) if reading.block is None else (reading.block, reading.block + 1)
+    part = slice(*(None if it is None else it * reading.texts for it in (first, last)))
+    rows = [row for path in paths for row in read_rows(path, EXAMPLES)[part]]
     longest = max(map(len, context(tokenizer, reading.template, [row["prompt"] for row in rows])), default=0)
     found = []
     for row, example in zip(

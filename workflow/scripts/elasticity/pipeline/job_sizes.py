@@ -1,7 +1,6 @@
 """The size of each job, from which its resource requests follow."""
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -28,10 +27,6 @@ CHARACTERS_PER_TOKEN = 2
 
 PASS_TOKENS = 512
 """Tokens of the windows that are read in one pass, at least: see ``evaluation.compression``."""
-
-
-LEAN_EXAMPLES = 64
-"""Examples that are read in one pass for the lean: see ``evaluation.likelihood.code_lengths``."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +204,7 @@ class JobSizes:
         """
         reading = self.study.compression or Compression()
         splits = [task.splits for task in self.study.tasks.values()]
-        texts = 4 * min(max(split.held_out for split in splits), reading.texts or sys.maxsize)
+        texts = 4 * max(split.held_out for split in splits)
         windows = math.ceil(reading.characters / CHARACTERS_PER_TOKEN / reading.stride)
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
         passes = self.study.sampling.model_copy(
@@ -227,14 +222,18 @@ class JobSizes:
         return Generation(self._origin(wildcards.base), task.splits.prompts * longest, 1, checkpoints, passes)
 
     def lean(self, wildcards: Wildcards) -> Generation:
-        """Size of reading held-out examples of both sides with each checkpoint; passes count as in ``compression``."""
+        """Size of reading the texts of a seed with each checkpoint of a run, or all texts with a base model.
+
+        Passes count as in ``compression``.
+        """
         task = self.study.tasks[wildcards.task]
         longest = task.prompt_tokens + task.held_out_tokens
         passes = self.study.sampling.model_copy(
-            update={"batch_size": LEAN_EXAMPLES * longest, "new_tokens": 1, "contrast": None}
+            update={"batch_size": max(longest, PASS_TOKENS), "new_tokens": 1, "contrast": None}
         )
         checkpoints = len(sizes_in(getattr(wildcards, "run_sizes", "1")))
-        return Generation(self._origin(wildcards.base), 2 * task.splits.held_out * longest, 1, checkpoints, passes)
+        texts = task.lean_texts if hasattr(wildcards, "run_sizes") else task.splits.lean
+        return Generation(self._origin(wildcards.base), 2 * texts * longest, 1, checkpoints, passes)
 
     def measurements(self, wildcards: Wildcards) -> list[Generation]:
         """Sizes of the measurements of the checkpoints of an inverse run, or of a base model.

@@ -58,13 +58,15 @@ class MeasurementJobs(Part):
             else None,
             divergence=any(it.divergence for it in asking),
             compression=self.compression.asked(wildcards) if any(it.compression for it in asking) else None,
-            lean=self._lean(wildcards.task) if any(it.lean for it in asking) else None,
+            lean=self._lean(wildcards.task, int(wildcards.seed)) if any(it.lean for it in asking) else None,
             text_statistics=any(it.text_statistics for it in asking),
         )
 
-    def _lean(self, task: str) -> LeanReading:
+    def _lean(self, task: str, seed: int | None = None) -> LeanReading:
         settings = self.study.tasks[task]
-        return LeanReading(template=settings.template, tokens=settings.held_out_tokens)
+        block = None if seed is None else settings.lean_block(seed)
+        tokens, texts = settings.held_out_tokens, settings.lean_texts
+        return LeanReading(template=settings.template, tokens=tokens, texts=texts, block=block)
 
     def _of_realignment(self, wildcards: Wildcards) -> Measurements:
         return self._responses_only(wildcards, self.realignment.cell(wildcards))
@@ -145,7 +147,7 @@ class MeasurementJobs(Part):
         return to_json(MeasureJob(checkpoints=(measurements.base_checkpoint,), measurements=measurements))
 
     def base_lean_job(self, wildcards: Wildcards) -> str:
-        """Measure the lean of a base model."""
+        """Measure the lean of a base model on the texts of all seeds."""
         base, checkpoint = wildcards.base, self.study.bases[wildcards.base][1]
         asked = Measurements(base=base, base_checkpoint=checkpoint, lean=self._lean(wildcards.task))
         return to_json(MeasureJob(checkpoints=(checkpoint,), measurements=asked))
@@ -173,7 +175,7 @@ class MeasurementJobs(Part):
 
     def lean_texts(self, wildcards: Wildcards) -> list[str]:
         """The held-out examples of both sides that the lean is measured on."""
-        return [f"{self.results}/{wildcards.task}/splits/held-out-{side}.parquet" for side in ("positive", "negative")]
+        return [f"{self.results}/{wildcards.task}/splits/lean-{side}.parquet" for side in ("positive", "negative")]
 
     def inverse_lean_texts(self, wildcards: Wildcards) -> list[str]:
         """Those that the lean of an inverse stage is measured on; none if it is not asked for."""

@@ -215,10 +215,7 @@ class TableJobs(Part):
         yield self._rule(
             "lean_difference",
             [name for name in leaning if len(rebound[name].bases) == 2],
-            {
-                "seeds_of_cells": lambda w: self._table(f"seeds/lean-{w.experiment}"),
-                "leans": lambda w: self._table(f"lean-{w.experiment}"),
-            },
+            {"leans": lambda w: self._table(f"seeds/lean-{w.experiment}")},
             self._cells,
         )
         yield self._rule(

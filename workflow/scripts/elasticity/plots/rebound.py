@@ -37,10 +37,11 @@ others at large N.
 
 **How it was computed.** A compression rate is the sum of −log₂ p over the first tokens of each text of a side (of each
 response given its prompt, where there are prompts), divided by the UTF-8 bytes that they cover. Nothing is sampled, and
-no score model is needed. Points are means over training seeds. Bars are 95 % intervals of the distance from the base
-model, with errors clustered by seed and by text. All models read the same texts, so only distances between them mean
-something: the height of the whole figure depends on which texts were held out, and its error, which is in the table,
-is left out here. The values of N are evenly spaced, not to scale, and the lines are set apart sideways.
+no score model is needed. Each seed has held-out texts of its own, and all models of a seed read the same. Points are
+means over training seeds; bars are 95 % t intervals over seeds of the distance from the base model on the same texts,
+so they include the error over texts. Only distances between lines mean something: the height of the whole figure
+depends on which texts were held out. The values of N are evenly spaced, not to scale, and the lines are set apart
+sideways.
 """,
 )
 def lean(table: "pd.DataFrame", job: FigureJob) -> "Figure":
@@ -63,9 +64,9 @@ difference shrinks with every stage; if models are drawn back to where they came
 and grows again in the inverse stage.
 
 **How it was computed.** Points are means over training seeds of the difference within a seed; bars are 95 % t intervals
-over seeds. A seed is an order of the examples of both stages; each base model was pre-trained once, so the intervals do
-not say how other pre-training runs would differ, and before the alignment stage there is no interval. The values of N
-are evenly spaced, not to scale, and the lines are set apart sideways.
+over seeds. A seed is an order of the examples of both stages, and held-out texts of its own. Each base model was
+pre-trained once, so the intervals do not say how other pre-training runs would differ. The values of N are evenly
+spaced, not to scale, and the lines are set apart sideways.
 """,
 )
 def lean_difference(table: "pd.DataFrame", job: FigureJob) -> "Figure":

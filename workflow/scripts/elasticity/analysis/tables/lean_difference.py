@@ -12,38 +12,33 @@ if TYPE_CHECKING:
     from elasticity.runtime.command import Command
 
 
-def lean_difference(per_seed: "pd.DataFrame", table: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
-    """The lean on the last base model minus that on the first, paired by seed.
+def lean_difference(per_seed: "pd.DataFrame", job: ReboundTableJob) -> "pd.DataFrame":
+    """The lean on the last base model minus that on the first, paired by seed: means and intervals over seeds.
 
-    ``per_seed`` and ``table`` are the tables of the leans. A row without N is before the alignment stage, where the
-    models have no seed.
+    ``per_seed`` is the table of leans with one row per seed. A row without N is before the alignment stage.
     """
     import pandas as pd
 
     first, last = job.experiment.bases
-    keys = ["alignment_size", "inverse_size", "seed"]
-    leans = per_seed.pivot(index=keys, columns="base", values="lean")
-    paired = (leans[last] - leans[first]).rename("difference").reset_index()
-    after = over_seeds(paired, keys[:2], ["difference"])
-    models = table.groupby("base")["base_lean"].first()
-    before = pd.DataFrame(
-        {"alignment_size": job.experiment.alignment_sizes, "difference": models[last] - models[first]}
-    )
-    found = pd.concat([before, after]).astype({"inverse_size": "Int64", "seeds": "Int64"})
-    found = found.sort_values(["alignment_size", "inverse_size"], na_position="first", kind="stable")
-    return found[["alignment_size", "inverse_size", "seeds", "difference", "difference_low", "difference_high"]]
+    keys = ["alignment_size", "inverse_size"]
+    wide = per_seed.pivot(index=[*keys, "seed"], columns="base", values=["lean", "base_lean"])
+    differences = pd.DataFrame({name: wide[name][last] - wide[name][first] for name in ("lean", "base_lean")})
+    after = differences["lean"].rename("difference").reset_index()
+    before = differences["base_lean"].groupby(["alignment_size", "seed"]).first().rename("difference").reset_index()
+    rows = pd.concat([before, after]).astype({"inverse_size": "Int64"})
+    found = over_seeds(rows, keys, ["difference"])
+    return found.sort_values(keys, na_position="first", kind="stable").astype({"inverse_size": "Int64"})
 
 
 def make(command: "Command[ReboundTableJob]") -> None:
-    """Write the table of an experiment with two base models from the tables of its leans."""
-    per_seed, table = (read_csv(command.path(name)) for name in ("seeds-of-cells", "leans"))
-    write_csv(lean_difference(per_seed, table, command.job), command.path("table"))
+    """Write the table of an experiment with two base models from the table of the leans of each seed."""
+    write_csv(lean_difference(read_csv(command.path("leans")), command.job), command.path("table"))
 
 
 TABLE = Table(
     job=ReboundTableJob,
     of="rebound",
-    inputs=("seeds-of-cells", "leans"),
+    inputs=("leans",),
     outputs={"table": "lean-difference-{experiment}.csv"},
     make=make,
     chapter="Rebound",
@@ -53,8 +48,8 @@ TABLE = Table(
             caption="""
 The numbers of the figure: for each P (``alignment_size``), the lean on the last base model of the experiment minus that
 on the first, in bits per byte: before the alignment stage (no ``inverse_size``), after it (0), and after N examples of
-the inverse stage. Means of differences within seeds, and the bounds of their 95 % t intervals over seeds; before the
-alignment stage there are no seeds.
+the inverse stage. Means of differences within seeds, and the bounds of their 95 % t intervals over seeds, each of which
+has texts of its own.
 """,
         )
     },
