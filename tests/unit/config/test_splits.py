@@ -25,6 +25,7 @@ SPLITS = st.builds(
     prompts=SIZE,
     held_out=SIZE,
     validation=SIZE,
+    lean=SIZE,
     score_model=SIZE,
     resistance=SOME,
     positive=SIZE,
@@ -57,8 +58,9 @@ def filled(rows: Rows, splits: Splits, prompts: Prompts) -> dict[str, Rows]:
 
 def sizes(splits: Splits) -> dict[str, int]:
     held_out = {f"held-out-{corpus}": splits.held_out for corpus in ("pretraining", "positive", "negative")}
-    own = splits.model_dump(exclude={"held_out", "validation", "score_model", "resistance", "sides"})
-    held_out |= {f"validation-{side}": splits.validation for side in ("positive", "negative")}
+    own = splits.model_dump(exclude={"held_out", "validation", "lean", "score_model", "resistance", "sides"})
+    for name in ("validation", "lean"):
+        held_out |= {f"{name}-{side}": getattr(splits, name) for side in ("positive", "negative")}
     return own | held_out | {"score-model": splits.score_model} | dict.fromkeys(PARTS, splits.resistance)
 
 
@@ -81,7 +83,7 @@ def test_splits_have_the_given_sizes_and_sides_and_share_no_prompt_or_text(
     for split, examples in taken.items():
         sides = [row["side"] for row in examples]
         if split.endswith(("positive", "negative")):
-            assert set(sides) == {split.removeprefix("held-out-").removeprefix("validation-")}
+            assert set(sides) == {split.rpartition("-")[2]}
         else:
             assert sides.count("positive") - sides.count("negative") in (0, 1)
 
