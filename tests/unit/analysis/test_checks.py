@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from elasticity.analysis.checks.inputs import CheckInputs, lower_bound
+from elasticity.analysis.checks.inputs import CheckInputs, bounds
 from elasticity.analysis.jobs import PlannedClaim, VerdictsJob
 from elasticity.analysis.tables.checks import COLUMNS, checks_table
 from elasticity.analysis.verdicts import verdict_seeds, verdict_table
@@ -55,14 +55,28 @@ def test_every_measure_needs_checks_that_exist() -> None:
 
 def test_a_lower_bound_is_that_of_a_one_sided_test() -> None:
     values = np.array(RISES[16])
-    below = lower_bound(values)
-    assert stats.ttest_1samp(values, below, alternative="greater").pvalue == pytest.approx(0.05)
-    assert math.isnan(lower_bound(values[:1]))
+    low, high = bounds(values)
+    assert stats.ttest_1samp(values, low, alternative="greater").pvalue == pytest.approx(0.05)
+    assert stats.ttest_1samp(values, high, alternative="less").pvalue == pytest.approx(0.05)
+    assert math.isnan(bounds(values[:1]).low)
+
+
+@pytest.mark.parametrize(
+    ("rises", "holds", "more_seeds"),
+    [([0.2, 0.25, 0.15], True, False), ([0.02, -0.03, 0.01], False, True), ([-0.2, -0.25, -0.15], False, False)],
+)
+def test_more_seeds_may_tell_where_the_mean_is_within_noise_of_0(
+    rises: list[float], holds: bool, more_seeds: bool
+) -> None:
+    for name, measure in (("moved", "start"), ("lean-every-size-moved", "lean-start")):
+        checked = CHECKS[name].compute(inputs(measures=measures({8: [9.0, 9.1, 9.2], 16: rises}, measure)))
+        assert checked
+        assert (checked.holds, checked.more_seeds) == (holds, more_seeds)
 
 
 def test_the_largest_p_moved_the_base_and_the_smallest_did_not() -> None:
-    assert found("moved") == (pytest.approx(lower_bound(np.array(RISES[16]))), True)
-    assert found("every-size-moved") == (pytest.approx(lower_bound(np.array(RISES[8]))), False)
+    assert found("moved") == (pytest.approx(bounds(np.array(RISES[16])).low), True)
+    assert found("every-size-moved") == (pytest.approx(bounds(np.array(RISES[8])).low), False)
     assert found("moved", measures=measures({16: [0.3]})) is None
 
 
@@ -108,6 +122,8 @@ def test_a_claim_of_whose_checks_one_fails_is_not_testable_and_has_no_numbers() 
     assert verdicts["verdict"].to_dict() == {"start": "confirmed", "initial-rate": "not testable"}
     row = verdicts.loc["initial-rate"]
     assert row[["effect", "low", "high", "p", "p_against", "p_adjusted"]].isna().all()
+    assert verdicts["more_seeds"].to_dict() == {"start": False, "initial-rate": True}
+    assert row["reason"].endswith("in x). More seeds may tell.")
     assert row["reason"].startswith("Some P did not raise the score of the base model by more than noise")
     assert "every-size-moved -0.0254" in row["checks"]
     assert "(not above 0)" in row["checks"]

@@ -52,9 +52,10 @@ def test_only_confirmatory_claims_have_to_be_decided(values: dict[str, Any]) -> 
     table = Path("results/tiny/tables/verdicts.csv")
     table.parent.mkdir(parents=True)
     table.write_text(
-        "claim,role,verdict\na,confirmatory,undecided\nb,confirmatory,not testable\nc,exploratory,undecided\n"
+        "claim,role,verdict,more_seeds\na,confirmatory,undecided,True\nb,confirmatory,not testable,False\n"
+        "c,exploratory,undecided,True\nd,confirmatory,not testable,True\n"
     )
-    assert undecided(study) == ["a"]
+    assert undecided(study) == ["a", "d"]
 
 
 def test_the_plan_says_what_each_claim_can_detect(values: dict[str, Any]) -> None:

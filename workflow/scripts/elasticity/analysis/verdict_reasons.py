@@ -77,7 +77,11 @@ def checks_of(planned: PlannedClaim, checks: Mapping[str, pd.DataFrame]) -> pd.D
         for name, bases in planned.bases.items()
         if name in checks
     ]
-    return pd.concat(parts) if parts else pd.DataFrame(columns=["experiment", "base", "check", "value", "holds"])
+    return (
+        pd.concat(parts)
+        if parts
+        else pd.DataFrame(columns=["experiment", "base", "check", "value", "holds", "more_seeds"])
+    )
 
 
 def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
@@ -89,7 +93,8 @@ def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
         for check, row in _with_checks(failed)
     ]
     text = "; ".join(reasons)
-    return "not testable", f"{text[0].upper()}{text[1:]}."
+    hope = " More seeds may tell." if failed["more_seeds"].all() else ""
+    return "not testable", f"{text[0].upper()}{text[1:]}.{hope}"
 
 
 def shown_checks(checked: pd.DataFrame) -> str:

@@ -135,7 +135,8 @@ def prompt_measures(scores: pd.DataFrame, job: ReboundTableJob) -> pd.DataFrame:
 COLUMNS = [
     *("claim", "hypothesis", "experiment", "measure", "over", "direction", "margin", "role", "seeds"),
     *("effect", "low", "high", "p", "p_against", "p_adjusted", "p_against_adjusted", "p_sign_flip", "sign_flip_floor"),
-    *("clustered_effect", "clustered_low", "clustered_high", "checks", "verdict", "reason", "figure", "table"),
+    *("clustered_effect", "clustered_low", "clustered_high", "checks"),
+    *("verdict", "more_seeds", "reason", "figure", "table"),
 ]
 
 
@@ -159,12 +160,12 @@ def verdict_table(
 ) -> pd.DataFrame:
     """One row per claim, in their order, with the columns ``COLUMNS``.
 
-    ``values`` is the result of ``verdict_seeds``; ``scores`` holds the scores of each task (schema ``SCORES``). Effects
-    and their 95 % t intervals are in the units of the measures; those of a claim of several parts are the weakest
-    part's. ``checks`` holds the table of checks of each experiment; a claim of whose checks one fails is not tested,
-    and has no numbers. Adjusted p-values are missing for tests that decide nothing. ``p_sign_flip`` is not adjusted.
-    The columns ``clustered_*`` are a second view: paired differences of each prompt, with errors clustered by seed and
-    prompt.
+    ``values`` is the result of ``verdict_seeds``; ``scores`` holds the scores of each task (schema ``SCORES``).
+    Effects and their 95 % t intervals are in the units of the measures; those of a claim of several parts are the
+    weakest part's. ``checks`` holds the table of checks of each experiment; a claim of whose checks one fails is not
+    tested, and has no numbers. ``more_seeds`` tells whether more seeds may decide it. Adjusted p-values are missing
+    for tests that decide nothing. ``p_sign_flip`` is not adjusted. The columns ``clustered_*`` are a second view:
+    paired differences of each prompt, with errors clustered by seed and prompt.
     """
     per_prompt = {name: prompt_measures(scores[j.experiment.task], j) for name, j in job.rebound.items()}
     effects = {planned.name: effect(values[values["claim"] == planned.name], planned.claim) for planned in job.claims}
@@ -193,14 +194,16 @@ def verdict_table(
                 error_rates=all_error_rates[planned.name],
             )
         )
+        more_seeds = decided == "undecided"
         if not testable[planned.name]:
             decided, reason = not_testable(checked[planned.name])
+            more_seeds = bool(checked[planned.name].query("not holds")["more_seeds"].all())
             found = without_numbers(found)
         row = _declared(planned) | _numbers(claim, found)
         row |= _second_view(planned, per_prompt if testable[planned.name] else {})
         row |= {"checks": shown_checks(checked[planned.name])}
         row |= {"p_adjusted": p_adjusted, "p_against_adjusted": p_against_adjusted}
-        rows.append(row | {"verdict": decided, "reason": reason})
+        rows.append(row | {"verdict": decided, "more_seeds": more_seeds, "reason": reason})
     return pd.DataFrame(rows)[COLUMNS]
 
 

@@ -49,7 +49,7 @@ def add_seeds(study: Study) -> Study | None:
 
 
 def undecided(study: Study) -> list[str]:
-    """The confirmatory claims that the table of verdicts leaves undecided."""
+    """The confirmatory claims that the table of verdicts leaves open, and that more seeds may decide."""
     table = read_csv(Path("results", study.name, "tables/verdicts.csv"))
-    chosen = (table["role"] == "confirmatory") & (table["verdict"] == "undecided")
+    chosen = (table["role"] == "confirmatory") & table["more_seeds"]
     return [str(name) for name in table.loc[chosen, "claim"]]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,17 +29,30 @@ class CheckInputs:
 
 @dataclass(frozen=True)
 class Checked:
-    """The number that a check shows, and whether what it stands for holds."""
+    """The number that a check shows, whether what it stands for holds, and whether more seeds may make it hold."""
 
     value: float
     holds: bool
+    more_seeds: bool = False
 
 
-def lower_bound(values: "np.ndarray[Any, np.dtype[np.float64]]") -> float:
-    """The lower end of the one-sided 95 % t interval of the mean of one number per seed; NaN for a single seed."""
+class Bounds(NamedTuple):
+    """The ends of the one-sided 95 % t intervals of a mean over seeds; NaN with a single seed."""
+
+    low: float
+    high: float
+
+    def checked(self, value: float) -> Checked:
+        """Whether the mean is above 0 by more than noise; more seeds may tell where it is not below 0 either."""
+        return Checked(value, self.low > 0, more_seeds=self.low <= 0 < self.high)
+
+
+def bounds(values: "np.ndarray[Any, np.dtype[np.float64]]") -> Bounds:
+    """The bounds of the mean of one number per seed."""
     from scipy import stats
 
     known = values[np.isfinite(values)]
     if len(known) < 2:
-        return float("nan")
-    return float(known.mean() - stats.t.ppf(CONFIDENCE, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known)))
+        return Bounds(float("nan"), float("nan"))
+    half = stats.t.ppf(CONFIDENCE, len(known) - 1) * known.std(ddof=1) / np.sqrt(len(known))
+    return Bounds(float(known.mean() - half), float(known.mean() + half))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from elasticity.analysis.checks.inputs import Checked, CheckInputs, lower_bound
+from elasticity.analysis.checks.inputs import Bounds, Checked, CheckInputs, bounds
 from elasticity.config.checks import check
 
 TELLS = 0.6
@@ -19,12 +19,21 @@ BROKEN = 0.5
 """The largest share of cells whose responses may differ from text: see the warnings of the text statistics."""
 
 
-def _moves(inputs: CheckInputs, measure: str = "start") -> list[float]:
-    """How far the alignment stage raised the outcome at least, by the bound of the mean over seeds, for each P."""
+def _moves(inputs: CheckInputs, measure: str = "start") -> list[Bounds]:
+    """Bounds of how far the alignment stage raised the outcome, on average over seeds, for each P; none if unknown."""
     rows = inputs.measures[inputs.measures["measure"] == measure].dropna(subset="value")
     groups = rows.groupby("alignment_size")["value"]
-    bounds = [lower_bound(values.to_numpy(dtype=float)) for _, values in groups]
-    return bounds if bounds and not any(map(math.isnan, bounds)) else []
+    found = [bounds(values.to_numpy(dtype=float)) for _, values in groups]
+    return [] if any(math.isnan(low) for low, _ in found) else found
+
+
+def _last(moves: list[Bounds]) -> Checked | None:
+    return moves[-1].checked(moves[-1].low) if moves else None
+
+
+def _least(moves: list[Bounds]) -> Checked | None:
+    least = Bounds(*map(min, zip(*moves, strict=True))) if moves else None
+    return least.checked(least.low) if least else None
 
 
 @check(
@@ -35,8 +44,7 @@ def _moves(inputs: CheckInputs, measure: str = "start") -> list[float]:
 )
 def moved(inputs: CheckInputs) -> Checked | None:
     """The lower 95 % bound of the start of the largest P."""
-    bounds = _moves(inputs)
-    return Checked(bounds[-1], bounds[-1] > 0) if bounds else None
+    return _last(_moves(inputs))
 
 
 @check(
@@ -47,8 +55,7 @@ def moved(inputs: CheckInputs) -> Checked | None:
 )
 def every_size_moved(inputs: CheckInputs) -> Checked | None:
     """The smallest lower 95 % bound of the start of any P."""
-    bounds = _moves(inputs)
-    return Checked(min(bounds), min(bounds) > 0) if bounds else None
+    return _least(_moves(inputs))
 
 
 def _found(quality: Mapping[str, Any], name: str) -> Iterator[float]:
@@ -106,8 +113,7 @@ def responses_are_text(inputs: CheckInputs) -> Checked | None:
 )
 def lean_moved(inputs: CheckInputs) -> Checked | None:
     """The lower 95 % bound of the start of the largest P, in bits per byte."""
-    bounds = _moves(inputs, "lean-start")
-    return Checked(bounds[-1], bounds[-1] > 0) if bounds else None
+    return _last(_moves(inputs, "lean-start"))
 
 
 @check(
@@ -118,5 +124,4 @@ def lean_moved(inputs: CheckInputs) -> Checked | None:
 )
 def every_size_moved_the_lean(inputs: CheckInputs) -> Checked | None:
     """The smallest lower 95 % bound of the lean's start of any P, in bits per byte."""
-    bounds = _moves(inputs, "lean-start")
-    return Checked(min(bounds), min(bounds) > 0) if bounds else None
+    return _least(_moves(inputs, "lean-start"))

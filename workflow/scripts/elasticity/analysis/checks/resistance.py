@@ -2,7 +2,7 @@
 
 import math
 
-from elasticity.analysis.checks.inputs import Checked, CheckInputs, lower_bound
+from elasticity.analysis.checks.inputs import Bounds, Checked, CheckInputs, bounds
 from elasticity.config.checks import check
 
 DISTINCT = 0.5
@@ -21,11 +21,11 @@ def came_closer(inputs: CheckInputs) -> Checked | None:
         return None
     rows = inputs.resistance.assign(fall=inputs.resistance["kl_before"] - inputs.resistance["kl_exact"])
     falls = rows.groupby(["direction", "seed"])["fall"].mean()
-    bounds = [lower_bound(falls[direction].to_numpy()) for direction in ("forward", "inverse")]
-    if any(map(math.isnan, bounds)):
+    worst = Bounds(*map(min, zip(*(bounds(falls[side].to_numpy()) for side in ("forward", "inverse")), strict=True)))
+    if math.isnan(worst.low):
         return None
     sums = rows.groupby("direction")[["fall", "kl_before"]].sum()
-    return Checked(float((sums["fall"] / sums["kl_before"]).min()), min(bounds) > 0)
+    return worst.checked(float((sums["fall"] / sums["kl_before"]).min()))
 
 
 @check(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from elasticity.analysis.checks.inputs import CheckInputs
     from elasticity.runtime.command import Command
 
-COLUMNS = ["base", "check", "title", "value", "needed", "holds"]
+COLUMNS = ["base", "check", "title", "value", "needed", "holds", "more_seeds"]
 
 
 def checks_table(inputs: "dict[str, CheckInputs]") -> "pd.DataFrame":
@@ -27,6 +27,7 @@ def checks_table(inputs: "dict[str, CheckInputs]") -> "pd.DataFrame":
             check = CHECKS[name]
             if found := check.compute(own):
                 numbers = {"value": found.value, "needed": check.needed, "holds": found.holds}
+                numbers["more_seeds"] = found.more_seeds
                 rows.append({"base": base, "check": name, "title": check.title} | numbers)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -69,8 +70,8 @@ TABLE = Table(
             caption="""
 What has to hold before a claim about this experiment is tested, with the number that was measured. A claim is *not
 testable* where a check that its measure needs does not hold for one of its base models, or for its control. Bounds are
-the lower ends of one-sided 95 % t intervals over seeds. A check is missing where the study does not measure what it
-needs.
+the lower ends of one-sided 95 % t intervals over seeds; ``more_seeds`` says where more seeds may lift one above 0. A
+check is missing where the study does not measure what it needs.
 """,
         )
     },

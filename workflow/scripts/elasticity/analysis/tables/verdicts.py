@@ -60,8 +60,9 @@ TABLE = Table(
 on the claimed side. *Refuted*: it is shown to be smaller than ``margin``, the smallest effect that matters. Where both
 are shown the claim is confirmed, and the reason says that the effect is smaller than matters. *Not testable*: a check
 that the measure needs does not hold, as ``checks`` and the reason say, so that no number is given. *Undecided*: the
-numbers do not decide, and the reason says what is lacking. The file ``tables/claims.json`` and the head of this page
-say whether the claims are those that were declared when the models were trained.
+numbers do not decide, and the reason says what is lacking. ``more_seeds``: more seeds may decide it. The file
+``tables/claims.json`` and the head of this page say whether the claims are those that were declared when the models
+were trained.
 
 **How it was computed.** Each seed gives one number; a claim is confirmed or refuted by a one-sided t test over seeds at
 a level of 0.05, adjusted for all claims of its role: by Holm's method if they are confirmatory, by that of Benjamini
