@@ -83,7 +83,9 @@ def test_a_page_template_reruns_the_page_only(project: Project) -> None:
 
 def test_figure_code_renders_figures_only(project: Project) -> None:
     edited(project, LIBRARY / "plots/style.py", 'MARKERS = "os', 'MARKERS = "so')
-    figures = Counter(rebound_figure=2, text_statistics_figure=1, resistance_figure=1, measures_figure=3)
+    figures = Counter(
+        rebound_figure=2, text_statistics_figure=1, resistance_figure=1, measures_figure=3, base_models_figure=1
+    )
     assert planned(project) == figures + Counter(verdicts_figure=1) + REPORT
 
 
@@ -96,7 +98,9 @@ def test_a_library_module_reruns_the_stages_that_import_it(project: Project) -> 
         bits_per_byte_table=1, resistance_table=1, text_statistics_table=1, rebound_table=2, score_model_table=1
     )
     tables += Counter(measures_table=3, checks_table=3, noise_table=1, verdicts_table=1)
-    figures = Counter(resistance_figure=1, text_statistics_figure=1, rebound_figure=2, measures_figure=3)
+    figures = Counter(
+        resistance_figure=1, text_statistics_figure=1, rebound_figure=2, measures_figure=3, base_models_figure=1
+    )
     assert planned(project) == measured + weights + tables + figures + Counter(verdicts_figure=1) + REPORT
 
 
@@ -186,7 +190,10 @@ TABLES = (
     "resistance_table",
     "measures_table",
 )
-FIGURES = ("rebound_figure", "text_statistics_figure", "resistance_figure", "measures_figure", "verdicts_figure")
+FIGURES = (
+    *("rebound_figure", "base_models_figure", "text_statistics_figure", "resistance_figure", "measures_figure"),
+    "verdicts_figure",
+)
 MEASURES = ("measures_table", "measures_figure", "noise_table", "verdicts_table", "verdicts_figure")
 EXAMPLES = ("fetch", "split", "prompts", "tokenizer", "score_model", "pretrain", *FINE_TUNING, "bits_per_byte")
 
