@@ -285,7 +285,9 @@ EDITS = {
     ),
     "a measure": Edit("analysis/measures/resistance.py", "return ", "return 2 * ", MEASURES),
     # Words of the report
-    "caption of a figure": Edit("plots/rebound.py", "**What is seen.**", "**What you see.**", ("report_page",)),
+    "caption of a figure": Edit(
+        "plots/rebound.py", "The mean score of the", "The new mean score of the", ("report_page",)
+    ),
     "caption of a table": Edit("analysis/tables/rebound.py", 'caption="""\n', 'caption="""\nNew. ', ("report_page",)),
 }
 
