@@ -49,7 +49,7 @@ def test_status_reports_a_finished_study_as_done(finished: Project) -> None:
         "  rebound existence      12 cells: 12 done",
         "  rebound pretraining     8 cells: 8 done",
         "  resistance slices       2 runs: 2 done",
-        "  tables and figures     22 files: 22 done",
+        "  tables and figures     23 files: 23 done",
     ]
 
 
