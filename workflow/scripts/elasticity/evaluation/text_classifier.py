@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from elasticity.config.score_models import TextClassifier
 from elasticity.core.errors import UserError
-from elasticity.models.loading import device, one_thread
+from elasticity.models.loading import device, load_whole, one_thread
 
 Verdict = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """A function of the tokens and the attention mask of a batch, both (responses, tokens), to one number per response."""
@@ -79,8 +78,6 @@ def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel
     Only safetensors are read, and no code of the folder is run. Raises ``UserError`` if the folder does not hold such a
     model with all its weights.
     """
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is not a model folder: it holds no config.json")
     if not any(folder.glob("*.safetensors")):
         raise UserError(
             f"{folder} holds no safetensors; weights in other files (pytorch_model.bin) are not read, because they may "
@@ -88,23 +85,8 @@ def load_score_model(kind: Any, folder: Path, **options: Any) -> PreTrainedModel
             "(refs/pr/1, say). Or convert the model once with transformers: load it with from_pretrained, write it and "
             "its tokenizer with save_pretrained, and name that folder as score_model.path."
         )
-    try:
-        model, report = kind.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **options,
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"the score model in {folder} cannot be loaded: {error}") from None
-    if missing := sorted(report["missing_keys"]):
-        raise UserError(
-            f"the score model in {folder} lacks weights ({', '.join(missing[:4])}): it was not trained as a score "
-            "model, or the files are incomplete. Use a model that is made for scoring, or fetch it again."
-        )
+    # Classifiers are often saved with parts that classify nothing, such as a pooler: these may be left over.
+    model = load_whole(kind, folder, "score model", surplus=True, **options)
     one_thread()
     torch.nn.Module.to(model, device())
     score_model: PreTrainedModel = model.eval()

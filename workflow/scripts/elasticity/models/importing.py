@@ -18,6 +18,7 @@ from transformers import (
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
+from elasticity.models.checks import check_model
 from elasticity.models.loading import load_model
 from elasticity.models.shapes import check_shape, shape_in, shape_of
 from elasticity.models.tokenizer import complete, load_tokenizer
@@ -38,6 +39,7 @@ def load(settings: ImportedModel, source: Path) -> tuple[PreTrainedModel, PreTra
         if isinstance(settings, HubModel):
             check_shape(settings.shape, shape_of(ModelFolder(kind="folder", path=str(source))), str(source))
         model = load_model(source)
+    check_model(model, str(source))
     _fit(model, tokenizer)
     return model, tokenizer
 

@@ -8,12 +8,12 @@ import gc
 import json
 import os
 import platform
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from safetensors import SafetensorError
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils import logging
@@ -29,6 +29,14 @@ LENGTH = 16
 
 PROBE = "probe.json"
 """Name of the file with the probe, beside the weights."""
+
+
+SHOWN = 4
+"""Tensors that a message names at most."""
+
+
+BUFFERS = re.compile(r"(rotary_emb\.inv_freq|att(n|ention)\.(masked_)?bias|position_ids)$")
+"""Names of tensors that older checkpoints hold beside the weights, and that a model computes itself."""
 
 
 TOLERANCE_NATS = 1e-3
@@ -132,21 +140,54 @@ def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
 
     The model is on the CPU, or, with ``spread``, its layers are distributed over all GPUs of this process.
 
-    Raises ``UserError`` if the folder holds no model, or if the model cannot be loaded.
+    Raises ``UserError`` if the folder holds no model, or if the model cannot be loaded whole.
+    """
+    return load_whole(AutoModelForCausalLM, folder, "model", device_map="auto" if spread else None)
+
+
+def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **options: Any) -> PreTrainedModel:
+    """Load a model of a transformers class; every tensor of the class must be in the files, in its shape.
+
+    transformers fills what is missing with random numbers. ``what`` names the model in messages, ``options`` are those
+    of ``from_pretrained``. The files may hold tensors that the class does not have if ``surplus`` says so. Only
+    safetensors are read, and no code of the folder is run.
+
+    Raises ``UserError`` with the tensors that are missing, left over or of another shape.
     """
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
+    fixed = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
     try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32,
-            use_safetensors=True,
-            local_files_only=True,
-            device_map="auto" if spread else None,
+        model, report = kind.from_pretrained(
+            folder, **fixed, ignore_mismatched_sizes=True, output_loading_info=True, **options
         )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise UserError(f"the model in {folder} cannot be loaded: {error}") from None
-    return model
+    except Exception as error:  # transformers and safetensors raise errors of many kinds for damaged folders
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"the {what} in {folder} cannot be loaded: {first}") from None
+    faults = [
+        f"{len(names)} tensors {words}: {', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)}"
+        for words, names in _faults(report, surplus)
+        if names
+    ]
+    if faults:
+        raise UserError(
+            f"the files in {folder} are not those of one whole {what} of the kind that its config.json names "
+            f"({type(model).__name__}): {'; '.join(faults)}. Fetch the files again, or convert them with the tool that "
+            "wrote them."
+        )
+    return cast(PreTrainedModel, model)
+
+
+def _faults(report: Mapping[str, Any], surplus: bool) -> list[tuple[str, list[str]]]:
+    """What transformers' report on loading says that a whole model would not have, in words."""
+    mismatched = [
+        f"{name} {tuple(found)} instead of {tuple(wanted)}" for name, found, wanted in report["mismatched_keys"]
+    ]
+    return [
+        ("are missing", sorted(report["missing_keys"])),
+        ("have no place", [] if surplus else sorted(it for it in report["unexpected_keys"] if not BUFFERS.search(it))),
+        ("have another shape", sorted(mismatched)),
+    ]
 
 
 def load_for_measuring(folder: Path) -> PreTrainedModel:
