@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.data.examples import Example, training_examples
-from elasticity.evaluation.likelihood import code_lengths, divergences
+from elasticity.evaluation.likelihood import code_lengths, compared, divergences
 from tests.unit.conftest import plain
 
 
@@ -45,6 +45,19 @@ def test_every_token_of_the_response_counts_once(
             expected += float((p * (p / q).log()).sum())
         assert expected > 0.01
         assert nats == pytest.approx(expected, rel=1e-4)
+
+
+def test_models_that_are_compared_have_the_code_lengths_of_each(
+    model: PreTrainedModel,
+    fresh_model: Callable[[], PreTrainedModel],
+    tokenizer: PreTrainedTokenizerFast,
+    examples: list[Example],
+) -> None:
+    other, pad = fresh_model(), tokenizer.pad_token_id
+    found = compared(model, other, examples, pad)
+    assert [pair.nats for pair in found] == pytest.approx(code_lengths(model, examples, pad), rel=1e-5)
+    assert [pair.other_nats for pair in found] == pytest.approx(code_lengths(other, examples, pad), rel=1e-5)
+    assert [pair.kl_nats for pair in found] == divergences(model, other, examples, pad)
 
 
 def test_the_divergence_from_a_uniform_model_is_log_v_minus_the_entropy(

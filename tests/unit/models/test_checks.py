@@ -84,9 +84,7 @@ def test_code_of_a_model_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatc
     """Also not where someone answers yes to every question."""
     marker = tmp_path / "ran"
     (folder / "modeling.py").write_text(f"open({str(marker)!r}, 'w').close()\nclass M: pass\nclass C: pass\n")
-    reconfigure(
-        folder, model_type="mine", auto_map={"AutoConfig": "modeling.C", "AutoModelForCausalLM": "modeling.M"}
-    )
+    reconfigure(folder, model_type="mine", auto_map={"AutoConfig": "modeling.C", "AutoModelForCausalLM": "modeling.M"})
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     with pytest.raises(UserError, match="cannot be loaded"):
         load_model(folder)
@@ -101,9 +99,7 @@ def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
 
 def test_an_encoder_is_refused() -> None:
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16
-    )
+    config = BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16)
     model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
     with pytest.raises(UserError, match="is no causal language model"):
         check_model(model, "here")

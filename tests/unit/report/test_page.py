@@ -50,6 +50,7 @@ CLAIM = {
     "claim": "crossing",
     "hypothesis": "the line of the largest P starts highest and <ends> lowest, as the paper has it",
     "experiment": "one",
+    "measure": "crossing",
     "effect": 0.0123,
     "low": -0.0423,
     "high": 0.0712,
@@ -218,9 +219,9 @@ def test_the_page_opens_with_the_verdicts_and_links_into_itself(results: ReportJ
     assert "&lt;ends&gt; lowest" in opening
     assert "cccccccccccc with changes" in opening
     assert "eeeeeeeeeeee, changed: 2 of 9 training jobs ran under other claims" in opening
-    assert "0.693" in opening
+    assert "0.69" in opening
     assert "seeds the sign-flip test cannot reach" in opening
-    assert "−0.0423 to 0.0712" in opening
+    assert "−0.0423 to 0.0712 score" in opening
 
 
 def test_a_study_without_claims_says_so(results: ReportJob) -> None:

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from elasticity.data.examples import response_examples
 from elasticity.evaluation.jobs import CrossEntropies
-from elasticity.evaluation.likelihood import code_lengths, divergences
+from elasticity.evaluation.likelihood import compared
 from elasticity.evaluation.measurement import Tables
 from elasticity.evaluation.schemas import CROSS_ENTROPIES, chosen_prompts
 from elasticity.models.loading import load_for_measuring
@@ -49,8 +49,7 @@ class CrossEntropyMeasurement:
         """Return a row for each response of the target slice; ``checkpoint`` is the number of examples so far."""
         examples = response_examples(self.responses, self.tokenizer, self.job.max_length)
         pad = self.tokenizer.pad_token_id
-        tuned, own = (code_lengths(each, examples, pad) for each in (model, self._target))
-        kls = divergences(self._target, model, examples, pad)
+        pairs = compared(self._target, model, examples, pad)
         rows = [
             {
                 "start": self.job.path[0],
@@ -58,11 +57,11 @@ class CrossEntropyMeasurement:
                 "examples": checkpoint,
                 "prompt_id": response["prompt_id"],
                 "tokens": len(example.tokens) - example.response_start,
-                "tuned_nats": tuned[i],
-                "target_nats": own[i],
-                "kl_nats": kls[i],
+                "tuned_nats": pair.other_nats,
+                "target_nats": pair.nats,
+                "kl_nats": pair.kl_nats,
             }
-            for i, (response, example) in enumerate(zip(self.responses, examples, strict=True))
+            for response, example, pair in zip(self.responses, examples, pairs, strict=True)
         ]
         return {
             "cross_entropies": [row for row in collect(rows) if self.chosen is None or row["prompt_id"] in self.chosen]

@@ -20,7 +20,7 @@ theory states this for compression rates: *Compression* measures them, and *Theo
 model. *Measures* has one number per seed for each of these statements, and *Verdicts* says which of them hold. The
 chapters hold figures and tables, and the data and models that they were made from.
 
-Intervals are 95 % t intervals over training seeds: the seed is the unit of replication. With three seeds they are wide;
+Intervals are 95 % t intervals over training seeds: the seed is the unit of replication. With few seeds they are wide;
 a difference that lies within them is not a finding.
 """
 """The text above the chapters: reStructuredText and a jinja template that quotes the name of the study."""

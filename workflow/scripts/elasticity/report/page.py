@@ -21,6 +21,7 @@ from docutils.utils import SystemMessage
 
 from elasticity.analysis.table import read_csv
 from elasticity.config import claims
+from elasticity.config.measures import MEASURES
 from elasticity.core.errors import UserError
 from elasticity.report import html, tables
 from elasticity.report.contents import INTRODUCTION, ReportItem, ReportJob, report_items
@@ -171,9 +172,10 @@ def _verdicts(items: Sequence[ReportItem], job: ReportJob) -> list[Verdict]:
 
 
 def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Verdict:
-    cells = {name: tables.number(value) for name, value in row.items()}
+    cells = {name: tables.number(value, digits=3) for name, value in row.items()}
     files = {name: _relative(str(row[name]), job) for name in ("figure", "table") if not pd.isna(row[name])}
-    bounds = f"{cells['low']} to {cells['high']}" if cells["low"] and cells["high"] else ""
+    unit = MEASURES[cells["measure"]].unit
+    bounds = f"{cells['low']} to {cells['high']} {unit}" if cells["low"] and cells["high"] else ""
     p, side = claims.telling_p(row["p_adjusted"], row["p_against_adjusted"])
     return Verdict(
         claim=cells["claim"],
@@ -181,7 +183,7 @@ def _verdict(row: dict[Any, Any], places: dict[str, str], job: ReportJob) -> Ver
         verdict=cells["verdict"],
         effect=cells["effect"],
         interval=bounds,
-        p=f"{tables.number(p)}{side}",
+        p=f"{tables.number(p, digits=2)}{side}",
         seeds=cells["seeds"],
         reason=cells["reason"],
         links=[(name, places.get(file, file)) for name, file in files.items()],

@@ -67,7 +67,7 @@ def record_table(path: Path) -> ShownTable:
     return ShownTable(["entry", "value"], entries, [])
 
 
-def number(value: Any) -> str:
+def number(value: Any, digits: int = DIGITS) -> str:
     """A value in a few digits; empty if it is missing."""
     if isinstance(value, bool) or not isinstance(value, float):
         return "" if value is None else str(value)
@@ -76,7 +76,7 @@ def number(value: Any) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     whole = value.is_integer() and abs(value) < 1e9
-    return (f"{value:.0f}" if whole else f"{value:.{DIGITS}g}").replace("-", "−")
+    return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 
 def _columns(names: list[str]) -> Iterator[tuple[str, tuple[str, str] | None]]:
