@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, BertConfig, PreTrainedModel
 
 from elasticity.config.models import ModelFolder
 from elasticity.core.errors import UserError
@@ -97,12 +96,20 @@ def test_weights_that_are_not_numbers_are_refused(folder: Path) -> None:
         load(ModelFolder(kind="folder", path=str(folder)), folder)
 
 
-def test_an_encoder_is_refused() -> None:
-    torch.manual_seed(0)
-    config = BertConfig(vocab_size=64, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
-    with pytest.raises(UserError, match="is no causal language model"):
+def test_an_encoder_is_refused(folder: Path) -> None:
+    model = load_model(folder)
+    model.model.register_forward_hook(_sees_all)
+    with pytest.raises(UserError, match="here is no causal language model: a later token changes"):
         check_model(model, "here")
+    model = load_model(folder)
+    model.config.architectures = ["BertForMaskedLM"]
+    with pytest.raises(UserError, match="here was saved as BertForMaskedLM, which is no causal language model"):
+        check_model(model, "here")
+
+
+def _sees_all(_: torch.nn.Module, __: Any, output: Any) -> Any:
+    output.last_hidden_state = output.last_hidden_state + output.last_hidden_state.mean(1, keepdim=True)
+    return output
 
 
 def test_dropout_in_any_guise_is_refused(folder: Path) -> None:

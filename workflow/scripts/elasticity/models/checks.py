@@ -15,11 +15,21 @@ TOLERANCE = 1e-3
 give the same bits; a changed later token changes the order of sums at most."""
 
 
+CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+"""Ends of the names of classes that predict the next token. Encoders can be loaded as such classes, too."""
+
+
 def check_model(model: PreTrainedModel, source: str) -> None:
     """Raise ``UserError`` if a model has weights that are not finite, is not causal, or changes from pass to pass.
 
     ``source`` names the model in messages. The model is in training mode afterwards, without dropout.
     """
+    saved_as = model.config.architectures or []
+    if saved_as and not any(name.endswith(CAUSAL) for name in saved_as):
+        raise UserError(
+            f"{source} was saved as {', '.join(saved_as)}, which is no causal language model: use a model that "
+            "predicts the next token"
+        )
     if broken := [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]:
         raise UserError(
             f"{source} holds weights that are not finite numbers, {broken[0]} for one: fetch the files again, or use "

@@ -39,6 +39,8 @@ SHOWN = 4
 
 BUFFERS = re.compile(r"(rotary_emb\.inv_freq|att(n|ention)\.(masked_)?bias|position_ids)$")
 """Names of tensors that older checkpoints hold beside the weights, and that a model computes itself."""
+
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of ``mallopt`` (malloc.h): free bytes at the end of the heap, and bytes of one block, from which on memory
 goes back to the system."""
@@ -172,6 +174,8 @@ def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **opti
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     fixed = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # what the loading report says becomes a message
     try:
         model, report = kind.from_pretrained(
             folder, **fixed, ignore_mismatched_sizes=True, output_loading_info=True, **options
@@ -179,6 +183,8 @@ def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **opti
     except Exception as error:  # transformers and safetensors raise errors of many kinds for damaged folders
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"the {what} in {folder} cannot be loaded: {first}") from None
+    finally:
+        logging.set_verbosity(verbosity)
     faults = [
         f"{len(names)} tensors {words}: {', '.join(names[:SHOWN])}{', ...' * (len(names) > SHOWN)}"
         for words, names in _faults(report, surplus)
