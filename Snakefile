@@ -10,6 +10,7 @@ sys.path[:0] = [f"{workflow.basedir}/workflow/scripts", f"{workflow.basedir}/wor
 
 from elasticity.config.claims import claims_digest
 from elasticity.config.loading import read_study
+from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 from elasticity.core.run_names import PATTERN
 from elasticity.pipeline import status
@@ -36,6 +37,8 @@ if not workflow.configfiles:
 
 
 try:
+    for file in workflow.configfiles:  # Snakemake itself takes the last of two equal keys
+        read_mapping(Path(file))
     study = with_added_seeds(read_study(config))
     study = with_local_gpus(study, workflow.global_resources.get("gpu"))
     pipeline = Pipeline(study)

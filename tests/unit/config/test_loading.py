@@ -11,6 +11,7 @@ import yaml
 from elasticity.config.base import opposite
 from elasticity.config.data import DataFile, MovieReviews
 from elasticity.config.loading import read_study, read_study_file
+from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 from tests.unit.conftest import complaint
 
@@ -372,3 +373,24 @@ def test_extends_takes_one_path(folder: Path, base: object) -> None:
 def test_a_study_that_extends_another_needs_its_own_name(folder: Path) -> None:
     with pytest.raises(UserError, match="needs a name of its own"):
         read_study({"extends": "base.yaml", "seeds": [7]})
+
+
+# Keys that are given twice
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a: 1\nb: 2\na: 3\n", r"study\.yaml: key 'a' is given twice, in lines 1 and 3: leave one of them out"),
+        ("a:\n  b: 1\n  c: 2\n  b: 3\n", r"key 'b' is given twice, in lines 2 and 4"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_refused_with_both_lines(tmp_path: Path, text: str, found: str) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(UserError, match=found):
+        read_mapping(tmp_path / "study.yaml")
+
+
+def test_keys_that_are_merged_in_may_be_given_again(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}\n")
+    assert read_mapping(tmp_path / "study.yaml")["b"] == {"x": 1, "y": 3}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticity.data.cleaning import Raw, clean, topic
+from elasticity.data.cleaning import Raw, clean, key, topic
 
 WORDS = st.sampled_from(["a b", "A  b!", "a<br />b", "c", "", "…", "c\n\nd", "{c}", "</s>"])
 TEXT = WORDS | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -120,3 +120,38 @@ def test_cleaned_examples_are_clean(raws: list[Raw]) -> None:
     assert clean(again)[0] == rows
     assert [row["id"] for row in rows] == sorted({row["id"] for row in rows})
     assert counts["read"] == sum(counts[part] for part in ("empty", "duplicates", "on_both_sides", "kept"))
+
+
+# What tells texts apart
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("-5", "5"),
+        ("3*4", "3/4"),
+        ("x < y", "x > y"),
+        ("5%", "5"),
+        ("5!", "5"),
+        ("C#", "C"),
+        ("C++", "C"),
+        ("fine \N{GRINNING FACE}", "fine \N{POUTING FACE}"),
+        ("\N{EURO SIGN}5", "$5"),
+        (
+            "\u0932\u0921\u093c\u0915\u093e",
+            "\u0932\u0921\u093c\u0915\u0940",
+        ),  # boy and girl in Hindi: their vowel signs differ
+        ("\u5f88\u5dee", "\u5f88\u597d"),
+    ],
+)
+def test_signs_symbols_and_marks_tell_texts_apart(one: str, other: str) -> None:
+    assert key(one) != key(other)
+    rows, counts = clean([Raw("How much?", one, "positive"), Raw("How much?", other, "negative")])
+    assert (len(rows), counts["kept"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("A well-known film!", "a well known film"), ("#film", "film"), ("Yes - no", "yes; no")]
+)
+def test_punctuation_does_not(one: str, other: str) -> None:
+    assert key(one) == key(other)

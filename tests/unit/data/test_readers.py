@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from elasticity.core.errors import UserError
 from elasticity.data import readers as module
-from elasticity.data.readers import passages, passages_of
+from elasticity.data.readers import passages, passages_of, rows_of
 
 TEXT = st.text(st.sampled_from("ab é日\n"), max_size=300)
 LONGEST = st.integers(1, 40)
@@ -69,3 +69,17 @@ def test_a_text_is_read_only_as_far_as_passages_are_taken(tmp_path: Path) -> Non
 def test_a_file_of_rows_is_not_read_as_text(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.csv holds rows, not passages"):
         list(passages_of(tmp_path / "r.csv.gz", 100))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("a.csv", "text,label,text\na,1,b\n", r"a\.csv, row 1: column 'text' is there twice"),
+        ("a.jsonl", '{"text": "a"}\n{"text": "b", "text": "c"}\n', r"a\.jsonl, row 2: key 'text' is there twice"),
+        ("a.json", '[{"text": "b", "text": "c"}]', r"a\.json, row 1: key 'text' is there twice"),
+    ],
+)
+def test_names_that_are_there_twice_are_refused(tmp_path: Path, name: str, content: str, found: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=found):
+        list(rows_of(tmp_path / name))

@@ -17,6 +17,7 @@ from elasticity.config.base import Name
 from elasticity.config.renamed_keys import check_renamed_keys
 from elasticity.config.study import Study
 from elasticity.config.validation import mistakes
+from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 
 
@@ -42,7 +43,7 @@ def read_study(values: dict[str, Any], where: str = "the study") -> Study:
 
 def read_study_file(path: Path) -> Study:
     """Read a study from a YAML file, as Snakemake does. Raises ``UserError`` as ``read_study`` does."""
-    return read_study(_mapping(path), str(path))
+    return read_study(read_mapping(path), str(path))
 
 
 def _refused(where: str, mistakes: Iterable[str]) -> UserError:
@@ -60,7 +61,7 @@ def _extended(values: dict[str, Any]) -> dict[str, Any]:
         if base in seen:
             raise UserError(f"extends: {base} extends itself")
         seen.add(base)
-        values = _mapping(Path(base)) | values
+        values = read_mapping(Path(base)) | values
     if seen and not named:
         raise UserError("a study that extends another needs a name of its own: its results go to results/NAME")
     return values
@@ -73,18 +74,6 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
         return values
     read = {key: yaml.safe_load(value) if isinstance(value, str) else value for key, value in hardware.items()}
     return values | {"hardware": read}
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"study file {path} does not exist (paths are relative to {Path.cwd()})")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))  # with or without a byte-order mark
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values, not {type(values).__name__}")
-    return values
 
 
 def _line(details: ErrorDetails) -> str:

@@ -10,6 +10,13 @@ from typing import NamedTuple
 from elasticity.config.base import Side
 from elasticity.core.digests import canonical_json
 
+OPERATORS = frozenset("-*/%!#")
+"""Punctuation that tells numbers and names apart, such as -5 and 5, 3*4 and 3/4, or C# and C."""
+
+
+AWAY_FROM_NUMBERS = re.compile(r"(?<!\d)[-*/%!](?!\d)|(?<!\w)#")
+"""Operators in a place where they are punctuation, as in well-known, or begin a word."""
+
 
 class Raw(NamedTuple):
     """An example as it is written in the data.
@@ -29,7 +36,7 @@ def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]
     In plain texts, line-break tags become spaces and runs of white space become one space; prompts and responses keep
     their lines. Text that looks like a special token or a placeholder is left as it is. Examples that differ only in
     case, punctuation and white space are duplicates: the one with the smallest id is kept, or none if their sides
-    differ.
+    differ. Signs and operators at numbers, symbols (emoji, currencies, + and =) and combining marks are no punctuation.
     """
     groups: dict[str, list[dict[str, str]]] = {}
     counts = {"read": 0, "empty": 0, "duplicates": 0, "on_both_sides": 0, "kept": 0}
@@ -52,7 +59,7 @@ def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]
 
 
 def key(text: str) -> str:
-    """The key that duplicates share: the words in lower case. The key of a text without words is the text."""
+    """The key that duplicates share: the words and symbols in lower case. Of a text without any it is the text."""
     return _words(text) or text
 
 
@@ -86,7 +93,15 @@ def _normal(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+    """The words, numbers with their signs and operators, and symbols of a text, in lower case."""
+    kept = (it if _tells_apart(it) or it in OPERATORS else " " for it in text.casefold())
+    return " ".join(AWAY_FROM_NUMBERS.sub(" ", "".join(kept)).split())
+
+
+@cache
+def _tells_apart(character: str) -> bool:
+    """Whether a character is a letter, digit, mark or symbol; the others are punctuation, spaces and control codes."""
+    return unicodedata.category(character)[0] in "LNMS"
 
 
 def _digest(value: object) -> str:

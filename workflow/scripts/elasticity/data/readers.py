@@ -125,6 +125,8 @@ def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -
             f"data file {path}, {unit} {number + 1}: is not valid UTF-8 ({error.reason}, byte "
             f"0x{error.object[error.start]:02x}): save the file as UTF-8, or leave the {unit} out"
         ) from None
+    except UserError as error:
+        raise UserError(f"data file {path}, {unit} {number + 1}: {error}") from None
     except BROKEN as error:
         raise UserError(f"data file {path} cannot be read after {unit} {number}: {error}") from None
 
@@ -147,15 +149,27 @@ def _passages(stream: IO[bytes], characters: int) -> Iterator[str]:
     return passages(io.TextIOWrapper(stream, encoding="utf-8-sig"), characters)
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a JSON text. Raises ``UserError`` if it has a key twice."""
+    _unique([name for name, _ in pairs], "key")
+    return dict(pairs)
+
+
+def _unique(names: Sequence[str], what: str) -> None:
+    """Raise ``UserError`` if a name is given twice: only one of the two would be read."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{what} {twice[0]!r} is there twice: give one of them another name, or leave it out")
+
+
 def _json_lines(stream: IO[bytes]) -> Iterator[Any]:
-    return (json.loads(line) for line in _lines(stream) if not line.isspace())
+    return (json.loads(line, object_pairs_hook=_object) for line in _lines(stream) if not line.isspace())
 
 
 def _json(stream: IO[bytes]) -> Iterator[Any]:
     """The elements of one array, or JSON lines if the file does not begin with an array."""
     content = stream.read()
     if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        return iter(cast("list[Any]", json.loads(content.decode("utf-8-sig"))))
+        return iter(cast("list[Any]", json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)))
     return _json_lines(io.BytesIO(content))
 
 
@@ -166,7 +180,9 @@ def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) 
     """
     wanted = f"these: {', '.join(names)}" if names else "the header: put texts that contain commas in quotes"
     csv.field_size_limit(LARGEST_FIELD)
-    for row in csv.DictReader(_lines(stream), names, strict=True, **dialect):
+    reader = csv.DictReader(_lines(stream), names, strict=True, **dialect)
+    _unique(reader.fieldnames or (), "column")
+    for row in reader:
         if None in row or None in row.values():
             raise csv.Error(f"the next row has more or fewer fields than {wanted}")
         yield row
@@ -174,6 +190,8 @@ def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) 
 
 def _parquet(stream: IO[bytes]) -> Iterator[Any]:
     """The rows of a parquet file, converted value by value, so that an error in a text's encoding names its row."""
-    for batch in pq.ParquetFile(pa.py_buffer(stream.read())).iter_batches():
+    file = pq.ParquetFile(pa.py_buffer(stream.read()))
+    _unique(file.schema_arrow.names, "column")
+    for batch in file.iter_batches():
         for values in zip(*batch.columns, strict=True):
             yield {name: value.as_py() for name, value in zip(batch.schema.names, values, strict=True)}
