@@ -368,7 +368,7 @@ def test_an_attempt_after_out_of_memory_halves_the_micro_batch(tmp_path: Path) -
 # Signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_saves_the_state_and_the_next_attempt_resumes(
     run: Callable[..., Any], batches: list[Batch], tmp_path: Path, number: signal.Signals
 ) -> None:

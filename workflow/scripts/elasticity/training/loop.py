@@ -18,17 +18,22 @@ from elasticity.training.checkpoint import Progress, StateFolder
 from elasticity.training.objectives import Objective
 from elasticity.training.recording import Recorder
 
-STOPPING = (signal.SIGTERM, signal.SIGUSR1)
+STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+"""Signals after which a run saves its state and ends: of schedulers, of Snakemake, and of Ctrl-C."""
 
 
 class StopSignal:
-    """Context manager that records SIGTERM and SIGUSR1; a loop checks ``received`` between two updates."""
+    """Context manager that records the signals of ``STOPPING``; a loop checks ``received`` between two updates.
+
+    A signal that the process ignores stays ignored, as SIGINT in the background of a shell.
+    """
 
     def __init__(self) -> None:
         self.received = False
 
     def __enter__(self) -> "StopSignal":
-        self._before = {number: signal.signal(number, self._remember) for number in STOPPING}
+        heard = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._remember) for number in heard}
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
