@@ -144,3 +144,29 @@ def test_cuda_visible_devices_is_respected(tmp_path: Path) -> None:
 def test_more_gpus_than_there_are_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"takes 3 GPUs, but there are 2 \(5, 7\).*CUDA_VISIBLE_DEVICES"):
         take(3, ["5", "7"], tmp_path)
+
+
+def planted_link(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    folder.symlink_to(folder.parent / "elsewhere")
+
+
+def planted_for_all(folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("plant", [planted_link, planted_for_all, Path.touch])
+def test_a_folder_of_locks_that_others_can_write_to_is_refused(plant: Callable[[Path], None], tmp_path: Path) -> None:
+    plant(tmp_path / "locks")
+    with pytest.raises(UserError, match="is not a folder that only you can write to: remove it, or set TMPDIR"):
+        take(1, ["0"], tmp_path / "locks")
+    assert not list((tmp_path / "elsewhere").iterdir() if (tmp_path / "elsewhere").exists() else [])
+
+
+def test_a_lock_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir(mode=0o700)
+    (tmp_path / "locks" / "0").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic links"):
+        take(1, ["0"], tmp_path / "locks")
+    assert not (tmp_path / "victim").exists()
