@@ -86,3 +86,21 @@ def test_a_damaged_table_is_an_error_with_its_path_and_advice(
         read_rows(path, PROMPTS)
     wanted = [*words, f"Delete {path} and run the same command again"]
     assert [word for word in wanted if word not in str(error.value)] == []
+
+
+def test_no_flipped_bit_gives_other_rows(tmp_path: Path) -> None:
+    """Every bit of every byte in turn, by its place: the table is refused, or it holds what was written."""
+    schema = pa.schema([("name", pa.string()), ("count", pa.int64()), ("share", pa.float64())])
+    rows = [{"name": f"text {i}", "count": i * i, "share": i / 7} for i in range(30)]
+    path = tmp_path / "table.parquet"
+    write_table(path, rows, schema)
+    content, refused = path.read_bytes(), 0
+    for place in range(len(content)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            assert read_rows(path, schema) == rows
+        except UserError:
+            refused += 1
+    assert refused > len(content) / 2

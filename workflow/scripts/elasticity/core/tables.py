@@ -11,13 +11,14 @@ from elasticity.core.errors import UserError
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows as a parquet file and create its folder. Equal rows give equal bytes."""
+    """Write rows as a parquet file with checksums and create its folder. Equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), path, compression="zstd")
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:
-    """Read a parquet file and check that it has this schema and at least one row.
+    """Read a parquet file and check its checksums, that it has this schema, and at least one row.
 
     Raises ``UserError`` if the file cannot be read, has another schema, or holds no rows.
     """
@@ -30,13 +31,14 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
     remedy = _remedy(path)
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+        table.validate(full=True)
+        found = _columns(table.schema)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]}). {remedy}") from None
     if not table.schema.equals(schema, check_metadata=False):
         raise UserError(
-            f"{path} holds other columns than expected.\n"
-            f"  found:    {_columns(table.schema)}\n  expected: {_columns(schema)}\n{remedy}"
+            f"{path} holds other columns than expected.\n  found:    {found}\n  expected: {_columns(schema)}\n{remedy}"
         )
     return table
 
