@@ -12,7 +12,7 @@ from elasticity.analysis.hypothesis_tests import LEVEL, row_effects
 from elasticity.analysis.jobs import CalibrationJob, Design
 from elasticity.analysis.measures.inputs import Curves
 from elasticity.analysis.measures.rebound import overshoot, reversal_ratio
-from elasticity.analysis.simulation import curves, responses, simulated, simulated_gaps
+from elasticity.analysis.simulation import curves, responses, simulated, simulated_gaps, simulated_leans
 from elasticity.analysis.table import read_csv, write_csv
 from elasticity.config.calibration import Calibration
 from elasticity.config.loading import read_study
@@ -68,10 +68,10 @@ def test_nothing_is_nothing() -> None:
 
 def test_scores_are_shares_of_prompts_around_the_curves() -> None:
     found = simulated(["relaxation", "rebound"], DESIGN.model_copy(update={"base_draws": 2}), 20, QUIET, generator())
-    assert found.scores.shape == (2, 50, 20, 3, 6)
+    assert found.outcomes.shape == (2, 50, 20, 3, 6)
     assert found.base.shape == (50, 20)
-    np.testing.assert_allclose(found.scores * 120, np.round(found.scores * 120), atol=1e-9)
-    means = found.scores.mean(axis=(1, 2))
+    np.testing.assert_allclose(found.outcomes * 120, np.round(found.outcomes * 120), atol=1e-9)
+    means = found.outcomes.mean(axis=(1, 2))
     np.testing.assert_allclose(means[0], curves("relaxation", DESIGN, QUIET), atol=0.006)
     np.testing.assert_allclose(means[1], curves("rebound", DESIGN, QUIET), atol=0.006)
     assert found.base.std() == pytest.approx(np.sqrt(0.25 / 240), rel=0.1)
@@ -87,7 +87,7 @@ def test_prompts_are_as_easy_for_every_cell() -> None:
 
 def test_seeds_differ_by_as_much_as_is_said() -> None:
     settings = Calibration(draws=50, run_offset=0.05, run_rate=0, prompt_spread=0)
-    scores = simulated(["nothing"], DESIGN.model_copy(update={"prompts": 2000}), 20, settings, generator()).scores[0]
+    scores = simulated(["nothing"], DESIGN.model_copy(update={"prompts": 2000}), 20, settings, generator()).outcomes[0]
     assert scores.mean(axis=-1).std() == pytest.approx(0.05, rel=0.1)
 
 
@@ -225,3 +225,42 @@ def test_scores_must_stay_shares() -> None:
 def test_there_must_be_something_to_calibrate(values: dict[str, Any]) -> None:
     with pytest.raises(Exception, match="there are none"):
         read_study(values | {"calibration": {}, "rebound": {}, "resistance": {}})
+
+
+# Leans
+
+
+LEANS = SHORT.model_copy(update={"outcome": "lean", "prompts": 1})
+IN_BITS = SETTINGS.model_copy(update={"lean_run_offset": 0.003, "lean_seed_offset": 0.009})
+
+
+def test_simulated_leans_are_the_curves_of_scores_in_bits() -> None:
+    quiet = QUIET.model_copy(update={"lean_gain": 0.012})
+    found = simulated_leans(["relaxation", "rebound"], LEANS, 20, quiet, generator())
+    assert found.outcomes.shape == (2, 50, 20, 2, 4)
+    assert (found.base == 0).all()
+    for place, scenario in enumerate(("relaxation", "rebound")):
+        expected = (curves(scenario, LEANS, quiet) - quiet.base) * 0.012 / quiet.gain
+        np.testing.assert_allclose(found.outcomes[place], np.broadcast_to(expected, found.outcomes[place].shape))
+    assert found.outcomes[0, 0, 0, -1, 0] == pytest.approx(0.012)
+
+
+def test_what_seeds_share_cancels_between_sizes_and_what_runs_have_of_their_own_does_not() -> None:
+    many = IN_BITS.model_copy(update={"draws": 2000, "run_rate": 0.0})
+    found = simulated_leans(["nothing"], LEANS, 5, many, generator()).outcomes[0][..., 0]
+    assert found.std() == pytest.approx(np.hypot(0.003, 0.009), rel=0.05)
+    assert (found[..., 1] - found[..., 0]).std() == pytest.approx(0.003 * 2**0.5, rel=0.05)
+
+
+def test_tests_of_leans_hold_their_level() -> None:
+    settings = IN_BITS.model_copy(update={"draws": 1000})
+    job = CalibrationJob(settings=settings, seeds=10, designs={"existence, lean": LEANS}, resistance=())
+    table = calibration_table(job)
+    assert set(table["test"]) == {"t"}
+    for measure in ("lean-start", "lean-end", "lean-crossing", "lean-crossing-start", "lean-crossing-end"):
+        (rate,) = table[(table["measure"] == measure) & (table["over"] == "value") & (table["role"] == "size")]["rate"]
+        assert rate <= LEVEL + 3 * 0.0069
+    (power,) = table[(table["measure"] == "lean-start") & (table["over"] == "value") & (table["role"] == "power")][
+        "rate"
+    ]
+    assert power > 0.5

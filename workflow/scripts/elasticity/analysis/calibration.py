@@ -18,7 +18,7 @@ from elasticity.analysis.hypothesis_tests import LEVEL, clustered_difference, ro
 from elasticity.analysis.jobs import CalibrationJob, Design
 from elasticity.analysis.measures.inputs import Curves, rebound_bounds
 from elasticity.analysis.noise import RUN, Noise
-from elasticity.analysis.simulation import Gap, Scenario, responses, simulated, simulated_gaps
+from elasticity.analysis.simulation import Gap, Scenario, responses, simulated, simulated_gaps, simulated_leans
 from elasticity.analysis.verdict_reasons import allowance
 from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Over
@@ -49,7 +49,7 @@ COVERED_SEEDS = (3, 5, 10)
 """Numbers of seeds with which the intervals are tried."""
 
 
-LESS = ("end", "reversal-ratio")
+LESS = ("end", "reversal-ratio", "lean-end", "lean-reversal-ratio")
 """Measures that a rebound makes small; it makes all others large."""
 
 
@@ -119,7 +119,8 @@ def calibration_table(job: CalibrationJob) -> pd.DataFrame:
     tables = [_table(name, job, trials(design, job)) for name, design in job.designs.items()]
     if job.resistance:
         tables.append(_table(", ".join(job.resistance), job, gap_trials(job)))
-    crossed = [name for name, design in job.designs.items() if len(design.alignment_sizes) > 1]
+    scored = {name: design for name, design in job.designs.items() if design.outcome == "score"}
+    crossed = [name for name, design in scored.items() if len(design.alignment_sizes) > 1]
     if crossed:
         tables.append(coverage(crossed[0], job))
     table = pd.concat(tables, ignore_index=True)
@@ -138,15 +139,12 @@ def with_noise(settings: Calibration, noise: Mapping[tuple[str, str], Noise]) ->
     What is left of the variance of the end of a single run is that of the seed. Sampling is left out, because it is
     simulated. A measure without noise counts as one that does not vary.
     """
-    run, crossing, gap = (
-        noise.get(key, Noise(0.0)) for key in (("end", RUN), ("crossing-end", RUN), ("kl-gap", "value"))
-    )
-    own = min(crossing.of_seeds / 2, run.of_seeds)
-    estimated = {
-        "seed_offset": float(np.sqrt(run.of_seeds - own)),
-        "run_offset": float(np.sqrt(own)),
-        "run_nats": float(gap.sd / np.sqrt(2)),
-    }
+    estimated = {"run_nats": float(noise.get(("kl-gap", "value"), Noise(0.0)).sd / np.sqrt(2))}
+    for prefix, key in (("", ""), ("lean-", "lean_")):
+        run, crossing = (noise.get((f"{prefix}{it}", RUN), Noise(0.0)) for it in ("end", "crossing-end"))
+        own = min(crossing.of_seeds / 2, run.of_seeds)
+        estimated[f"{key}seed_offset"] = float(np.sqrt(run.of_seeds - own))
+        estimated[f"{key}run_offset"] = float(np.sqrt(own))
     return settings.model_copy(update={key: it for key, it in estimated.items() if getattr(settings, key) is None})
 
 
@@ -172,14 +170,15 @@ def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
     *experiments, control = measured((*scenarios, "relaxation"), design, job, 0)
     (other_base,) = measured(("relaxation",), design, job, 1)
     found = dict(zip(scenarios, experiments, strict=True))
-    for (measure, over), null in NULLS.items():
-        if over == "sizes" and len(design.alignment_sizes) == 1:
+    for (unnamed, over), null in NULLS.items():
+        measure = _named(unnamed, design)
+        if not measure or (over == "sizes" and len(design.alignment_sizes) == 1):
             continue
         for scenario in (null, "rebound"):
             values = [_over(part, over) for part in _parts(measure, found[scenario])]
             yield from _tests(measure, over, scenario, "size" if scenario == null else "power", values, family)
     for over, subtracted in (("bases", other_base), ("control", control)):
-        for measure in dict.fromkeys(measure for measure, _ in NULLS):
+        for measure in filter(None, dict.fromkeys(_named(unnamed, design) for unnamed, _ in NULLS)):
             for scenario in ("relaxation", "rebound"):
                 pairs = zip(_parts(measure, found[scenario]), _parts(measure, subtracted), strict=True)
                 values = [_difference(_over(one, "value"), _over(other, "value")) for one, other in pairs]
@@ -187,15 +186,22 @@ def trials(design: Design, job: CalibrationJob) -> Iterator[Trial]:
                 yield from _tests(measure, over, scenario, role, values, family)
 
 
+def _named(measure: str, design: Design) -> str | None:
+    """The name of a measure of scores for the outcome of a design; None if the outcome has no such measure."""
+    name = measure if design.outcome == "score" else f"{design.outcome}-{measure}"
+    return name if name in MEASURES.names() else None
+
+
 def measured(
     scenarios: Sequence[Scenario], design: Design, job: CalibrationJob, stream: int
 ) -> list[dict[str, Bounds]]:
     """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) for those between sizes P."""
-    experiments = simulated(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
+    simulate = simulated if design.outcome == "score" else simulated_leans
+    experiments = simulate(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
     firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.alignment_sizes, design.inverse_sizes))
     with np.errstate(invalid="ignore"):
         bases = experiments.base[:, :, None]
-        return [rebound_bounds(Curves(seconds, scores, bases, firsts)) for scores in experiments.scores]
+        return [rebound_bounds(Curves(seconds, it, bases, firsts), design.outcome) for it in experiments.outcomes]
 
 
 def _parts(measure: str, found: Mapping[str, Bounds]) -> list[Bounds]:
@@ -243,13 +249,15 @@ def _tests(
     """The t test and the sign-flip test of one number per seed, or of several parts that must all hold.
 
     ``family`` is the number of confirmatory claims: Holm's method tests each at least at the level divided by it.
-    Yields nothing if a part is never known. Where a part is missing for some seeds, it may have any value there.
+    Yields nothing if a part is never known. Where a part is missing for some seeds, it may have any value there. The
+    sign-flip test, on which no verdict rests, takes most of the time and is tried on scores and resistance only.
     """
     if any(np.isnan(low).all() for low, _ in parts):
         return
-    sign = -1 if measure in LESS else 1
-    rows = [_p_values(*((low, high) if sign > 0 else (-high, -low))) for low, high in parts]
-    for test, name in (("t", "p"), ("sign-flip", "sign")):
+    sign, of_leans = -1 if measure in LESS else 1, MEASURES[measure].outcome == "lean"
+    flips = 1 if of_leans else FLIPS
+    rows = [_p_values(*((low, high) if sign > 0 else (-high, -low)), flips) for low, high in parts]
+    for test, name in (("t", "p"), ("sign-flip", "sign"))[: 1 if of_leans else 2]:
         claimed = np.max([row[f"{name}_greater"] for row in rows], axis=0)
         against = len(rows) * np.min([row[f"{name}_less"] for row in rows], axis=0)
         yield Trial(
@@ -265,11 +273,11 @@ def _tests(
         )
 
 
-def _p_values(low: Array, high: Array) -> dict[str, Array]:
+def _p_values(low: Array, high: Array, flips: int) -> dict[str, Array]:
     """p-values of each row, shape (draws, seeds), as in ``hypothesis_tests.bounded_effect``."""
     missing = np.isnan(low) | np.isnan(high)
-    below = row_effects(np.where(missing, -np.inf, low), flips=FLIPS)
-    above = below if np.array_equal(low, high) else row_effects(np.where(missing, np.inf, high), flips=FLIPS)
+    below = row_effects(np.where(missing, -np.inf, low), flips=flips)
+    above = below if np.array_equal(low, high) else row_effects(np.where(missing, np.inf, high), flips=flips)
     greater = {name: below[name].to_numpy() for name in ("p_greater", "sign_greater")}
     return greater | {name: above[name].to_numpy() for name in ("p_less", "sign_less")}
 

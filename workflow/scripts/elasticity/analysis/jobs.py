@@ -11,7 +11,7 @@ from elasticity.config.cells import TuningPath
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Corpus, Reading
 from elasticity.config.experiments import Rebound
-from elasticity.config.measures import Kind
+from elasticity.config.measures import Kind, Outcome
 from elasticity.config.token_tree import Texts, TokenTrees
 from elasticity.config.training import FineTuning
 
@@ -166,11 +166,15 @@ class NoiseJob(Section):
 
 
 class Design(Section):
-    """The design of a rebound experiment: its sizes P and N, its number of prompts, and base draws for each seed."""
+    """The design of a rebound experiment: its sizes P and N, its number of prompts, and base draws for each seed.
+
+    Leans need neither prompts nor draws: the error over texts is part of the noise between seeds.
+    """
 
     alignment_sizes: Sizes
     inverse_sizes: SizesFromZero
-    prompts: PositiveInt
+    outcome: Outcome = "score"
+    prompts: PositiveInt = 1
     base_draws: PositiveInt = 1
 
 

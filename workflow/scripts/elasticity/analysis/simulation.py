@@ -40,9 +40,9 @@ CHUNK = 2_000_000
 
 @dataclass(frozen=True)
 class Simulated:
-    """Scores, shape (scenarios, draws, seeds, P, N), and the base model's for each seed, shape (draws, seeds)."""
+    """Outcomes, shape (scenarios, draws, seeds, P, N), and the base model's for each seed, shape (draws, seeds)."""
 
-    scores: Array
+    outcomes: Array
     base: Array
 
 
@@ -55,12 +55,9 @@ def simulated(
     checkpoints of it.
     """
     draws = settings.draws
-    shape = (draws, seeds, len(design.alignment_sizes), 1)
     means = []
     for scenario in scenarios:
-        rates = np.exp(settings.run_rate * generator.standard_normal(shape))
-        offsets = (settings.run_offset or 0.0) * generator.standard_normal(shape)
-        offsets += (settings.seed_offset or 0.0) * generator.standard_normal((*shape[:2], 1, 1))
+        rates, offsets = _runs(design, seeds, settings, settings.run_offset, settings.seed_offset, generator)
         means.append(np.clip(curves(scenario, design, settings, rates) + offsets, 0, 1))
     cells = np.stack(means, axis=1)
     own = seeds * design.base_draws
@@ -73,6 +70,38 @@ def simulated(
     found = np.concatenate(parts)
     base = found[:, :own].reshape(draws, seeds, design.base_draws).mean(axis=2)
     return Simulated(found[:, own:].reshape(cells.shape).swapaxes(0, 1), base)
+
+
+def simulated_leans(
+    scenarios: Sequence[Scenario], design: Design, seeds: int, settings: Calibration, generator: np.random.Generator
+) -> Simulated:
+    """Simulate leans in bits per byte, as distances from the base model's on the same texts.
+
+    They follow the curves of scores, scaled to the gain of the lean, with normal noise and no sampling.
+    """
+    scale, found = settings.lean_gain / settings.gain, []
+    for scenario in scenarios:
+        rates, offsets = _runs(design, seeds, settings, settings.lean_run_offset, settings.lean_seed_offset, generator)
+        found.append(scale * (curves(scenario, design, settings, rates) - settings.base) + offsets)
+    return Simulated(np.stack(found), np.zeros((settings.draws, seeds)))
+
+
+def _runs(
+    design: Design,
+    seeds: int,
+    settings: Calibration,
+    own: float | None,
+    of_seed: float | None,
+    generator: np.random.Generator,
+) -> tuple[Array, Array]:
+    """The rates of runs and the offsets of their levels, shape (draws, seeds, P, 1).
+
+    ``own`` is the standard deviation of a run's own part of its level, ``of_seed`` that of its seed's.
+    """
+    shape = (settings.draws, seeds, len(design.alignment_sizes), 1)
+    rates = np.exp(settings.run_rate * generator.standard_normal(shape))
+    offsets = (own or 0.0) * generator.standard_normal(shape)
+    return rates, offsets + (of_seed or 0.0) * generator.standard_normal((*shape[:2], 1, 1))
 
 
 def responses(chances: Array, prompts: int, spread: float, generator: np.random.Generator) -> "np.ndarray[Any, Any]":

@@ -9,7 +9,7 @@ class Calibration(Section):
     """Simulated experiments that measure the error rates of the tests behind the verdicts.
 
     They have the sizes, seeds and numbers of prompts of the study's own experiments. Scores are shares of prompts, from
-    0 to 1.
+    0 to 1. Leans follow the same curves, scaled to ``lean_gain`` bits per byte.
     """
 
     draws: int = Field(
@@ -28,6 +28,15 @@ class Calibration(Section):
     )
     run_offset: NonNegativeFloat | None = Field(
         None, description="Standard deviation of a run's own part of its score. null: estimated, see `noise`"
+    )
+    lean_gain: PositiveFloat = Field(
+        0.012, description="How far the alignment stage with the largest P raises the lean, in bits per byte"
+    )
+    lean_seed_offset: NonNegativeFloat | None = Field(
+        None, description="As `seed_offset`, of the lean in bits per byte. null: estimated, see `noise`"
+    )
+    lean_run_offset: NonNegativeFloat | None = Field(
+        None, description="As `run_offset`, of the lean in bits per byte. null: estimated, see `noise`"
     )
     run_rate: NonNegativeFloat = Field(
         0.3, description="Standard deviation of the logarithm of a run's rate between seeds"

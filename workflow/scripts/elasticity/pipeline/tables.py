@@ -516,15 +516,21 @@ class TableJobs(Part):
         )
 
     def designs(self) -> dict[str, Design]:
-        """The designs of scored experiments by the names of all that share one. N = 0 alone is no design."""
+        """The designs of experiments by the names of all that share one. N = 0 alone is no design.
+
+        Names of designs of the lean end with `, lean`.
+        """
         names: dict[Design, list[str]] = {}
         for name, rebound in self.study.rebound.items():
-            if self.rebound.is_scored(rebound) and rebound.inverse_sizes[-1] > 0:
-                design = Design(
-                    alignment_sizes=rebound.alignment_sizes,
-                    inverse_sizes=rebound.inverse_sizes,
-                    prompts=self.study.tasks[rebound.task].splits.prompts,
-                    base_draws=self.study.base_draws // len(self.study.seeds),
-                )
-                names.setdefault(design, []).append(name)
-        return {", ".join(those): design for design, those in names.items()}
+            if rebound.inverse_sizes[-1] == 0:
+                continue
+            sizes = Design(alignment_sizes=rebound.alignment_sizes, inverse_sizes=rebound.inverse_sizes)
+            if self.rebound.is_scored(rebound):
+                prompts = self.study.tasks[rebound.task].splits.prompts
+                draws = self.study.base_draws // len(self.study.seeds)
+                scored = sizes.model_copy(update={"prompts": prompts, "base_draws": draws})
+                names.setdefault(scored, []).append(name)
+            if rebound.lean:
+                names.setdefault(sizes.model_copy(update={"outcome": "lean"}), []).append(name)
+        marks = {"score": (), "lean": ("lean",)}
+        return {", ".join((*those, *marks[design.outcome])): design for design, those in names.items()}
