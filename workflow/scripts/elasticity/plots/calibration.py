@@ -42,14 +42,14 @@ TICKS = (0.0, 0.05, 0.3, 1.0)
 line, at 0.05; open marks lie beyond it by more than three Monte Carlo errors. Orange: the power of the test. Of each
 test the worst of all designs of this study is shown, with 95 % intervals; the axis is stretched near zero. A sign-flip
 test of n seeds cannot reach a p below 1 / 2ⁿ, so that with fewer than five seeds it never rejects. Below: how often
-intervals hold the true value. The percentile bootstrap over seeds is too narrow; and t intervals of a comparison with
-the base model's score are too narrow as well, because that score was measured once, with responses that all seeds
-share. Intervals that are clustered by seed and prompt allow for it.
+intervals hold the true value. The percentile bootstrap over seeds is too narrow. Each seed is compared with responses
+of the base model of its own, so that t intervals of such a comparison hold their noise.
 
 **How it was computed.** {{ draws | int }} simulated experiments of each kind. The base model scores {{ base }} and the
 largest P adds {{ gain }}; the inverse stage leads to {{ fall }} below the base, with a rebound up to {{ rebound }}
 further. Between seeds, levels and code lengths vary as in the study that ``noise`` names, and rates by a factor of
-exp(±{{ run_rate }}) (one standard deviation). Gaps between directions are {{ nats }} nats per token. Power is that of a
+exp(±{{ run_rate }}) (one standard deviation). Leans follow the same curves, scaled to a rise of {{ lean_gain }} bits
+per byte, and only their t tests are tried. Gaps between directions are {{ nats }} nats per token. Power is that of a
 test at the level that a claim has beside the others of its role. Each measure, and the experiments without an effect on
 which it is tried, is in the table.
 """,
