@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from elasticity.core.digests import seal
 from elasticity.models.importing import load
 from elasticity.models.jobs import ImportJob
 from elasticity.models.loading import probe_nats, save
@@ -14,5 +15,6 @@ with Command(__doc__, ImportJob, "metrics", output="checkpoints", optional=("sou
     model, tokenizer = load(command.job.model, source_of(command.job.model, downloaded))
     nats = probe_nats(model, model.config.vocab_size, model.device)
     save(model, tokenizer, command.path("checkpoints") / "0", nats)
+    seal(command.path("checkpoints") / "0")
     metrics = {"parameters": sum(parameter.numel() for parameter in model.parameters())}
     command.path("metrics").write_text(json.dumps(metrics, indent=2) + "\n")

@@ -1,13 +1,16 @@
 """The saved state of a run: what a later attempt finds after a kill."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.training import Optimization
+from elasticity.core.digests import folder_digest
+from elasticity.core.errors import UserError
 from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
@@ -48,3 +51,49 @@ def test_an_attempt_after_a_kill_during_removal_finds_nothing(
     assert again.rows(["8"], "table", SCHEMA) == [{"n": 2}]
     again.remove()
     assert list((tmp_path / "state").iterdir()) == []
+
+
+def flip(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "manifest.json"])
+def test_a_damaged_state_is_set_aside_and_the_run_goes_on_from_the_one_before(
+    fresh_model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    backend = OneProcess(prepare_for_training(fresh_model(), Launch()), SETTINGS)
+    state = StateFolder(tmp_path / "run")
+    for update in (1, 2):
+        state.publish(backend, Progress(update=update))
+        shutil.copytree(state.folder / f"update-{update:08d}", tmp_path / str(update))
+    shutil.copytree(tmp_path / "1", state.folder / "update-00000001")  # as if it had not been removed yet
+    flip(state.folder / "update-00000002" / file)
+    assert state.resume(backend).update == 1
+    assert "update-00000002 is damaged" in capsys.readouterr().out
+    flip(state.folder / "update-00000001" / file)
+    assert state.resume(backend) == Progress()
+    assert sorted(path.name for path in state.folder.glob("damaged-*")) == [
+        "damaged-update-00000001",
+        "damaged-update-00000002",
+    ]
+
+
+def test_a_damaged_checkpoint_that_was_handed_over_is_named(
+    fresh_model: Any, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    backend = OneProcess(prepare_for_training(fresh_model(), Launch()), SETTINGS)
+    state = StateFolder(tmp_path / "run")
+    state.save_checkpoint("8", backend, tokenizer)
+    target = tmp_path / "checkpoints"
+    state.hand_over(target, ["8"])
+    before = folder_digest(target / "8")
+    assert before == folder_digest(target / "8")
+    assert folder_digest(target)
+    state.remove()
+    flip(target / "8" / "model.safetensors")
+    for folder in (target, target / "8"):
+        with pytest.raises(UserError, match=rf"8/model\.safetensors is not as it was written: .* Delete {folder} and"):
+            folder_digest(folder)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
+from elasticity.core.digests import is_whole, seal
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_any_rows, write_table
 from elasticity.evaluation.measurement import Rows, Tables
@@ -58,6 +59,7 @@ class StateFolder:
         if backend.rank == 0:
             manifest = {"progress": asdict(progress), "backend": backend.kind}
             (draft / "manifest.json").write_text(json.dumps(manifest))
+            seal(draft)
             rename_whole(draft, self.folder / name)
             for older in self._published()[:-1]:
                 shutil.rmtree(older)
@@ -70,8 +72,12 @@ class StateFolder:
     def resume(self, backend: Backend) -> Progress:
         """Load the last published state and return its progress; a fresh ``Progress`` if there is no state.
 
-        Raises ``UserError`` if this backend cannot load the state.
+        A damaged state is set aside, and the one before it is taken, or none. Raises ``UserError`` if this backend
+        cannot load the state.
         """
+        if backend.rank == 0:
+            self._set_damaged_aside()
+        backend.wait()
         published = self._published()
         if not published:
             return Progress()
@@ -131,6 +137,7 @@ class StateFolder:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         for name in names:
+            seal(self.checkpoints / name)
             shutil.copytree(self.checkpoints / name, target / name, copy_function=_link)
 
     def remove(self) -> None:
@@ -158,6 +165,15 @@ class StateFolder:
         draft.write_text(str(max(1, tried // 2)))
         os.replace(draft, note)
         return max(1, tried // 2)
+
+    def _set_damaged_aside(self) -> None:
+        for state in reversed(self._published()):
+            if is_whole(state):
+                return
+            aside = state.with_name(f"damaged-{state.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(state, aside)
+            print(f"the saved state {state} is damaged: it is now {aside}, and the run goes on without it", flush=True)
 
     def _published(self) -> list[Path]:
         return sorted(self.folder.glob("update-*"))
