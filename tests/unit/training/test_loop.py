@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.training import FineTuning, Optimization
+from elasticity.core.digests import seal
 from elasticity.core.errors import StoppedError, UserError
 from elasticity.data.examples import Batch, Example, batched, micro_batches, training_examples
 from elasticity.models.loading import load_model, prepare_for_training
@@ -397,6 +398,7 @@ def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches:
     content = json.loads(manifest.read_text())
     content["backend"] = {"name": "deepspeed", "processes": 2, "zero_stage": 2}
     manifest.write_text(json.dumps(content))
+    seal(manifest.parent)
     with pytest.raises(UserError, match="saved by 2 processes with DeepSpeed's ZeRO stage 2, and one process without"):
         run(batches, {})
 
