@@ -63,7 +63,8 @@ def _damaged(folder: Path, found: dict[str, str]) -> Path | None:
     """Return the first file below a folder that is not as in the seal above it, or that is missing; None if none is."""
     for hidden in sorted(folder.rglob(SEAL)):
         inside = hidden.parent.relative_to(folder)
-        for name, sealed in json.loads(hidden.read_text()).items():
-            if found.get((inside / name).as_posix()) != sealed:
+        sealed: dict[str, str] = json.loads(hidden.read_text())
+        for name, wanted in sealed.items():
+            if found.get((inside / name).as_posix()) != wanted:
                 return hidden.parent / name
     return None
