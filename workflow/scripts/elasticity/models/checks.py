@@ -22,7 +22,7 @@ CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 def check_model(model: PreTrainedModel, source: str) -> None:
     """Raise ``UserError`` if a model has weights that are not finite, is not causal, or changes from pass to pass.
 
-    ``source`` names the model in messages. The model is in training mode afterwards, without dropout.
+    ``source`` names the model in messages. Dropout is switched off in the model, as in training.
     """
     saved_as = model.config.architectures or []
     if saved_as and not any(name.endswith(CAUSAL) for name in saved_as):
@@ -50,6 +50,7 @@ def check_model(model: PreTrainedModel, source: str) -> None:
             f"{source} is no causal language model: a later token changes the probabilities of earlier ones, as in an "
             "encoder. Use a model that predicts the next token."
         )
+    model.eval()
 
 
 def _logits(model: PreTrainedModel, tokens: torch.Tensor) -> torch.Tensor:

@@ -55,7 +55,7 @@ def load_imported_tokenizer(settings: ImportedModel, source: Path) -> PreTrained
         raise UserError(f"{source} has another checksum.\n  found:    {found}\n  expected: {settings.sha256}")
     try:
         tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(  # type: ignore[assignment]
-            source.parent, gguf_file=source.name, local_files_only=True
+            source.parent, gguf_file=source.name, local_files_only=True, trust_remote_code=False
         )
     except Exception as error:  # the libraries raise nothing narrower for a file that they cannot read
         raise UserError(f"the tokenizer in {source} cannot be loaded: {error}") from None
@@ -71,6 +71,7 @@ def _unpacked(file: Path) -> PreTrainedModel:
             quantization_config=GgufConfig(dequantize=True),
             dtype=torch.float32,
             local_files_only=True,
+            trust_remote_code=False,
         )
     except Exception as error:  # transformers raises nothing narrower for a file that it cannot read
         raise UserError(f"the weights in {file} cannot be loaded: {error}") from None
