@@ -381,10 +381,13 @@ def test_a_signal_saves_the_state_and_the_next_attempt_resumes(
 
     signalled = Signalled(batches)
     signalled.death = 1
-    before = signal.getsignal(number)
-    with pytest.raises(StoppedError, match="after update 2 of 4: state saved"):
-        run(signalled, {}, "stopped")
-    assert signal.getsignal(number) == before
+    given = signal.signal(number, signal.default_int_handler)  # a shell's background processes ignore SIGINT
+    try:
+        with pytest.raises(StoppedError, match="after update 2 of 4: state saved"):
+            run(signalled, {}, "stopped")
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, given)
     assert [path.name for path in (tmp_path / "stopped").glob("update-*")] == ["update-00000002"]
     losses, resumed = run(batches, {"4": 4}, "stopped")
     expected_losses, expected = run(batches, {"4": 4}, "whole")
@@ -401,6 +404,21 @@ def test_a_state_of_other_processes_is_refused(run: Callable[..., Any], batches:
     seal(manifest.parent)
     with pytest.raises(UserError, match="saved by 2 processes with DeepSpeed's ZeRO stage 2, and one process without"):
         run(batches, {})
+
+
+def test_a_signal_that_is_ignored_stays_ignored(run: Callable[..., Any], batches: list[Batch]) -> None:
+    given = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+
+        class Interrupted(DyingBatches):
+            def __getitem__(self, place: Any) -> Any:
+                os.kill(os.getpid(), signal.SIGINT)
+                return list.__getitem__(self, place)
+
+        losses, _ = run(Interrupted(batches), {}, "ignored")
+        assert len(losses) == 4
+    finally:
+        signal.signal(signal.SIGINT, given)
 
 
 # Resuming
