@@ -37,7 +37,8 @@ if not workflow.configfiles:
 
 
 try:
-    for file in workflow.configfiles:  # Snakemake itself takes the last of two equal keys
+    # Snakemake itself takes the last of two equal keys.
+    for file in workflow.configfiles:
         read_mapping(Path(file))
     study = with_added_seeds(read_study(config))
     study = with_local_gpus(study, workflow.global_resources.get("gpu"))
