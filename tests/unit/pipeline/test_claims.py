@@ -11,7 +11,7 @@ from elasticity.config.loading import read_study
 from elasticity.core.path_patterns import unfold
 from elasticity.pipeline.common import options
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.pipeline.tables import TableRule
+from elasticity.pipeline.table_rule import TableRule
 from tests.conftest import expected
 
 NONE = SimpleNamespace()

@@ -136,4 +136,4 @@ class ReportJobs(Part):
         """The numbers that the caption of a figure quotes."""
         if figure == "theory":
             return {"draws": self.tables.theory.draws}
-        return self.tables.calibration.model_dump(exclude_none=True) if figure == "calibration" else {}
+        return self.tables.calibration.settings.model_dump(exclude_none=True) if figure == "calibration" else {}

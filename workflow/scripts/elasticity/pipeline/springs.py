@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+from elasticity.analysis.jobs import SpringBase, SpringRun, SpringsJob
 from elasticity.config.experiments import Rebound
 from elasticity.config.models import Pretrained
 from elasticity.core.run_names import sizes_in
@@ -119,3 +120,46 @@ class SpringsJobs(Part):
         """One file of each jointly trained model of an experiment."""
         inverses = sorted(it for it, _ in inverse_stages(rebound, self.study.seeds)) if rebound.joint else []
         return [f"{self.joint_run(inverse, size)}/{file}" for inverse in inverses for size in rebound.inverse_sizes]
+
+    # The table
+
+    def table_job(self, wildcards: Wildcards) -> str:
+        """Compare the compression rates of an experiment with the theorem's."""
+        rebound = self.rebound.experiment(wildcards)
+        job = SpringsJob(
+            experiment=rebound,
+            seeds=self.study.seeds,
+            alignment=self.study.recipe(rebound.alignment_recipe),
+            inverse=self.study.recipe(rebound.inverse_recipe),
+            bases=tuple(map(self._spring_base, self.bases(rebound))),
+            runs=tuple(
+                SpringRun(
+                    base=inverse.alignment.base,
+                    seed=inverse.alignment.seed,
+                    alignment_size=inverse.alignment_size,
+                    inverse_sizes=tuple(size for size in run_sizes if size in rebound.inverse_sizes),
+                )
+                for inverse, run_sizes in self.runs_of(rebound)
+            ),
+        )
+        return to_json(job)
+
+    def _spring_base(self, base: str) -> SpringBase:
+        name, model = self.model_of(base)
+        examples = self.study.bases[base][1] * model.optimization.batch_size
+        return SpringBase(base=base, model=name, examples=examples)
+
+    def measured_files(self, wildcards: Wildcards, file: str) -> list[str]:
+        """One file of each inverse run that the theorem applies to."""
+        runs = self.runs_of(self.rebound.experiment(wildcards))
+        return [f"{self.rebound.inverse_run(*run)}/{file}" for run in runs]
+
+    def alignment_losses(self, wildcards: Wildcards) -> list[str]:
+        """The losses of the alignment run that each inverse run starts from, in the order of the inverse runs."""
+        runs = self.runs_of(self.rebound.experiment(wildcards))
+        return [f"{self.rebound.started_from(inverse)}/losses.parquet" for inverse, _ in runs]
+
+    def pretraining_losses(self, wildcards: Wildcards) -> list[str]:
+        """The losses of the pre-training of each base model that the theorem applies to."""
+        bases = self.bases(self.rebound.experiment(wildcards))
+        return [f"{self.results}/models/{self.model_of(base)[0]}/losses.parquet" for base in bases]

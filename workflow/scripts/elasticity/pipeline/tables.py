@@ -1,108 +1,34 @@
 """Tables in the graph: those that a study makes, their input files and their job specs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from elasticity.analysis.jobs import (
     ArithmeticCodingTableJob,
-    CalibrationJob,
     ChecksJob,
     ChoicesJob,
-    Design,
     MeasuresJob,
-    NoiseJob,
-    NoisePart,
     RealignmentTableJob,
     ResistanceTableJob,
     ScoreModelTableJob,
-    SpringBase,
-    SpringRun,
-    SpringsJob,
 )
-from elasticity.analysis.table import find_table, table_module, table_names
-from elasticity.config.calibration import Calibration
-from elasticity.config.checks import check_modules
+from elasticity.analysis.table import find_table, table_names
 from elasticity.config.compression import Theory
-from elasticity.config.experiments import Rebound, Resistance
-from elasticity.config.measures import Kind, measure_modules
+from elasticity.config.experiments import Rebound
 from elasticity.config.training import chooses
+from elasticity.pipeline.calibration import CalibrationJobs
 from elasticity.pipeline.claims import ClaimJobs
-from elasticity.pipeline.common import Part, Wildcards, as_input, either, to_json
+from elasticity.pipeline.common import Part, Wildcards, as_input, to_json
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
-from elasticity.pipeline.noise import noise_file
+from elasticity.pipeline.noise import NoiseJobs, noise_file
 from elasticity.pipeline.published import PAPER, PublishedJobs
 from elasticity.pipeline.rebound import ReboundJobs
 from elasticity.pipeline.resistance import PATHS, ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
+from elasticity.pipeline.table_rule import Files, TableRule
 from elasticity.pipeline.token_tree import TokenTreeJobs
-
-Files = Callable[[Wildcards], Any]
-
-WITH_MEASURES = ("measures", "verdicts", "calibration", "noise")
-"""The tables whose numbers depend on the code of the measures."""
-
-
-WITH_CHECKS = ("checks", "verdicts")
-"""The tables that depend on the code of the checks."""
-
-
-@dataclass(frozen=True)
-class TableRule:
-    """The parts of the rule of a table.
-
-    ``made_for`` are the experiments or tasks for which the study makes the table. ``folded`` are the inputs that its
-    command line gives as patterns.
-    """
-
-    name: str
-    results: str
-    made_for: tuple[str, ...]
-    inputs: dict[str, Files]
-    job: Files
-    folded: tuple[str, ...] = ()
-
-    @property
-    def of(self) -> str | None:
-        """The wildcard of the outputs: ``experiment``, ``task``, or None for a table of the whole study."""
-        kind = find_table(self.name).of
-        return {"task": "task", "study": None}.get(kind, "experiment")
-
-    @property
-    def stem(self) -> str:
-        """The path of the main output below ``tables``, without the suffix."""
-        return find_table(self.name).outputs["table"].removesuffix(".csv")
-
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The modules that the numbers depend on beside the script."""
-        measures = measure_modules() if self.name in WITH_MEASURES else ()
-        return (table_module(self.name), *measures, *(check_modules() if self.name in WITH_CHECKS else ()))
-
-    @property
-    def constraints(self) -> dict[str, str]:
-        """The regular expression of the experiments or tasks that the table is made for, by wildcard."""
-        return {self.of: either(self.made_for)} if self.of else {}
-
-    def outputs(self, report: Callable[..., Any]) -> dict[str, Any]:
-        """The outputs by name; ``report`` is Snakemake's function that flags those that its report shows."""
-        table = find_table(self.name)
-        found: dict[str, Any] = {}
-        for option, path in table.output_paths(self.results).items():
-            shown = table.shown.get(option)
-            labels = {"of": table.subject, "what": shown.label} if shown else {}
-            flagged = report(path, category=table.chapter, labels=labels) if shown else path
-            found[option.replace("-", "_")] = flagged
-        return found
-
-    def paths(self, option: str = "table") -> list[str]:
-        """The paths of an output, one for each experiment or task."""
-        table = find_table(self.name)
-        if self.of is None:
-            return [table.output_paths(self.results)[option]] if self.made_for else []
-        return [table.output_paths(self.results, **{self.of: name})[option] for name in self.made_for]
 
 
 class TableJobs(Part):
@@ -124,6 +50,7 @@ class TableJobs(Part):
         self.springs, self.measurements = springs, measurements
         self.published, self.claims = published, claims
         self.trees = TokenTreeJobs(models, compression)
+        self.noise, self.calibration = NoiseJobs(rebound), CalibrationJobs(rebound)
         self._rules = {rule.name: rule for rule in self._all()}
 
     def __iter__(self) -> Iterator[TableRule]:
@@ -139,7 +66,7 @@ class TableJobs(Part):
         return [path for rule in self for option in find_table(rule.name).shown for path in rule.paths(option)]
 
     def _all(self) -> Iterator[TableRule]:
-        rebound, scored = self.study.rebound, self._scored()
+        rebound, scored = self.study.rebound, self.noise.scored
         compressed, leaning = self._where(lambda it: it.compression), self._where(lambda it: it.lean)
         settings = self.study.compression
         yield self._rule("rebound", scored, {"scores": self._scores, "text_statistics": self._statistics}, self._cells)
@@ -266,14 +193,14 @@ class TableJobs(Part):
             "springs",
             [name for name, it in rebound.items() if self.springs.bases(it)],
             {
-                "rates": self._spring_runs("compression.parquet"),
+                "rates": lambda w: self.springs.measured_files(w, "compression.parquet"),
                 "joint_rates": lambda w: self.springs.joint_files(self.rebound.experiment(w), "compression.parquet"),
                 "joint_amounts": lambda w: self.springs.joint_files(self.rebound.experiment(w), "amounts.parquet"),
-                "base_losses": self._pretraining_losses,
-                "alignment_losses": self._alignment_losses,
-                "inverse_losses": self._spring_runs("losses.parquet"),
+                "base_losses": self.springs.pretraining_losses,
+                "alignment_losses": self.springs.alignment_losses,
+                "inverse_losses": lambda w: self.springs.measured_files(w, "losses.parquet"),
             },
-            self._springs,
+            self.springs.table_job,
             folded=("rates", "joint_rates", "joint_amounts"),
         )
         yield self._rule(
@@ -313,18 +240,18 @@ class TableJobs(Part):
         )
         yield self._rule(
             "noise",
-            self._once(self._noise_parts()),
+            self._once(self.noise.parts),
             {
-                "measures": lambda _: [self._table(f"measures-{name}") for name in self._noise().experiments],
-                "scores": lambda _: [f"{self.results}/{task}/scores.parquet" for task in self._noise().tasks],
+                "measures": lambda _: [self._table(f"measures-{name}") for name in self.noise.experiments],
+                "scores": lambda _: [f"{self.results}/{task}/scores.parquet" for task in self.noise.tasks],
             },
-            lambda _: to_json(self._noise()),
+            lambda _: self.noise.job(),
         )
         yield self._rule(
             "calibration",
             self._once(self.study.calibration),
             {"noise": lambda _: as_input(noise_file(self.study))},
-            lambda _: self._calibration(),
+            lambda _: self.calibration.job(),
         )
         yield self._rule(
             "verdicts",
@@ -350,10 +277,6 @@ class TableJobs(Part):
     def _once(wanted: object) -> tuple[str, ...]:
         """``made_for`` of a table of the whole study, which is made once or not at all."""
         return ("study",) if wanted else ()
-
-    def _scored(self) -> list[str]:
-        """The rebound experiments whose responses are scored."""
-        return self._where(self.rebound.is_scored)
 
     def _where(self, asks: Callable[[Rebound], bool]) -> list[str]:
         return [name for name, rebound in self.study.rebound.items() if asks(rebound)]
@@ -392,22 +315,6 @@ class TableJobs(Part):
     def _corpora(self, wildcards: Wildcards) -> list[tuple[str, Any, str]]:
         return self.compression.corpora_of_bases(self.rebound.experiment(wildcards))
 
-    def _spring_runs(self, file: str) -> Files:
-        def files(wildcards: Wildcards) -> list[str]:
-            runs = self.springs.runs_of(self.rebound.experiment(wildcards))
-            return [f"{self.rebound.inverse_run(*run)}/{file}" for run in runs]
-
-        return files
-
-    def _alignment_losses(self, wildcards: Wildcards) -> list[str]:
-        """The losses of the alignment run that each inverse run starts from, in the order of the inverse runs."""
-        runs = self.springs.runs_of(self.rebound.experiment(wildcards))
-        return [f"{self.rebound.started_from(inverse)}/losses.parquet" for inverse, _ in runs]
-
-    def _pretraining_losses(self, wildcards: Wildcards) -> list[str]:
-        bases = self.springs.bases(self.rebound.experiment(wildcards))
-        return [f"{self.results}/models/{self.springs.model_of(base)[0]}/losses.parquet" for base in bases]
-
     # Job specs
 
     def _cells(self, wildcards: Wildcards) -> str:
@@ -440,97 +347,7 @@ class TableJobs(Part):
         runs = tuple((stage.base, stage.seed) for stage, _ in self.rebound.alignment_metrics(rebound))
         return to_json(ChoicesJob(runs=runs, sizes=rebound.alignment_sizes))
 
-    def _springs(self, wildcards: Wildcards) -> str:
-        rebound = self.rebound.experiment(wildcards)
-        job = SpringsJob(
-            experiment=rebound,
-            seeds=self.study.seeds,
-            alignment=self.study.recipe(rebound.alignment_recipe),
-            inverse=self.study.recipe(rebound.inverse_recipe),
-            bases=tuple(map(self._spring_base, self.springs.bases(rebound))),
-            runs=tuple(
-                SpringRun(
-                    base=inverse.alignment.base,
-                    seed=inverse.alignment.seed,
-                    alignment_size=inverse.alignment_size,
-                    inverse_sizes=tuple(size for size in run_sizes if size in rebound.inverse_sizes),
-                )
-                for inverse, run_sizes in self.springs.runs_of(rebound)
-            ),
-        )
-        return to_json(job)
-
-    def _spring_base(self, base: str) -> SpringBase:
-        name, model = self.springs.model_of(base)
-        examples = self.study.bases[base][1] * model.optimization.batch_size
-        return SpringBase(base=base, model=name, examples=examples)
-
     @property
     def theory(self) -> Theory:
         """The parameters with which the theorem is evaluated; the defaults if the study does not evaluate it."""
         return self.study.theory or Theory()
-
-    @property
-    def calibration(self) -> Calibration:
-        """The settings of the simulated experiments; the defaults if the study has no calibration."""
-        return self.study.calibration or Calibration()
-
-    def _calibration(self) -> str:
-        job = CalibrationJob(
-            settings=self.calibration,
-            seeds=len(self.study.seeds),
-            designs=self.designs(),
-            resistance=tuple(self.study.resistance),
-            claims=self.study.claims,
-            looks=self.study.looks,
-        )
-        return to_json(job)
-
-    def _noise_parts(self) -> list[NoisePart]:
-        """The experiments whose noise between seeds can be estimated; none with a single seed."""
-        kinds: dict[Kind, Mapping[str, Rebound | Resistance]] = {
-            "rebound": {name: self.study.rebound[name] for name in self._scored()},
-            "resistance": self.study.resistance,
-        }
-        several = len(self.study.seeds) > 1
-        return [self._noise_part(kind, name, found) for kind, found in kinds.items() for name in found if several]
-
-    def _noise_part(self, kind: Kind, name: str, experiments: Mapping[str, Rebound | Resistance]) -> NoisePart:
-        own = experiments[name]
-        claims = [claim for claim in self.study.claims.values() if claim.kind == kind and claim.experiment == name]
-        return NoisePart(
-            experiment=name,
-            kind=kind,
-            bases=own.bases,
-            several_sizes=isinstance(own, Rebound) and len(own.alignment_sizes) > 1,
-            controls={claim.control: experiments[claim.control].bases for claim in claims if claim.control},
-        )
-
-    def _noise(self) -> NoiseJob:
-        scored = self._scored()
-        return NoiseJob(
-            parts=tuple(self._noise_parts()),
-            experiments=tuple(sorted({*scored, *self.study.resistance})),
-            tasks=tuple(sorted({self.study.rebound[name].task for name in scored})),
-            rebound={name: self.rebound.table_job(self.study.rebound[name]) for name in scored},
-        )
-
-    def designs(self) -> dict[str, Design]:
-        """The designs of experiments by the names of all that share one. N = 0 alone is no design.
-
-        Names of designs of the lean end with `, lean`.
-        """
-        names: dict[Design, list[str]] = {}
-        for name, rebound in self.study.rebound.items():
-            if rebound.inverse_sizes[-1] == 0:
-                continue
-            sizes = Design(alignment_sizes=rebound.alignment_sizes, inverse_sizes=rebound.inverse_sizes)
-            if self.rebound.is_scored(rebound):
-                prompts = self.study.tasks[rebound.task].splits.prompts
-                draws = self.study.base_draws // len(self.study.seeds)
-                scored = sizes.model_copy(update={"prompts": prompts, "base_draws": draws})
-                names.setdefault(scored, []).append(name)
-            if rebound.lean:
-                names.setdefault(sizes.model_copy(update={"outcome": "lean"}), []).append(name)
-        marks = {"score": (), "lean": ("lean",)}
-        return {", ".join((*those, *marks[design.outcome])): design for design, those in names.items()}
