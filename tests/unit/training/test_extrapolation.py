@@ -237,11 +237,11 @@ SLICES = {
 }
 
 MISTAKES: dict[str, tuple[str, object, str]] = {
-    "one epoch": ("recipes/pushed-0.5/epochs", 1, "needs 2 epochs or more"),
+    "one epoch": ("recipes/pushed-1.0/epochs", 1, "needs 2 epochs or more"),
     "one update": (
-        "rebound/pushed-0.5/alignment_sizes",
+        "rebound/pushed-1.0/alignment_sizes",
         [4, 160],
-        "rebound.pushed-0.5.alignment_sizes: 4 examples in 2 epochs make one update with batch_size 8",
+        "rebound.pushed-1.0.alignment_sizes: 4 examples in 2 epochs make one update with batch_size 8",
     ),
     "nothing to choose by": (
         "tasks/reviews/splits/validation",
