@@ -1,26 +1,50 @@
-"""The scheduler looks up the size of each input once."""
+"""The scheduler looks up the size of each input once, and plans one round at a time."""
 
 import asyncio
+import threading
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from patches import scheduler as patch
 
 
-def job(*names: str) -> Any:
-    return SimpleNamespace(input=list(names))
+class Job:
+    """A job with these inputs."""
+
+    def __init__(self, *names: str) -> None:
+        self.input = list(names)
 
 
 def test_sizes_are_looked_up_once() -> None:
     asked: list[list[str]] = []
-    scheduler: Any = SimpleNamespace(_input_sizes={})
+    scheduler: Any = SimpleNamespace()
 
     async def update(scheduler: Any, jobs: Any) -> None:
-        names = sorted({name for job in jobs for name in job.input})
-        asked.append(names)
-        scheduler._input_sizes |= dict.fromkeys(names, 1)
+        asked.append(sorted({name for job in jobs for name in job.input}))
 
-    jobs = [job("a", "b"), job("b", "c")]
-    for ready in (jobs, jobs, [*jobs, job("c", "d")], [job()]):
+    jobs = [Job("a", "b"), Job("b", "c")]
+    for ready in (jobs, jobs, [*jobs, Job("c", "d")], [Job()]):
         asyncio.run(patch._update_new(scheduler, update, ready))
     assert asked == [["a", "b", "c"], [], ["c", "d"], []]
+
+
+def test_jobs_that_end_add_no_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[Any] = []
+
+    def timer(delay: float, begin: Any) -> Any:
+        return SimpleNamespace(delay=delay, begin=begin, start=lambda: timers.append((delay, begin)))
+
+    monkeypatch.setattr(threading, "Timer", timer)
+    scheduler: Any = SimpleNamespace(_open_jobs=threading.Semaphore(0))
+    for _ in range(5):  # five jobs end, and each has a round that plans another one
+        patch._plan_one_round(scheduler, 1)
+    (planned,) = timers
+    planned[1]()
+    assert scheduler._open_jobs.acquire(blocking=False)
+    assert not scheduler._open_jobs.acquire(blocking=False)
+
+    patch._plan_one_round(scheduler, 1)  # by the round that has begun
+    patch._plan_one_round(scheduler, 10)  # after another delay
+    assert [delay for delay, _ in timers] == [1, 1, 10]
