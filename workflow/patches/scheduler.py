@@ -1,4 +1,4 @@
-"""Keep rounds of scheduling few and short.
+"""Keep rounds of scheduling few and short, and end when told to.
 
 Seen in Snakemake 9.27.1 on a study of 1,022 jobs, of which 700 were ready at a time: after 170 jobs its process kept
 half a core busy beside the jobs, and more with every job that ended. In releases so far:
@@ -9,6 +9,7 @@ half a core busy beside the jobs, and more with every job that ended. In release
   job that has ended adds one round a second for the rest of the run. Slow rounds of scheduling are reported in
   https://github.com/snakemake/snakemake/issues/4240.
 - Every round looks up the sizes of all inputs of all jobs that are ready.
+- SIGTERM takes a lock which the thread that it interrupts may hold: Snakemake then stands still for ever.
 
 This patch can go when a dry run of a study of 750 jobs, and the processor time of Snakemake beside running jobs, are
 the same without it.
@@ -26,7 +27,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 
 from patches import is_tested
 
-LOST = "large studies take Snakemake more processor time, nothing else changes"
+LOST = "large studies take Snakemake more processor time, and SIGTERM may hang it"
 
 
 def apply() -> None:
@@ -36,6 +37,7 @@ def apply() -> None:
     snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
     snakemake.rules.get_function_params = snakemake.common.get_function_params
     JobScheduler._schedule_reevalutation = _plan_one_round
+    JobScheduler.exit_gracefully = functools.partialmethod(_in_a_thread, JobScheduler.exit_gracefully)
     JobScheduler.update_input_sizes = functools.partialmethod(_update_new, JobScheduler.update_input_sizes)
 
 
@@ -50,6 +52,11 @@ def _plan_one_round(scheduler: Any, delay: float) -> None:
     if delay not in planned:
         planned.add(delay)
         threading.Timer(delay, begin).start()
+
+
+def _in_a_thread(scheduler: Any, handle: Callable[..., None], *received: object) -> None:
+    """Handle a signal in a thread of its own, which can wait for locks."""
+    threading.Thread(target=handle, args=(scheduler, *received)).start()
 
 
 async def _update_new(

@@ -1,4 +1,4 @@
-"""The scheduler looks up the size of each input once, and plans one round at a time."""
+"""The scheduler looks up sizes once, plans one round at a time, and hears SIGTERM whenever it comes."""
 
 import asyncio
 import threading
@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from patches import scheduler as patch
 
@@ -48,3 +49,11 @@ def test_jobs_that_end_add_no_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     patch._plan_one_round(scheduler, 1)  # by the round that has begun
     patch._plan_one_round(scheduler, 10)  # after another delay
     assert [delay for delay, _ in timers] == [1, 1, 10]
+
+
+def test_a_signal_waits_for_the_lock_that_its_own_thread_holds() -> None:
+    scheduler: Any = SimpleNamespace(_lock=threading.Lock(), _open_jobs=threading.Semaphore(0), _user_kill=None)
+    with scheduler._lock:
+        patch._in_a_thread(scheduler, JobScheduler.exit_gracefully, 15, None)
+    assert scheduler._open_jobs.acquire(timeout=60)
+    assert scheduler._user_kill == "graceful"
