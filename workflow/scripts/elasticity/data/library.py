@@ -1,0 +1,112 @@
+"""What the library ``datasets`` reads: parquet and arrow, folders that it saved, and which files make up a split.
+
+It takes two seconds to import, so only a job that needs it pays for it. Its files about these reads go to a folder that
+is deleted; it asks no server for local data.
+"""
+
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from elasticity.core.errors import UserError
+from elasticity.data.labels import ClassLabel
+
+TABLES = (".parquet", ".arrow")
+"""Suffixes of the tables that the library reads."""
+
+
+SAVED = "state.json"
+"""The file by which a folder that the library saved is known."""
+
+
+SEVERAL_SAVED = "dataset_dict.json"
+"""The file by which a folder with several such folders is known."""
+
+
+BATCH = 1000
+"""Rows that are read at once."""
+
+
+IN_REPOSITORY = re.compile(r"^hf://datasets/[^@]+@[^/]+/")
+"""What the library puts before the path of a file in a repository."""
+
+
+def table_rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
+    """The rows of a parquet or arrow file (``kind``: its suffix), a few at a time. Class labels carry their names."""
+    if kind == ".parquet":
+        unique(pq.read_schema(path).names, "column")
+    with _library() as (datasets, cache):
+        reading = datasets.load_dataset(
+            kind.removeprefix("."), data_files=str(path), split="train", streaming=True, cache_dir=cache
+        )
+        yield from _rows(reading, reading.features)
+
+
+def saved_rows(folder: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a folder that ``save_to_disk`` of the library wrote, memory-mapped."""
+    with _library() as (datasets, _):
+        saved = datasets.load_from_disk(str(folder))
+        yield from _rows(saved, saved.features)
+
+
+def files_of_split(place: str, subset: str | None, split: str | None, revision: str | None = None) -> list[str]:
+    """The files of a split of a data set that lies in a folder, or in a repository of the hub at a revision.
+
+    The library decides as it does when it loads the data set: by the head of README.md, or by the names of the files.
+    Paths in a repository are relative to it.
+
+    Raises ``UserError`` with the subsets or splits that there are.
+    """
+    with _library() as (datasets, cache):
+        builder = datasets.load_dataset_builder(
+            place, subset, revision=revision, cache_dir=cache, token=os.environ.get("HF_TOKEN") or False
+        )
+        found: Mapping[str, Sequence[str]] = {str(name): files for name, files in builder.config.data_files.items()}
+    if split is None and len(found) == 1:
+        (split,) = found
+    if split not in found:
+        raise UserError(f"{place} has no split {split}, but {', '.join(found)}: name one of them in the study (split)")
+    return [IN_REPOSITORY.sub("", file) for file in found[split]]
+
+
+def unique(names: Sequence[str], what: str) -> None:
+    """Raise ``UserError`` if a name is given twice: only one of the two would be read."""
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"{what} {twice[0]!r} is there twice: give one of them another name, or leave it out")
+
+
+@contextmanager
+def _library() -> Iterator[tuple[ModuleType, str]]:
+    """The library, and a folder for its files. Its own errors become ``UserError``."""
+    import datasets  # takes seconds
+
+    datasets.config.HF_UPDATE_DOWNLOAD_COUNTS = False
+    logging.getLogger("datasets").setLevel(logging.CRITICAL)  # what it logs, it raises, too
+    with tempfile.TemporaryDirectory() as cache:
+        try:
+            yield datasets, cache
+        except (UserError, UnicodeDecodeError, pa.ArrowException, OSError):
+            raise
+        except Exception as error:  # of many types, from several libraries
+            raise UserError(f"the library datasets cannot read it: {error}") from None
+
+
+def _rows(reading: Any, features: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
+    """Rows of a data set of the library, value by value, so that an error in a text's encoding names its row."""
+    names = {name: feature.names for name, feature in (features or {}).items() if type(feature).__name__ == "ClassLabel"}
+    for table in reading.with_format("arrow").iter(batch_size=BATCH):
+        for values in zip(*table.columns, strict=True):
+            row = {name: value.as_py() for name, value in zip(table.column_names, values, strict=True)}
+            for name, known in names.items():
+                if row[name] is not None and 0 <= row[name] < len(known):
+                    row[name] = ClassLabel(row[name], known[row[name]])
+            yield row
