@@ -147,8 +147,8 @@ class DataFile(_Repository):
 
     kind: Literal["file"]
     path: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Path of a file, of a folder of files, of a folder that `datasets` saved, or a pattern (`data/*.csv`); "
-        "or several of them. Relative to the folder that Snakemake runs in"
+        description="Path of a file, of a folder of files, of a folder that `datasets` saved, or a pattern "
+        "(`data/*.csv`); or several of them. Relative to the folder that Snakemake runs in"
     )
     sha256: Sha256 | None = Field(None, description="If given, the one file must have this SHA-256 checksum")
 

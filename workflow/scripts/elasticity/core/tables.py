@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 
 from elasticity.core.errors import UserError
 
-
 ROW_GROUP = 1 << 20
 """Rows of a row group."""
 

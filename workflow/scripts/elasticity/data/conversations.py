@@ -77,7 +77,8 @@ def turns_of(prompt: str) -> list[Turn]:
     """The turns of a prompt: the inverse of ``prompt_of``. A text that is no such transcript is one question."""
     if prompt.endswith(END) and MARK.match(prompt):
         found = transcript(prompt[: -len(END)])
-        if _in_turn([turn.role for turn in found[found[0].role == "system" :]]) and all(turn.text for turn in found):
+        asked = [turn.role for turn in found[:1] if turn.role != "system"] + [turn.role for turn in found[1:]]
+        if _in_turn(asked) and all(turn.text for turn in found):
             return found
     return [Turn("user", prompt)]
 

@@ -1,12 +1,10 @@
 """What the library ``datasets`` reads: parquet and arrow, folders that it saved, and which files make up a split.
 
-It takes two seconds to import, so only a job that needs it pays for it. Its files about these reads go to a folder that
-is deleted; it asks no server for local data.
+It takes two seconds to import, so only a job that needs it pays for it. It reads local files only: the hub's are in the
+cache by then. What it writes goes to a folder that is deleted.
 """
 
 import logging
-import os
-import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,8 +34,8 @@ BATCH = 1000
 """Rows that are read at once."""
 
 
-IN_REPOSITORY = re.compile(r"^hf://datasets/[^@]+@[^/]+/")
-"""What the library puts before the path of a file in a repository."""
+QUOTED = 300
+"""Characters of an error of the library that a message quotes."""
 
 
 def table_rows(path: Path, kind: str) -> Iterator[dict[str, Any]]:
@@ -58,24 +56,29 @@ def saved_rows(folder: Path) -> Iterator[dict[str, Any]]:
         yield from _rows(saved, saved.features)
 
 
-def files_of_split(place: str, subset: str | None, split: str | None, revision: str | None = None) -> list[str]:
-    """The files of a split of a data set that lies in a folder, or in a repository of the hub at a revision.
+def files_of_split(folder: Path, subset: str | None, split: str | None, what: str) -> list[Path]:
+    """The files of a split of a data set in a folder, of which only README.md is opened; ``what`` names it in messages.
 
-    The library decides as it does when it loads the data set: by the head of README.md, or by the names of the files.
-    Paths in a repository are relative to it.
+    The library decides as it does when it loads a data set: by the head of README.md, or by the names of the files.
 
     Raises ``UserError`` with the subsets or splits that there are.
     """
     with _library() as (datasets, cache):
-        builder = datasets.load_dataset_builder(
-            place, subset, revision=revision, cache_dir=cache, token=os.environ.get("HF_TOKEN") or False
-        )
-        found: Mapping[str, Sequence[str]] = {str(name): files for name, files in builder.config.data_files.items()}
-    if split is None and len(found) == 1:
-        (split,) = found
-    if split not in found:
-        raise UserError(f"{place} has no split {split}, but {', '.join(found)}: name one of them in the study (split)")
-    return [IN_REPOSITORY.sub("", file) for file in found[split]]
+        try:
+            files = datasets.load_dataset_builder(str(folder), subset, cache_dir=cache).config.data_files
+        except (ValueError, OSError) as error:  # an unknown subset, or README.md names files that are not there
+            raise UserError(f"{what} cannot be read by subset and split: {_short(error, folder)}") from None
+        found = {str(name): [Path(file) for file in several] for name, several in files.items()}
+    chosen = next(iter(found)) if split is None and len(found) == 1 else split
+    if chosen not in found:
+        raise UserError(f"{what} has the splits {', '.join(found)}: name one of them in the study (source.split)")
+    return found[chosen]
+
+
+def _short(error: Exception, folder: Path) -> str:
+    """The first words of an error of the library."""
+    text = " ".join(str(error).replace(f"{folder}/", "").split())
+    return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 
 def unique(names: Sequence[str], what: str) -> None:
@@ -102,7 +105,8 @@ def _library() -> Iterator[tuple[ModuleType, str]]:
 
 def _rows(reading: Any, features: Mapping[str, Any] | None) -> Iterator[dict[str, Any]]:
     """Rows of a data set of the library, value by value, so that an error in a text's encoding names its row."""
-    names = {name: feature.names for name, feature in (features or {}).items() if type(feature).__name__ == "ClassLabel"}
+    named = [name for name, feature in (features or {}).items() if type(feature).__name__ == "ClassLabel"]
+    names = {name: features[name].names for name in named} if features else {}
     for table in reading.with_format("arrow").iter(batch_size=BATCH):
         for values in zip(*table.columns, strict=True):
             row = {name: value.as_py() for name, value in zip(table.column_names, values, strict=True)}

