@@ -13,7 +13,7 @@ ROW_GROUP = 1 << 20
 """Rows of a row group."""
 
 
-ROW_GROUP_CHARACTERS = 1 << 28
+ROW_GROUP_CHARACTERS = 1 << 26
 """Characters of text after which a row group ends early, so that large tables are written with little memory."""
 
 
