@@ -48,6 +48,24 @@ def test_a_task_depends_on_all_files_that_it_is_made_of(values: Values) -> None:
     pipeline.check()
 
 
+def test_a_task_depends_on_the_files_of_folders_and_patterns(values: Values) -> None:
+    for name in ("more/a.csv", "more/deep/b.csv", "c-0.csv", "c-1.csv"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    values["tasks"]["reviews"]["source"] = {"kind": "file", "path": ["more", "c-*.csv"]}
+    pipeline = Pipeline(read_study(values))
+    assert pipeline.data.source_files(wildcards()) == ["c-0.csv", "c-1.csv", "more/a.csv", "more/deep/b.csv"]
+
+
+def test_a_source_must_have_the_sides_that_the_splits_take(values: Values) -> None:
+    job = FetchJob.model_validate_json(Pipeline(read_study(values)).data.fetch_job(wildcards()))
+    assert (job.sides, job.longest_prompt) == (("positive", "negative"), None)
+    values["tasks"]["reviews"]["source"]["format"] = "pku-saferlhf-pairs"
+    values["tasks"]["reviews"]["prompts"] = {"kind": "questions", "max_tokens": 9}
+    job = FetchJob.model_validate_json(Pipeline(read_study(values)).data.fetch_job(wildcards()))
+    assert job.longest_prompt == 27
+
+
 def test_a_task_is_read_by_the_modules_of_its_formats(values: Values) -> None:
     data = Pipeline(read_study(values)).data
     assert FetchJob.model_validate_json(data.fetch_job(wildcards())).source == data.study.tasks["reviews"].source

@@ -113,6 +113,7 @@ def test_items_have_the_wildcards_of_their_paths(values: Values) -> None:
     assert wildcards["figures/resistance-slices/given.svg"] == {"experiment": "slices", "base": "given"}
     assert wildcards["tables/bits-per-byte-reviews.csv"] == {"task": "reviews"}
     assert wildcards["reviews/score-model/quality.json"] == {"task": "reviews"}
+    assert wildcards["reviews/examples.json"] == {"task": "reviews"}
     assert wildcards["cards/given.json"] == {"base": "given"}
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, StringC
 
 from elasticity.config.base import Name, OneOf, Opposed, Section
 from elasticity.config.formats import BOTH, FORMATS, NEUTRAL, DataFormat, Sides
+from elasticity.config.labels import Label, keys
 
 Format = Annotated[
     str, OneOf(FORMATS, otherwise="; for other data, leave out format and describe the rows with `fields`")
@@ -21,9 +22,6 @@ Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-
 
 
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
-
-
-Template = Literal["plain", "conversation", "chat"]
 
 
 PASSAGE = 1500
@@ -47,18 +45,25 @@ def _of_a_file(path: str) -> str:
 class Fields(Section):
     """The meaning of the fields of a row, for data that are in none of the known formats."""
 
-    prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without prompts")
+    prompt: str | None = Field(
+        None,
+        description="Name of the field that holds the prompt (a.b: field b in field a); null: texts without prompts",
+    )
     response: str | None = Field(
         "text", description="Name of the field that holds the response or the whole text; null: prompts only"
     )
     label: str | None = Field("label", description="Name of the field that holds the side; null: all rows are neutral")
-    positive: str | int | bool = Field(1, description="The label of the positive side")
-    negative: str | int | bool = Field(0, description="The label of the negative side")
+    positive: Label | Annotated[tuple[Label, ...], Field(min_length=1)] = Field(
+        1, description='The label of the positive side, or several. Labels are matched by value: 1 is 1.0, "1" and true'
+    )
+    negative: Label | Annotated[tuple[Label, ...], Field(min_length=1)] = Field(
+        0, description="The label of the negative side, or several"
+    )
 
     @model_validator(mode="after")
     def _two_sides(self) -> "Fields":
-        if str(self.positive) == str(self.negative):
-            raise ValueError(f"positive and negative are the same label ({self.positive})")
+        if both := sorted(set(keys(self.positive)) & set(keys(self.negative))):
+            raise ValueError(f"positive and negative are the same label ({', '.join(both)})")
         if self.prompt is None and self.response is None:
             raise ValueError("prompt and response are both null: name a field")
         return self
@@ -119,12 +124,41 @@ class MovieReviews(Section):
     kind: Literal["movie-reviews"]
 
 
-class DataFile(_Source):
-    """A local file of JSON lines, a JSON array, CSV, parquet or text, also compressed (``.zst``, ``.gz``, ``.xz``)."""
+Split = Annotated[str, StringConstraints(pattern=r"^\w+(\.\w+)*$")]
+
+
+class _Repository(_Source):
+    """Rows in the files of a data set as the library ``datasets`` lays them out: in subsets and splits."""
+
+    subset: str | None = Field(
+        None, description="The configuration of the data set, in the words of the library `datasets`; null: its default"
+    )
+    split: Split | None = Field(None, description="The split of the data set, such as train")
+
+
+class DataFile(_Repository):
+    """Local files of JSON lines, JSON arrays, CSV, TSV, parquet, arrow or text, compressed or not.
+
+    Compressions are ``.gz``, ``.xz``, ``.bz2``, ``.zst``, and ``.zip`` with one file in it.
+    """
 
     kind: Literal["file"]
-    path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
+    path: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Path of a file, of a folder of files, of a folder that `datasets` saved, or a pattern "
+        "(`data/*.csv`); or several of them. Relative to the folder that Snakemake runs in"
+    )
+    sha256: Sha256 | None = Field(None, description="If given, the one file must have this SHA-256 checksum")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths and patterns."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+    @model_validator(mode="after")
+    def _one_folder_of_splits(self) -> "DataFile":
+        if (self.split or self.subset) and not isinstance(self.path, str):
+            raise ValueError("split and subset choose files of one folder: give one path, or leave them out")
+        return self
 
 
 class PackageFile(_Source):
@@ -136,15 +170,23 @@ class PackageFile(_Source):
     sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
 
 
-class HubData(_Source):
-    """Files of a data set on the Hugging Face hub."""
+class HubData(_Repository):
+    """A split of a data set on the Hugging Face hub, or some of its files."""
 
     kind: Literal["hub"]
     repo: Repository = Field(description="The repository of the data set: owner/name")
     revision: Revision = Field(description="Commit, branch or tag; only a commit keeps the data the same")
-    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Paths or patterns of files in the repository"
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="Paths or patterns of files in the repository, instead of a split"
     )
+
+    @model_validator(mode="after")
+    def _split_or_files(self) -> "HubData":
+        if (self.split is None) == (self.files is None):
+            raise ValueError("give either split, such as train, or files")
+        if self.subset and self.files:
+            raise ValueError("subset belongs to split: leave out subset, or files")
+        return self
 
 
 class ArchiveFile(_Source):
@@ -207,13 +249,15 @@ Source = Annotated[
 ]
 
 
-def local_files(source: Source) -> dict[str, str]:
-    """The local files that a source reads, by the key of the source that names them, such as ``positive.path``."""
+def local_files(source: Source) -> dict[str, tuple[str, ...]]:
+    """The local paths and patterns of a source, by the key of the source that names them, such as ``positive.path``."""
     if isinstance(source, TwoSides):
         return {
-            f"{side}.{place}": path for side, one in source.by_side.items() for place, path in local_files(one).items()
+            f"{side}.{place}": paths
+            for side, one in source.by_side.items()
+            for place, paths in local_files(one).items()
         }
-    return {"path": source.path} if isinstance(source, DataFile) else {}
+    return {"path": source.paths} if isinstance(source, DataFile) else {}
 
 
 def format_modules(source: Source) -> tuple[str, ...]:

