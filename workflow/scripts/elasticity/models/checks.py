@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from elasticity.core.errors import UserError
 from elasticity.models.loading import prepare_for_training, tokens_of
+from elasticity.models.model_configs import check_causal
 from elasticity.runtime.launch import Launch
 
 TOLERANCE = 1e-3
@@ -15,21 +16,12 @@ TOLERANCE = 1e-3
 give the same bits; a changed later token changes the order of sums at most."""
 
 
-CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-"""Ends of the names of classes that predict the next token. Encoders can be loaded as such classes, too."""
-
-
 def check_model(model: PreTrainedModel, source: str) -> None:
     """Raise ``UserError`` if a model has weights that are not finite, is not causal, or changes from pass to pass.
 
     ``source`` names the model in messages. Dropout is switched off in the model, as in training.
     """
-    saved_as = model.config.architectures or []
-    if saved_as and not any(name.endswith(CAUSAL) for name in saved_as):
-        raise UserError(
-            f"{source} was saved as {', '.join(saved_as)}, which is no causal language model: use a model that "
-            "predicts the next token"
-        )
+    check_causal(model.config.to_dict(), source)
     if broken := [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]:
         raise UserError(
             f"{source} holds weights that are not finite numbers, {broken[0]} for one: fetch the files again, or use "
