@@ -82,6 +82,21 @@ def commit_of(repo: str, revision: str, kind: Kind) -> str:
         raise
 
 
+def files_of(repo: str, commit: str, kind: Kind) -> list[str]:
+    """Return the paths of the files of a repository, sorted; those in the cache if the hub is out of reach.
+
+    Raises ``UserError`` as ``snapshot`` does.
+    """
+    try:
+        with _named_downloads(repo, commit, kind):
+            return sorted(HfApi().list_repo_files(repo, revision=commit, repo_type=kind, token=_token()))
+    except UserError:
+        cached = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind) / "snapshots" / commit
+        if cached.is_dir():
+            return [path.relative_to(cached).as_posix() for path in matching(cached, ["*"])]
+        raise
+
+
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """Return the files of a snapshot that match any of the patterns, sorted by name."""
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -91,7 +91,7 @@ def experts(config: Config) -> int:
 
 def text_config(config: Config) -> Config:
     """The part of a configuration that describes the language model, with what only the whole says."""
-    inner = next((config[name] for name in TEXT if isinstance(config.get(name), dict)), {})
+    inner: Config = next((config[name] for name in TEXT if isinstance(config.get(name), dict)), {})
     return {**config, **inner}
 
 
@@ -117,6 +117,7 @@ def _found(config: Config, keys: tuple[str, ...]) -> int | None:
     for key in keys:
         value = config.get(key)
         numbers = value if isinstance(value, list) else [value]
-        if numbers and all(isinstance(number, int) and number > 0 for number in numbers):
-            return max(numbers)
+        whole = [number for number in numbers if isinstance(number, int) and number > 0]
+        if whole and len(whole) == len(numbers):
+            return max(whole)
     return None
