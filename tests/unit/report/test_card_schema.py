@@ -37,7 +37,7 @@ def measures(**values: list[Any]) -> pd.DataFrame:
     for name, found in values.items():
         for seed, value in enumerate(found, start=1):
             value, low, high = value if isinstance(value, tuple) else (value, value, value)
-            measure, size = name.replace("_", "-"), 16 if name in ("reversal_ratio", "lean_return") else None
+            measure, size = name.replace("_", "-"), 16 if name == "reversal_ratio" else None
             pair = "all" if name == "kl_gap" else None
             row = {"base": "nano", "seed": seed, "alignment_size": size, "pair": pair, "measure": measure}
             rows.append(row | {"value": value, "low": low, "high": high})
@@ -153,22 +153,6 @@ def test_a_card_follows_the_schema_and_survives_reading(tmp_path: Path) -> None:
     jsonschema.validate(json.loads(path.read_text()), json.loads(schema()))
     assert read_card(path) == found
     assert read_card(path).text() == found.text()
-
-
-def test_leans_are_on_the_card_and_compared_without_scores(tmp_path: Path) -> None:
-    tables = {"measures-existence": measures(lean_return=[-0.1, -0.3], lean_crossing_end=[0.01, 0.03])}
-    rebound = ((found := made(tmp_path, tables)).rebound or [])[0]
-    (back,) = rebound.lean_return or []
-    assert (back.alignment_size, back.estimate.value) == (16, pytest.approx(-0.2))
-    assert rebound.lean_start is rebound.lean_crossing_start is None
-    table = compared([found])
-    assert table["lean_return"][0] == pytest.approx(-0.2)
-    assert table["lean_crossing_end"][0] == pytest.approx(0.02)
-    assert [axis.get_xlabel().partition(",")[0] for axis in compared_figure(table).axes] == [
-        "return of the lean",
-        "crossing at the largest N",
-    ]
-    assert "lean, return, P = 16" in card_page(found, ROOT / "workflow/report/card.html.jinja")
 
 
 def test_cards_are_compared(tmp_path: Path) -> None:

@@ -14,17 +14,14 @@ from pydantic import ValidationError
 from elasticity.core.errors import UserError
 from elasticity.plots.style import PAGE_IN, use_style
 from elasticity.report import html
-from elasticity.report.card_schema import AtSize, Card, Estimate
+from elasticity.report.card_schema import Card, Estimate
 from elasticity.report.tables import number
 
 COMPARED = {
     "reversal_ratio": "reversal ratio,\nlog2 of N_base(P) / P",
     "crossing_end": "crossing at the largest N,\nscore",
-    "lean_return": "return of the lean, largest P,\nbits per byte",
-    "lean_crossing_end": "crossing at the largest N,\nbits per byte",
 }
-"""The panels of the figure of many cards, with the labels of their axes; those that no card has a number for are left
-out."""
+"""The panels of the figure of many cards, with the labels of their axes."""
 
 
 LEGEND = {"o": "mean over seeds, 95 % interval", "<": "at most this", ">": "at least this"}
@@ -63,11 +60,11 @@ def read_card(path: Path) -> Card:
 
 
 def compared(cards: Iterable[Card]) -> pd.DataFrame:
-    """One row for each card and rebound experiment; what depends on P is that at the largest P. NaN: not measured."""
+    """One row for each card and rebound experiment, with the reversal ratio at the largest P, or NaN."""
     rows = []
     for card in cards:
         for rebound in card.rebound or []:
-            ratio, back = (_at_largest(it) for it in (rebound.reversal_ratio, rebound.lean_return))
+            ratio = next(iter(reversed(rebound.reversal_ratio or [])), None)
             row = {
                 "model": card.model.name,
                 "study": card.study.name,
@@ -75,13 +72,10 @@ def compared(cards: Iterable[Card]) -> pd.DataFrame:
                 "task": rebound.task,
                 "parameters": card.model.parameters,
                 "seeds": len(card.study.seeds),
-                "alignment_size": rebound.alignment_sizes[-1],
-                **_columns("reversal_ratio", ratio),
+                "alignment_size": ratio.alignment_size if ratio else None,
+                **_columns("reversal_ratio", ratio.estimate if ratio else None),
                 **_columns("crossing_start", rebound.crossing_start),
                 **_columns("crossing_end", rebound.crossing_end),
-                **_columns("lean_return", back),
-                **_columns("lean_crossing_start", rebound.lean_crossing_start),
-                **_columns("lean_crossing_end", rebound.lean_crossing_end),
                 "cpu_seconds": card.cost.cpu_seconds,
                 "gpu_seconds": card.cost.gpu_seconds,
                 "commit": card.provenance.commit,
@@ -90,10 +84,6 @@ def compared(cards: Iterable[Card]) -> pd.DataFrame:
     if not rows:
         raise UserError("these cards have no rebound experiments, so there is nothing to compare")
     return pd.DataFrame(rows)
-
-
-def _at_largest(points: Sequence[AtSize] | None) -> Estimate | None:
-    return points[-1].estimate if points else None
 
 
 def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | None]:
@@ -105,12 +95,12 @@ def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | No
 def compared_figure(table: pd.DataFrame) -> Figure:
     """Draw a row for each card and experiment and a panel for each number; an arrow where only a bound is known."""
     use_style()
-    known = [name for name in COMPARED if table[name].notna().any()] or list(COMPARED)[:1]
-    size = (PAGE_IN, 0.9 + 0.28 * len(table))
-    figure, (axes,) = plt.subplots(1, len(known), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for axis, name in zip(axes, known, strict=True):
+    figure, axes = plt.subplots(
+        1, len(COMPARED), figsize=(PAGE_IN, 0.9 + 0.28 * len(table)), sharey=True, layout="constrained"
+    )
+    for axis, (name, label) in zip(axes, COMPARED.items(), strict=True):
         _panel(axis, table, name)
-        axis.set_xlabel(COMPARED[name])
+        axis.set_xlabel(label)
     names = [f"{row.model}, {row.study}: {row.experiment}" for row in table.itertuples()]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)

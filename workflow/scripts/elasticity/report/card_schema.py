@@ -92,14 +92,6 @@ class ReboundCard(Section):
     reversal_ratio: list[AtSize] | None = Field(description="log2 of N_base(P) / P")
     crossing_start: Estimate | None = Field(description="Score, largest P less smallest, at N = 0")
     crossing_end: Estimate | None = Field(description="Score, smallest P less largest, at the largest N")
-    lean_start: list[AtSize] | None = Field(
-        None, description="How far the alignment stage moved the lean of the base model, in bits per byte"
-    )
-    lean_return: list[AtSize] | None = Field(
-        None, description="Lean at the largest N less that at N = 0, in bits per byte; below 0 where it goes back"
-    )
-    lean_crossing_start: Estimate | None = Field(None, description="Lean, largest P less smallest, at N = 0")
-    lean_crossing_end: Estimate | None = Field(None, description="Lean, smallest P less largest, at the largest N")
     kl_to_base: list[AtSize] | None = Field(description="At N = 0, in nats per token of the model's responses")
     held_out: list[HeldOut] | None = Field(description="Compression, at N = 0")
     slopes: list[Slope] | None = Field(description="Gamma slopes of sequential training")
