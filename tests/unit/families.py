@@ -16,6 +16,11 @@ CHATML = (
 WITH_BEGINNING = (
     "{{ bos_token }}{% for message in messages %}{{ '[INST] ' + message['content'] | trim + ' [/INST]' }}{% endfor %}"
 )
+TURNS = (
+    "{{ bos_token }}{% for message in messages %}<start_of_turn>{{ 'model' if message.role == 'assistant' else "
+    "message.role }}\n{{ message.content | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
 TEXTS = [
     "The film opens on a quiet harbour.",
     "How do I say this? Like that: {braces}.",
@@ -120,6 +125,15 @@ FAMILIES = {
         puts="<bos>",
         chat_template=WITH_BEGINNING,
     ),
+    "gemma_it": Family(
+        special=("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>"),
+        named={"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>", "unk_token": "<unk>"},
+        config=GemmaConfig(**SIZES, num_key_value_heads=1, head_dim=12, pad_token_id=0),
+        sentencepiece=True,
+        puts="<bos>",
+        chat_template=TURNS,
+        generation={"eos_token_id": [1, 5]},
+    ),
     "qwen": Family(
         special=("<|endoftext|>", "<|im_start|>", "<|im_end|>"),
         named={"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>", "add_bos_token": False},
@@ -140,5 +154,5 @@ FAMILIES = {
 }
 """Families by name. ``tinyllama`` has fewer embedding rows than tokens; most others have more."""
 
-PADDED_BY = {"llama": "</s>", "tinyllama": "</s>", "llama3": "<|end_of_text|>", "gemma": "<pad>"}
+PADDED_BY = {"llama": "</s>", "tinyllama": "</s>", "llama3": "<|end_of_text|>", "gemma": "<pad>", "gemma_it": "<pad>"}
 """Padding tokens; other families use their EOS token."""

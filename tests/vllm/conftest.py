@@ -53,7 +53,7 @@ def write(
         model.lm_head.weight = torch.nn.Parameter(deviation * rows)
         folder = tmp_path_factory.mktemp("model")
         save(model, tokenizer, folder, probe_nats(model, len(rows), torch.device("cpu")))
-        # A second token that ends responses by this file must not end them here.
+        # A second token ends responses, as for many models of the hub.
         (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": [tokenizer.eos_token_id, 40]}))
         return folder
 

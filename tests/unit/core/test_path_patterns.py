@@ -58,7 +58,7 @@ def test_a_job_can_score_more_files_than_one_argument_can_list(tmp_path: Path) -
     write_table(tmp_path / "features.parquet", train_classifier(reviews(200), SETTINGS)[0], FEATURES)
     cell = {"base": "m0", "alignment_side": "positive", "seed": 0, "alignment_size": 0, "inverse_size": 0}
     text = {"prompt_id": "p", "prompt": "", "response": "lovely", "prompt_tokens": [], "response_tokens": []}
-    write_table(tmp_path / "one.parquet", [cell | text | {"finished": True}], RESPONSES)
+    write_table(tmp_path / "one.parquet", [cell | text | {"stop_token": 1}], RESPONSES)
     for path in map(Path, paths):
         path.parent.mkdir(parents=True)
         path.hardlink_to(tmp_path / "one.parquet")

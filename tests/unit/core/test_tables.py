@@ -36,7 +36,7 @@ RESPONSE = st.fixed_dictionaries(
         "response": WORDS,
         "prompt_tokens": TOKENS,
         "response_tokens": TOKENS,
-        "finished": st.booleans(),
+        "stop_token": st.none() | st.integers(0, 2**31 - 1),
     }
 )
 ROWS = [{"prompt_id": "p1", "prompt": "The film"}, {"prompt_id": "p2", "prompt": "Très"}]

@@ -34,7 +34,7 @@ def row(**changes: object) -> dict[str, object]:
         "prompt_id": "p7",
         "prompt_tokens": [0, 40, 41],
         "response_tokens": [50, 51, 52],
-        "finished": True,
+        "stop_token": 1,
     } | changes
 
 
@@ -75,7 +75,7 @@ def test_a_response_follows_its_prompt_and_ends_if_it_is_finished(
 ) -> None:
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
     finished, unfinished, silent = response_examples(
-        [row(), row(finished=False), row(response_tokens=[])], tokenizer, max_length=100
+        [row(), row(stop_token=None), row(response_tokens=[])], tokenizer, max_length=100
     )
     assert finished == Example([bos, 40, 41, 50, 51, 52, eos], 3, "p7")
     assert unfinished == Example([bos, 40, 41, 50, 51, 52], 3, "p7")
@@ -90,7 +90,7 @@ def test_only_the_response_has_a_loss(tokenizer: PreTrainedTokenizerFast) -> Non
     assert batch.targets == 5
 
 
-@pytest.mark.parametrize(("changes", "length"), [({}, 3), ({"response_tokens": [], "finished": False}, 100)])
+@pytest.mark.parametrize(("changes", "length"), [({}, 3), ({"response_tokens": [], "stop_token": None}, 100)])
 def test_a_response_without_a_target_is_an_error_that_names_its_prompt(
     tokenizer: PreTrainedTokenizerFast, changes: dict[str, object], length: int
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_model_without_the_head_is_refused(tmp_path: Path, tokenizer: PreTrain
     weights = load_file(tmp_path / "model.safetensors")
     del weights["score_head.weight"]
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(UserError, match=r"not those of one whole score model .* missing: score_head\.weight\."):
+    with pytest.raises(UserError, match=r"not those of one whole model .* missing: score_head\.weight\."):
         CostScoreModel(tmp_path, settings(tmp_path))
 
 

@@ -204,7 +204,7 @@ def test_responses_are_those_drawn_by_hand(
 ) -> None:
     sampling = Sampling(new_tokens=8, seed=5, **options)
     responses = response(model, tokenizer, PROMPTS, sampling)
-    assert [(row["response_tokens"], row["finished"]) for row in responses] == [
+    assert [(row["response_tokens"], row["stop_token"] is not None) for row in responses] == [
         by_hand(model, tokenizer, row, sampling) for row in PROMPTS
     ]
 
@@ -245,9 +245,9 @@ def test_a_response_is_finished_if_the_eos_token_was_drawn(
 ) -> None:
     sampling = Sampling(new_tokens=30)
     responses = response(uniform_model, tokenizer, MANY, sampling)
-    assert {row["finished"] for row in responses} == {True, False}
+    assert {row["stop_token"] is not None for row in responses} == {True, False}
     for row in responses:
-        assert (len(row["response_tokens"]) < sampling.new_tokens) == row["finished"]
+        assert (len(row["response_tokens"]) < sampling.new_tokens) == (row["stop_token"] is not None)
 
 
 def test_responses_hold_no_special_tokens(uniform_model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -268,7 +268,9 @@ def test_a_token_that_is_both_bos_and_eos_can_end_a_response(
     """GPT-2 has such a token."""
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
-    assert any(row["finished"] for row in response(uniform_model, tokenizer, MANY, Sampling(new_tokens=30)))
+    assert any(
+        row["stop_token"] is not None for row in response(uniform_model, tokenizer, MANY, Sampling(new_tokens=30))
+    )
 
 
 def test_generation_settings_in_a_model_folder_change_nothing(
@@ -329,6 +331,7 @@ def test_responses_are_those_of_generate(
     eos = most_frequent(TransformersEngine(model, tokenizer).draw(contexts, names, sampling))
     ending = deepcopy(tokenizer)
     ending.eos_token = ending.convert_ids_to_tokens(eos)
+    model.generation_config.eos_token_id = eos
     expected = of_generate(model, contexts, names, sampling, never_drawn(ending, 320), eos)
     seen.clear()
     assert TransformersEngine(model, ending).draw(contexts, names, sampling) == expected

@@ -12,7 +12,7 @@ from tests.unit.conftest import plain
 @pytest.fixture
 def examples(tokenizer: PreTrainedTokenizerFast, sentences: list[str]) -> list[Example]:
     """Texts, and a response to a prompt, of different lengths."""
-    row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "response_tokens": [70, 80], "finished": True}
+    row = {"prompt_id": "p", "prompt_tokens": [40, 50, 60], "response_tokens": [70, 80], "stop_token": 1}
     return [*training_examples(plain(sentences), tokenizer, "plain", 40), *response_examples([row], tokenizer, 40)]
 
 

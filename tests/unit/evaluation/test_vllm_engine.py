@@ -188,8 +188,10 @@ def test_responses_end_with_the_eos_token_and_hold_no_special_tokens(
 ) -> None:
     sampling = Sampling(new_tokens=30)
     responses = generate(uniform, tokenizer, MANY, sampling, "plain")
-    assert {row["finished"] for row in responses} == {True, False}
-    assert all((len(row["response_tokens"]) < sampling.new_tokens) == row["finished"] for row in responses)
+    assert {row["stop_token"] is not None for row in responses} == {True, False}
+    assert all(
+        (len(row["response_tokens"]) < sampling.new_tokens) == (row["stop_token"] is not None) for row in responses
+    )
     assert not {token for row in responses for token in row["response_tokens"]} & set(tokenizer.all_special_ids)
 
 
@@ -199,7 +201,9 @@ def test_a_token_that_is_both_bos_and_eos_can_end_a_response(
     tokenizer = train_tokenizer(sentences, 320)
     tokenizer.bos_token = tokenizer.pad_token = tokenizer.eos_token
     engine = VllmEngine(StandIn(), tmp_path / "4", tokenizer)
-    assert any(row["finished"] for row in generate(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain"))
+    assert any(
+        row["stop_token"] is not None for row in generate(engine, tokenizer, MANY, Sampling(new_tokens=30), "plain")
+    )
 
 
 def test_a_response_that_does_not_fit_is_an_error(engine: VllmEngine, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -229,8 +233,7 @@ def test_vllm_takes_our_parameters(
     for name in ("temperature", "top_k", "top_p"):
         assert getattr(given, name) == getattr(sampling, name)
     assert (given.max_tokens, given.seed, given.detokenize) == (7, sampling.key("p") >> 65, False)
-    given.update_from_generation_config({"eos_token_id": [5, 6]}, tokenizer.eos_token_id)  # of a model folder
-    assert given.stop_token_ids == [tokenizer.eos_token_id]
+    assert set(given.stop_token_ids) == engine.stops == {tokenizer.eos_token_id}
     assert given.logit_bias == {tokenizer.bos_token_id: -torch.inf, tokenizer.pad_token_id: -torch.inf}
     assert vllm.TokensPrompt(prompt_token_ids=[1]) == {"prompt_token_ids": [1]}
 

@@ -193,16 +193,18 @@ def test_a_configuration_alone_gives_the_shape(name: str) -> None:
     assert shape.tied == (model.get_input_embeddings().weight is model.get_output_embeddings().weight)
 
 
-def test_the_language_model_of_a_multimodal_configuration_is_described() -> None:
-    inner = json.loads(LlamaConfig(**SMALL).to_json_string())
-    del inner["tie_word_embeddings"]
-    whole = {"text_config": inner, "vision_config": {"hidden_size": 7}, "tie_word_embeddings": False}
-    assert shape_in(whole, "x") == shape_in(inner | {"tie_word_embeddings": False}, "x")
-
-
-@pytest.mark.parametrize("config", [{"architectures": ["BertForMaskedLM"]}, {"is_encoder_decoder": True}])
-def test_encoders_are_refused_by_their_configuration(config: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"x .* no causal language model: use a model that predicts the next token"):
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"architectures": ["BertForMaskedLM"]}, "was saved as BertForMaskedLM, which is no causal language model"),
+        ({"is_encoder_decoder": True}, "was saved as llama, which is no causal language model"),
+        ({"vision_config": {}}, "reads more than text"),
+        ({"quantization_config": {"quant_method": "gptq"}}, r"holds quantized weights \(gptq\)"),
+    ],
+    ids=lambda it: str(it)[:20],
+)
+def test_what_is_no_text_model_with_plain_weights_is_refused(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=f"x {words}"):
         shape_in(json.loads(LlamaConfig(**SMALL).to_json_string()) | config, "x")
 
 

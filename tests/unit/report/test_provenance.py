@@ -31,6 +31,13 @@ def test_a_record_names_files_seeds_and_versions(values: dict[str, Any], tmp_pat
     assert record["hardware"]["cores"] == os.cpu_count()
 
 
+def test_a_record_holds_the_templates_with_their_options(values: dict[str, Any]) -> None:
+    assert provenance(read_study(values), [], [])["templates"] == {"reviews": "plain"}
+    values["tasks"]["reviews"]["template"] = "chat"
+    (found,) = provenance(read_study(values), [], [])["templates"].values()
+    assert (found["date"], found["thinking"], found["system"]) == ("2026-01-01", False, None)
+
+
 def test_the_same_results_have_the_same_record(values: dict[str, Any]) -> None:
     study = read_study(values)
     assert provenance(study, [], []) == provenance(study, [], [])

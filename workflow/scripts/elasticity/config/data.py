@@ -24,9 +24,6 @@ Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")]
 
 
-Template = Literal["plain", "conversation", "chat"]
-
-
 PASSAGE = 1500
 """Default length of a passage, in characters."""
 

@@ -132,6 +132,7 @@ def _walk(loc: tuple[int | str, ...]) -> tuple[Any, list[str]]:
 
 def _is_chosen(member: Any, part: int | str) -> bool:
     """Return whether a member of a union is the section with this value of ``kind``."""
+    member = _unwrapped(member)
     is_section = isinstance(member, type) and issubclass(member, BaseModel)
     return is_section and part in get_args(member.model_fields["kind"].annotation)
 

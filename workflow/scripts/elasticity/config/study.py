@@ -8,13 +8,14 @@ from elasticity.config.base import Name, Section, Seeds
 from elasticity.config.calibration import Calibration
 from elasticity.config.claims import Claim
 from elasticity.config.compression import Compression, Theory
-from elasticity.config.data import Prompts, Source, Splits, Template
+from elasticity.config.data import Prompts, Source, Splits
 from elasticity.config.decide import Decide
 from elasticity.config.experiments import OTHER_ORDER, InverseData, Rebound, Resistance, inverse_data
 from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.sampling import EngineName, ResponseSampling
 from elasticity.config.score_models import ScoreModelSettings
+from elasticity.config.templates import Template
 from elasticity.config.token_tree import TokenTrees
 from elasticity.config.training import FineTuning
 
@@ -32,7 +33,7 @@ class Task(Section):
     template: Template = Field(
         "plain",
         description="The text that a model continues. plain: the prompt; conversation: the format of the authors' "
-        "code; chat: the model's own chat template",
+        "code; chat: the model's own chat template, with options where they are given as `{kind: chat, ...}`",
     )
     score_model: ScoreModelSettings | None = Field(
         None, description="The score model of responses. null: responses are not scored"

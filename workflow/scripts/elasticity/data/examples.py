@@ -11,10 +11,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.base import Side
-from elasticity.config.data import Template
 from elasticity.config.models import Pretrained
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
-from elasticity.data.chat_templates import context
+from elasticity.data.chat_templates import context, end
 from elasticity.data.schemas import text_of
 from elasticity.models.tokenizer import beginning, encode
 
@@ -70,19 +70,20 @@ def training_examples(
 ) -> list[Example]:
     """Examples from rows of schema ``EXAMPLES``, cut to ``max_length`` tokens.
 
-    The targets are the tokens of the response and the EOS token. All tokens of a plain text are targets except for the
-    first, which is context: the BOS token if the tokenizer has one.
+    The targets are the tokens of the response and of its end: the EOS token, or what the chat template puts there. All
+    tokens of a plain text are targets except for the first, which is context: the BOS token if the tokenizer has one.
 
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
     rows = list(rows)
     contexts = context(tokenizer, template, [row["prompt"] for row in rows])
+    closing, stop = end(tokenizer, template)
     if template == "plain":
         responses = _continuations(rows, contexts, tokenizer, max_length)
     else:  # encoded separately, so that the context is the same in training and in generation
-        responses = encode(tokenizer, [row["response"] for row in rows], max_length)
+        responses = encode(tokenizer, [row["response"] + closing for row in rows], max_length)
     return [
-        _example(row["id"], before, [*response, tokenizer.eos_token_id], max_length)
+        _example(row["id"], before, [*response, stop], max_length)
         for row, before, response in zip(rows, contexts, responses, strict=True)
     ]
 
@@ -111,7 +112,7 @@ def response_examples(
 ) -> list[Example]:
     """Examples from generated responses, with exactly the tokens that the model sampled.
 
-    The targets are the tokens of the response and, if the response is finished, the EOS token.
+    The targets are the tokens of the response and, if the model ended it, its stop token.
 
     Raises ``UserError`` if the prompt leaves no room for a target.
     """
@@ -119,7 +120,7 @@ def response_examples(
         _example(
             row["prompt_id"],
             row["prompt_tokens"],
-            [*row["response_tokens"], *([tokenizer.eos_token_id] if row["finished"] else [])],
+            [*row["response_tokens"], *([] if row["stop_token"] is None else [row["stop_token"]])],
             max_length,
         )
         for row in rows

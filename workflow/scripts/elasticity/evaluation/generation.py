@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from elasticity.config.data import Template
 from elasticity.config.sampling import EngineName, Sampling
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
 from elasticity.data.chat_templates import context
 from elasticity.evaluation.contrastive_decoding import contrasted
@@ -20,6 +20,7 @@ from elasticity.evaluation.decoding import Decoder
 from elasticity.evaluation.drawing import draw, uniform_numbers
 from elasticity.evaluation.passes import measuring
 from elasticity.models.loading import load_for_measuring
+from elasticity.models.stop_tokens import stop_tokens
 from elasticity.models.tokenizer import decode, never_drawn
 
 SHRINK = 0.9
@@ -27,10 +28,12 @@ SHRINK = 0.9
 
 
 class Engine(Protocol):
-    """Draws tokens from one model."""
+    """Draws tokens from one model, until one of its stop tokens."""
+
+    stops: frozenset[int]
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
-        """Return the sampled tokens for each context, up to and including the EOS token; nothing precedes a context."""
+        """Return the sampled tokens for each context, up to and including a stop token; nothing precedes a context."""
 
 
 def generate(
@@ -55,8 +58,8 @@ def generate(
     drawn = engine.draw(contexts, [row["prompt_id"] for row in prompts], sampling)
     rows = []
     for row, prompt_tokens, response_tokens in zip(prompts, contexts, drawn, strict=True):
-        finished = response_tokens[-1:] == [tokenizer.eos_token_id]
-        kept = response_tokens[:-1] if finished else response_tokens
+        stop = response_tokens[-1] if response_tokens and response_tokens[-1] in engine.stops else None
+        kept = response_tokens if stop is None else response_tokens[:-1]
         rows.append(
             {
                 "prompt_id": row["prompt_id"],
@@ -64,7 +67,7 @@ def generate(
                 "response": decode(tokenizer, kept),
                 "prompt_tokens": prompt_tokens,
                 "response_tokens": kept,
-                "finished": finished,
+                "stop_token": stop,
             }
         )
     return rows
@@ -97,16 +100,16 @@ class TransformersEngine:
     """Draws with transformers, in batches of prompts of similar length, padded on the left.
 
     ``weak`` is the weak model for sampling with ``contrast``, which has the same tokenizer and gives one strength. The
-    model may be in training: drawing leaves its mode,
-    weights and settings as they are, and does not read the generation settings of its folder, which may hold penalties
-    that are not in the study.
+    model may be in training: drawing leaves its mode, weights and settings as they are. Of the generation settings of
+    its folder only the stop tokens are read: there may be penalties that are not in the study.
     """
 
     def __init__(
         self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, weak: PreTrainedModel | None = None
     ) -> None:
         self.model, self.tokenizer, self.weak = model, tokenizer, weak
-        self.banned = torch.tensor(never_drawn(tokenizer, model.config.vocab_size), dtype=torch.long)
+        self.stops = stop_tokens(model.generation_config, tokenizer)
+        self.banned = torch.tensor(never_drawn(tokenizer, model.config.vocab_size, self.stops), dtype=torch.long)
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
         """Draw in batches, see ``Engine``; batches are halved, with the same responses, if the GPU runs out of memory.
@@ -136,7 +139,7 @@ class TransformersEngine:
             assert self.weak is not None, "contrastive decoding needs a weak model"
             (strength,) = contrast.strengths
             models.append(self.weak)
-        device, eos = self.model.device, self.tokenizer.eos_token_id
+        device, stops = self.model.device, self.stops
         responses = list[list[int]]([] for _ in contexts)
         open_rows = list(range(len(contexts)))  # the prompt of each row that is still in the batch
         uniforms = uniform_numbers(prompt_ids, sampling).to(device)
@@ -149,9 +152,9 @@ class TransformersEngine:
                     scores = contrasted(scores, weak[0], strength, contrast.threshold)
                 tokens = draw(scores, uniforms[:, step], sampling)
                 for row, token in zip(open_rows, tokens.tolist(), strict=True):
-                    if not responses[row] or responses[row][-1] != eos:
+                    if not responses[row] or responses[row][-1] not in stops:
                         responses[row].append(token)
-                unfinished = [place for place, row in enumerate(open_rows) if responses[row][-1] != eos]
+                unfinished = [place for place, row in enumerate(open_rows) if responses[row][-1] not in stops]
                 if not unfinished:
                     break
                 for decoder in decoders:

@@ -8,9 +8,9 @@ from pydantic import PositiveInt
 from elasticity.config.base import Section
 from elasticity.config.cells import Cell, RealignmentCell, TuningPath
 from elasticity.config.compression import Corpus, Reading
-from elasticity.config.data import Template
 from elasticity.config.sampling import EngineName, Sampling
 from elasticity.config.score_models import ScoreModelSettings
+from elasticity.config.templates import Template
 
 
 class Responding(Section):

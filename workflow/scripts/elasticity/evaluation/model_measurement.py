@@ -172,8 +172,10 @@ class ModelMeasurement:
         at_once = responses_at_once(base.config.vocab_size, longest)
         lengths = code_lengths(base, examples, self.tokenizer.pad_token_id, at_once)
         return [
-            {name: row[name] for name in ("prompt_id", "response_tokens", "finished")}
-            | {
+            {
+                "prompt_id": row["prompt_id"],
+                "response_tokens": row["response_tokens"],
+                "finished": row["stop_token"] is not None,
                 "repetition": repetition(row["response_tokens"]),
                 "coded_tokens": _targets(example),
                 "base_nats": nats,

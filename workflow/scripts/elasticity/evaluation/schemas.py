@@ -13,7 +13,7 @@ _RESPONSE = [
     ("response", pa.string()),
     ("prompt_tokens", pa.list_(pa.int32())),
     ("response_tokens", pa.list_(pa.int32())),
-    ("finished", pa.bool_()),
+    ("stop_token", pa.int32()),
 ]
 
 
@@ -38,7 +38,7 @@ _DRAW = ("draw", pa.int64())
 
 
 RESPONSES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, *_RESPONSE])
-"""Generated text and the tokens that were drawn; ``finished``: whether the model ended the response with EOS."""
+"""Generated text and the tokens that were drawn; ``stop_token`` ended the response; null: it was cut off."""
 
 
 SCORES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, ("prompt_id", pa.string()), ("score", pa.float64())])
@@ -62,7 +62,7 @@ TEXT_STATISTICS = pa.schema(
     ]
 )
 """One row per response: its tokens, the share of its 3-grams that occurred before in it (NaN if it has none), and its
-code length in nats under the base model given the prompt, over ``coded_tokens`` tokens, which include the EOS token.
+code length in nats under the base model given the prompt, over ``coded_tokens`` tokens, which include the stop token.
 Of a base model they are the responses of draw 0."""
 
 

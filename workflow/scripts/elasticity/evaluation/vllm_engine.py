@@ -15,12 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from transformers import PreTrainedTokenizerFast
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from elasticity.config.hardware import Device
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
 from elasticity.models.loading import check_probe, tokens_of
+from elasticity.models.stop_tokens import stop_tokens
 from elasticity.models.tokenizer import never_drawn
 from elasticity.runtime.gpus import visible
 from elasticity.runtime.launch import Launch
@@ -141,7 +142,8 @@ class VllmEngine:
         except (RuntimeError, ValueError) as error:
             raise _unusable(folder, error) from error
         rows = self.llm.model_config.get_vocab_size()
-        self.bans = {token: float("-inf") for token in never_drawn(tokenizer, rows)}
+        self.stops = stop_tokens(GenerationConfig.from_pretrained(folder, local_files_only=True), tokenizer)
+        self.bans = {token: float("-inf") for token in never_drawn(tokenizer, rows, self.stops)}
 
     def draw(self, contexts: list[list[int]], prompt_ids: list[str], sampling: Sampling) -> list[list[int]]:
         """Draw all responses in one call; vLLM makes the batches. See ``generation.Engine``.
@@ -157,7 +159,7 @@ class VllmEngine:
         outputs = self._generate(contexts, [self._parameters(prompt_id, sampling) for prompt_id in prompt_ids])
         drawn = [list(output.outputs[0].token_ids) for output in outputs]
         for context, tokens in zip(contexts, drawn, strict=True):
-            if len(tokens) < sampling.new_tokens and tokens[-1:] != [self.tokenizer.eos_token_id]:
+            if len(tokens) < sampling.new_tokens and self.stops.isdisjoint(tokens[-1:]):
                 raise UserError(
                     f"vLLM cut a response off after {len(tokens)} of {sampling.new_tokens} tokens: with a prompt of "
                     f"{len(context)} tokens it does not fit into the model's context. Lower new_tokens"
@@ -196,8 +198,8 @@ class VllmEngine:
     def _parameters(self, prompt_id: str, sampling: Sampling) -> Any:
         """Return the sampling parameters of one prompt.
 
-        Only the EOS token of the tokenizer ends a response, not others that the model folder may name. The random
-        numbers of vLLM depend on seed and position, not on the batch. Seeds are signed 64-bit integers.
+        The same stop tokens end a response as with transformers. The random numbers of vLLM depend on seed and
+        position, not on the batch. Seeds are signed 64-bit integers.
         """
         return self.vllm.SamplingParams(
             max_tokens=sampling.new_tokens,
@@ -206,7 +208,7 @@ class VllmEngine:
             top_p=sampling.top_p,
             seed=sampling.key(prompt_id) >> 65,
             ignore_eos=True,
-            stop_token_ids=[self.tokenizer.eos_token_id],
+            stop_token_ids=sorted(self.stops),
             logit_bias=self.bans,
             detokenize=False,
         )

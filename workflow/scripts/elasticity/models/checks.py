@@ -8,7 +8,6 @@ from transformers import PreTrainedModel
 
 from elasticity.core.errors import UserError
 from elasticity.models.loading import prepare_for_training, tokens_of
-from elasticity.models.model_configs import check_causal
 from elasticity.runtime.launch import Launch
 
 TOLERANCE = 1e-3
@@ -17,11 +16,11 @@ give the same bits; a changed later token changes the order of sums at most."""
 
 
 def check_model(model: PreTrainedModel, source: str) -> None:
-    """Raise ``UserError`` if a model has weights that are not finite, is not causal, or changes from pass to pass.
+    """Raise ``UserError`` if a model has weights that are not finite, is not causal, or changes from pass to pass, or
+    if its passes fail.
 
     ``source`` names the model in messages. Dropout is switched off in the model, as in training.
     """
-    check_causal(model.config.to_dict(), source)
     if broken := [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]:
         raise UserError(
             f"{source} holds weights that are not finite numbers, {broken[0]} for one: fetch the files again, or use "
@@ -29,7 +28,13 @@ def check_model(model: PreTrainedModel, source: str) -> None:
         )
     prepare_for_training(model, Launch())
     tokens = torch.tensor([tokens_of(model.config.vocab_size)])
-    first, again = _logits(model, tokens), _logits(model, tokens)
+    try:
+        first, again = _logits(model, tokens), _logits(model, tokens)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:  # as many kinds as there are architectures
+        raise UserError(
+            f"{source} was loaded, but computes nothing: {str(error).splitlines()[0]} ({type(error).__name__}). The "
+            "numbers in its config.json do not belong together: fetch the model again"
+        ) from None
     if not torch.equal(first, again):
         raise UserError(
             f"{source} gives other logits for the same text in a second pass: something in it draws random numbers "

@@ -9,7 +9,6 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
-    GenerationConfig,
     GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -19,8 +18,10 @@ from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFo
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.models.checks import check_model
-from elasticity.models.loading import load_model
+from elasticity.models.folders import check_folder
+from elasticity.models.loading import from_files, load_model
 from elasticity.models.shapes import check_shape, shape_in, shape_of
+from elasticity.models.stop_tokens import declared_stop_tokens, generation_settings
 from elasticity.models.tokenizer import complete, load_tokenizer
 
 
@@ -35,8 +36,7 @@ def load(settings: ImportedModel, source: Path) -> tuple[PreTrainedModel, PreTra
         if settings.shape:
             check_shape(settings.shape, shape_in(model.config.to_dict(), str(source)), str(source))
     else:
-        if not any(source.glob("*.safetensors")):
-            raise UserError(f"{source} holds no weights in safetensors: convert them; pickles (.bin) are not read")
+        check_folder(source)
         if isinstance(settings, HubModel) and settings.shape:
             check_shape(settings.shape, shape_of(ModelFolder(kind="folder", path=str(source))), str(source))
         model = load_model(source)
@@ -64,19 +64,15 @@ def load_imported_tokenizer(settings: ImportedModel, source: Path) -> PreTrained
 
 
 def _unpacked(file: Path) -> PreTrainedModel:
-    """Load a GGUF file as a model with fp32 weights."""
-    try:
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            file.parent,
-            gguf_file=file.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-            local_files_only=True,
-            trust_remote_code=False,
-        )
-    except Exception as error:  # transformers raises nothing narrower for a file that it cannot read
-        raise UserError(f"the weights in {file} cannot be loaded: {error}") from None
-    return model
+    """Load a GGUF file as a model with fp32 weights. Some hold tensors that a model computes itself."""
+    return from_files(
+        AutoModelForCausalLM,
+        file.parent,
+        f"model in {file}",
+        surplus=True,
+        gguf_file=file.name,
+        quantization_config=GgufConfig(dequantize=True),
+    )
 
 
 def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -84,7 +80,8 @@ def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
 
     A new row is the mean of the others, so that the model treats a token that it has never seen as an average one. Rows
     without a token are kept; they are never sampled. The configuration gets no padding token: torch gives the embedding
-    of a padding token no gradient, but an EOS token that also serves for padding must be trained.
+    of a padding token no gradient, but an EOS token that also serves for padding must be trained. Of the generation
+    settings the stop tokens are kept.
     """
     rows, needed = model.config.vocab_size, max(tokenizer.get_vocab().values()) + 1
     if needed > rows:
@@ -93,6 +90,7 @@ def _fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> None:
             for layer in (model.get_input_embeddings(), model.get_output_embeddings()):
                 weight = layer.get_parameter("weight")
                 weight[rows:] = weight[:rows].mean(0)
+    stops = declared_stop_tokens(model, tokenizer)
     model.config.bos_token_id, model.config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
     model.config.pad_token_id = None
-    model.generation_config = GenerationConfig()
+    model.generation_config = generation_settings(stops, tokenizer)

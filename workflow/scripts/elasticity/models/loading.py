@@ -41,6 +41,10 @@ BUFFERS = re.compile(r"(rotary_emb\.inv_freq|att(n|ention)\.(masked_)?bias|posit
 """Names of tensors that older checkpoints hold beside the weights, and that a model computes itself."""
 
 
+RANDOM = re.compile(r"^p$|drop|jitter")
+"""Names of settings of a layer that make its passes random. ``checks.check_model`` finds what has another name."""
+
+
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of ``mallopt`` (malloc.h): free bytes at the end of the heap, and bytes of one block, from which on memory
 goes back to the system."""
@@ -163,26 +167,41 @@ def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
 
 
 def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **options: Any) -> PreTrainedModel:
-    """Load a model of a transformers class; every tensor of the class must be in the files, in its shape.
+    """Load a model of a transformers class from safetensors, as ``from_files`` does.
 
-    transformers fills what is missing with random numbers. ``what`` names the model in messages, ``options`` are those
-    of ``from_pretrained``. The files may hold tensors that the class does not have if ``surplus`` says so. Only
-    safetensors are read, and no code of the folder is run.
-
-    Raises ``UserError`` with the tensors that are missing, left over or of another shape.
+    Raises ``UserError`` also if the folder holds no model.
     """
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
-    fixed = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, "trust_remote_code": False}
+    return from_files(kind, folder, f"{what} in {folder}", surplus, use_safetensors=True, **options)
+
+
+def from_files(kind: Any, folder: Path, what: str, surplus: bool, **options: Any) -> PreTrainedModel:
+    """Load a model of a transformers class; every tensor of the class must be in the files, in its shape.
+
+    transformers fills what is missing with random numbers. ``what`` names the model in messages, ``options`` are those
+    of ``from_pretrained``. The files may hold tensors that the class does not have if ``surplus`` says so. Weights
+    become fp32, and no code of the folder is run.
+
+    Raises ``UserError`` with the tensors that are missing, left over or of another shape.
+    """
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # what the loading report says becomes a message
     try:
         model, report = kind.from_pretrained(
-            folder, **fixed, ignore_mismatched_sizes=True, output_loading_info=True, **options
+            folder,
+            dtype=torch.float32,
+            local_files_only=True,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
         )
     except Exception as error:  # transformers and safetensors raise errors of many kinds for damaged folders
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"the {what} in {folder} cannot be loaded: {first}") from None
+        raise UserError(
+            f"the {what} cannot be loaded: {first} ({type(error).__name__}). Fetch or convert it again, or use another"
+        ) from None
     finally:
         logging.set_verbosity(verbosity)
     faults = [
@@ -192,7 +211,7 @@ def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **opti
     ]
     if faults:
         raise UserError(
-            f"the files in {folder} are not those of one whole {what} of the kind that its config.json names "
+            f"the files of the {what} are not those of one whole model of the kind that its configuration names "
             f"({type(model).__name__}): {'; '.join(faults)}. Fetch the files again, or convert them with the tool that "
             "wrote them."
         )
@@ -268,10 +287,10 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
     no random numbers. Training mode is needed because transformers recomputes activations only in it. Attention stays
     that of torch, which is fused: the package flash-attn has no fp32, in which probes are computed and PPO samples.
     """
-    for module in model.modules():
-        for name in ("p", "dropout", "attention_dropout"):
-            if isinstance(getattr(module, name, None), float):
-                setattr(module, name, 0.0)
+    for part in (model.config, *model.modules()):
+        for name, value in vars(part).items():
+            if isinstance(value, float) and RANDOM.search(name):
+                setattr(part, name, 0.0)
     if launch.gradient_checkpointing:
         model.activation_checkpointing_enable(activation_checkpointing_kwargs={"use_reentrant": False})
         torch.set_autocast_cache_enabled(False)  # otherwise bf16 copies of all weights are kept until the backward pass

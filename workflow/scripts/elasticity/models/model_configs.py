@@ -29,10 +29,6 @@ INTERMEDIATE = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "f
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 
 
-TEXT = ("text_config", "llm_config", "language_config")
-"""The parts of a multimodal configuration that may describe its language model."""
-
-
 UNGATED = (
     *("biogpt", "bloom", "codegen", "falcon", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gpt_neox_japanese"),
     *("gptj", "mpt", "nemotron", "opt", "persimmon", "phi", "starcoder2", "xglm"),
@@ -40,8 +36,12 @@ UNGATED = (
 """The families whose feed-forward layers have two matrices."""
 
 
-CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-"""Ends of the names of classes that predict the next token. Encoders can be loaded as such classes, too."""
+CAUSAL = ("ForCausalLM", "LMHeadModel")
+"""Ends of the names of classes that predict the next token of a text. Encoders can be loaded as such classes, too."""
+
+
+ENCODERS = ("vision_config", "audio_config", "speech_config", "encoder_config")
+"""Sections in the configuration of a model that reads more than text, or of one with an encoder."""
 
 
 def read_config(file: Path) -> Config:
@@ -55,12 +55,28 @@ def read_config(file: Path) -> Config:
     return config
 
 
-def check_causal(config: Config, where: str) -> None:
-    """Raise ``UserError`` if a configuration says that the model does not predict the next token of a text."""
-    saved_as = config.get("architectures") or []
-    if (saved_as and not any(str(name).endswith(CAUSAL) for name in saved_as)) or config.get("is_encoder_decoder"):
-        kind = f"was saved as {', '.join(map(str, saved_as))}" if saved_as else "is an encoder with a decoder"
-        raise UserError(f"{where} {kind}, which is no causal language model: use a model that predicts the next token")
+def check_text_model(config: Config, source: str) -> None:
+    """Raise ``UserError`` if a configuration is not that of a causal language model with plain weights.
+
+    ``source`` names the model in messages.
+    """
+    if quantized := config.get("quantization_config"):
+        method = quantized.get("quant_method", "") if isinstance(quantized, dict) else ""
+        raise UserError(
+            f"{source} holds quantized weights ({method or 'quantization_config'}), which cannot be trained: use the "
+            "model before quantization"
+        )
+    if found := [name for name in ENCODERS if name in config]:
+        raise UserError(
+            f"{source} reads more than text ({found[0]} in config.json): save its language model alone, or use a model "
+            "for text"
+        )
+    saved_as = [str(name) for name in config.get("architectures") or []]
+    if config.get("is_encoder_decoder") or (saved_as and not any(name.endswith(CAUSAL) for name in saved_as)):
+        raise UserError(
+            f"{source} was saved as {', '.join(saved_as) or config.get('model_type')}, which is no causal language "
+            "model: use a model that predicts the next token"
+        )
 
 
 def described(config: Config, where: str) -> ModelShape:
@@ -68,7 +84,6 @@ def described(config: Config, where: str) -> ModelShape:
 
     ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number.
     """
-    config = text_config(config)
     hidden_size, heads = _number(config, HIDDEN, where), _number(config, HEADS, where)
     widths = ("moe_intermediate_size", *INTERMEDIATE) if experts(config) > 1 else INTERMEDIATE
     return ModelShape(
@@ -86,13 +101,7 @@ def described(config: Config, where: str) -> ModelShape:
 
 def experts(config: Config) -> int:
     """The number of experts of a feed-forward layer, all of which are in memory; 1 for a dense model."""
-    return _found(text_config(config), EXPERTS) or 1
-
-
-def text_config(config: Config) -> Config:
-    """The part of a configuration that describes the language model, with what only the whole says."""
-    inner: Config = next((config[name] for name in TEXT if isinstance(config.get(name), dict)), {})
-    return {**config, **inner}
+    return _found(config, EXPERTS) or 1
 
 
 def _key_value_heads(config: Config, heads: int) -> int:

@@ -9,7 +9,7 @@ from elasticity.config.models import GgufModel, HubModel, Model, ModelFolder, Mo
 from elasticity.core.errors import UserError
 from elasticity.core.hub import hub_file
 from elasticity.models.gguf_header import gguf_file, read_gguf_shape
-from elasticity.models.model_configs import Config, check_causal, described, experts, read_config
+from elasticity.models.model_configs import Config, check_text_model, described, experts, read_config
 
 TOLERANCE = 0.02
 """Largest relative difference between the parameters of a model and those of a Llama of its shape, without biases."""
@@ -123,10 +123,10 @@ def _of_folder(folder: Path) -> Shape:
 def shape_in(config: Config, where: str) -> Shape:
     """The shape that a configuration of transformers describes, with the parameters of a Llama of this shape.
 
-    ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number, or if the model does not
-    predict the next token.
+    ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number, or is that of no causal
+    language model with plain weights.
     """
-    check_causal(config, where)
+    check_text_model(config, where)
     shape = llama(**described(config, where).model_dump())
     more = (experts(config) - 1) * 3 * shape.hidden_size * shape.intermediate_size
     return replace(shape, parameters=shape.parameters + shape.layers * more)

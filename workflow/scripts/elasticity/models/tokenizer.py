@@ -1,6 +1,6 @@
 """Tokenizers: from text to token ids and back, without special tokens being added to or recognised in text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
@@ -97,14 +97,14 @@ def special_tokens(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
     return {token.content: number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
 
 
-def never_drawn(tokenizer: PreTrainedTokenizerFast, rows: int) -> list[int]:
+def never_drawn(tokenizer: PreTrainedTokenizerFast, rows: int, stops: Collection[int] = ()) -> list[int]:
     """Token ids that must not be sampled: special tokens, and rows of the output layer without a token.
 
-    ``rows`` is the number of rows of the output layer. The EOS token is not among them, even if it is also used as
-    another special token.
+    ``rows`` is the number of rows of the output layer. The EOS token and ``stops`` are not among them, even if they are
+    also used as other special tokens.
     """
     special = set(special_tokens(tokenizer).values())
-    drawn = set(tokenizer.get_vocab().values()) - special | {tokenizer.eos_token_id}
+    drawn = set(tokenizer.get_vocab().values()) - special | {tokenizer.eos_token_id, *stops}
     return sorted(set(range(rows)) - drawn)
 
 

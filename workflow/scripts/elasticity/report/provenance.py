@@ -39,10 +39,12 @@ class ProvenanceJob(Section):
 
 def provenance(study: Study, texts: Sequence[Path], results: Sequence[Path]) -> dict[str, Any]:
     """Digests, versions, hardware, seeds and the commit, without dates: equal results have equal records."""
+    values = study.model_dump(mode="json")
     return {
         "study": study.name,
-        "study_digest": digest(study.model_dump(mode="json")),
+        "study_digest": digest(values),
         "seeds": list(study.seeds),
+        "templates": {name: task["template"] for name, task in values["tasks"].items()},
         "git": _git(),
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},

@@ -5,10 +5,10 @@ Snakemake reruns a job when this text changes, so a job spec holds nothing that 
 
 from elasticity.config.base import Opposed, Section
 from elasticity.config.cells import Cell, TuningPath
-from elasticity.config.data import Template
 from elasticity.config.models import Pretrained
 from elasticity.config.sampling import Contrast
 from elasticity.config.score_models import ScoreModelSettings
+from elasticity.config.templates import Template
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.jobs import CrossEntropies, Measurements, SliceResponses
 

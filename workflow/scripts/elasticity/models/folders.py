@@ -1,0 +1,58 @@
+"""What a model folder must hold before its weights are read. Everything is told from its files, without torch."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import CONFIG_MAPPING
+
+from elasticity.core.errors import UserError
+from elasticity.models.model_configs import check_text_model
+
+def check_folder(folder: Path) -> None:
+    """Raise ``UserError`` if a folder does not hold a whole causal language model in safetensors."""
+    if (folder / "adapter_config.json").is_file():
+        raise UserError(
+            f"{folder} holds an adapter (adapter_config.json), not a whole model: merge it into its base model first, "
+            "with peft's merge_and_unload and save_pretrained, and use that folder"
+        )
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a model folder: it holds no config.json")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder} holds no weights in safetensors: {_instead(folder)}")
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        if not isinstance(config, dict):
+            raise ValueError("it holds no keys")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder}/config.json cannot be read: {error}. Fetch the model again") from None
+    check_config(config, str(folder))
+
+
+def check_config(config: Mapping[str, Any], source: str) -> None:
+    """Raise ``UserError`` if a configuration is not that of a causal language model with plain weights.
+
+    ``source`` names the model in messages.
+    """
+    known, kind = config.get("model_type") in CONFIG_MAPPING, config.get("model_type")
+    if not known and config.get("auto_map"):
+        raise UserError(
+            f"{source} needs code of its own (auto_map in config.json), and code of models is not run: use a model of "
+            "an architecture that transformers has"
+        )
+    if not known:
+        raise UserError(
+            f"{source} is of a kind that this version of transformers does not know (model_type {kind!r} in "
+            "config.json): correct it, or use another model"
+        )
+    check_text_model(config, source)
+
+
+def _instead(folder: Path) -> str:
+    """What to do about the weights that a folder holds in another form."""
+    if any(folder.glob("*.gguf")):
+        return "use kind: gguf for its GGUF file"
+    if any(folder.glob("*.bin")) or any(folder.glob("*.pt*")):
+        return "convert them; pickles (.bin) are not read"
+    return "put model.safetensors there"
