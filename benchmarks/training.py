@@ -162,7 +162,7 @@ def ticking(clock: Clock) -> Any:
 
 def trainer(model: PreTrainedModel, examples: Sequence[list[int]], clock: Clock) -> PreTrainedModel:
     """Train with the Trainer of transformers."""
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
     from transformers import Trainer, TrainingArguments
 
     with tempfile.TemporaryDirectory() as folder:

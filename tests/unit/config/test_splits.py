@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from elasticity.config.data import Beginnings, DataFile, MovieReviews, Prompts, Questions, Source, Splits
 from elasticity.config.splits import PARTS, Take, layout, needed, split_mistakes
 from elasticity.core.errors import UserError
-from elasticity.data.cleaning import Raw, clean, topic
+from elasticity.data.cleaning import Raw, topic
 from elasticity.data.jobs import SplitJob
 from elasticity.data.splits import take
 from elasticity.pipeline.common import to_json
 from tests.conftest import reviews
+from tests.unit.cleaned import clean
 
 Rows = list[dict[str, str]]
 

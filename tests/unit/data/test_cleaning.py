@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elasticity.data.cleaning import Raw, clean, key, topic
+from elasticity.data.cleaning import Raw, key, topic
+from tests.unit.cleaned import clean
 
 WORDS = st.sampled_from(["a b", "A  b!", "a<br />b", "c", "", "…", "c\n\nd", "{c}", "</s>"])
 TEXT = WORDS | st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

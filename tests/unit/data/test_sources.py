@@ -1,9 +1,13 @@
 """Data sources: files, packages, the hub, and two sources for two sides."""
 
+import hashlib
 import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 from huggingface_hub import constants
 
 from elasticity.config.data import DataFile, Fields, HubData, MovieReviews, PackageFile, TwoSides, local_files
+from elasticity.config.formats import BOTH
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows
@@ -98,7 +103,7 @@ def test_each_pattern_must_match_a_file_of_the_hub() -> None:
 
 
 def test_the_script_makes_a_table_from_a_cache_without_a_network(cache: Path) -> None:
-    job = FetchJob(source=hub("data/*.jsonl"))
+    job = FetchJob(source=hub("data/*.jsonl"), sides=BOTH)
     outputs = ["--counts", str(cache / "counts.json"), "--examples", str(cache / "examples.parquet")]
     command = [sys.executable, str(ROOT / "workflow/scripts/fetch_data.py"), to_json(job), *outputs]
     environment = os.environ | {"HF_HUB_CACHE": str(cache / "hub"), "HF_HUB_OFFLINE": "1"}
@@ -160,8 +165,8 @@ def test_either_both_sources_have_prompts_or_none(tmp_path: Path) -> None:
 def test_local_files_are_found_with_the_keys_that_name_them(tmp_path: Path) -> None:
     texts = DataFile(kind="file", path="a.txt", format="passages")
     both = TwoSides(kind="sides", positive=texts, negative=MovieReviews(kind="movie-reviews"))
-    assert local_files(both) == {"positive.path": "a.txt"}
-    assert local_files(texts) == {"path": "a.txt"}
+    assert local_files(both) == {"positive.path": ("a.txt",)}
+    assert local_files(texts) == {"path": ("a.txt",)}
     assert local_files(hub("r.jsonl")) == {}
 
 
@@ -196,3 +201,114 @@ def test_described_data_have_the_described_sides_prompts_and_responses(
 def test_settings_that_contradict_each_other_are_refused(options: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         DataFile(kind="file", path="r.csv", **options)
+
+
+# Splits of the hub
+
+README = b"""---
+configs:
+- config_name: films
+  default: true
+  data_files:
+  - {split: train, path: data/train-*.jsonl}
+  - {split: test, path: data/test.jsonl}
+- config_name: books
+  data_files: books.jsonl
+---
+"""
+
+
+def film(text: str, label: int) -> bytes:
+    return json.dumps({"text": text, "label": label}).encode() + b"\n"
+
+
+REPOSITORY = {
+    "README.md": README,
+    "data/train-0.jsonl": film("2024-01-02", 1),
+    "data/train-1.jsonl": film("2024-01-03", 0),
+    "data/test.jsonl": film("Held out.", 0),
+    "books.jsonl": film("A book.", 1) + film("No book.", 0),
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A hub with the data set org/data at ``COMMIT``."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        name = path.removeprefix(f"/datasets/org/data/resolve/{COMMIT}/")
+        sha = {name: hashlib.sha1(body).hexdigest() for name, body in REPOSITORY.items()}
+        status, headers, body = 404, {"Content-Type": "application/json"}, b""
+        if path == f"/api/datasets/org/data/tree/{COMMIT}":
+            rows = [{"type": "file", "path": it, "size": len(REPOSITORY[it]), "oid": sha[it]} for it in REPOSITORY]
+            status, body = 200, json.dumps(rows).encode()
+        elif name in REPOSITORY:
+            status, body = 200, REPOSITORY[name]
+            headers = {"ETag": f'"{sha[name]}"', "X-Repo-Commit": COMMIT}
+        self.send_response(status)
+        for key, value in (headers | {"Content-Length": str(len(body))}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """The address of a local server in place of the hub."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def fetched(tmp_path: Path, endpoint: str, offline: bool, **options: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the script that fetches a split of the data set, with an empty environment but for the hub's."""
+    source = HubData(kind="hub", repo="org/data", revision=COMMIT, **options)
+    outputs = ["--counts", str(tmp_path / "counts.json"), "--examples", str(tmp_path / "examples.parquet")]
+    script = str(ROOT / "workflow/scripts/fetch_data.py")
+    environment = {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": str(int(offline))}
+    return subprocess.run(
+        [sys.executable, script, to_json(FetchJob(source=source, sides=BOTH)), *outputs],
+        env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_split_of_the_hub_is_read_and_again_without_a_network(tmp_path: Path, server: str) -> None:
+    for offline in (False, True):
+        done = fetched(tmp_path, server, offline, split="train")
+        assert done.returncode == 0, done.stderr
+        rows = read_rows(tmp_path / "examples.parquet", EXAMPLES)
+        assert {(row["response"], row["side"]) for row in rows} == {
+            ("2024-01-02", "positive"),
+            ("2024-01-03", "negative"),
+        }
+        assert {row["source"] for row in rows} == {f"org/data@{COMMIT}"}
+    kept = [path.name for path in (tmp_path / "hf").rglob("snapshots/*/**/*") if path.is_file()]
+    assert sorted(kept) == ["README.md", "train-0.jsonl", "train-1.jsonl"]
+
+
+def test_subsets_and_splits_that_are_not_there_are_named_with_those_that_are(tmp_path: Path, server: str) -> None:
+    assert fetched(tmp_path, server, False, split="train", subset="books").returncode == 0
+    done = fetched(tmp_path, server, True, split="dev")
+    assert (
+        "the data set org/data has the splits train, test: name one of them in the study (source.split)" in done.stderr
+    )
+    done = fetched(tmp_path, server, True, split="train", subset="songs")
+    assert "the data set org/data cannot be read by subset and split" in done.stderr
+    assert [word for word in ("songs", "films", "books") if word not in done.stderr] == []
+
+
+@pytest.mark.parametrize("options", [{}, {"files": ("a.csv",), "split": "train"}, {"files": ("a.csv",), "subset": "b"}])
+def test_the_hub_is_read_by_split_or_by_files(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"give either split|subset belongs to split"):
+        HubData(kind="hub", repo="org/data", revision=COMMIT, **options)

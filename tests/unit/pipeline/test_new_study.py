@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,14 +123,14 @@ def test_a_model_and_data_of_the_hub_are_pinned_to_commits(tmp_path: Path) -> No
     files = {path.name: path.read_bytes() for path in Path("models/Tiny_Chat").iterdir()}
     del files["model.safetensors"]  # the weights are not needed
     add_to_cache(tmp_path / "cache", "model", "org/Tiny", files, refs=("main",))
-    rows = {f"plain/{part}-0.jsonl": Path("reviews.jsonl").read_bytes() for part in ("train", "test")}
+    rows = {f"{part}.jsonl": Path("reviews.jsonl").read_bytes() for part in ("train", "test")}
     add_to_cache(tmp_path / "cache", "dataset", "org/films", rows | {"README.md": b""}, refs=("main", "v2"))
     new(model="org/Tiny", data="org/films@v2")
     study = read_study_file(Path("studies/mine.yaml"))
     assert study.models["tiny"] == HubModel(kind="hub", repo="org/Tiny", revision=COMMIT)
     source = study.tasks["data"].source
     assert isinstance(source, HubData)
-    assert (source.revision, source.files) == (COMMIT, ("plain/train-0.jsonl",))
+    assert (source.revision, source.subset, source.split) == (COMMIT, None, "train")
 
 
 # Sizes
@@ -141,7 +142,8 @@ def rows_of(count: int, prompts: int | None = None) -> list[dict[str, str]]:
         for place in range(count)
         for side in ("positive", "negative")
     ]
-    return clean(raw._replace(response=f"{raw.side} {raw.response}") for raw in raws)[0]
+    with tempfile.TemporaryFile() as spool:
+        return list(clean((raw._replace(response=f"{raw.side} {raw.response}") for raw in raws), spool)[0])
 
 
 @pytest.mark.parametrize("count", [150, 400, 3000])

@@ -150,7 +150,9 @@ def test_an_output_of_a_table_is_an_item_of_its_own() -> None:
 
 
 def test_an_unknown_record_is_an_error() -> None:
-    with pytest.raises(UserError, match="there is no record 'cart'; available: score-model, card, provenance"):
+    with pytest.raises(
+        UserError, match="there is no record 'cart'; available: score-model, examples, card, provenance"
+    ):
         report_items([record_item("cart", ["cart.json"])])
 
 

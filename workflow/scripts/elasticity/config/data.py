@@ -124,12 +124,41 @@ class MovieReviews(Section):
     kind: Literal["movie-reviews"]
 
 
-class DataFile(_Source):
-    """A local file of JSON lines, a JSON array, CSV, parquet or text, also compressed (``.zst``, ``.gz``, ``.xz``)."""
+Split = Annotated[str, StringConstraints(pattern=r"^\w+(\.\w+)*$")]
+
+
+class _Repository(_Source):
+    """Rows in the files of a data set as the library ``datasets`` lays them out: in subsets and splits."""
+
+    subset: str | None = Field(
+        None, description="The configuration of the data set, in the words of the library `datasets`; null: its default"
+    )
+    split: Split | None = Field(None, description="The split of the data set, such as train")
+
+
+class DataFile(_Repository):
+    """Local files of JSON lines, JSON arrays, CSV, TSV, parquet, arrow or text, compressed or not.
+
+    Compressions are ``.gz``, ``.xz``, ``.bz2``, ``.zst``, and ``.zip`` with one file in it.
+    """
 
     kind: Literal["file"]
-    path: str = Field(description="Path of the file, relative to the folder that Snakemake runs in")
-    sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
+    path: str | Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        description="Path of a file, of a folder of files, of a folder that `datasets` saved, or a pattern "
+        "(`data/*.csv`); or several of them. Relative to the folder that Snakemake runs in"
+    )
+    sha256: Sha256 | None = Field(None, description="If given, the one file must have this SHA-256 checksum")
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths and patterns."""
+        return (self.path,) if isinstance(self.path, str) else self.path
+
+    @model_validator(mode="after")
+    def _one_folder_of_splits(self) -> "DataFile":
+        if (self.split or self.subset) and not isinstance(self.path, str):
+            raise ValueError("split and subset choose files of one folder: give one path, or leave them out")
+        return self
 
 
 class PackageFile(_Source):
@@ -141,15 +170,23 @@ class PackageFile(_Source):
     sha256: Sha256 | None = Field(None, description="If given, the file must have this SHA-256 checksum")
 
 
-class HubData(_Source):
-    """Files of a data set on the Hugging Face hub."""
+class HubData(_Repository):
+    """A split of a data set on the Hugging Face hub, or some of its files."""
 
     kind: Literal["hub"]
     repo: Repository = Field(description="The repository of the data set: owner/name")
     revision: Revision = Field(description="Commit, branch or tag; only a commit keeps the data the same")
-    files: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        description="Paths or patterns of files in the repository"
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        None, description="Paths or patterns of files in the repository, instead of a split"
     )
+
+    @model_validator(mode="after")
+    def _split_or_files(self) -> "HubData":
+        if (self.split is None) == (self.files is None):
+            raise ValueError("give either split, such as train, or files")
+        if self.subset and self.files:
+            raise ValueError("subset belongs to split: leave out subset, or files")
+        return self
 
 
 class ArchiveFile(_Source):
@@ -212,13 +249,15 @@ Source = Annotated[
 ]
 
 
-def local_files(source: Source) -> dict[str, str]:
-    """The local files that a source reads, by the key of the source that names them, such as ``positive.path``."""
+def local_files(source: Source) -> dict[str, tuple[str, ...]]:
+    """The local paths and patterns of a source, by the key of the source that names them, such as ``positive.path``."""
     if isinstance(source, TwoSides):
         return {
-            f"{side}.{place}": path for side, one in source.by_side.items() for place, path in local_files(one).items()
+            f"{side}.{place}": paths
+            for side, one in source.by_side.items()
+            for place, paths in local_files(one).items()
         }
-    return {"path": source.path} if isinstance(source, DataFile) else {}
+    return {"path": source.paths} if isinstance(source, DataFile) else {}
 
 
 def format_modules(source: Source) -> tuple[str, ...]:

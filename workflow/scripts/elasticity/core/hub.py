@@ -11,8 +11,16 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download, try_to_load_from_cache
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_cached_repo_tree,
+    hf_hub_download,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -82,19 +90,24 @@ def commit_of(repo: str, revision: str, kind: Kind) -> str:
         raise
 
 
-def files_of(repo: str, commit: str, kind: Kind) -> list[str]:
-    """Return the paths of the files of a repository, sorted; those in the cache if the hub is out of reach.
+def outline(repo: str, revision: str, folder: Path) -> None:
+    """Write README.md of a data set into a folder, and empty files in place of all others; from the cache if it can.
 
     Raises ``UserError`` as ``snapshot`` does.
     """
+    root = snapshot(repo, revision, ("README.md", ".gitattributes"), "dataset")
     try:
-        with _named_downloads(repo, commit, kind):
-            return sorted(HfApi().list_repo_files(repo, revision=commit, repo_type=kind, token=_token()))
-    except UserError:
-        cached = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind) / "snapshots" / commit
-        if cached.is_dir():
-            return [path.relative_to(cached).as_posix() for path in matching(cached, ["*"])]
-        raise
+        names = [file.path for file in get_cached_repo_tree(repo, repo_type="dataset", revision=revision)]
+    except CachedRepoTreeNotFoundError:  # a cache that another version of the client wrote
+        names = [path.relative_to(root).as_posix() for path in matching(root, ("*",))]
+    for name in names:
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise UserError(f"the dataset {repo} at revision {revision} has a file outside of its folder: {name}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    if (root / "README.md").is_file():
+        shutil.copyfile(root / "README.md", folder / "README.md")
 
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:

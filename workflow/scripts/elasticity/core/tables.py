@@ -1,6 +1,6 @@
 """Parquet tables with declared schemas, which are checked on reading."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,33 @@ import pyarrow.parquet as pq
 
 from elasticity.core.errors import UserError
 
+ROW_GROUP = 1 << 20
+"""Rows of a row group."""
+
+
+ROW_GROUP_CHARACTERS = 1 << 28
+"""Characters of text after which a row group ends early, so that large tables are written with little memory."""
+
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
     """Write rows as a parquet file with checksums and create its folder. Equal rows give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(list(rows), schema=schema)
-    pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as writer:
+        for group in _row_groups(rows):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+
+
+def _row_groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Divide rows into row groups; a table without rows has one that is empty."""
+    group: list[Mapping[str, Any]] = []
+    characters = 0
+    for row in rows:
+        if len(group) == ROW_GROUP or characters > ROW_GROUP_CHARACTERS:
+            yield group
+            group, characters = [], 0
+        group.append(row)
+        characters += sum(len(value) for value in row.values() if isinstance(value, str))
+    yield group
 
 
 def read_table(path: Path, schema: pa.Schema) -> pa.Table:

@@ -1,17 +1,24 @@
 """Cleaning of examples: normalised text, digests as ids, and removal of duplicates."""
 
 import hashlib
+import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from elasticity.config.base import Side
 from elasticity.core.digests import canonical_json
+from elasticity.data.conversations import first_question
 
 OPERATORS = frozenset("-*/%!#")
 """Punctuation that tells numbers and names apart, such as -5 and 5, 3*4 and 3/4, or C# and C."""
+
+
+ON_BOTH = "both"
+"""The side of duplicates whose sides differ."""
 
 
 AWAY_FROM_NUMBERS = re.compile(r"(?<!\d)[-*/%!](?!\d)|(?<!\w)#")
@@ -30,32 +37,59 @@ class Raw(NamedTuple):
     source: str = ""
 
 
-def clean(examples: Iterable[Raw]) -> tuple[list[dict[str, str]], dict[str, int]]:
-    """Rows of schema ``EXAMPLES``, sorted by id, and counts of examples that were read, left out and kept.
+def clean(examples: Iterable[Raw], spool: IO[bytes]) -> tuple[Iterator[dict[str, str]], dict[str, int]]:
+    """Rows of schema ``EXAMPLES``, in the order of their ids, and counts of examples that were read, left out and kept.
 
     In plain texts, line-break tags become spaces and runs of white space become one space; prompts and responses keep
     their lines. Text that looks like a special token or a placeholder is left as it is. Examples that differ only in
     case, punctuation and white space are duplicates: the one with the smallest id is kept, or none if their sides
     differ. Signs and operators at numbers, symbols (emoji, currencies, + and =) and combining marks are no punctuation.
+
+    The texts wait in the file ``spool``, from which the rows are read as they are iterated, so that memory holds about
+    300 bytes of each.
     """
-    groups: dict[str, list[dict[str, str]]] = {}
+    groups: dict[str, _Group] = {}
     counts = {"read": 0, "empty": 0, "duplicates": 0, "on_both_sides": 0, "kept": 0}
     for raw in examples:
         counts["read"] += 1
         row = _row(raw)
         if row is None:
             counts["empty"] += 1
-        else:
-            groups.setdefault(_digest([key(row["prompt"]), key(row["response"])]), []).append(row)
-    rows = []
+            continue
+        about = _digest([key(row["prompt"]), key(row["response"])])
+        group = groups.get(about)
+        if group is None:
+            groups[about] = group = _Group(row["id"], spool.tell(), row["side"])
+        elif row["id"] < group.id:
+            group.id, group.place = row["id"], spool.tell()
+        group.count += 1
+        if row["side"] != group.side:
+            group.side = ON_BOTH
+        if group.place == spool.tell():  # otherwise another one is kept
+            spool.write(json.dumps(row).encode() + b"\n")
     for group in groups.values():
-        if len({row["side"] for row in group}) > 1:
-            counts["on_both_sides"] += len(group)
-        else:
-            counts["duplicates"] += len(group) - 1
-            rows.append(min(group, key=lambda row: row["id"]))
-    counts["kept"] = len(rows)
-    return sorted(rows, key=lambda row: row["id"]), counts
+        counts["on_both_sides"] += group.count if group.side == ON_BOTH else 0
+        counts["duplicates"] += 0 if group.side == ON_BOTH else group.count - 1
+    kept = sorted((group for group in groups.values() if group.side != ON_BOTH), key=lambda group: group.id)
+    counts["kept"] = len(kept)
+    return _rows([group.place for group in kept], spool), counts
+
+
+@dataclass(slots=True)
+class _Group:
+    """Examples that are duplicates of each other: the smallest id, its place in the spool, their side and number."""
+
+    id: str
+    place: int
+    side: str
+    count: int = 0
+
+
+def _rows(places: Iterable[int], spool: IO[bytes]) -> Iterator[dict[str, str]]:
+    """The rows at these places of the spool."""
+    for place in places:
+        spool.seek(place)
+        yield json.loads(spool.readline())
 
 
 def key(text: str) -> str:
@@ -64,8 +98,12 @@ def key(text: str) -> str:
 
 
 def topic(row: dict[str, str]) -> str:
-    """The key that examples with the same prompt share. It is a digest, so that sorting by it is a random order."""
-    return _topic(row["prompt"]) if row["prompt"] else row["id"]
+    """The key that examples with the same prompt share, or whose conversations begin with the same question.
+
+    It is a digest, so that sorting by it is a random order.
+    """
+    question = first_question(row["prompt"] or row["response"]) or row["prompt"]
+    return _topic(question) if question else row["id"]
 
 
 @cache

@@ -45,6 +45,12 @@ MARK = re.compile(rf"(?:\A|\n\n)({'|'.join(NAMES.values())}):")
 """The beginning of a turn in a transcript."""
 
 
+BEGINNING = re.compile(
+    r"[#\s]*(?:system\s*:.*?)?\b(?:human|user)\s*:(.*?)(?:\b(?:assistant|bot|ai)\s*:|\Z)", re.IGNORECASE | re.DOTALL
+)
+"""A conversation up to its first answer, in usual forms of transcripts, with lines or without."""
+
+
 END = f"\n\n{NAMES['assistant']}:"
 """The end of a transcript that is a prompt."""
 
@@ -71,9 +77,16 @@ def turns_of(prompt: str) -> list[Turn]:
     """The turns of a prompt: the inverse of ``prompt_of``. A text that is no such transcript is one question."""
     if prompt.endswith(END) and MARK.match(prompt):
         found = transcript(prompt[: -len(END)])
-        if _in_turn([turn.role for turn in found[found[0].role == "system" :]]) and all(turn.text for turn in found):
+        asked = [turn.role for turn in found[:1] if turn.role != "system"] + [turn.role for turn in found[1:]]
+        if _in_turn(asked) and all(turn.text for turn in found):
             return found
     return [Turn("user", prompt)]
+
+
+def first_question(text: str) -> str | None:
+    """The first question of a text that is a conversation, whatever it calls the roles; None for other texts."""
+    found = BEGINNING.match(text)
+    return found[1].strip() if found else None
 
 
 def transcript(text: str) -> list[Turn]:

@@ -32,7 +32,7 @@ class Described:
 
         Raises ``PassedOverError`` if its label is that of neither side, or a text is null.
         """
-        side: Side | None = "neutral"
+        side: Side = "neutral"
         if self.fields.label is not None:
             label = read_field(row, self.fields.label)
             names = [key for key in label_keys(label) if key in self.sides]

@@ -15,8 +15,9 @@ from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
 from elasticity.data.labels import ClassLabel, shown
+from elasticity.data.readers import kind_of
 from elasticity.data.rows import PassedOverError
-from elasticity.data.sources import Files, rows
+from elasticity.data.sources import Files, paths, rows
 
 LOOKED_AT = 2000
 """Rows that are read."""
@@ -65,10 +66,13 @@ class Inspection:
 
 
 def inspect(source: Files) -> Inspection:
-    """Look at the first rows of a source; what it says of its format and fields does not matter.
+    """Look at the first rows of a source that has no format.
 
     Raises ``UserError`` if it cannot be read, or holds no row.
     """
+    if all(path.is_file() and kind_of(path) in (".txt", "") for path in paths(source)):
+        found = list(islice(rows(source.model_copy(update={"format": "passages"})), LOOKED_AT))
+        return _inspection(found, "passages", None, {}, ("format passages: plain text",))
     found = list(islice(rows(source), LOOKED_AT))
     if not found:
         raise UserError(f"{source.model_dump(exclude_defaults=True)} holds no rows")
@@ -76,8 +80,8 @@ def inspect(source: Files) -> Inspection:
     most = max(map(len, fitting.values()), default=0)
     best = [name for name, used in fitting.items() if len(used) == most]
     if len(best) == 1:
-        used = ", ".join(sorted(fitting[best[0]]))
-        reason = f"format {best[0]}: it reads all of the first {len(found)} rows, by their fields {used}"
+        names = ", ".join(sorted(fitting[best[0]]))
+        reason = f"format {best[0]}: it reads all of the first {len(found)} rows, by their fields {names}"
         return _inspection(found, best[0], None, {}, (reason,))
     return _guess(found, f"the formats {' and '.join(best)} fit equally well" if best else "no known format fits")
 

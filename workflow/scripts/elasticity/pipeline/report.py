@@ -105,6 +105,7 @@ class ReportJobs(Part):
             *self.tables.targets(),
             *self.figures.targets(),
             *(f"{self.results}/{task}/score-model/quality.json" for task in self._scored_tasks),
+            *(f"{self.results}/{task}/examples.json" for task in self.study.tasks),
             *self.cards(),
             self.provenance,
         ]
@@ -127,6 +128,8 @@ class ReportJobs(Part):
                 found += table_items(table.name, self.results, **({table.of: name} if table.of else {}))
         folder = f"{self.results}/{{}}/score-model/quality.json"
         found += [record_item("score-model", (folder.format(task),), task=task) for task in self._scored_tasks]
+        folder = f"{self.results}/{{}}/examples.json"
+        found += [record_item("examples", (folder.format(task),), task=task) for task in sorted(self.study.tasks)]
         for card in self.cards():
             base = card.rpartition("/")[2].removesuffix(".json")
             found.append(record_item("card", (card, card.replace(".json", ".html")), base=base))

@@ -74,6 +74,17 @@ among the test texts. In these numbers both sides weigh the same, and so do all 
 trained elsewhere is tested on whole texts of the task; its gold pair stands beside it.
 """,
     ),
+    "examples": Heading(
+        chapter="Data and models",
+        subject="{task}",
+        label="examples",
+        caption="""
+What became of every row of the data. ``rows`` were read. Those that are passed over gave no example, for the reasons
+named: a label of neither side, or a text that is null. The others were ``read`` as examples; ``empty`` ones,
+``duplicates`` and texts ``on_both_sides`` were left out, the others ``kept``, so many of each side. Prompts that are
+``too_long`` are in no split.
+""",
+    ),
     "card": Heading(
         chapter="Cards",
         subject="{base}",

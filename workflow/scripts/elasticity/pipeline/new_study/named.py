@@ -9,7 +9,7 @@ from elasticity.config.data import DataFile, HubData, PackageFile, Repository
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
-from elasticity.core.hub import commit_of, files_of, package_file
+from elasticity.core.hub import commit_of, package_file
 
 Data = DataFile | PackageFile | HubData
 """A source of data that a name can stand for."""
@@ -19,11 +19,14 @@ PACKAGE = re.compile(r"([A-Za-z_][\w.]*):(.+)")
 """A file in an installed Python package: its import name, and the path in the package's folder."""
 
 
-REPOSITORY = re.compile(get_args(Repository)[1].pattern.removesuffix("$") + "(@(?P<revision>.+))?$")
+REPOSITORY = re.compile(
+    get_args(Repository)[1].pattern.removesuffix("$") + r"(@(?P<revision>[^:]+))?(:(?P<subset>.+))?$"
+)
+"""A repository of the hub, with a revision, and of data with a subset: ``owner/name@revision:subset``."""
 
 
-DATA = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv|txt)(\.(gz|xz|zst|bz2))?$")
-"""Names of files of data in a repository."""
+FILE = re.compile(r"\.(gguf|parquet|arrow|jsonl?|csv|tsv|txt)(\.\w+)?$")
+"""Ends of the names of files, which no repository is meant by."""
 
 
 def named_model(name: str, here: Path) -> ImportedModel:
@@ -42,28 +45,23 @@ def named_model(name: str, here: Path) -> ImportedModel:
         return GgufModel(kind="gguf", path=_from_here(path), sha256=file_digest(path))
     if path.exists():
         raise UserError(f"--model {name}: a file that is no .gguf; give a model's folder, or a GGUF file")
-    repo, revision = _repository("--model", name, path)
+    repo, revision, _ = _repository("--model", name, path)
     return HubModel(kind="hub", repo=repo, revision=commit_of(repo, revision, "model"))
 
 
-def named_data(name: str, here: Path) -> tuple[Data, str]:
-    """The source that a name stands for, pinned as models are, and what was chosen in it, in words.
+def named_data(name: str, here: Path) -> Data:
+    """The source that a name stands for, pinned as models are. Of a repository it is the split ``train``.
 
-    ``here`` is as in ``named_model``. Of a repository the files of training data of one folder are taken.
-
-    Raises ``UserError`` if there are no such data.
+    ``here`` is as in ``named_model``. Raises ``UserError`` if there are no such data.
     """
     if inside := _in_package(name, here):
         sha256 = file_digest(package_file(*inside))
-        return PackageFile(kind="package", package=inside[0], path=inside[1], sha256=sha256), ""
+        return PackageFile(kind="package", package=inside[0], path=inside[1], sha256=sha256)
     path = here / Path(name).expanduser()
     if path.exists() or glob.glob(str(path)):
-        whole = file_digest(path) if path.is_file() else None
-        return DataFile(kind="file", path=_from_here(path), sha256=whole), ""
-    repo, revision = _repository("--data", name, path)
-    commit = commit_of(repo, revision, "dataset")
-    files, words = _training_files(repo, files_of(repo, commit, "dataset"))
-    return HubData(kind="hub", repo=repo, revision=commit, files=files), words
+        return DataFile(kind="file", path=_from_here(path), sha256=file_digest(path) if path.is_file() else None)
+    repo, revision, subset = _repository("--data", name, path)
+    return HubData(kind="hub", repo=repo, revision=commit_of(repo, revision, "dataset"), subset=subset, split="train")
 
 
 def short_name(model: ImportedModel) -> str:
@@ -77,30 +75,15 @@ def _in_package(name: str, here: Path) -> tuple[str, str] | None:
     return (found[1], found[2]) if found and not (here / name).exists() else None
 
 
-def _repository(option: str, name: str, path: Path) -> tuple[str, str]:
-    """The repository and the revision that a name gives, ``owner/name@revision``."""
+def _repository(option: str, name: str, path: Path) -> tuple[str, str, str | None]:
+    """The repository, the revision and the subset that a name gives."""
     found = REPOSITORY.fullmatch(name)
-    if found is None or name.endswith(".gguf") or DATA.search(name):
+    if found is None or FILE.search(name):
         raise UserError(
             f"{option} {name}: {path} does not exist, and this is no name of a repository either. Give a path, "
             "package:path for a file in an installed Python package, or owner/name of the Hugging Face hub"
         )
-    return name.partition("@")[0], found["revision"] or "main"
-
-
-def _training_files(repo: str, names: list[str]) -> tuple[tuple[str, ...], str]:
-    """The files of training data in the first folder that has some, and a note about the others."""
-    found = [name for name in names if DATA.search(name) and not name.startswith("dataset_info")]
-    if not found:
-        raise UserError(
-            f"--data {repo}: the repository has no files of data (parquet, JSON, CSV or text), only "
-            f"{', '.join(names[:5]) or 'none at all'}. Download it with the tool that it needs, and give a local file"
-        )
-    found = [name for name in found if "train" in PurePosixPath(name).name] or found
-    folders = list(dict.fromkeys(str(PurePosixPath(name).parent) for name in found))
-    taken = tuple(name for name in found if str(PurePosixPath(name).parent) == folders[0])
-    others = f"; other folders: {', '.join(folders[1:6])}" if folders[1:] else ""
-    return taken, f"files: {', '.join(taken[:3])}{', ...' * (len(taken) > 3)}{others}"
+    return re.split("[@:]", name)[0], found["revision"] or "main", found["subset"]
 
 
 def _from_here(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -11,18 +12,20 @@ from typing import get_args
 import yaml
 
 from elasticity.config.base import Name
-from elasticity.config.data import Fields, Questions, Template
+from elasticity.config.data import Fields, Questions
 from elasticity.config.formats import BOTH
 from elasticity.config.hardware import Hardware
 from elasticity.config.loading import read_study
 from elasticity.config.models import ImportedModel
 from elasticity.config.splits import BYTES_PER_TOKEN
 from elasticity.config.study import Study
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import clean
 from elasticity.data.inspection import inspect
 from elasticity.data.sources import examples
 from elasticity.data.splits import Rows
+from elasticity.data.tally import Tally
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline import cost, power, preview
 from elasticity.pipeline.new_study.named import Data, named_data, named_model, short_name
@@ -69,8 +72,7 @@ def write_study(name: str, models: Sequence[str], data: str, here: Path, fields:
     _check_name(name, file)
     found = _models(models, here)
     shapes = {key: shape_of(model) for key, model in found.items()}
-    source, files = named_data(data, here)
-    source, reasons = _described(source, fields)
+    source, reasons = _described(named_data(data, here), fields)
     rows, counts = _rows(source, data, reasons)
     design, shown = _design(name, found, min(it.parameters for it in shapes.values()), source, rows, (*reasons, counts))
     text, study = _fitting(design, rows, file)
@@ -78,7 +80,7 @@ def write_study(name: str, models: Sequence[str], data: str, here: Path, fields:
     with file.open("x", encoding="utf-8") as opened:
         opened.write(text)
     described = [f"  {key}: {model.kind}, {_size(shapes[key])}" for key, model in found.items()]
-    lines = ["Models", *described, "", f"Data {data}", *(f"  {it}" for it in (files, *design.remarks) if it)]
+    lines = ["Models", *described, "", f"Data {data}", *(f"  {it}" for it in design.remarks)]
     lines += [f"  {line}" for line in shown]
     lines += ["", f"Wrote {file}: correct there what is wrong, and look at it again with: {_command('plan', file)}", ""]
     return "\n".join([*lines, cost.report(study), *power.lines(study), "", *_next(design, study, shapes, file)])
@@ -135,13 +137,18 @@ def _rows(source: Data, data: str, reasons: Sequence[str]) -> tuple[Rows, str]:
             f"--data {data}: two sides are needed, but all examples would be {source.sides[0]} ({why}). {_SAY}; or "
             "oppose two sources in a study of your own, with kind: sides (docs/data.md)"
         )
-    rows, counts = clean(islice(examples(source), EXAMPLES_READ))
+    tally = Tally()
+    with tempfile.TemporaryFile() as spool:
+        found, counts = clean(islice(examples(source, tally), EXAMPLES_READ), spool)
+        rows = list(found)
     sides = Counter(row["side"] for row in rows)
-    found = ", ".join(f"{what.replace('_', ' ')}: {count}" for what, count in counts.items() if count)
+    counted = ", ".join(
+        f"{what.replace('_', ' ')}: {count}" for what, count in (counts | tally.passed_over).items() if count
+    )
     if missing := [side for side in BOTH if not sides[side]]:
-        raise UserError(f"--data {data}: there are no {' and no '.join(missing)} examples ({why}; {found}). {_SAY}")
+        raise UserError(f"--data {data}: there are no {' and no '.join(missing)} examples ({why}; {counted}). {_SAY}")
     first = f"the first {EXAMPLES_READ:,} examples; " if counts["read"] == EXAMPLES_READ else ""
-    return rows, f"{first}{found}; positive: {sides['positive']}, negative: {sides['negative']}"
+    return rows, f"{first}{counted}; positive: {sides['positive']}, negative: {sides['negative']}"
 
 
 def _design(
