@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.config.templates import Template, chat_template
+from elasticity.config.templates import ChatTemplate, Template, chat_template
+from elasticity.data.conversations import turns_of
 from elasticity.models.chats import around, ending
 from elasticity.models.tokenizer import beginning, encode, special_tokens
 
@@ -13,19 +14,25 @@ CONVERSATION = ("BEGINNING OF CONVERSATION: USER: ", " ASSISTANT:")
 """The text before and after a prompt in the code base of the paper's authors; the Beaver models use the same."""
 
 
+FURTHER = "USER: "
+"""The text before each further question there."""
+
+
 def context(tokenizer: PreTrainedTokenizerFast, template: Template, prompts: Sequence[str]) -> list[list[int]]:
     """The token ids that precede the response to each prompt, with a BOS token if the tokenizer adds one to texts.
 
-    Prompts are plain text: braces and text that looks like a special token have no special meaning.
+    Prompts are plain text: braces and text that looks like a special token have no special meaning. A prompt of
+    several turns (``elasticity.data.conversations``) is rendered turn by turn, and as it stands in the plain template.
 
     Raises ``UserError`` if the tokenizer's chat template is asked for and cannot render a prompt.
     """
     start = beginning(tokenizer)
     if chat := chat_template(template):
-        chats = _chats(tokenizer, prompts, around(tokenizer, chat))
+        chats = _chats(tokenizer, prompts, chat)
         return [tokens if start and tokens[:1] == start else [*start, *tokens] for tokens in chats]
-    before, after = CONVERSATION if template == "conversation" else ("", "")
-    return [[*start, *tokens] for tokens in encode(tokenizer, [before + prompt + after for prompt in prompts])]
+    if template == "conversation":
+        return [[*start, *tokens] for tokens in _conversations(tokenizer, prompts)]
+    return [[*start, *tokens] for tokens in encode(tokenizer, prompts)]
 
 
 def end(tokenizer: PreTrainedTokenizerFast, template: Template) -> tuple[str, int]:
@@ -34,25 +41,64 @@ def end(tokenizer: PreTrainedTokenizerFast, template: Template) -> tuple[str, in
     return (chat and ending(tokenizer, chat)) or ("", tokenizer.eos_token_id)
 
 
-def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], template: tuple[str, str]) -> list[list[int]]:
-    """Token ids of prompts between the texts of a template, in which alone special tokens are recognised."""
-    before, after = template
+def _conversations(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> list[list[int]]:
+    """Token ids of prompts in the form of the paper's code base, in which an EOS token ends each earlier answer."""
+    exchanges = [_exchanges(prompt) for prompt in prompts]
+    encoded = iter(encode(tokenizer, [text for texts in exchanges for text in texts]))
+    found = []
+    for texts in exchanges:
+        tokens = list(next(encoded))
+        for _ in texts[1:]:
+            tokens += [tokenizer.eos_token_id, *next(encoded)]
+        found.append(tokens)
+    return found
+
+
+def _exchanges(prompt: str) -> list[str]:
+    """A prompt as texts that each end with an answer, and the last one where the response begins.
+
+    A system prompt comes before the first question, with a blank line between them.
+    """
+    turns = turns_of(prompt)
+    opening = f"{turns.pop(0).text}\n\n" if turns[0].role == "system" else ""
+    questions = [turn.text for turn in turns[::2]]
+    answers = [*(turn.text for turn in turns[1::2]), ""]
+    questions[0] = opening + questions[0]
+    before = [CONVERSATION[0], *[FURTHER] * (len(questions) - 1)]
+    return ["".join(it) for it in zip(before, questions, [CONVERSATION[1]] * len(questions), answers, strict=True)]
+
+
+def _chats(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], chat: ChatTemplate) -> list[list[int]]:
+    """Token ids of prompts in the chat template, in which alone special tokens are recognised."""
     special = special_tokens(tokenizer)
-    harmless = [not any(token in prompt for token in special) for prompt in prompts]
-    texts = [before + prompt + after for prompt, good in zip(prompts, harmless, strict=True) if good]
+    templates: dict[tuple[str, ...], tuple[str, ...]] = {}
+    parts, harmless = list[list[str]](), list[bool]()
+    for prompt in prompts:
+        turns = turns_of(prompt)
+        roles = tuple(turn.role for turn in turns)
+        if roles not in templates:
+            templates[roles] = around(tokenizer, chat, roles)
+        first, *others = templates[roles]
+        parts.append(
+            [first, *(text for pair in zip((turn.text for turn in turns), others, strict=True) for text in pair)]
+        )
+        harmless.append(not any(token in turn.text for turn in turns for token in special))
+    texts = ["".join(texts) for texts, good in zip(parts, harmless, strict=True) if good]
     whole = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
     return [
-        next(whole) if good else _in_parts(tokenizer, (before, prompt, after), special)
-        for prompt, good in zip(prompts, harmless, strict=True)
+        next(whole) if good else _in_parts(tokenizer, texts, special)
+        for texts, good in zip(parts, harmless, strict=True)
     ]
 
 
-def _in_parts(tokenizer: PreTrainedTokenizerFast, texts: tuple[str, str, str], special: dict[str, int]) -> list[int]:
-    """Token ids of a prompt in its template: special tokens of the template by id, everything else encoded as text."""
-    before, prompt, after = texts
+def _in_parts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], special: dict[str, int]) -> list[int]:
+    """Token ids of texts that are by turns of a template, where special tokens are recognised, and of a prompt."""
     cut = re.compile("(" + "|".join(re.escape(token) for token in sorted(special, key=len, reverse=True)) + ")")
-    first, last = cut.split(before), cut.split(after)
-    parts = [*first[:-1], first[-1] + prompt + last[0], *last[1:]]  # text and special tokens alternate
+    parts = [""]  # text and special tokens alternate
+    for number, text in enumerate(texts):
+        first, *others = [text] if number % 2 else cut.split(text)
+        parts[-1] += first
+        parts += others
     tokens: list[int] = []
     for number, part in enumerate(parts):
         tokens += [special[part]] if number % 2 else encode(tokenizer, [part])[0]

@@ -59,7 +59,7 @@ def _end(text: str, start: int, longest: int) -> int:
     return start + longest
 
 
-KINDS = (".jsonl", ".json", ".csv", ".tsv", *TABLES, ".txt")
+KINDS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", *TABLES, ".txt")
 """Suffixes of the files of rows that can be read."""
 
 
@@ -103,6 +103,7 @@ def rows_of(path: Path) -> Iterator[dict[str, Any]]:
         )
     readers: dict[str, Callable[[IO[bytes]], Iterator[Any]]] = {
         ".jsonl": _json_lines,
+        ".ndjson": _json_lines,
         ".json": _json,
         ".csv": _csv,
         ".tsv": partial(_csv, delimiter="\t"),

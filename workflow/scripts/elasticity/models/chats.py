@@ -24,8 +24,10 @@ THINKING = ("enable_thinking", "thinking")
 Messages = Sequence[Mapping[str, str]]
 
 
-def around(tokenizer: PreTrainedTokenizerFast, chat: ChatTemplate) -> tuple[str, str]:
-    """The text that the chat template puts before a prompt, and after it up to the response.
+def around(tokenizer: PreTrainedTokenizerFast, chat: ChatTemplate, roles: Sequence[str] = ("user",)) -> tuple[str, ...]:
+    """The texts that the chat template puts before, between and after turns of these roles, up to the response.
+
+    A system prompt among the turns takes the place of that of the options.
 
     Raises ``UserError`` if there is no chat template, if it cannot render a prompt, or if it does not read an option.
     """
@@ -37,16 +39,19 @@ def around(tokenizer: PreTrainedTokenizerFast, chat: ChatTemplate) -> tuple[str,
         )
     try:
         _check_options(tokenizer, chat)
-        text = _rendered(tokenizer, chat, _prompt(chat), add_generation_prompt=True)
-        if chat.system and chat.system not in text:
+        messages = _prompt(chat, roles)
+        text = _rendered(tokenizer, chat, messages, add_generation_prompt=True)
+        if chat.system in [it["content"] for it in messages] and chat.system not in text:
             raise UserError(f"template {chat}: the chat template of {name} leaves out a system prompt: remove `system`")
-        before, after = text.split(PROMPT)
+        parts = tuple(text.split(PROMPT))
+        if len(parts) != len(roles) + 1:
+            raise ValueError(f"of the turns {', '.join(roles)} it renders {len(parts) - 1}")
     except (jinja2.TemplateError, TypeError, ValueError) as error:
         raise UserError(
-            f"template {chat}: the chat template of {name} does not render a single prompt: {error}. Use template: "
+            f"template {chat}: the chat template of {name} does not render {_named(roles)}: {error}. Use template: "
             "conversation or plain."
         ) from None
-    return before, after
+    return parts
 
 
 def ending(tokenizer: PreTrainedTokenizerFast, chat: ChatTemplate) -> tuple[str, int] | None:
@@ -69,9 +74,13 @@ def ending(tokenizer: PreTrainedTokenizerFast, chat: ChatTemplate) -> tuple[str,
     return (after[: found.start()], tokens[found.group()]) if found else None
 
 
-def _prompt(chat: ChatTemplate) -> list[dict[str, str]]:
-    system = [{"role": "system", "content": chat.system}] if chat.system else []
-    return [*system, {"role": "user", "content": PROMPT}]
+def _prompt(chat: ChatTemplate, roles: Sequence[str] = ("user",)) -> list[dict[str, str]]:
+    system = [{"role": "system", "content": chat.system}] if chat.system and roles[0] != "system" else []
+    return [*system, *({"role": role, "content": PROMPT} for role in roles)]
+
+
+def _named(roles: Sequence[str]) -> str:
+    return "a single prompt" if len(roles) == 1 else f"the turns {', '.join(roles)}"
 
 
 def _rendered(
