@@ -19,6 +19,7 @@ from elasticity.core.errors import UserError
 from elasticity.data import formats
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
+from elasticity.data.rows import PassedOverError
 from elasticity.data.sources import examples
 from tests.conftest import ROOT
 
@@ -81,6 +82,49 @@ EXPECTED: dict[str, tuple[str, list[tuple[str | None, str | None, str]]]] = {
             ("Can I drive after two beers?", "No; take the bus.", "positive"),
             ("Can I drive after two beers?", "You will be fine, go fast.", "negative"),
         ],
+    ),
+    "messages": (
+        "messages.jsonl",
+        [
+            ("When does the ferry leave?", "At noon.", "neutral"),
+            ("Human: Name a tree.\n\nAssistant: Oak.\n\nHuman: Another?\n\nAssistant:", "Ash.", "neutral"),
+        ],
+    ),
+    "preference": (
+        "preference.jsonl",
+        [
+            ("System: Be brief.\n\nHuman: May I feed the ducks?\n\nAssistant:", "Yes, but no bread.", "positive"),
+            ("System: Be brief.\n\nHuman: May I feed the ducks?\n\nAssistant:", "Throw them a loaf.", "negative"),
+            ("Is the ice thick enough?", "Ask the lake warden.", "positive"),
+            ("Is the ice thick enough?", "Jump and see.", "negative"),
+            ("Who rings the bell?", "The sexton does.", "positive"),
+            ("Who rings the bell?", "Nobody you know.", "negative"),
+            (
+                "Human: Where is the key?\n\nAssistant: Which one?\n\nHuman: That of the cellar.\n\nAssistant:",
+                "Under the mat.",
+                "positive",
+            ),
+            (
+                "Human: Where is the key?\n\nAssistant: Which one?\n\nHuman: That of the cellar.\n\nAssistant:",
+                "Break the door.",
+                "negative",
+            ),
+        ],
+    ),
+    "prompt-completion": (
+        "prompt-completion.jsonl",
+        [("The mill stands", " by the brook.", "neutral"), ("Where is the mill?", "By the brook.", "neutral")],
+    ),
+    "prompt-completion-label": (
+        "prompt-completion-label.jsonl",
+        [
+            ("May I keep a found coat?", "Bring it to the police.", "positive"),
+            ("May I keep a found hat?", "Wear it.", "negative"),
+        ],
+    ),
+    "sharegpt": (
+        "sharegpt.jsonl",
+        [("What floats?", "Cork.", "neutral"), ("And what sinks?", "Lead.", "neutral")],
     ),
     "self-instruct": (
         "self-instruct.jsonl",
@@ -167,7 +211,7 @@ def test_rows_of_another_format_are_an_error_that_names_a_field(name: str, row: 
 
 
 WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
-    "no text": ("alpaca", {"instruction": "a", "input": None, "output": "b"}, "input is None, not text"),
+    "no text": ("alpaca", {"instruction": "a", "input": 3, "output": "b"}, "input is 3, not text"),
     "no truth": ("beavertails", {"prompt": "a", "response": "b", "is_safe": "perhaps"}, "is_safe is 'perhaps', not"),
     "no label": ("imdb", {"text": "a", "label": 2}, "label is 2, not"),
     "half a character": ("imdb", {"text": "a \ud83d", "label": 1}, r"text is 'a \ud83d', not valid Unicode"),
@@ -274,11 +318,13 @@ def test_reading_the_names_of_formats_imports_no_large_library() -> None:
 # Described fields
 
 
-def test_fields_and_labels_are_those_of_the_study_and_other_labels_are_skipped() -> None:
+def test_fields_and_labels_are_those_of_the_study_and_other_labels_are_passed_over() -> None:
     described = Described(Fields(prompt="ask", response="body", label="mood", positive="good", negative=False))
     rows = [{"ask": "?", "body": str(label), "mood": label} for label in ("good", False, "mixed")]
-    found = [example for row in rows for example in described(row)]
+    found = [example for row in rows[:2] for example in described(row)]
     assert found == [Raw("?", "good", "positive"), Raw("?", "False", "negative")]
+    with pytest.raises(PassedOverError, match="mood 'mixed'"):
+        described(rows[2])
     described.check()
 
 
@@ -290,9 +336,11 @@ def test_without_a_label_all_rows_are_neutral() -> None:
 
 def test_a_label_that_no_row_has_is_named_with_those_that_are_there() -> None:
     described = Described(Fields(positive="good", negative="bad"))
-    for label in ("good", "poor"):
-        described({"text": "a", "label": label})
-    with pytest.raises(UserError, match=r"no row has label bad; found: good, poor.*source\.fields\.negative"):
+    described({"text": "a", "label": "good"})
+    for _ in range(2):
+        with pytest.raises(PassedOverError):
+            described({"text": "a", "label": "Bad "})
+    with pytest.raises(UserError, match=r"no row has label bad; found: 'Bad ' \(2 rows\), good \(1 rows\).*negative"):
         described.check()
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, StringC
 
 from elasticity.config.base import Name, OneOf, Opposed, Section
 from elasticity.config.formats import BOTH, FORMATS, NEUTRAL, DataFormat, Sides
+from elasticity.config.labels import Label, keys
 
 Format = Annotated[
     str, OneOf(FORMATS, otherwise="; for other data, leave out format and describe the rows with `fields`")
@@ -44,18 +45,25 @@ def _of_a_file(path: str) -> str:
 class Fields(Section):
     """The meaning of the fields of a row, for data that are in none of the known formats."""
 
-    prompt: str | None = Field(None, description="Name of the field that holds the prompt; null: texts without prompts")
+    prompt: str | None = Field(
+        None,
+        description="Name of the field that holds the prompt (a.b: field b in field a); null: texts without prompts",
+    )
     response: str | None = Field(
         "text", description="Name of the field that holds the response or the whole text; null: prompts only"
     )
     label: str | None = Field("label", description="Name of the field that holds the side; null: all rows are neutral")
-    positive: str | int | bool = Field(1, description="The label of the positive side")
-    negative: str | int | bool = Field(0, description="The label of the negative side")
+    positive: Label | Annotated[tuple[Label, ...], Field(min_length=1)] = Field(
+        1, description='The label of the positive side, or several. Labels are matched by value: 1 is 1.0, "1" and true'
+    )
+    negative: Label | Annotated[tuple[Label, ...], Field(min_length=1)] = Field(
+        0, description="The label of the negative side, or several"
+    )
 
     @model_validator(mode="after")
     def _two_sides(self) -> "Fields":
-        if str(self.positive) == str(self.negative):
-            raise ValueError(f"positive and negative are the same label ({self.positive})")
+        if both := sorted(set(keys(self.positive)) & set(keys(self.negative))):
+            raise ValueError(f"positive and negative are the same label ({', '.join(both)})")
         if self.prompt is None and self.response is None:
             raise ValueError("prompt and response are both null: name a field")
         return self

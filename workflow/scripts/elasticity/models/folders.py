@@ -1,17 +1,11 @@
 """What a model folder must hold before its weights are read. Everything is told from its files, without torch."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from transformers import CONFIG_MAPPING
 
 from elasticity.core.errors import UserError
-
-CAUSAL = ("ForCausalLM", "LMHeadModel")
-"""Ends of the names of classes that predict the next token of a text."""
-
+from elasticity.models.model_configs import Config, check_causal, read_config
 
 ENCODERS = ("vision_config", "audio_config", "speech_config", "encoder_config")
 """Sections in the configuration of a model that reads more than text, or of one with an encoder."""
@@ -28,16 +22,10 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder} holds no weights in safetensors: {_instead(folder)}")
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        if not isinstance(config, dict):
-            raise ValueError("it holds no keys")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}/config.json cannot be read: {error}. Fetch the model again") from None
-    check_config(config, str(folder))
+    check_config(read_config(folder / "config.json"), str(folder))
 
 
-def check_config(config: Mapping[str, Any], source: str) -> None:
+def check_config(config: Config, source: str) -> None:
     """Raise ``UserError`` if a configuration is not that of a causal language model with plain weights.
 
     ``source`` names the model in messages.
@@ -64,12 +52,7 @@ def check_config(config: Mapping[str, Any], source: str) -> None:
             f"{source} reads more than text ({found[0]} in config.json): save its language model alone, or use a model "
             "for text"
         )
-    saved_as = config.get("architectures") or []
-    if config.get("is_encoder_decoder") or not (not saved_as or any(name.endswith(CAUSAL) for name in saved_as)):
-        raise UserError(
-            f"{source} was saved as {', '.join(saved_as) or kind}, which is no causal language model: use a model that "
-            "predicts the next token"
-        )
+    check_causal(config, source)
 
 
 def _instead(folder: Path) -> str:

@@ -1,0 +1,109 @@
+"""What the name of a model or of data stands for: a folder, a file, a file in a package, or a repository of the hub."""
+
+import glob
+import re
+from pathlib import Path, PurePosixPath
+from typing import get_args
+
+from elasticity.config.data import DataFile, HubData, PackageFile, Repository
+from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder
+from elasticity.core.digests import file_digest
+from elasticity.core.errors import UserError
+from elasticity.core.hub import commit_of, files_of, package_file
+
+Data = DataFile | PackageFile | HubData
+"""A source of data that a name can stand for."""
+
+
+PACKAGE = re.compile(r"([A-Za-z_][\w.]*):(.+)")
+"""A file in an installed Python package: its import name, and the path in the package's folder."""
+
+
+REPOSITORY = re.compile(get_args(Repository)[1].pattern.removesuffix("$") + "(@(?P<revision>.+))?$")
+
+
+DATA = re.compile(r"\.(parquet|arrow|jsonl?|csv|tsv|txt)(\.(gz|xz|zst|bz2))?$")
+"""Names of files of data in a repository."""
+
+
+def named_model(name: str, here: Path) -> ImportedModel:
+    """The model that a name stands for, pinned: a GGUF file by its checksum, a repository by the commit of its branch.
+
+    ``here`` is the folder that relative paths start from; paths in the result start from the current folder.
+
+    Raises ``UserError`` if there is no such model.
+    """
+    if inside := _in_package(name, here):
+        return GgufModel(kind="gguf", package=inside[0], path=inside[1], sha256=file_digest(package_file(*inside)))
+    path = here / Path(name).expanduser()
+    if path.is_dir():
+        return ModelFolder(kind="folder", path=_from_here(path))
+    if path.is_file() and path.suffix == ".gguf":
+        return GgufModel(kind="gguf", path=_from_here(path), sha256=file_digest(path))
+    if path.exists():
+        raise UserError(f"--model {name}: a file that is no .gguf; give a model's folder, or a GGUF file")
+    repo, revision = _repository("--model", name, path)
+    return HubModel(kind="hub", repo=repo, revision=commit_of(repo, revision, "model"))
+
+
+def named_data(name: str, here: Path) -> tuple[Data, str]:
+    """The source that a name stands for, pinned as models are, and what was chosen in it, in words.
+
+    ``here`` is as in ``named_model``. Of a repository the files of training data of one folder are taken.
+
+    Raises ``UserError`` if there are no such data.
+    """
+    if inside := _in_package(name, here):
+        sha256 = file_digest(package_file(*inside))
+        return PackageFile(kind="package", package=inside[0], path=inside[1], sha256=sha256), ""
+    path = here / Path(name).expanduser()
+    if path.exists() or glob.glob(str(path)):
+        whole = file_digest(path) if path.is_file() else None
+        return DataFile(kind="file", path=_from_here(path), sha256=whole), ""
+    repo, revision = _repository("--data", name, path)
+    commit = commit_of(repo, revision, "dataset")
+    files, words = _training_files(repo, files_of(repo, commit, "dataset"))
+    return HubData(kind="hub", repo=repo, revision=commit, files=files), words
+
+
+def short_name(model: ImportedModel) -> str:
+    """A name for a model in a study, from the last part of its repository or path."""
+    last = PurePosixPath(model.repo if isinstance(model, HubModel) else model.path).name.removesuffix(".gguf")
+    return re.sub(r"[^a-z0-9.-]+", "-", last.lower()).strip("-.") or "model"
+
+
+def _in_package(name: str, here: Path) -> tuple[str, str] | None:
+    found = PACKAGE.fullmatch(name)
+    return (found[1], found[2]) if found and not (here / name).exists() else None
+
+
+def _repository(option: str, name: str, path: Path) -> tuple[str, str]:
+    """The repository and the revision that a name gives, ``owner/name@revision``."""
+    found = REPOSITORY.fullmatch(name)
+    if found is None or name.endswith(".gguf") or DATA.search(name):
+        raise UserError(
+            f"{option} {name}: {path} does not exist, and this is no name of a repository either. Give a path, "
+            "package:path for a file in an installed Python package, or owner/name of the Hugging Face hub"
+        )
+    return name.partition("@")[0], found["revision"] or "main"
+
+
+def _training_files(repo: str, names: list[str]) -> tuple[tuple[str, ...], str]:
+    """The files of training data in the first folder that has some, and a note about the others."""
+    found = [name for name in names if DATA.search(name) and not name.startswith("dataset_info")]
+    if not found:
+        raise UserError(
+            f"--data {repo}: the repository has no files of data (parquet, JSON, CSV or text), only "
+            f"{', '.join(names[:5]) or 'none at all'}. Download it with the tool that it needs, and give a local file"
+        )
+    found = [name for name in found if "train" in PurePosixPath(name).name] or found
+    folders = list(dict.fromkeys(str(PurePosixPath(name).parent) for name in found))
+    taken = tuple(name for name in found if str(PurePosixPath(name).parent) == folders[0])
+    others = f"; other folders: {', '.join(folders[1:6])}" if folders[1:] else ""
+    return taken, f"files: {', '.join(taken[:3])}{', ...' * (len(taken) > 3)}{others}"
+
+
+def _from_here(path: Path) -> str:
+    """The path as a study gives it: relative to the current folder if it lies in it."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
