@@ -6,10 +6,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.config.data import Template
 from elasticity.config.models import HubModel, ImportedModel, Pretrained, TunedModel
 from elasticity.config.splits import layout
 from elasticity.config.study import Study
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
 from elasticity.core.hub import snapshot
 from elasticity.core.tables import read_rows

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import yaml
 
-from elasticity.config.data import Questions, Template
+from elasticity.config.data import Questions
 from elasticity.config.models import ImportedModel
+from elasticity.config.templates import Template
 from elasticity.pipeline.new_study.named import Data
 from elasticity.pipeline.new_study.sizes import BATCH, Sizes
 

@@ -11,13 +11,14 @@ from typing import get_args
 import yaml
 
 from elasticity.config.base import Name
-from elasticity.config.data import Fields, Questions, Template
+from elasticity.config.data import Fields, Questions
 from elasticity.config.formats import BOTH
 from elasticity.config.hardware import Hardware
 from elasticity.config.loading import read_study
 from elasticity.config.models import ImportedModel
 from elasticity.config.splits import BYTES_PER_TOKEN
 from elasticity.config.study import Study
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import clean
 from elasticity.data.inspection import inspect
