@@ -37,5 +37,5 @@ def test_a_model_and_a_file_get_a_card(tmp_path: Path) -> None:
     assert {it.claim for it in card.verdicts or []} == set(study.claims)
     assert {it.corpus for it in card.compression or []} == {"positive", "negative", "pretraining"}
     page = (project.folder / "results/mine/cards/model.html").read_text()
-    assert "lean, crossing, at the largest N" in page
+    assert "crossing of the lean, at the largest N" in page
     assert (project.folder / "results/mine/report.html").is_file()
