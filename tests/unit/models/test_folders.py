@@ -41,8 +41,11 @@ def refused(folder: Path) -> str:
         ({"vision_config": {}}, "reads more than text (vision_config in config.json)"),
         ({"architectures": ["BertForMaskedLM"]}, "was saved as BertForMaskedLM, which is no causal language model"),
         ({"architectures": ["LlamaForSequenceClassification"]}, "was saved as LlamaForSequenceClassification"),
-        ({"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]}, "was saved as T5ForConditionalGene"),
-        ({"is_encoder_decoder": True, "architectures": None}, "was saved as llama, which is no causal language model"),
+        (
+            {"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]},
+            "was saved as T5ForConditional",
+        ),
+        ({"is_encoder_decoder": True, "architectures": None}, "is an encoder with a decoder, which is no causal"),
     ],
     ids=str,
 )
@@ -77,7 +80,7 @@ def test_other_weights_than_safetensors_are_refused(folder: Path, name: str, mes
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
 def test_an_unreadable_configuration_is_refused(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
-    assert "config.json cannot be read" in refused(folder)
+    assert "holds no readable config.json" in refused(folder)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

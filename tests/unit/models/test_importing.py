@@ -20,6 +20,7 @@ from elasticity.data.examples import training_examples
 from elasticity.evaluation.generation import TransformersEngine, generate
 from elasticity.models.importing import load
 from elasticity.models.loading import load_model, save
+from elasticity.models.shapes import shape_of
 from elasticity.models.sources import fetch, source_of
 from elasticity.models.tokenizer import beginning, check_same_vocabulary, encode, load_tokenizer
 from tests.unit.families import CHATML, FAMILIES
@@ -176,6 +177,51 @@ def test_a_gguf_file_is_unpacked(written: Callable[[bool], PreTrainedModel], tmp
     text = "The film: {braces} 12"
     assert encode(tokenizer, [text]) == [own.encode(text, add_special_tokens=False).ids]
     assert (tokenizer.bos_token, tokenizer.eos_token) == ("<|begin_of_text|>", "<|end_of_text|>")
+
+
+def test_the_header_of_a_gguf_file_gives_the_shape_of_the_imported_model(
+    written: Callable[[bool], PreTrainedModel], tmp_path: Path
+) -> None:
+    written(False)
+    described = gguf_model(tmp_path / "model.gguf")
+    settings = described.model_copy(update={"shape": None})
+    model, tokenizer = load(settings, tmp_path / "model.gguf")
+    save(model, tokenizer, tmp_path / "made", 0.0)
+    assert shape_of(settings) == shape_of(given(tmp_path / "made")) == shape_of(described)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"version https://git-lfs.github.com/spec/v1", "does not begin with GGUF"),
+        (b"GGUF" + (9).to_bytes(4, "little"), "version 9"),
+        (b"GGUF" + (3).to_bytes(4, "little") + (2**40).to_bytes(8, "little") * 2 + b"llama", "buffer"),
+    ],
+)
+def test_what_is_no_whole_gguf_file_is_named(content: bytes, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(content)
+    with pytest.raises(UserError, match=rf"model.gguf cannot be read as a GGUF file: .*{words}.*Fetch it again"):
+        shape_of(GgufModel(kind="gguf", path=str(file)))
+
+
+def test_a_header_with_the_tokens_of_a_large_vocabulary_is_read_in_a_moment(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    writer = gguf.GGUFWriter(tmp_path / "model.gguf", "llama")
+    for add in ("block_count", "embedding_length", "feed_forward_length", "head_count"):
+        getattr(writer, f"add_{add}")(4)
+    writer.add_head_count_kv([1, 2, 2, 1])
+    writer.add_vocab_size(200_000)
+    writer.add_token_list([f"token {number}" for number in range(200_000)])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    begun = time.process_time()
+    shape = shape_of(GgufModel(kind="gguf", path=str(tmp_path / "model.gguf")))
+    assert time.process_time() - begun < 2
+    assert (shape.layers, shape.key_value_heads, shape.vocabulary) == (4, 2, 200_000)
 
 
 @pytest.mark.parametrize("puts", [True, False])

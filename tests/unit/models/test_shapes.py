@@ -7,15 +7,26 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
+    BloomConfig,
+    FalconConfig,
     GPT2Config,
+    GPTBigCodeConfig,
+    GPTJConfig,
+    GPTNeoConfig,
     GPTNeoXConfig,
     LlamaConfig,
+    MixtralConfig,
+    MptConfig,
+    OPTConfig,
+    PhiConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
+    Qwen3MoeConfig,
 )
 
 from elasticity.config.models import GgufModel, HubModel, ModelFolder, ModelShape, Pretrained, TunedModel
@@ -23,6 +34,7 @@ from elasticity.config.training import FineTuning
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import Shape, check_shape, shape_in, shape_of
 from tests.unit.conftest import SHAPE
+from tests.unit.hub_cache import COMMIT, add_to_cache
 from tests.unit.shapes import MODELS
 
 SMALL: dict[str, Any] = {
@@ -139,6 +151,81 @@ def test_layers_and_embeddings_are_the_whole_model_but_for_the_last_norm() -> No
     for shape in (MODELS["2.5B"], MODELS["7B"]):
         embeddings = shape.embedding * (1 if shape.tied else 2)
         assert 0 <= shape.parameters - embeddings - shape.layers * shape.layer <= shape.hidden_size
+
+
+# Configurations alone, as they are on the hub
+
+WIDE: dict[str, Any] = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 2, "num_attention_heads": 4}
+MPT: dict[str, Any] = {"vocab_size": 512, "d_model": 256, "n_layers": 2, "n_heads": 4}
+OLD: dict[str, Any] = {"vocab_size": 512, "n_embd": 256, "n_layer": 2, "n_head": 4, "n_positions": 8}
+NEO: dict[str, Any] = {"attention_types": [[["global", "local"], 1]], "max_position_embeddings": 8}
+EXPERTS: dict[str, Any] = {"intermediate_size": 128, "num_key_value_heads": 2, "tie_word_embeddings": False}
+FAMILIES = {
+    "bloom": (BloomConfig(vocab_size=512, hidden_size=256, n_layer=2, n_head=4), 1024, 4),
+    "falcon": (FalconConfig(**WIDE, multi_query=True), 1024, 1),
+    "falcon of 40B": (FalconConfig(**WIDE, new_decoder_architecture=True, num_kv_heads=2, bias=False), 1024, 2),
+    "gpt2": (GPT2Config(**OLD), 1024, 4),
+    "gpt-bigcode": (GPTBigCodeConfig(**OLD), 1024, 1),
+    "gpt-j": (GPTJConfig(**OLD, rotary_dim=8, tie_word_embeddings=False), 1024, 4),
+    "gpt-neo": (GPTNeoConfig(vocab_size=512, hidden_size=256, num_layers=2, num_heads=4, **NEO), 1024, 4),
+    "mixtral": (MixtralConfig(**WIDE | EXPERTS, num_local_experts=4), 128, 2),
+    "mpt": (MptConfig(**MPT, max_seq_len=8), 1024, 4),
+    "opt": (OPTConfig(**WIDE, ffn_dim=512, max_position_embeddings=8, word_embed_proj_dim=256), 512, 4),
+    "phi": (PhiConfig(**WIDE, intermediate_size=512), 512, 4),
+    "qwen3-moe": (
+        Qwen3MoeConfig(**WIDE | EXPERTS, num_experts=8, moe_intermediate_size=64, head_dim=64, decoder_sparse_step=1),
+        64,
+        2,
+    ),
+}
+"""Configurations, with the width of the feed-forward layers and the number of heads of keys and values."""
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_configuration_alone_gives_the_shape(name: str) -> None:
+    config, intermediate_size, key_value_heads = FAMILIES[name]
+    written = json.loads(config.to_json_string())
+    shape = shape_in(written, name)
+    assert (shape.layers, shape.hidden_size, shape.heads, shape.head_size, shape.vocabulary) == (2, 256, 4, 64, 512)
+    assert (shape.intermediate_size, shape.key_value_heads) == (intermediate_size, key_value_heads)
+    model = model_of(config)
+    assert shape.parameters == pytest.approx(parameters(model), rel=0.02)
+    assert shape.tied == (model.get_input_embeddings().weight is model.get_output_embeddings().weight)
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"architectures": ["BertForMaskedLM"]}, "was saved as BertForMaskedLM, which is no causal language model"),
+        ({"is_encoder_decoder": True}, "is an encoder with a decoder, which is no causal language model"),
+        ({"vision_config": {}}, "reads more than text"),
+        ({"quantization_config": {"quant_method": "gptq"}}, r"holds quantized weights \(gptq\)"),
+    ],
+    ids=lambda it: str(it)[:20],
+)
+def test_what_is_no_text_model_with_plain_weights_is_refused(config: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=f"x {words}"):
+        shape_in(json.loads(LlamaConfig(**SMALL).to_json_string()) | config, "x")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache; there is no network."""
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("revision", [COMMIT, "main"])
+def test_a_model_of_the_hub_has_the_shape_in_its_configuration(revision: str, cache: Path) -> None:
+    config = CONFIGS["few keys"].to_json_string()
+    add_to_cache(cache, "model", "org/model", {"config.json": config.encode()}, refs=("main",))
+    assert shape_of(HubModel(kind="hub", repo="org/model", revision=revision)) == shape_in(json.loads(config), "x")
+
+
+def test_without_network_and_cache_the_message_says_what_to_do(cache: Path) -> None:
+    with pytest.raises(UserError, match=r"org/model at revision main .* with network access.* Or give the `shape`"):
+        shape_of(HubModel(kind="hub", repo="org/model", revision="main"))
 
 
 # Models without files

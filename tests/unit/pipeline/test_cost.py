@@ -162,3 +162,22 @@ def test_a_missing_model_folder_is_an_error(values: dict[str, Any], tmp_path: Pa
     values["models"]["given"]["path"] = str(tmp_path / "none")
     with pytest.raises(UserError, match="not a model folder"):
         Budget(read_study(values)).stages()
+
+
+def test_core_hours_count_training_starts_and_leans(values: dict[str, Any]) -> None:
+    values["rebound"] = {"existence": values["rebound"]["existence"]}
+    values["resistance"], values["claims"] = {}, {}
+    study = read_study(values)
+    jobs = [work for work in workload(study) if isinstance(work, Training)]
+    shape, rate = shape_of(study.models["nano"]), cost.CPU_CAUTION * cost.CPU_FLOPS_PER_S
+    flops = sum(training_flops_per_token(shape, it.length) * it.examples * it.length for it in jobs)
+    trained = cost.JOB_START_S * len(jobs) + flops / rate
+    assert cost.core_hours(study) == pytest.approx(trained / 3600)
+    values["tasks"]["reviews"]["splits"]["lean"] = 40
+    values["tasks"]["reviews"] |= {"lean_texts": 20, "held_out_tokens": 16}
+    values["rebound"]["existence"]["lean"] = True
+    study = read_study(values)
+    tokens = cost.cells(study) * 2 * 20 * (16 + study.tasks["reviews"].prompt_tokens)
+    measured = tokens * training_flops_per_token(shape, 16) / 3 / rate
+    assert cost.core_hours(study) == pytest.approx((trained + measured) / 3600)
+    assert "core hours" in cost.report(study)

@@ -16,7 +16,7 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.report.card import card
-from elasticity.report.card_page import card_page, compared, compared_figure, read_card, words
+from elasticity.report.card_page import AT_LARGEST, card_page, compared, compared_figure, read_card, words
 from elasticity.report.card_schema import Card, CardJob, schema
 from tests.browser import dangling, look, needs_browser
 from tests.conftest import ROOT, tiny_study
@@ -37,7 +37,7 @@ def measures(**values: list[Any]) -> pd.DataFrame:
     for name, found in values.items():
         for seed, value in enumerate(found, start=1):
             value, low, high = value if isinstance(value, tuple) else (value, value, value)
-            measure, size = name.replace("_", "-"), 16 if name == "reversal_ratio" else None
+            measure, size = name.replace("_", "-"), 16 if name in AT_LARGEST else None
             pair = "all" if name == "kl_gap" else None
             row = {"base": "nano", "seed": seed, "alignment_size": size, "pair": pair, "measure": measure}
             rows.append(row | {"value": value, "low": low, "high": high})
@@ -168,6 +168,34 @@ def test_cards_are_compared(tmp_path: Path) -> None:
         "nano, tiny: pretraining",
     ]
     assert right.get_xlabel().startswith("crossing")
+
+
+def test_a_study_that_measures_leans_alone_has_a_card_that_can_be_compared(tmp_path: Path) -> None:
+    leans = measures(lean_start=[0.01, 0.03], lean_return=[-0.5, -0.1], lean_crossing_end=[0.0, 0.2])
+    found = made(tmp_path, {"measures-existence": leans})
+    rebound = (found.rebound or [])[0]
+    assert [(point.alignment_size, point.estimate.value) for point in rebound.lean_start or []] == [(16, 0.02)]
+    table = compared([found])
+    assert table["lean_return"][0] == pytest.approx(-0.3)
+    labels = [axis.get_xlabel() for axis in compared_figure(table).axes]
+    assert [label.partition(",")[0] for label in labels] == [
+        "alignment moves the lean by",
+        "it returns by",
+        "crossing at the largest N",
+    ]
+    page = card_page(found, ROOT / "workflow/report/card.html.jinja")
+    assert "lean at N = 0, P = 16" in page
+    assert "crossing of the lean" in page
+
+
+def test_a_card_of_before_can_be_read(tmp_path: Path) -> None:
+    """Cards that know no lean are compared with those that do."""
+    values = json.loads(full(tmp_path).text())
+    for rebound in values["rebound"]:
+        for name in ("lean_start", "lean_return", "lean_crossing_start", "lean_crossing_end"):
+            del rebound[name]
+    (tmp_path / "old.json").write_text(json.dumps(values))
+    assert compared([read_card(tmp_path / "old.json")])["crossing_end"][0] == pytest.approx(0.15)
 
 
 def test_a_file_that_is_no_card_is_an_error(tmp_path: Path) -> None:

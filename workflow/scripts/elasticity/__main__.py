@@ -5,6 +5,7 @@ and a message on standard error.
 """
 
 import argparse
+import inspect
 import json
 import os
 import signal
@@ -37,6 +38,20 @@ def plan(arguments: argparse.Namespace) -> str:
 
     study = _given(arguments.json) if arguments.json else _study(arguments)[0]
     return "\n".join([cost.report(study), *power.lines(study)])
+
+
+def new(arguments: argparse.Namespace) -> str:
+    """Write the study of your own models on your own data: studies/NAME.yaml, pinned, commented and planned.
+
+    MODEL is a repository of the Hugging Face hub (owner/name or owner/name@revision), a folder, a GGUF file, or
+    package:path for a GGUF file in an installed Python package. DATA is a repository of the hub, a local file, or
+    package:path. Form and sides of the data, shapes and sizes are found out; correct them in the file.
+    """
+    from elasticity.pipeline.new_study.writing import write_study
+
+    here = Path.cwd()
+    _enter(arguments.directory)
+    return write_study(arguments.name, arguments.model, arguments.data, here, arguments.fields)
 
 
 def decide(arguments: argparse.Namespace) -> str:
@@ -130,13 +145,18 @@ def _study(arguments: argparse.Namespace) -> tuple[Study, Path]:
     the results. All paths in a study are relative to the latter, as they are for Snakemake.
     """
     here = arguments.study.absolute()
-    if not arguments.directory.is_dir():
-        raise UserError(f"--directory {arguments.directory} is not a folder; give the one that holds results/")
-    os.chdir(arguments.directory)
+    _enter(arguments.directory)
     file: Path = here if here.exists() else arguments.study
     if file.is_relative_to(Path.cwd()):
         file = file.relative_to(Path.cwd())
     return with_added_seeds(read_study_file(file)), file
+
+
+def _enter(folder: Path) -> None:
+    """Change to the folder that holds the results."""
+    if not folder.is_dir():
+        raise UserError(f"--directory {folder} is not a folder; give the one that holds results/")
+    os.chdir(folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,6 +167,14 @@ def _parser() -> argparse.ArgumentParser:
     study = command.add_mutually_exclusive_group(required=True)
     study.add_argument("study", nargs="?", type=Path, metavar="STUDYFILE")
     study.add_argument("--json", help="a resolved study instead of a file; this is how the rule plan calls it")
+    _add_directory(command)
+
+    command = _add(commands, new, "elasticity new mine --model Qwen/Qwen2.5-0.5B --data stanfordnlp/imdb")
+    command.add_argument("name", metavar="NAME", help="the name of the study")
+    command.add_argument("--model", action="append", required=True, help="a model; give the option again for more")
+    command.add_argument("--data", required=True, help="the data")
+    fields = "what the fields of a row mean, as in a study, if it cannot be found out"
+    command.add_argument("--fields", metavar="YAML", help=fields)
     _add_directory(command)
 
     command = _add(commands, decide, "elasticity decide studies/laptop.yaml --cores 2")
@@ -175,9 +203,12 @@ def _add(
     run: Callable[[argparse.Namespace], str],
     example: str,
 ) -> argparse.ArgumentParser:
-    words = (run.__doc__ or "").strip()
+    words = inspect.cleandoc(run.__doc__ or "")
     command = commands.add_parser(
-        run.__name__.replace("_", "-"), help=words, description=words, epilog=f"example: {example}"
+        run.__name__.replace("_", "-"),
+        help=words.partition("\n\n")[0],
+        description=words,
+        epilog=f"example: {example}",
     )
     command.set_defaults(run=run)
     return command

@@ -81,7 +81,10 @@ class ModelFolder(Section):
 
 
 class ModelShape(Section):
-    """The shape of a model that is not downloaded yet. Jobs are planned with it; the import checks it."""
+    """The shape of a model, by which jobs are planned. It is read from the model's own configuration.
+
+    Giving it here makes planning possible where that is out of reach; the import checks it.
+    """
 
     layers: PositiveInt = Field(description="Number of Transformer layers")
     hidden_size: PositiveInt = Field(description="Width of the residual stream")
@@ -102,7 +105,9 @@ class HubModel(Section):
     kind: Literal["hub"]
     repo: Repository = Field(description="The repository of the model: owner/name")
     revision: Revision = Field(description="The commit to download, or a tag or branch that its authors do not move")
-    shape: ModelShape = Field(description="The shape of the model")
+    shape: ModelShape | None = Field(
+        None, description="The shape of the model. null: that in its config.json, which is downloaded once"
+    )
 
 
 class GgufModel(Section):
@@ -116,7 +121,7 @@ class GgufModel(Section):
         description="Path of the file, relative to the folder of the package or to the folder in which Snakemake runs"
     )
     sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the file. null: it is not checked")
-    shape: ModelShape = Field(description="The shape of the model")
+    shape: ModelShape | None = Field(None, description="The shape of the model. null: that in the header of the file")
 
 
 class TunedModel(Section):

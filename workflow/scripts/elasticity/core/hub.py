@@ -6,26 +6,41 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
-from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_cached_repo_tree,
+    hf_hub_download,
+    snapshot_download,
+    try_to_load_from_cache,
+)
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     HfHubHTTPError,
     LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
+
+Kind = Literal["model", "dataset"]
+"""The kinds of repositories."""
+
 
 UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 """Codes of the errors that writing a file into the cache can raise."""
 
 
-def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["model", "dataset"]) -> Path:
+def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Kind) -> Path:
     """Return the folder with the files of a repository that match ``patterns``, downloading those not in the cache.
 
     Gated repositories need the environment variable ``HF_TOKEN``; a token stored elsewhere is not sent. The folder
@@ -34,26 +49,45 @@ def snapshot(repo: str, revision: str, patterns: Sequence[str], kind: Literal["m
     Raises ``UserError`` if the hub cannot be reached or refuses, if there is no such repository, revision or file, or
     if the cache is not writable.
     """
-    what = f"the {kind} {repo} at revision {revision}"
-    if constants.HF_HUB_CACHE.startswith("~"):  # the user has no home folder
-        raise UserError(f"{what} cannot be downloaded: this user has no home folder. Set HF_HOME to a writable folder")
-    try:
+    with _named_downloads(repo, revision, kind) as what:
         folder = Path(
-            snapshot_download(
-                repo,
-                repo_type=kind,
-                revision=revision,
-                allow_patterns=list(patterns),
-                token=os.environ.get("HF_TOKEN") or False,
-            )
+            snapshot_download(repo, repo_type=kind, revision=revision, allow_patterns=list(patterns), token=_token())
         )
-    except Exception as error:  # of many types, from several libraries
-        raise UserError(f"{what} cannot be downloaded: {_reason(error, kind, repo)}") from None
     if not matching(folder, patterns):
         raise UserError(
             f"{what} has no file that matches {', '.join(patterns)}: name files that are listed at {_page(kind, repo)}"
         )
     return folder
+
+
+def hub_file(repo: str, revision: str, name: str, kind: Kind) -> Path:
+    """Return a file of a repository in the cache, where it is downloaded to if it is not there.
+
+    Raises ``UserError`` as ``snapshot`` does.
+    """
+    found = try_to_load_from_cache(repo, name, revision=revision, repo_type=kind)
+    if isinstance(found, str):
+        return Path(found)
+    with _named_downloads(repo, revision, kind, name):
+        return Path(hf_hub_download(repo, name, repo_type=kind, revision=revision, token=_token()))
+
+
+def commit_of(repo: str, revision: str, kind: Kind) -> str:
+    """Return the commit (40 hexadecimal digits) that a branch or tag stands for, at the hub or else in the cache.
+
+    Raises ``UserError`` as ``snapshot`` does.
+    """
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type=kind)
+    ref = folder / "refs" / revision
+    if (folder / "snapshots" / revision).is_dir():
+        return revision
+    try:
+        with _named_downloads(repo, revision, kind):
+            return str(HfApi().repo_info(repo, revision=revision, repo_type=kind, token=_token()).sha)
+    except UserError:
+        if ref.is_file():
+            return ref.read_text().strip()
+        raise
 
 
 def outline(repo: str, revision: str, folder: Path) -> None:
@@ -91,6 +125,28 @@ def put(files: Sequence[Path], folder: Path) -> None:
             shutil.copyfile(file.resolve(), folder / file.name)
 
 
+@contextmanager
+def _named_downloads(repo: str, revision: str, kind: Kind, file: str = "") -> Iterator[str]:
+    """Turn whatever a download raises into a ``UserError``; gives the name of the repository in messages.
+
+    ``file`` is the file that is downloaded, if it is one.
+    """
+    what = f"the {kind} {repo} at revision {revision}"
+    if constants.HF_HUB_CACHE.startswith("~"):  # the user has no home folder
+        raise UserError(f"{what} cannot be downloaded: this user has no home folder. Set HF_HOME to a writable folder")
+    try:
+        yield what
+    except RemoteEntryNotFoundError:
+        raise UserError(f"{what} has no {file}: its files are listed at {_page(kind, repo)}/tree/{revision}") from None
+    except Exception as error:  # of many types, from several libraries
+        raise UserError(f"{what} cannot be downloaded: {_reason(error, kind, repo)}") from None
+
+
+def _token() -> str | Literal[False]:
+    """The token of the environment; a token stored elsewhere is not sent."""
+    return os.environ.get("HF_TOKEN") or False
+
+
 def _reason(error: Exception, kind: str, repo: str) -> str:
     """Explain why a download failed and what to do.
 
@@ -113,7 +169,7 @@ def _reason(error: Exception, kind: str, repo: str) -> str:
         return f"the hub returned {status}. Run the same command again later"
     if isinstance(error, OSError) and error.filename and error.errno in UNWRITABLE:
         return f"the cache {constants.HF_HUB_CACHE} is not writable ({error.strerror}). Set HF_HOME to another folder"
-    if isinstance(error, LocalEntryNotFoundError):
+    if isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):
         return (
             "it is not (or not completely) in the cache of the hub, and the hub cannot be reached, or HF_HUB_OFFLINE "
             "is set. Run the same command on a machine with network access, or copy a cache here and set HF_HOME to it"

@@ -1,6 +1,5 @@
 """What a model folder must hold before its weights are read. Everything is told from its files, without torch."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,7 @@ from typing import Any
 from transformers import CONFIG_MAPPING
 
 from elasticity.core.errors import UserError
-
-CAUSAL = ("ForCausalLM", "LMHeadModel")
-"""Ends of the names of classes that predict the next token of a text."""
-
-
-ENCODERS = ("vision_config", "audio_config", "speech_config", "encoder_config")
-"""Sections in the configuration of a model that reads more than text, or of one with an encoder."""
+from elasticity.models.model_configs import check_text_model, read_config
 
 
 def check_folder(folder: Path) -> None:
@@ -28,13 +21,7 @@ def check_folder(folder: Path) -> None:
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder} holds no weights in safetensors: {_instead(folder)}")
-    try:
-        config = json.loads((folder / "config.json").read_text())
-        if not isinstance(config, dict):
-            raise ValueError("it holds no keys")
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder}/config.json cannot be read: {error}. Fetch the model again") from None
-    check_config(config, str(folder))
+    check_config(read_config(folder / "config.json"), str(folder))
 
 
 def check_config(config: Mapping[str, Any], source: str) -> None:
@@ -42,12 +29,6 @@ def check_config(config: Mapping[str, Any], source: str) -> None:
 
     ``source`` names the model in messages.
     """
-    if quantized := config.get("quantization_config"):
-        method = quantized.get("quant_method", "") if isinstance(quantized, dict) else ""
-        raise UserError(
-            f"{source} holds quantized weights ({method or 'quantization_config'}), which cannot be trained: use the "
-            "model before quantization"
-        )
     known, kind = config.get("model_type") in CONFIG_MAPPING, config.get("model_type")
     if not known and config.get("auto_map"):
         raise UserError(
@@ -59,17 +40,7 @@ def check_config(config: Mapping[str, Any], source: str) -> None:
             f"{source} is of a kind that this version of transformers does not know (model_type {kind!r} in "
             "config.json): correct it, or use another model"
         )
-    if found := [name for name in ENCODERS if name in config]:
-        raise UserError(
-            f"{source} reads more than text ({found[0]} in config.json): save its language model alone, or use a model "
-            "for text"
-        )
-    saved_as = config.get("architectures") or []
-    if config.get("is_encoder_decoder") or not (not saved_as or any(name.endswith(CAUSAL) for name in saved_as)):
-        raise UserError(
-            f"{source} was saved as {', '.join(saved_as) or kind}, which is no causal language model: use a model that "
-            "predicts the next token"
-        )
+    check_text_model(config, source)
 
 
 def _instead(folder: Path) -> str:

@@ -33,10 +33,11 @@ def load(settings: ImportedModel, source: Path) -> tuple[PreTrainedModel, PreTra
     tokenizer = load_imported_tokenizer(settings, source)
     if isinstance(settings, GgufModel):
         model = _unpacked(source)
-        check_shape(settings.shape, shape_in(model.config.to_dict(), str(source)), str(source))
+        if settings.shape:
+            check_shape(settings.shape, shape_in(model.config.to_dict(), str(source)), str(source))
     else:
         check_folder(source)
-        if isinstance(settings, HubModel):
+        if isinstance(settings, HubModel) and settings.shape:
             check_shape(settings.shape, shape_of(ModelFolder(kind="folder", path=str(source))), str(source))
         model = load_model(source)
     check_model(model, str(source))

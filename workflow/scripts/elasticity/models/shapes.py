@@ -1,14 +1,15 @@
-"""Shapes of models: numbers of parameters, layers, heads and widths, read without loading the weights."""
+"""Shapes of models: numbers of parameters, layers, heads and widths, known without loading the weights."""
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 from elasticity.config.models import GgufModel, HubModel, Model, ModelFolder, ModelShape, Pretrained, TunedModel
 from elasticity.core.errors import UserError
+from elasticity.core.hub import hub_file
+from elasticity.models.gguf_header import gguf_file, read_gguf_shape
+from elasticity.models.model_configs import Config, check_text_model, described, experts, read_config
 
 TOLERANCE = 0.02
 """Largest relative difference between the parameters of a model and those of a Llama of its shape, without biases."""
@@ -46,15 +47,22 @@ class Shape:
 
 
 def shape_of(model: Model) -> Shape:
-    """The shape of a model of a study: read from the files of a model folder, otherwise as the study describes it.
+    """The shape of a model of a study: as the study describes it, or read from the model's own configuration.
 
-    Raises ``UserError`` if the files of a folder do not give it, and ``TypeError`` for a fine-tuned model, whose shape
-    is that of its base model.
+    Of a model on the hub, ``config.json`` is downloaded once and then kept in the hub's cache.
+
+    Raises ``UserError`` if the configuration cannot be had or does not give the shape, and ``TypeError`` for a
+    fine-tuned model, whose shape is that of its base model.
     """
     if isinstance(model, ModelFolder):
         return _of_folder(Path(model.path))
-    if isinstance(model, HubModel | GgufModel):
+    if isinstance(model, HubModel | GgufModel) and model.shape:
         return llama(**model.shape.model_dump())
+    if isinstance(model, HubModel):
+        return _on_hub(model)
+    if isinstance(model, GgufModel):
+        in_header, parameters = read_gguf_shape(gguf_file(model))
+        return replace(llama(**in_header.model_dump()), parameters=parameters)
     if isinstance(model, TunedModel):
         raise TypeError(f"a fine-tuned model has the shape of its base model: ask for that of {model.base}")
     return llama(
@@ -94,47 +102,34 @@ def check_shape(described: ModelShape, found: Shape, where: str) -> None:
         )
 
 
+def _on_hub(model: HubModel) -> Shape:
+    try:
+        file = hub_file(model.repo, model.revision, "config.json", "model")
+    except UserError as error:
+        raise UserError(f"{error}. Or give the `shape` of the model in the study: docs/models.md") from None
+    return shape_in(read_config(file), f"{model.repo} at revision {model.revision}")
+
+
 def _of_folder(folder: Path) -> Shape:
     """The shape of a model folder. Parameters are counted in its files of weights, or computed if there are none yet.
 
     Raises ``UserError`` if its configuration or a file of weights cannot be read.
     """
-    try:
-        config = json.loads((folder / "config.json").read_text())
-    except (OSError, ValueError):
-        raise UserError(f"{folder} is not a model folder: it holds no readable config.json") from None
-    shape = shape_in(config, f"{folder}/config.json")
+    shape = shape_in(read_config(folder / "config.json"), f"{folder}/config.json")
     files = sorted(folder.glob("model*.safetensors"))
     return replace(shape, parameters=sum(_parameters_in(path, shape.tied) for path in files)) if files else shape
 
 
-def shape_in(config: Mapping[str, Any], where: str) -> Shape:
+def shape_in(config: Config, where: str) -> Shape:
     """The shape that a configuration of transformers describes, with the parameters of a Llama of this shape.
 
-    ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number.
+    ``where`` names the configuration in messages. Raises ``UserError`` if it lacks a number, or is that of no causal
+    language model with plain weights.
     """
-
-    def value(*keys: str) -> int:
-        """The number under the first of these keys that the configuration has; architectures use different names."""
-        for key in keys:
-            if isinstance(found := config.get(key), int):
-                return found
-        raise UserError(
-            f"{where} has no number {' or '.join(keys)}, so memory and time of its jobs cannot be planned. Use a dense "
-            "decoder in the hub's layout, such as a Llama, Qwen, Gemma or GPT-2."
-        )
-
-    hidden, heads = value("hidden_size", "n_embd"), value("num_attention_heads", "n_head")
-    return llama(
-        layers=value("num_hidden_layers", "n_layer"),
-        hidden_size=hidden,
-        intermediate_size=config.get("intermediate_size") or config.get("n_inner") or 4 * hidden,
-        heads=heads,
-        key_value_heads=config.get("num_key_value_heads") or heads,
-        head_size=config.get("head_dim") or hidden // heads,
-        vocabulary=value("vocab_size"),
-        tied=config.get("tie_word_embeddings", True),  # older files omit it if it is true
-    )
+    check_text_model(config, where)
+    shape = llama(**described(config, where).model_dump())
+    more = (experts(config) - 1) * 3 * shape.hidden_size * shape.intermediate_size
+    return replace(shape, parameters=shape.parameters + shape.layers * more)
 
 
 def llama(

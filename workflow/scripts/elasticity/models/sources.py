@@ -4,7 +4,8 @@ from pathlib import Path
 
 from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFolder
 from elasticity.core.errors import UserError
-from elasticity.core.hub import matching, package_file, put, snapshot
+from elasticity.core.hub import matching, put, snapshot
+from elasticity.models.gguf_header import gguf_file
 from elasticity.models.shapes import check_shape, shape_of
 
 FILES = ("model*.safetensors", "*.json", "*.jinja")
@@ -28,7 +29,8 @@ def fetch(model: HubModel, folder: Path) -> None:
         )
     folder.mkdir(parents=True)
     put(files, folder)
-    check_shape(model.shape, shape_of(ModelFolder(kind="folder", path=str(folder))), what)
+    if model.shape:
+        check_shape(model.shape, shape_of(ModelFolder(kind="folder", path=str(folder))), what)
 
 
 def source_of(model: ImportedModel, fetched: Path) -> Path:
@@ -38,6 +40,4 @@ def source_of(model: ImportedModel, fetched: Path) -> Path:
     """
     if isinstance(model, HubModel):
         return fetched
-    if isinstance(model, GgufModel) and model.package:
-        return package_file(model.package, model.path)
-    return Path(model.path)
+    return gguf_file(model) if isinstance(model, GgufModel) else Path(model.path)

@@ -20,7 +20,8 @@ from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import RunSizes
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.resources.estimates import GPU_SHARE, generation_s, passes, rewarding_s, training_s
+from elasticity.resources.estimates import CPU_FLOPS_PER_S, GPU_SHARE, generation_s, passes, rewarding_s, training_s
+from elasticity.resources.flops import training_flops_per_token
 from elasticity.resources.parallelism import training_geometry
 from elasticity.runtime.launch import Geometry
 
@@ -361,6 +362,31 @@ class Budget:
         return Stage(work.stage, jobs=work.jobs, drawn_tokens=tokens, gpu_hours=seconds / 3600)
 
 
+CPU_CAUTION = 5
+"""How much faster than the cautious rate of time limits a CPU core trains: 1e11 FLOP/s were measured in the middle."""
+
+
+JOB_START_S = 5
+"""Seconds in which a job starts and loads its model on a CPU."""
+
+
+def core_hours(study: Study) -> float:
+    """Expected hours of one CPU core for the training of a study, for its starts, and for the measurement of leans."""
+    cpu, rate, seconds = Hardware(device="cpu"), CPU_CAUTION * CPU_FLOPS_PER_S, 0.0
+    for work in workload(study):
+        if isinstance(work, Training):
+            shape = _shape_of(study.models[work.model])
+            one = Geometry(1, 1, None, work.settings.batch_size, False, "none")
+            seconds += (
+                JOB_START_S + training_s(shape, work.settings, work.examples, work.length, one, cpu) / CPU_CAUTION
+            )
+    for inverse, sizes in Pipeline(study).rebound.cells.items():
+        task, name = study.tasks[inverse.alignment.task], study.origin(inverse.alignment.base)
+        tokens = len(sizes) * 2 * task.lean_texts * (task.held_out_tokens + task.prompt_tokens) * bool(task.splits.lean)
+        seconds += tokens * training_flops_per_token(_shape_of(study.models[name]), task.held_out_tokens) / 3 / rate
+    return seconds / 3600
+
+
 def cells(study: Study) -> int:
     """Number of cells (base model, side, recipes, seed, P, N) of all rebound experiments; shared ones count once."""
     return sum(len(inverse_sizes) for inverse_sizes in Pipeline(study).rebound.cells.values())
@@ -374,6 +400,8 @@ def report(study: Study) -> str:
     lines = [f"study {study.name}: {len(study.seeds)} seeds, {models} models, {cells(study)} cells"]
     lines += [f"  {name}: {how_divided(settings, sets)}" for name, settings, sets in divisions(study)]
     lines += table([_HEAD, *map(_row, [*stages, total(stages)])])
+    if study.hardware.device == "cpu":
+        lines.append(f"On CPUs training, and measuring leans, take about {core_hours(study):,.1f} core hours.")
     lines += [
         "Tokens are upper bounds: every example and every response is as long as it may be.",
         f"GPU hours are an estimate for {machine.gpu}: {GPU_SHARE:.0%} of its {peak_tflops(machine.gpu or '')} TFLOP/s "

@@ -153,7 +153,7 @@ class ModelJobs(Part):
         return algorithm_module(self.tuned[wildcards.model].tuning)
 
     def check(self) -> None:
-        """Raise ``UserError`` if the files of a model that the study names do not exist."""
+        """Raise ``UserError`` if the files of a model that the study names do not exist, or if its shape is unknown."""
         for name, model in self.imported.items():
             source = source_of(model, Path(self.downloaded(name)))
             if isinstance(model, GgufModel) and not source.is_file():
@@ -161,6 +161,8 @@ class ModelJobs(Part):
             for needed in ("config.json", "tokenizer.json"):
                 if isinstance(model, ModelFolder) and not (source / needed).is_file():
                     raise UserError(f"models.{name}.path: {source} is not a model folder: it holds no {needed}")
+            if not isinstance(model, ModelFolder):
+                shape_of(model)
 
     # Bits per byte of held-out text
 

@@ -1,19 +1,30 @@
 """The tokens of a training example, and which of them have a loss. Needs no trained model."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.config.models import HubModel, Pretrained, TunedModel
+from elasticity.config.models import HubModel, ImportedModel, Pretrained, TunedModel
 from elasticity.config.splits import layout
 from elasticity.config.study import Study
+from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
+from elasticity.core.hub import snapshot
 from elasticity.core.tables import read_rows
+from elasticity.data.chat_templates import context
 from elasticity.data.examples import Example, training_examples
 from elasticity.data.schemas import EXAMPLES
 from elasticity.models.importing import load_imported_tokenizer
 from elasticity.models.sources import source_of
-from elasticity.models.tokenizer import load_tokenizer
+from elasticity.models.tokenizer import encode, load_tokenizer
+
+Row = dict[str, Any]
+"""A row of schema ``EXAMPLES``."""
+
+
+TOKENIZER_FILES = ("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "*.jinja")
 
 
 def shown_example(study: Study, file: Path, task: str, base: str) -> str:
@@ -35,7 +46,35 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
     return (
         f"task {task}, template {template}, model {base}: {row['side']} example {row['id']} takes "
         f"{len(example.tokens)} tokens of at most {longest}; {targets} of them have a loss (marked *)\n\n"
-        f"{_table(example, tokenizer)}\n\n"
+        f"{_table(example, tokenizer)}\n\n{_halves(example, tokenizer)}"
+    )
+
+
+def source_tokenizer(model: ImportedModel) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model as its source has it; of a model on the hub it is downloaded, without the weights.
+
+    Raises ``UserError`` if it cannot be had or loaded.
+    """
+    if isinstance(model, HubModel):
+        return load_imported_tokenizer(model, snapshot(model.repo, model.revision, TOKENIZER_FILES, "model"))
+    return load_imported_tokenizer(model, source_of(model, Path()))
+
+
+def lengths(rows: Sequence[Row], tokenizer: PreTrainedTokenizerFast, template: Template) -> list[tuple[int, int]]:
+    """The tokens of the context and of the response of each row."""
+    before = context(tokenizer, template, [row["prompt"] for row in rows])
+    responses = encode(tokenizer, [row["response"] for row in rows])
+    return [(len(tokens), len(response)) for tokens, response in zip(before, responses, strict=True)]
+
+
+def loss_mask(row: Row, tokenizer: PreTrainedTokenizerFast, template: Template, longest: int) -> str:
+    """Two lines: the text of an example that is context only, and that which has a loss."""
+    (example,) = training_examples([row], tokenizer, template, longest)
+    return _halves(example, tokenizer)
+
+
+def _halves(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
+    return (
         f"without a loss: {tokenizer.decode(example.tokens[: example.response_start])!r}\n"
         f"with a loss:    {tokenizer.decode(example.tokens[example.response_start :])!r}"
     )

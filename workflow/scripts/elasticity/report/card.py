@@ -86,11 +86,13 @@ class _Tables:
         return [] if rows is None else rows.to_dict(orient="records")
 
     def rebound(self, name: str, experiment: Rebound) -> ReboundCard:
-        ratios = [
-            AtSize(alignment_size=size, estimate=estimate)
-            for size in experiment.alignment_sizes
-            if (estimate := self.measured(name, "reversal-ratio", alignment_size=size))
-        ]
+        def at_sizes(measure: str) -> list[AtSize] | None:
+            return [
+                AtSize(alignment_size=size, estimate=estimate)
+                for size in experiment.alignment_sizes
+                if (estimate := self.measured(name, measure, alignment_size=size))
+            ] or None
+
         return ReboundCard(
             experiment=name,
             task=experiment.task,
@@ -99,9 +101,13 @@ class _Tables:
             inverse_sizes=experiment.inverse_sizes,
             alignment_recipe=experiment.alignment_recipe,
             inverse_recipe=experiment.inverse_recipe,
-            reversal_ratio=ratios or None,
+            reversal_ratio=at_sizes("reversal-ratio"),
             crossing_start=self.measured(name, "crossing-start"),
             crossing_end=self.measured(name, "crossing-end"),
+            lean_start=at_sizes("lean-start"),
+            lean_return=at_sizes("lean-return"),
+            lean_crossing_start=self.measured(name, "lean-crossing-start"),
+            lean_crossing_end=self.measured(name, "lean-crossing-end"),
             kl_to_base=self._divergence(name),
             held_out=self._held_out(name),
             slopes=self._slopes(name),

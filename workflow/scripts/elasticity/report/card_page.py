@@ -14,14 +14,21 @@ from pydantic import ValidationError
 from elasticity.core.errors import UserError
 from elasticity.plots.style import PAGE_IN, use_style
 from elasticity.report import html
-from elasticity.report.card_schema import Card, Estimate
+from elasticity.report.card_schema import AtSize, Card, Estimate
 from elasticity.report.tables import number
 
 COMPARED = {
     "reversal_ratio": "reversal ratio,\nlog2 of N_base(P) / P",
     "crossing_end": "crossing at the largest N,\nscore",
+    "lean_start": "alignment moves the lean by,\nbits per byte",
+    "lean_return": "it returns by,\nbits per byte",
+    "lean_crossing_end": "crossing at the largest N,\nbits per byte",
 }
-"""The panels of the figure of many cards, with the labels of their axes."""
+"""The panels of the figure of many cards, with the labels of their axes; those that no card has are left out."""
+
+
+AT_LARGEST = ("reversal_ratio", "lean_start", "lean_return")
+"""The numbers of a card that it has for each P: those at the largest one are compared."""
 
 
 LEGEND = {"o": "mean over seeds, 95 % interval", "<": "at most this", ">": "at least this"}
@@ -60,11 +67,11 @@ def read_card(path: Path) -> Card:
 
 
 def compared(cards: Iterable[Card]) -> pd.DataFrame:
-    """One row for each card and rebound experiment, with the reversal ratio at the largest P, or NaN."""
+    """One row for each card and rebound experiment, with numbers at the largest P; NaN where there is none."""
     rows = []
     for card in cards:
         for rebound in card.rebound or []:
-            ratio = next(iter(reversed(rebound.reversal_ratio or [])), None)
+            largest = {name: next(iter(reversed(getattr(rebound, name) or [])), None) for name in AT_LARGEST}
             row = {
                 "model": card.model.name,
                 "study": card.study.name,
@@ -72,10 +79,14 @@ def compared(cards: Iterable[Card]) -> pd.DataFrame:
                 "task": rebound.task,
                 "parameters": card.model.parameters,
                 "seeds": len(card.study.seeds),
-                "alignment_size": ratio.alignment_size if ratio else None,
-                **_columns("reversal_ratio", ratio.estimate if ratio else None),
+                "alignment_size": rebound.alignment_sizes[-1],
+                **_columns("reversal_ratio", largest["reversal_ratio"]),
                 **_columns("crossing_start", rebound.crossing_start),
                 **_columns("crossing_end", rebound.crossing_end),
+                **_columns("lean_start", largest["lean_start"]),
+                **_columns("lean_return", largest["lean_return"]),
+                **_columns("lean_crossing_start", rebound.lean_crossing_start),
+                **_columns("lean_crossing_end", rebound.lean_crossing_end),
                 "cpu_seconds": card.cost.cpu_seconds,
                 "gpu_seconds": card.cost.gpu_seconds,
                 "commit": card.provenance.commit,
@@ -86,7 +97,8 @@ def compared(cards: Iterable[Card]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | None]:
+def _columns(name: str, found: Estimate | AtSize | None) -> dict[str, float | int | None]:
+    estimate = found.estimate if isinstance(found, AtSize) else found
     known = estimate or Estimate(value=None, low=None, high=None, seeds=0)
     censored = known.censored_above - known.censored_below
     return {name: known.value, f"{name}_low": known.low, f"{name}_high": known.high, f"{name}_censored": censored}
@@ -95,12 +107,14 @@ def _columns(name: str, estimate: Estimate | None) -> dict[str, float | int | No
 def compared_figure(table: pd.DataFrame) -> Figure:
     """Draw a row for each card and experiment and a panel for each number; an arrow where only a bound is known."""
     use_style()
+    panels = [name for name in COMPARED if table[name].notna().any()] or list(COMPARED)[:2]
     figure, axes = plt.subplots(
-        1, len(COMPARED), figsize=(PAGE_IN, 0.9 + 0.28 * len(table)), sharey=True, layout="constrained"
+        1, len(panels), figsize=(PAGE_IN, 0.9 + 0.28 * len(table)), sharey=True, squeeze=False, layout="constrained"
     )
-    for axis, (name, label) in zip(axes, COMPARED.items(), strict=True):
+    axes = axes[0]
+    for axis, name in zip(axes, panels, strict=True):
         _panel(axis, table, name)
-        axis.set_xlabel(label)
+        axis.set_xlabel(COMPARED[name])
     names = [f"{row.model}, {row.study}: {row.experiment}" for row in table.itertuples()]
     axes[0].set_yticks(range(len(names)), names)
     axes[0].set_ylim(len(names) - 0.4, -0.6)
