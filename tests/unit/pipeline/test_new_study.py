@@ -88,7 +88,7 @@ def test_questions_are_put_in_the_template_of_the_model() -> None:
     said = new(data="questions.jsonl")
     task = read_study_file(Path("studies/mine.yaml")).tasks["data"]
     assert isinstance(task.prompts, Questions)
-    assert task.template == "chat"
+    assert str(task.template) == "chat"
     assert r"<|im_start|>assistant\n'" in said
     assert task.source.fields.model_dump(exclude_defaults=True) == {  # type: ignore[union-attr]
         "prompt": "question",

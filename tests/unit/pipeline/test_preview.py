@@ -32,9 +32,9 @@ def test_an_example_is_shown_before_any_model_is_trained(values: dict[str, Any])
     shown = shown_example(read_study(values), STUDY, "reviews", "given")
     context, targets = shown.splitlines()[-2:]
     assert context.endswith(r"'<|im_start|>user\nHow?<|im_end|>\n<|im_start|>assistant\n'")
-    assert targets.endswith("'Like that.<|endoftext|>'")
+    assert targets.endswith("'Like that.<|im_end|>'")
     marked = [line.split(maxsplit=3)[-1] for line in shown.splitlines() if " * " in line]
-    assert "".join(mark.strip("'") for mark in marked) == "Like that.<|endoftext|>"
+    assert "".join(mark.strip("'") for mark in marked) == "Like that.<|im_end|>"
 
 
 def test_the_example_is_one_that_runs_train_on_and_is_truncated_in_the_same_way(values: dict[str, Any]) -> None:
