@@ -197,7 +197,7 @@ def test_a_configuration_alone_gives_the_shape(name: str) -> None:
     ("config", "words"),
     [
         ({"architectures": ["BertForMaskedLM"]}, "was saved as BertForMaskedLM, which is no causal language model"),
-        ({"is_encoder_decoder": True}, "was saved as llama, which is no causal language model"),
+        ({"is_encoder_decoder": True}, "is an encoder with a decoder, which is no causal language model"),
         ({"vision_config": {}}, "reads more than text"),
         ({"quantization_config": {"quant_method": "gptq"}}, r"holds quantized weights \(gptq\)"),
     ],

@@ -77,7 +77,7 @@ def test_a_study_of_reviews_is_written_as_it_is_described() -> None:
     for words in (
         "positive: 240, negative: 240",
         "with a loss:",
-        "make run STUDY=studies/mine.yaml",
+        "studies/mine.yaml --cores all",
         "cards/tiny-chat",
     ):
         assert words in said
@@ -131,6 +131,11 @@ def test_a_model_and_data_of_the_hub_are_pinned_to_commits(tmp_path: Path) -> No
     source = study.tasks["data"].source
     assert isinstance(source, HubData)
     assert (source.revision, source.subset, source.split) == (COMMIT, None, "train")
+
+
+def test_in_the_folder_of_the_project_the_next_command_is_make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(writing, "SCRIPTS", tmp_path / "workflow/scripts")
+    assert "Next: make run STUDY=studies/mine.yaml\n" in new()
 
 
 # Sizes

@@ -73,10 +73,8 @@ def check_text_model(config: Config, source: str) -> None:
         )
     saved_as = [str(name) for name in config.get("architectures") or []]
     if config.get("is_encoder_decoder") or (saved_as and not any(name.endswith(CAUSAL) for name in saved_as)):
-        raise UserError(
-            f"{source} was saved as {', '.join(saved_as) or config.get('model_type')}, which is no causal language "
-            "model: use a model that predicts the next token"
-        )
+        kind = f"was saved as {', '.join(saved_as)}" if saved_as else "is an encoder with a decoder"
+        raise UserError(f"{source} {kind}, which is no causal language model: use a model that predicts the next token")
 
 
 def described(config: Config, where: str) -> ModelShape:

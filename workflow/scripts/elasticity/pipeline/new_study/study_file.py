@@ -94,6 +94,8 @@ rebound:
 # Declared before anything is trained. `margin` is the smallest effect that matters, in bits per byte.
 claims:
 {_claims(seeds)}
+
+# calibration: {{}}            # also the error rates of the tests, on simulated experiments of this design
 """
 
 

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shlex
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from elasticity.config.models import ImportedModel
 from elasticity.config.splits import BYTES_PER_TOKEN
 from elasticity.config.study import Study
 from elasticity.config.templates import Template
+from elasticity.core.digests import SCRIPTS
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import clean
 from elasticity.data.inspection import inspect
@@ -227,4 +230,12 @@ def _next(design: Design, study: Study, shapes: dict[str, Shape], file: Path) ->
 
 
 def _command(target: str, file: Path) -> str:
-    return f"make {target} STUDY={file}"
+    """The command that plans or runs the study, whatever folder holds the results."""
+    project, here = SCRIPTS.parents[1], Path.cwd()
+    if here == project:
+        return f"make {target} STUDY={file}"
+    where = ["--directory", str(here)]
+    if target == "plan":
+        return shlex.join(["elasticity", "plan", str(here / file), *where])
+    snakemake = [str(Path(sys.executable).with_name("snakemake")), "--snakefile", str(project / "Snakefile")]
+    return shlex.join([*snakemake, *where, "--configfile", str(here / file), "--cores", "all"])
