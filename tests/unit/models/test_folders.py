@@ -45,7 +45,7 @@ def refused(folder: Path) -> str:
             {"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]},
             "was saved as T5ForConditional",
         ),
-        ({"is_encoder_decoder": True, "architectures": None}, "is an encoder with a decoder, which is no causal"),
+        ({"is_encoder_decoder": True, "architectures": None}, "which is no causal language model"),
     ],
     ids=str,
 )
