@@ -23,6 +23,7 @@ from transformers.utils import logging
 from elasticity.config.models import Pretrained
 from elasticity.config.training import Precision
 from elasticity.core.errors import UserError
+from elasticity.models.folders import check_folder
 from elasticity.runtime.launch import Launch
 
 LENGTH = 16
@@ -169,8 +170,10 @@ def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **opti
     of ``from_pretrained``. The files may hold tensors that the class does not have if ``surplus`` says so. Only
     safetensors are read, and no code of the folder is run.
 
-    Raises ``UserError`` with the tensors that are missing, left over or of another shape.
+    Raises ``UserError`` if the folder is gone, if its index names files elsewhere, and with the tensors that are
+    missing, left over or of another shape.
     """
+    check_folder(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     fixed = {"dtype": torch.float32, "use_safetensors": True, "local_files_only": True, "trust_remote_code": False}

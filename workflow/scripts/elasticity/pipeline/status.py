@@ -1,5 +1,6 @@
 """The state of a study, from the files on disk: outputs that exist, and the journals of jobs."""
 
+import shlex
 import sys
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ Found = Mapping[Path, Entry]
 
 
 def status(study: Study, study_file: Path) -> str:
-    """The state of a study as text: an overview, then running and ended jobs.
+    """The state of a study as text: an overview, then running and ended jobs, and checkpoints that are gone.
 
     Lines without paths have at most 80 columns.
     """
@@ -40,12 +41,36 @@ def status(study: Study, study_file: Path) -> str:
         lines += ["", f"running: {output.relative_to(pipeline.results)}", f"  {_pace(entry)}"]
     for output, entry in ended.items():
         lines += ["", f"{entry.state}: {output.relative_to(pipeline.results)}", *_end(entry)]
+    slurm = any(entry.slurm_job for entry in ended.values())
+    snakemake = [
+        _program(),
+        "--configfile",
+        str(study_file),
+        *(("--profile", "slurm") if slurm else ("--cores", "all")),
+    ]
     if ended:
-        slurm = any(entry.slurm_job for entry in ended.values())
-        where = ("--profile", "slurm") if slurm else ("--cores", "all")
-        again = rerun([_program(), "--configfile", str(study_file), *where], ended)
-        lines += ["", "run only these again:", f"  {again}"]
+        lines += ["", "run only these again:", f"  {rerun(snakemake, ended)}"]
+    for checkpoints, gone in _gone(pipeline).items():
+        lines += ["", f"gone: {', '.join(gone)} of {checkpoints.relative_to(pipeline.results)}", "  make them again:"]
+        lines += [f"  {shlex.join(['rm', '-rf', str(checkpoints)])} && {rerun(snakemake, [checkpoints])}"]
     return "\n".join(lines)
+
+
+def _gone(pipeline: Pipeline) -> dict[Path, list[str]]:
+    """The checkpoints of finished runs that are no longer there, by their folder."""
+    wanted = {
+        (Path(pipeline.models.checkpoints_of(base)), str(checkpoint))
+        for base, (_, checkpoint) in pipeline.study.bases.items()
+    }
+    for alignment in pipeline.rebound.alignment_sizes:
+        for sizes in pipeline.rebound.alignment_runs(alignment):
+            folder = Path(pipeline.rebound.alignment_run(alignment, sizes), "checkpoints")
+            wanted |= {(folder, str(size)) for size in sizes}
+    gone: dict[Path, list[str]] = {}
+    for folder, name in sorted(wanted):
+        if (folder.parent / "metrics.json").exists() and not (folder / name).is_dir():
+            gone.setdefault(folder, []).append(name)
+    return gone
 
 
 def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:

@@ -180,7 +180,7 @@ def _advice(micro_batch: int, group: int, state: StateFolder) -> str:
     if micro_batch > group:
         return (
             f"out of memory with {micro_batch} examples at a time. The next attempt takes "
-            f"{state.halve_micro_batch(micro_batch)}, with the same result: run the same command again."
+            f"{state.halve_micro_batch(micro_batch)}, with the same result up to rounding: run the same command again."
         )
     return (
         f"out of memory with {'a pair' if group > 1 else 'one example'} at a time: lower max_length, or in the study's "
