@@ -14,7 +14,8 @@ SNAKEFILE = """
 import sys
 sys.path[:0] = [{scripts!r}, {patches!r}]
 from elasticity.pipeline import failures
-from patches import words
+from patches import slurm, words
+slurm.apply()
 attempts = words.apply()
 onerror:
     sys.stderr.write("REPORT" + failures.report(workflow.scheduler.failed, workflow.dag_settings.targets, attempts))
@@ -22,17 +23,32 @@ rule broken:
     output: "out/broken.txt"
     log: "logs/broken.log"
     params: config["end"]
+    group: "grouped"
     shell: "{{params[0]}}"
 """
 
 
-def report(folder: Path, end: str, *arguments: str) -> str:
+REFUSING = """#!/bin/sh
+echo 'sbatch: error: Batch job submission failed: Invalid partition name specified' >&2
+exit 1
+"""
+
+AWAY = """#!/bin/sh
+echo 'error: Unable to contact slurm controller (connect failure)' >&2
+exit 1
+"""
+
+
+def report(folder: Path, end: str, *arguments: str, path: str = "") -> str:
     """Return the report on a run whose only job is this shell command."""
     sources = {"scripts": str(ROOT / "workflow/scripts"), "patches": str(ROOT / "workflow")}
     (folder / "Snakefile").write_text(SNAKEFILE.format(**sources))
     (folder / "config.json").write_text("{}")
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments, "--config", f"end={end}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}" if path else os.environ["PATH"]}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 1, done.stderr
     _, found, text = done.stderr.partition("REPORT")
     assert found, done.stderr
@@ -55,6 +71,30 @@ def test_a_job_that_makes_nothing_is_reported_in_the_words_of_snakemake(tmp_path
     assert "MissingOutputException" in text
     assert "out/broken.txt" in text
     assert UNKNOWN not in text
+
+
+def submitted(folder: Path, **programs: str) -> str:
+    """Return the report on a group of one job under SLURM, whose programs are these scripts, or do nothing."""
+    place = folder / "programs"
+    place.mkdir()
+    for name in ("sbatch", "sinfo", "squeue", "scontrol", "scancel", "sacct", "sacctmgr", "sshare"):
+        (place / name).write_text(programs.get(name, "#!/bin/sh\n"))
+        (place / name).chmod(0o755)
+    resources = ("slurm_account=mine", "slurm_partition=p", "mem_mb=100", "runtime=1")
+    options = ("--executor", "slurm", "--jobs", "1", "--slurm-init-seconds-before-status-checks", "1")
+    return report(folder, "true", *options, "--default-resources", *resources, path=str(place))
+
+
+def test_the_words_of_sbatch_are_passed_on_for_a_group(tmp_path: Path) -> None:
+    text = submitted(tmp_path, sbatch=REFUSING, sshare="#!/bin/sh\necho mine\n", sacctmgr="#!/bin/sh\necho mine\n")
+    assert "\n  SLURM sbatch failed. The error message was 'sbatch: error: Batch job submission failed: Invalid" in text
+    assert "#!/bin/sh" not in text
+
+
+def test_a_group_that_cannot_be_submitted_does_not_keep_the_run_waiting(tmp_path: Path) -> None:
+    text = submitted(tmp_path, sshare=AWAY, sacctmgr=AWAY)
+    assert "\n  The job could not be submitted: " in text
+    assert "Unable to contact slurm controller" in text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
