@@ -99,6 +99,7 @@ def run(
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
+    state.describe(files.checkpoints)
     names = checkpoints if saved is None else saved
     recorder = Recorder(checkpoints, names, tokenizer, measurement)
     micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
