@@ -173,7 +173,7 @@ def _content(output: Path) -> tuple[str, bytes]:
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "1", "ELASTICITY_SAVE_EVERY_S": "0"}
+    return os.environ | {"OMP_NUM_THREADS": "1", "ELASTICITY_SAVE_EVERY_S": "0.5"}
 
 
 def _whole(folder: Path) -> str:
