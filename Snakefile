@@ -32,6 +32,12 @@ shell.prefix(f"{slurm.OUTLIVE}; set -euo pipefail; ")
 # SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
 signal.signal(signal.SIGUSR1, lambda *_: None)
 
+if {*"{}"} & {*str(workflow.basedir)}:
+    raise WorkflowError(
+        f"{workflow.basedir} has a brace in its name, which Snakemake reads as a wildcard: "
+        "move the project to a folder without braces"
+    )
+
 # With --directory, the default study is still that of the project, unless the folder has one of its own.
 default_study = (
     "config.yaml"
