@@ -164,7 +164,8 @@ class Drills:
                 right = done.returncode == 1 and "the disk is full" in said[0] and str(output) in said[0]
             finally:
                 subprocess.run(["umount", "-l", str(output)], check=True)
-            results.append(Result(f"full disk of {size} kB", 1, int(right), said[0][:60] + " ..."))
+            seen = "named with its size" if right else said[0]
+            results.append(Result(f"full disk of {size} kB", 1, int(right), seen))
         return results
 
 
