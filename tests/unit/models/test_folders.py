@@ -21,6 +21,13 @@ def test_a_checkpoint_that_is_gone_is_named_with_what_makes_it_again(tmp_path: P
         assert f"delete the folder {tmp_path}/checkpoints and run the same command again" in str(caught.value)
 
 
+def test_nobody_is_told_to_delete_a_folder_of_their_own(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_model(tmp_path / "my-model")
+    assert str(caught.value).startswith(f"the model folder {tmp_path}/my-model does not exist")
+    assert "delete the folder" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["../other/model.safetensors", "/etc/passwd", "sub/model.safetensors", "..", ""])
 def test_an_index_that_points_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / INDEX).write_text(json.dumps({"weight_map": {"a": "model-1.safetensors", "b": name}}))

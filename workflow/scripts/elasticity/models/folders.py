@@ -11,7 +11,9 @@ INDEX = "model.safetensors.index.json"
 
 def check_folder(folder: Path) -> None:
     """Raise ``UserError`` if a model folder is gone, or if its index names files outside of it."""
-    if not folder.is_dir():
+    if not folder.is_dir() and folder.parent.name != "checkpoints":
+        raise UserError(f"the model folder {folder} does not exist: put the model there, or correct its path")
+    if not folder.is_dir():  # of a run of this workflow
         raise UserError(
             f"the checkpoint {folder} is gone. To make it again, delete the folder {folder.parent} and run the same "
             "command again: the job that wrote it runs anew"
