@@ -11,6 +11,7 @@
 # make track          losses and metrics of finished runs, for TensorBoard
 # make bench          speed beside other libraries   (BENCH="--device cuda" on a GPU)
 # make bench-study    time the study from scratch in a folder of its own
+# make drills         kills, flipped bits and full disks by the hundred, as a table (docs/reliability.md)
 # make check          format, types, layers and lint, without the tests
 # make lock           pin the packages of envs/*.in again
 # make clean          delete the results of the study
@@ -31,7 +32,7 @@ STUDYFILE = $(call quoted,$(STUDY))
 ELASTICITY = .venv/bin/elasticity
 SNAKEMAKE = .venv/bin/snakemake --configfile $(STUDYFILE) --cores $(CORES) --logger rich
 
-.PHONY: run decide report plan status show-example compare gallery track bench bench-study test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
+.PHONY: run decide report plan status show-example compare gallery track bench bench-study drills test test-slurm test-graph test-distributed test-unit test-vllm check lock clean setup
 
 run: setup
 	@name=$$($(ELASTICITY) name $(STUDYFILE)) && $(SNAKEMAKE) && \
@@ -72,6 +73,9 @@ bench: .venv/tests-installed
 
 bench-study: setup
 	.venv/bin/python benchmarks/study.py $(STUDYFILE) --cores $(CORES)
+
+drills: .venv/tests-installed
+	PYTHONPATH=workflow/scripts .venv/bin/python benchmarks/drills.py $(DRILLS)
 
 # Two processes side by side, because much of the time is waiting; each prints its output when it is done.
 test: .venv/tests-installed check

@@ -13,33 +13,50 @@ from elasticity.config.loading import read_study
 from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 from elasticity.core.run_names import PATTERN
-from elasticity.pipeline import status
+from elasticity.pipeline import failures
 from elasticity.pipeline.added_seeds import with_added_seeds
 from elasticity.pipeline.common import either, options, spec, template
 from elasticity.pipeline.resource_requests import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
+from elasticity.runtime import results_lock
 from elasticity.runtime.environment import online, set_environment
 from elasticity.runtime.launch import launched, launched_training
 from elasticity.runtime.preloading import is_wanted, start_servers
-from patches import benchmark, scheduler, slurm, terminal
+from patches import benchmark, scheduler, slurm, terminal, words
 
 scheduler.apply()
 slurm.apply()
 terminal.apply(workflow)
+attempts = words.apply()
 shell.prefix(f"{slurm.OUTLIVE}; set -euo pipefail; ")
 # SIGTERM lets Snakemake wait for what runs and then end. SIGUSR1 would just end it: a warning of a scheduler's to a job.
 signal.signal(signal.SIGUSR1, lambda *_: None)
 
+if {*"{}"} & {*str(workflow.basedir)}:
+    raise WorkflowError(
+        f"{workflow.basedir} has a brace in its name, which Snakemake reads as a wildcard: "
+        "move the project to a folder without braces"
+    )
+
+# With --directory, the default study is still that of the project, unless the folder has one of its own.
+default_study = (
+    "config.yaml"
+    if Path("config.yaml").is_file()
+    else f"{workflow.basedir}/config.yaml"
+)
+try:
+    # Snakemake itself takes the last of two equal keys, and follows aliases of aliases for ever.
+    for file in workflow.configfiles or [default_study]:
+        read_mapping(Path(file))
+except UserError as error:
+    raise WorkflowError(str(error))
+
 if not workflow.configfiles:
 
-    # With --directory, the default study is still that of the project, unless the folder has one of its own.
-    configfile: "config.yaml" if Path("config.yaml").is_file() else f"{workflow.basedir}/config.yaml"
+    configfile: default_study
 
 
 try:
-    # Snakemake itself takes the last of two equal keys.
-    for file in workflow.configfiles:
-        read_mapping(Path(file))
     study = with_added_seeds(read_study(config))
     study = with_local_gpus(study, workflow.global_resources.get("gpu"))
     pipeline = Pipeline(study)
@@ -92,6 +109,11 @@ localrules:
 
 
 onstart:
+    if workflow.is_main_process:
+        try:
+            results_lock.hold(Path(pipeline.results))
+        except UserError as error:
+            raise WorkflowError(str(error))
     if workflow.is_main_process and workflow.local_exec and is_wanted():
         benchmark.apply(start_servers().usage_of)
 
@@ -99,7 +121,9 @@ onstart:
 onerror:
     if workflow.is_main_process:
         sys.stderr.write(
-            status.report(workflow.scheduler.failed, workflow.dag_settings.targets)
+            failures.report(
+                workflow.scheduler.failed, workflow.dag_settings.targets, attempts
+            )
         )
 
 

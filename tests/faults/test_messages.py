@@ -24,6 +24,8 @@ def error_of(project: Project, *arguments: str) -> str:
     return output
 
 
+SPLIT = ("results/tiny/made-up/splits/positive.parquet",)
+
 MISTAKES: dict[str, tuple[Callable[[dict[str, Any]], object], list[str]]] = {
     "misspelt key": (lambda s: s["sampling"].update(temprature=1.0), ["sampling.temprature", "'temperature'"]),
     "number read as text": (
@@ -119,3 +121,18 @@ def test_a_folder_that_is_not_a_model(project: Project) -> None:
 def test_a_missing_data_file(project: Project) -> None:
     (project.folder / "reviews.jsonl").unlink()
     assert "tasks.made-up.source.path: reviews.jsonl does not exist" in error_of(project)
+
+
+def test_a_project_in_a_folder_with_braces_is_refused(tmp_path: Path) -> None:
+    output = error_of(Project.new(tmp_path / "{x}"), "--dry-run")
+    assert "{x} has a brace in its name, which Snakemake reads as a wildcard: move the project" in output
+
+
+def test_braces_in_the_texts_of_a_study_are_texts(tmp_path: Path) -> None:
+    project = Project.new(tmp_path)
+    study = tiny_study()
+    study["claims"]["crosses"]["hypothesis"] = "a set {x, y} and {params.job}"
+    project.write_study(study)
+    project.snakemake(*SPLIT)
+    (tmp_path / "of {x}.yaml").write_text((tmp_path / "config.yaml").read_text())
+    assert "Nothing to be done" in project.snakemake("--configfile", "of {x}.yaml", "--", *SPLIT)

@@ -86,7 +86,7 @@ def test_named_make_targets_exist(path: Path) -> None:
 
 @every_document
 def test_named_commands_exist(path: Path) -> None:
-    commands = {"new", "decide", "plan", "status", "show-example", "compare", "track", "name"}
+    commands = {"new", "decide", "plan", "status", "show-example", "compare", "track", "states", "name"}
     named = re.findall(r"(?:bin/elasticity|-m elasticity) ([a-z][a-z-]*)", code(path))
     assert [name for name in named if name not in commands] == []
     assert commands == {name.replace("_", "-") for name in commands if hasattr(command_line, name.replace("-", "_"))}

@@ -12,14 +12,19 @@ Seen in snakemake-executor-plugin-slurm 2.8.0 and snakemake-executor-plugin-slur
   https://github.com/snakemake/snakemake-executor-plugin-slurm/issues/38), so the run waits for ever after a short
   outage of the scheduler. This part can go when the plugin keeps to ``--slurm-status-command squeue`` without an
   answer.
+- ``Executor.run_job`` catches what goes wrong in a submission, such as a controller that cannot be reached, and names
+  the rule of the job in a message. A group of jobs has no rule: that raises again, in a thread that nobody looks at,
+  and the run waits for ever. This part can go when a group that cannot be submitted is reported as failed.
 
-``tests/slurm`` fails without either part.
+``tests/slurm`` fails without either of the first two parts, ``tests/unit/patches/test_words.py`` without the third.
 """
 
 import functools
+from collections.abc import Callable
 
 import snakemake_executor_plugin_slurm as slurm
 import snakemake_executor_plugin_slurm_jobstep as jobstep
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.executors.real import RealExecutor
 from snakemake_interface_executor_plugins.jobs import JobExecutorInterface
 
@@ -27,7 +32,7 @@ from patches import is_tested
 
 LOST = "a job that is preempted or out of time cannot save its state first"
 
-LOST_SUBMITTING = f"{LOST}, and without accounting a run waits for ever after an outage of the scheduler"
+LOST_SUBMITTING = f"{LOST}, and a run may wait for ever after an outage of the scheduler"
 
 OUTLIVE = "trap : TERM USR1"
 """Makes a shell wait for its command when a signal asks both to stop. The command itself has the default handlers."""
@@ -51,6 +56,7 @@ def apply() -> None:
         slurm.get_min_job_age = functools.cache(slurm.get_min_job_age)
         slurm.validation.get_min_job_age = slurm.get_min_job_age
         slurm.Executor.get_job_exec_prefix = _batch_prefix
+        slurm.Executor.run_job = functools.partialmethod(_submit, slurm.Executor.run_job)
     if is_tested("slurm", "snakemake-executor-plugin-slurm-jobstep", "0.6", LOST):
         jobstep.Executor.format_job_exec = _step_command
 
@@ -58,6 +64,17 @@ def apply() -> None:
 def _batch_prefix(_: RealExecutor, __: JobExecutorInterface) -> str:
     """Shell code before Snakemake in a batch script. It forwards nothing: srun would take a SIGTERM as a kill order."""
     return OUTLIVE
+
+
+def _submit(
+    executor: RealExecutor, run_job: Callable[[RealExecutor, JobExecutorInterface], None], job: JobExecutorInterface
+) -> None:
+    """Submit a job, and report one that could not be submitted, whatever the reason."""
+    try:
+        run_job(executor, job)
+    except Exception as error:
+        why = error.__context__ or error
+        executor._report_job_error_threadsafe(SubmittedJobInfo(job), f"The job could not be submitted: {why}")
 
 
 def _step_command(executor: RealExecutor, job: JobExecutorInterface) -> str:

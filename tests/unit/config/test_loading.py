@@ -57,6 +57,9 @@ def test_sides_are_opposite() -> None:
 # Mistakes: the key, the value that is put there, and parts of the message
 
 MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
+    "name of 81 characters": ("name", "n" * 81, ["name: ", "at most 80 characters"]),
+    "seed beyond 64 bits": ("seeds", [1, 2**63], ["seeds.1: ", "less than 9223372036854775808", str(2**63)]),
+    "seed of very many digits": ("sampling.seed", 10**400, ["sampling.seed: "]),
     "unknown section": ("sede", [1], ["sede: unknown key", "did you mean 'seeds'?", "extends"]),
     "unknown key": ("sampling.temprature", 1.0, ["sampling.temprature", "did you mean 'temperature'?", "top_k"]),
     "unknown key, deeper": (

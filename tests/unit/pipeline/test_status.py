@@ -144,3 +144,18 @@ def test_a_running_job_counts_before_a_failed_one(study_file: Path, begin: Begin
     fail(RUN / "P8/inverse/0-4-8/responses.parquet", "no memory")
     begin(RUN / "P8/inverse/0-4-8/checkpoints")
     assert lines_of(study_file)[1] == "  rebound existence      12 cells: 3 running, 9 waiting"
+
+
+def test_checkpoints_that_are_gone_are_named_with_the_command_that_makes_them_again(study_file: Path) -> None:
+    model, run = RESULTS / "models/nano", RUN / "P/8-16"
+    touch(model / "metrics.json", run / "metrics.json", model / "checkpoints/6/config.json")
+    touch(run / "checkpoints/8/config.json", run / "checkpoints/16/config.json")
+    text = "\n".join(lines_of(study_file))
+    assert (
+        "\n\ngone: 3 of models/nano/checkpoints\n  make them again:\n  rm -rf results/tiny/models/nano/checkpoints && "
+        in text
+    )
+    assert text.endswith("--configfile my.yaml --cores all -- results/tiny/models/nano/checkpoints")
+    assert text.count("gone: ") == 1
+    touch(model / "checkpoints/3/config.json")
+    assert "gone" not in "\n".join(lines_of(study_file))

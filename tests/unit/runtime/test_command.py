@@ -63,12 +63,12 @@ def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
     assert (entry.state, entry.message) == ("failed", "IndexError: list index out of range")
 
 
-def test_ctrl_c_leaves_an_interrupted_job(tmp_path: Path) -> None:
+def test_ctrl_c_is_named(tmp_path: Path) -> None:
     done = ran(tmp_path, "raise KeyboardInterrupt")
     assert "KeyboardInterrupt" in done.stderr
     entry = read_journal(journal_path(tmp_path / "tokenizer"))
     assert entry is not None
-    assert entry.state == "interrupted"
+    assert (entry.state, entry.message) == ("stopped", "stopped by Ctrl-C")
 
 
 @pytest.mark.parametrize(("body", "status"), [("pass", 0), ("raise UserError('no')", 1), ("raise StoppedError()", 75)])

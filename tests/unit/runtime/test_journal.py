@@ -211,14 +211,14 @@ def test_a_journal_is_written_at_most_once_a_second(output: Path, monkeypatch: p
 def test_a_lock_on_a_journal_that_was_removed_meanwhile_is_taken_again(
     output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try_lock, removed = journal._try_lock, []
+    try_lock, removed = journal.try_lock, []
 
     def late(descriptor: int) -> bool:
         if not removed:
             removed.append(journal_path(output).unlink())
         return try_lock(descriptor)
 
-    monkeypatch.setattr(journal, "_try_lock", late)
+    monkeypatch.setattr(journal, "try_lock", late)
     Journal(output).open()
     assert removed
     assert json.loads(journal_path(output).read_text())["pid"] == os.getpid()
@@ -233,5 +233,5 @@ def test_a_job_that_ends_while_its_journal_is_read_was_not_interrupted(
         journal_path(output).unlink(missing_ok=True)
         return False
 
-    monkeypatch.setattr(journal, "_is_held", late)
+    monkeypatch.setattr(journal, "is_held", late)
     assert read_journal(journal_path(output)) is None

@@ -121,6 +121,13 @@ def track(arguments: argparse.Namespace) -> str:
     return f"{runs} runs; look at them with: tensorboard --logdir {results}/tracking"
 
 
+def states(arguments: argparse.Namespace) -> str:
+    """List the saved states of unfinished training jobs, and remove those that no run will take up."""
+    from elasticity.pipeline import states
+
+    return states.tidy(Path("results", _study(arguments)[0].name), arguments.remove, arguments.older)
+
+
 def name(arguments: argparse.Namespace) -> str:
     """Print the name of a study that can be run here: its results are in results/NAME.
 
@@ -194,6 +201,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="the folder to write to")
 
     _add_study(_add(commands, track, "elasticity track studies/laptop.yaml"))
+    command = _add(commands, states, "elasticity states studies/laptop.yaml --remove --older 7")
+    _add_study(command)
+    command.add_argument("--remove", action="store_true", help="remove those that no run will take up")
+    command.add_argument("--older", type=float, metavar="DAYS", help="and those that are older, except of running jobs")
+
     _add_study(_add(commands, name, "elasticity name studies/laptop.yaml"))
     return parser
 

@@ -5,6 +5,7 @@ The package ``elasticity.analysis.tables`` has one module for each table, which 
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -97,13 +98,32 @@ def find_table(name: str) -> Table:
     return table
 
 
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""The beginning of a text that a spreadsheet would execute, also after it has been escaped."""
+
+
 def write_csv(table: "pd.DataFrame", path: Path) -> None:
-    """Write a table as CSV with six significant digits; equal values give equal bytes."""
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    """Write a table as CSV with six significant digits; equal values give equal bytes.
+
+    A text that a spreadsheet would execute as a formula gets an apostrophe before it, which ``read_csv`` takes away.
+    """
+    _texts_changed(table, lambda text: f"'{text}" if FORMULA.match(text) else text).to_csv(
+        path, index=False, float_format="%.6g", lineterminator="\n"
+    )
 
 
 def read_csv(path: Path) -> "pd.DataFrame":
     """Read a table that ``write_csv`` wrote; a base model called ``NA`` or ``1.0`` keeps its name."""
     import pandas as pd
 
-    return pd.read_csv(path, dtype={"base": str}, keep_default_na=False, na_values=[""])
+    table = pd.read_csv(path, dtype={"base": str}, keep_default_na=False, na_values=[""], lineterminator="\n")
+    return _texts_changed(table, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text)
+
+
+def _texts_changed(table: "pd.DataFrame", change: Callable[[str], str]) -> "pd.DataFrame":
+    """Return the table with each of its texts changed."""
+    changed = table.copy(deep=False)
+    for name, column in table.items():
+        if column.dtype.kind == "O":
+            changed[name] = column.map(lambda value: change(value) if isinstance(value, str) else value)
+    return changed

@@ -21,8 +21,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from elasticity.core.registry import Registry
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
-"""The name of a study, a task, a model, a recipe, an experiment or a claim."""
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$", max_length=80)]
+"""The name of a study, a task, a model, a recipe, an experiment or a claim. Names become those of folders."""
+
+
+Seed = Annotated[NonNegativeInt, Field(lt=2**63)]
+"""A seed of random numbers, which tables hold as integers of 64 bits."""
 
 
 Side = Literal["positive", "negative", "neutral"]
@@ -54,7 +58,7 @@ SizesFromZero = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascen
 OptionalSizes = Annotated[tuple[NonNegativeInt, ...], Ascending]
 
 
-Seeds = Annotated[tuple[NonNegativeInt, ...], Field(min_length=1), Ascending]
+Seeds = Annotated[tuple[Seed, ...], Field(min_length=1), Ascending]
 
 
 Candidates = NonNegativeFloat | Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1), Ascending]

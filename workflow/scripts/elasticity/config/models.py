@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
-from elasticity.config.base import Ascending, Name, Section, Side
+from elasticity.config.base import Ascending, Name, Section, Seed, Side
 from elasticity.config.data import Repository, Revision, Sha256
 from elasticity.config.training import FineTuning, Optimization
 
@@ -54,7 +54,7 @@ class Pretrained(Section):
         "step 0 has random weights",
     )
     optimization: Optimization = Field(description="Optimizer, schedule and batch size")
-    seed: NonNegativeInt = Field(0, description="Seed of the initial weights and of the order of the texts")
+    seed: Seed = Field(0, description="Seed of the initial weights and of the order of the texts")
     mixture: Mixture | None = Field(
         None, description="Shares of the sides in the pre-training texts. null: all texts of the split in their order"
     )
@@ -133,7 +133,7 @@ class TunedModel(Section):
     side: Side = Field(description="The side of the examples")
     examples: PositiveInt = Field(description="Number of examples")
     tuning: FineTuning = Field(description="How it is fine-tuned")
-    seed: NonNegativeInt = Field(0, description="Seed of the order of the examples")
+    seed: Seed = Field(0, description="Seed of the order of the examples")
 
 
 ImportedModel = ModelFolder | HubModel | GgufModel

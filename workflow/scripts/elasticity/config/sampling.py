@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from elasticity.config.base import Candidates, Section, candidates
+from elasticity.config.base import Candidates, Section, Seed, candidates
 
 EngineName = Literal["transformers", "vllm"]
 """The library that samples responses."""
@@ -50,7 +50,7 @@ class Sampling(Section):
     temperature: PositiveFloat = Field(1.0, description="Temperature of the softmax")
     top_k: NonNegativeInt = Field(0, description="Sample from this many likeliest tokens. 0: from all")
     top_p: float = Field(1.0, gt=0, le=1, description="Sample from the likeliest tokens with this total probability")
-    seed: NonNegativeInt = Field(0, description="Seed of the random numbers")
+    seed: Seed = Field(0, description="Seed of the random numbers")
     batch_size: PositiveInt = Field(128, description="Number of prompts that are continued at once")
     contrast: Contrast | None = Field(None, description="Contrastive decoding. null: the model is sampled alone")
 

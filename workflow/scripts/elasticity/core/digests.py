@@ -14,6 +14,10 @@ SEAL = ".sha256"
 """Name of the hidden file in a folder with the digests of its files."""
 
 
+STATE_NOTE = "run.json"
+"""Name of the file in a folder of saved states that says which output they are of."""
+
+
 def canonical_json(value: object) -> str:
     """Return JSON with sorted keys and without spaces, so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

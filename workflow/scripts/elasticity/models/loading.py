@@ -23,6 +23,7 @@ from transformers.utils import logging
 from elasticity.config.models import Pretrained
 from elasticity.config.training import Precision
 from elasticity.core.errors import UserError
+from elasticity.models.folders import check_present
 from elasticity.runtime.launch import Launch
 
 LENGTH = 16
@@ -169,8 +170,9 @@ def load_model(folder: Path, spread: bool = False) -> PreTrainedModel:
 def load_whole(kind: Any, folder: Path, what: str, surplus: bool = False, **options: Any) -> PreTrainedModel:
     """Load a model of a transformers class from safetensors, as ``from_files`` does.
 
-    Raises ``UserError`` also if the folder holds no model.
+    Raises ``UserError`` also if the folder is gone, if its index names files elsewhere, and if it holds no model.
     """
+    check_present(folder)
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} is not a model folder: it holds no config.json")
     return from_files(kind, folder, f"{what} in {folder}", surplus, use_safetensors=True, **options)

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.core.errors import UserError
+from elasticity.models.folders import check_present
 
 SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
 """The special tokens of tokenizers that are trained in the workflow."""
@@ -35,8 +36,9 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load a fast tokenizer. If it has no padding token, the EOS token is used, because padding is always masked.
 
-    Raises ``UserError`` if the folder holds no fast tokenizer, or if the tokenizer has no EOS token.
+    Raises ``UserError`` if the folder is gone or holds no fast tokenizer, or if the tokenizer has no EOS token.
     """
+    check_present(folder)
     if not (folder / "tokenizer.json").is_file():
         raise UserError(f"{folder} holds no fast tokenizer: it needs a file tokenizer.json")
     try:

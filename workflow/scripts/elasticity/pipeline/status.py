@@ -1,85 +1,20 @@
 """The state of a study, from the files on disk: outputs that exist, and the journals of jobs."""
 
-import os
 import shlex
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from elasticity.config.study import Study
+from elasticity.pipeline.failures import as_typed, reason, rerun
 from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.resistance import PATHS
 from elasticity.pipeline.runs import InverseStage, inverse_stages
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.runtime.journal import Entry, journal_path, journals, read_journal
+from elasticity.runtime.journal import Entry, journals
 from elasticity.runtime.progress import duration, how_far
-
-LOG_LINES = 10
-"""Lines of the end of a log that are shown; the exception of a traceback is among them."""
-
-
-KILLED = "killed without a message; often for lack of mem_mb or runtime"
-
-
-def report(failed: Iterable[Any], targets: Collection[str]) -> str:
-    """The message about failed jobs with which Snakemake ends.
-
-    ``failed`` are Snakemake's jobs, or groups of them; ``targets`` are the targets that it was called with.
-    """
-    blocks = []
-    for job in _members(failed):
-        left = {path: entry for path in map(Path, job.output) if (entry := read_journal(journal_path(path)))}
-        output, entry = next(iter(left.items()), (Path(job.output[0]), None))
-        log = Path(job.log[0])
-        lines = [f"{job.rule.name} failed: {output}", *reason(entry, log), "  run only this again:"]
-        blocks.append("\n".join([*lines, f"    {rerun(_called(targets), [output])}"]))
-    return "".join(f"\n{block}\n" for block in sorted(blocks))
-
-
-def reason(entry: Entry | None, log: Path) -> Iterator[str]:
-    """Yield lines with the reason why a job ended, from its journal and its log, indented by two spaces."""
-    message = KILLED if entry and entry.state == "interrupted" else entry.message if entry else ""
-    yield from (f"  {line}" for line in message.splitlines())
-    last = [line for line in _last_lines(log) if line.removeprefix("error: ") not in message]
-    if last:
-        yield f"  {as_typed(log)} ends:"
-        yield from (f"  | {line}" for line in last)
-
-
-def rerun(snakemake: Sequence[str], outputs: Iterable[Path]) -> str:
-    """The shell command that makes outputs again."""
-    return shlex.join([*snakemake, "--", *map(str, outputs)])
-
-
-def as_typed(path: Path) -> Path:
-    """The path relative to the current folder if it lies in it."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _members(failed: Iterable[Any]) -> Iterator[Any]:
-    """Yield the failed jobs: of a group those that began, or all if none of them began."""
-    for job in failed:
-        members = list(job.jobs) if job.is_group() else [job]
-        begun = [member for member in members if any(read_journal(journal_path(Path(path))) for path in member.output)]
-        yield from (member for member in begun or members if member.output)
-
-
-def _called(targets: Collection[str]) -> list[str]:
-    """The words by which this Snakemake was called, without its targets."""
-    words = sys.argv[1:]
-    program = sys.argv[:1] if os.access(sys.argv[0], os.X_OK) else sys.orig_argv[: -len(words) or None]
-    return program + [word for word in words if word not in {*targets, "--", "--forceall", "-F"}]
-
-
-def _last_lines(log: Path) -> list[str]:
-    try:
-        return log.read_text(errors="replace").splitlines()[-LOG_LINES:]
-    except OSError:  # no log, or no file
-        return []
-
 
 STATES = ("done", "running", "stopped", "interrupted", "failed", "waiting")
 
@@ -93,7 +28,7 @@ Found = Mapping[Path, Entry]
 
 
 def status(study: Study, study_file: Path) -> str:
-    """The state of a study as text: an overview, then running and ended jobs.
+    """The state of a study as text: an overview, then running and ended jobs, and checkpoints that are gone.
 
     Lines without paths have at most 80 columns.
     """
@@ -106,12 +41,36 @@ def status(study: Study, study_file: Path) -> str:
         lines += ["", f"running: {output.relative_to(pipeline.results)}", f"  {_pace(entry)}"]
     for output, entry in ended.items():
         lines += ["", f"{entry.state}: {output.relative_to(pipeline.results)}", *_end(entry)]
+    slurm = any(entry.slurm_job for entry in ended.values())
+    snakemake = [
+        _program(),
+        "--configfile",
+        str(study_file),
+        *(("--profile", "slurm") if slurm else ("--cores", "all")),
+    ]
     if ended:
-        slurm = any(entry.slurm_job for entry in ended.values())
-        where = ("--profile", "slurm") if slurm else ("--cores", "all")
-        again = rerun([_program(), "--configfile", str(study_file), *where], ended)
-        lines += ["", "run only these again:", f"  {again}"]
+        lines += ["", "run only these again:", f"  {rerun(snakemake, ended)}"]
+    for checkpoints, gone in _gone(pipeline).items():
+        lines += ["", f"gone: {', '.join(gone)} of {checkpoints.relative_to(pipeline.results)}", "  make them again:"]
+        lines += [f"  {shlex.join(['rm', '-rf', str(checkpoints)])} && {rerun(snakemake, [checkpoints])}"]
     return "\n".join(lines)
+
+
+def _gone(pipeline: Pipeline) -> dict[Path, list[str]]:
+    """The checkpoints of finished runs that are no longer there, by their folder."""
+    wanted = {
+        (Path(pipeline.models.checkpoints_of(base)), str(checkpoint))
+        for base, (_, checkpoint) in pipeline.study.bases.items()
+    }
+    for alignment in pipeline.rebound.alignment_sizes:
+        for sizes in pipeline.rebound.alignment_runs(alignment):
+            folder = Path(pipeline.rebound.alignment_run(alignment, sizes), "checkpoints")
+            wanted |= {(folder, str(size)) for size in sizes}
+    gone: dict[Path, list[str]] = {}
+    for folder, name in sorted(wanted):
+        if (folder.parent / "metrics.json").exists() and not (folder / name).is_dir():
+            gone.setdefault(folder, []).append(name)
+    return gone
 
 
 def _overview(pipeline: Pipeline, found: Found) -> Iterator[str]:

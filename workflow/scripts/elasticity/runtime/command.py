@@ -9,7 +9,9 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from elasticity.config.base import Section
+from elasticity.core import disks
 from elasticity.core.errors import StoppedError, UserError, errors_for_people
+from elasticity.runtime.environment import writable_places
 from elasticity.runtime.journal import Journal
 
 Job = TypeVar("Job", bound=Section)
@@ -24,7 +26,7 @@ class Command(Generic[Job]):
 
     As a context manager, it holds the journal of the job, so that no other process writes the main output. A
     ``UserError`` ends the script with its message and status 1, a ``StoppedError`` with status 75 (``EX_TEMPFAIL``),
-    both without a traceback.
+    both without a traceback. A full disk and a file that the user may not use end it as a ``UserError`` does.
     """
 
     def __init__(
@@ -65,10 +67,17 @@ class Command(Generic[Job]):
 
     def __enter__(self) -> Self:
         with errors_for_people():
-            self.journal.open()
+            try:
+                self.journal.open()
+            except OSError as error:
+                if words := self._explained(error):
+                    raise UserError(words) from None
+                raise
         return self
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UserError) and (words := self._explained(error)):
+            error = UserError(words)
         if error is None:
             self.journal.remove()
             _end(os.EX_OK)
@@ -80,8 +89,14 @@ class Command(Generic[Job]):
             self.journal.close("failed", str(error))
             print(f"error: {error}", file=sys.stderr)
             _end(1)
-        elif isinstance(error, Exception):  # not KeyboardInterrupt, which leaves the journal of an interrupted job
+        elif isinstance(error, KeyboardInterrupt):
+            self.journal.close("stopped", "stopped by Ctrl-C")
+        elif isinstance(error, Exception):  # SystemExit leaves the journal of an interrupted job
             self.journal.close("failed", f"{type(error).__name__}: {error}")
+
+    def _explained(self, error: BaseException) -> str | None:
+        """Say what a full disk or a forbidden file means for this job; None for any other error."""
+        return disks.reason(error, writable_places(self.journal.output.parent))
 
 
 def _option(name: str) -> str:

@@ -1,5 +1,6 @@
 """The environment of all jobs, and the caches of the user."""
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -50,6 +51,16 @@ def cache_home() -> Path:
         return Path.home() / ".cache"
     except RuntimeError:
         raise UserError("this user has no home folder: set XDG_CACHE_HOME to a writable folder for caches") from None
+
+
+def writable_places(results: Path) -> dict[str, Path]:
+    """Return the folders that a job writes to, by what to do if one of them is full: see ``disks.reason``."""
+    again = "and run the same command again: it goes on where it stopped"
+    places = {f"Make room there {again}": results}
+    places[f"Make room there, or set TMPDIR to a folder elsewhere, {again}"] = Path(os.environ.get("TMPDIR", "/tmp"))
+    with contextlib.suppress(UserError):  # without a home folder, nothing is written there
+        places[f"Make room there, or set XDG_CACHE_HOME to a folder elsewhere, {again}"] = cache_home()
+    return places
 
 
 def check_caches() -> None:

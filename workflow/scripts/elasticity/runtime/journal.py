@@ -142,10 +142,10 @@ def read_journal(path: Path) -> Entry | None:
     except FileNotFoundError:
         return None
     try:
-        held = _is_held(descriptor)
+        held = is_held(descriptor)
         entry = _parsed(os.pread(descriptor, 1 << 20, 0))
-        if entry.state == "running" and not held and not _is_held(descriptor):
-            return replace(entry, state="interrupted") if _is_at(descriptor, path) else None
+        if entry.state == "running" and not held and not is_held(descriptor):
+            return replace(entry, state="interrupted") if is_at(descriptor, path) else None
         return entry
     finally:
         os.close(descriptor)
@@ -168,8 +168,8 @@ def _locked(output: Path, patience_s: float) -> int:
     start, waits = time.monotonic(), False
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if _try_lock(descriptor):
-            if _is_at(descriptor, path):
+        if try_lock(descriptor):
+            if is_at(descriptor, path):
                 return descriptor
             os.close(descriptor)  # the previous holder has removed the file
             continue
@@ -186,7 +186,7 @@ def _locked(output: Path, patience_s: float) -> int:
         time.sleep(ASK_EVERY_S)
 
 
-def _try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int) -> bool:
     """Try to take the lock; also returns True on file systems without locks, as some parallel ones are."""
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -199,7 +199,7 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _is_held(descriptor: int) -> bool:
+def is_held(descriptor: int) -> bool:
     """Return whether another process holds the lock. ``F_GETLK`` asks without taking it."""
     layout = "hhqqi0q"  # struct flock of 64-bit Linux: type, whence, start, length, pid
     asked = struct.pack(layout, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -207,7 +207,7 @@ def _is_held(descriptor: int) -> bool:
     return answer != fcntl.F_UNLCK
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def is_at(descriptor: int, path: Path) -> bool:
     """Return whether a path still refers to this open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())

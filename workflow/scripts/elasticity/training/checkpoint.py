@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.core.digests import is_whole, seal
+from elasticity.core.digests import STATE_NOTE, is_whole, seal
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_any_rows, write_table
 from elasticity.evaluation.measurement import Rows, Tables
@@ -49,6 +49,12 @@ class StateFolder:
         self.checkpoints = folder / "checkpoints"
         self.measured = folder / "measured"
         self.checkpoints.mkdir(parents=True, exist_ok=True)
+
+    def describe(self, output: Path) -> None:
+        """Note which output the states are of, for people who tidy up."""
+        draft = self.folder / f"draft-{STATE_NOTE}-{os.getpid()}"
+        draft.write_text(json.dumps({"output": output.as_posix()}) + "\n")
+        os.replace(draft, self.folder / STATE_NOTE)
 
     def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove the older ones."""

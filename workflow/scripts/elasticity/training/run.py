@@ -21,6 +21,7 @@ from elasticity.models.shapes import Shape
 from elasticity.runtime.command import Command, Job
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
+from elasticity.runtime.results_lock import is_orphan
 from elasticity.training.backends import Backend, OneProcess
 from elasticity.training.checkpoint import OPTIMIZER_FOLDER, StateFolder
 from elasticity.training.extrapolation import extrapolate_checkpoints
@@ -43,7 +44,10 @@ KEPT = "an inverse stage goes on with its optimizer (optimizer: carried), which 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Paths of a run's outputs and of its state, and its journal."""
+    """Paths of a run's outputs and of its state, and its journal.
+
+    The state is ``RESULTS/state/KEY``.
+    """
 
     checkpoints: Path
     losses: Path
@@ -95,6 +99,7 @@ def run(
     """
     launch = Launch.of_job()
     state = StateFolder(files.state, keep_optimizer)
+    state.describe(files.checkpoints)
     names = checkpoints if saved is None else saved
     recorder = Recorder(checkpoints, names, tokenizer, measurement)
     micro_batch = state.micro_batch(launch.micro_batch or objective.group * settings.batch_size)
@@ -121,6 +126,9 @@ def run(
     choices = extrapolate_checkpoints(state.checkpoints, settings, validation) if backend.rank == 0 else {}
     backend.wait()
     recorder.measure_saved(backend, state)
+    orphaned = backend.any(is_orphan(files.state.parents[1]))
+    if orphaned:  # the next run makes this job again: it takes the end of the training from its state
+        state.publish(backend, done)
     if backend.rank == 0:
         metrics = summary(done, shape, backend, settings, micro_batch) | ({"choices": choices} if choices else {})
         state.hand_over(files.checkpoints, [name for name in state.checkpoint_names() if name in names])
@@ -128,7 +136,8 @@ def run(
         if measurement:
             write_tables(measurement, recorder.tables(state), files.tables)
         files.metrics.write_text(json.dumps(metrics, indent=2) + "\n")
-        state.remove()
+        if not orphaned:
+            state.remove()
         print(json.dumps(metrics))
     backend.close()
 
@@ -172,7 +181,7 @@ def _advice(micro_batch: int, group: int, state: StateFolder) -> str:
     if micro_batch > group:
         return (
             f"out of memory with {micro_batch} examples at a time. The next attempt takes "
-            f"{state.halve_micro_batch(micro_batch)}, with the same result: run the same command again."
+            f"{state.halve_micro_batch(micro_batch)}, with the same result up to rounding: run the same command again."
         )
     return (
         f"out of memory with {'a pair' if group > 1 else 'one example'} at a time: lower max_length, or in the study's "
