@@ -214,7 +214,7 @@ def test_tests_are_calibrated_only_if_the_study_says_so(values: dict[str, Any]) 
 
 def test_experiments_of_one_design_are_simulated_once(values: dict[str, Any]) -> None:
     values["rebound"]["again"] = values["rebound"]["existence"] | {"direction": "reversed"}
-    assert list(Pipeline(read_study(values)).tables.designs()) == ["existence, again", "pretraining"]
+    assert list(Pipeline(read_study(values)).tables.calibration.designs()) == ["existence, again", "pretraining"]
 
 
 def test_scores_must_stay_shares() -> None:
