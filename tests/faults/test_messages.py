@@ -107,7 +107,7 @@ def test_labels_that_are_not_in_the_data(project: Project) -> None:
     study = tiny_study()
     study["tasks"]["made-up"]["source"]["fields"] = {"positive": "good"}
     project.write_study(study)
-    assert "no row has label good; found: 0, 1" in error_of(project)
+    assert "no row has label good; found: 0 (240 rows), 1 (240 rows)" in error_of(project)
 
 
 def test_a_folder_that_is_not_a_model(project: Project) -> None:
