@@ -156,3 +156,11 @@ def test_fields_in_fields_are_read_and_nulls_are_counted(tmp_path: Path) -> None
     assert tally.passed_over == {"film.text is null": 1}
     with pytest.raises(UserError, match=r"no row has marks\.0 4\.5, 5; found: 4 \(2 rows\), 1 \(1 rows\)"):
         list(examples(source.model_copy(update={"fields": fields})))
+
+
+@pytest.mark.parametrize("form", ['{{"text": {deep}}}', '[{{"text": {deep}}}]'])
+def test_nesting_without_end_is_named(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text(form.format(deep="[" * 100_000 + "]" * 100_000))
+    with pytest.raises(UserError, match=r"deep\.json cannot be read after row 0: maximum recursion depth"):
+        list(rows(DataFile(kind="file", path=str(path))))
