@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from elasticity.core.errors import UserError
 from elasticity.runtime import journal
 from elasticity.runtime.journal import Entry, Journal, journal_path, journals, output_of, read_journal
 from tests.conftest import ROOT
-
-Start = Callable[..., subprocess.Popen[str]]
+from tests.unit.runtime.conftest import Spawn
 
 HOLD = "journal.open(); journal.advance('train', 3, 10, 'updates', 0.5); print('open'); input()"
 """A job that has done three of ten updates and then waits for a line."""
@@ -29,30 +27,11 @@ def output(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(output: Path) -> Iterator[Start]:
+def start(output: Path, spawn: Spawn) -> Spawn:
     """Run code in another process, with a journal of the same output."""
-    started = []
-
-    def start(code: str, **environment: str) -> subprocess.Popen[str]:
-        head = (
-            "from pathlib import Path; from elasticity.runtime.journal import *; "
-            f"journal = Journal(Path({str(output)!r})); "
-        )
-        process = subprocess.Popen(
-            [sys.executable, "-c", head + code],
-            env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts"), "PYTHONUNBUFFERED": "1"} | environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    imports = "from pathlib import Path; from elasticity.runtime.journal import *"
+    own = f"journal = Journal(Path({str(output)!r}))"
+    return lambda code, **environment: spawn(f"{imports}; {own}; {code}", **environment)
 
 
 def line(process: subprocess.Popen[str]) -> str:
@@ -67,7 +46,7 @@ def end(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 @pytest.fixture
-def holder(start: Start) -> subprocess.Popen[str]:
+def holder(start: Spawn) -> subprocess.Popen[str]:
     process = start(HOLD)
     assert line(process) == "open"
     return process
@@ -86,7 +65,7 @@ def test_a_reader_sees_how_far_a_running_job_is(holder: subprocess.Popen[str], o
     assert entry.started <= entry.updated
 
 
-def test_reading_does_not_release_the_lock(holder: subprocess.Popen[str], start: Start, output: Path) -> None:
+def test_reading_does_not_release_the_lock(holder: subprocess.Popen[str], start: Spawn, output: Path) -> None:
     for _ in range(3):
         assert [found for found, _ in journals(output.parent.parent)] == [output]
     _, errors = start("journal.open()", ELASTICITY_LOCK_PATIENCE_S="0").communicate()
@@ -105,7 +84,7 @@ def test_a_held_lock_is_an_error_that_names_the_holder(
 
 
 def test_a_holder_in_a_slurm_job_is_named_with_its_job(
-    start: Start, output: Path, monkeypatch: pytest.MonkeyPatch
+    start: Spawn, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert line(start(HOLD, SLURM_JOB_ID="77")) == "open"
     monkeypatch.setenv("ELASTICITY_LOCK_PATIENCE_S", "0")
@@ -114,7 +93,7 @@ def test_a_holder_in_a_slurm_job_is_named_with_its_job(
 
 
 @pytest.mark.parametrize("ending", ["journal.remove()", "journal.close('failed', 'no memory')"])
-def test_a_waiting_process_gets_the_lock_when_the_holder_ends(start: Start, output: Path, ending: str) -> None:
+def test_a_waiting_process_gets_the_lock_when_the_holder_ends(start: Spawn, output: Path, ending: str) -> None:
     first = start(f"{HOLD}; {ending}")
     assert line(first) == "open"
     second = start(HOLD)
@@ -146,7 +125,7 @@ def test_a_job_that_is_done_leaves_nothing(output: Path) -> None:
     assert list(journals(output.parent)) == []
 
 
-def test_a_job_that_failed_leaves_its_message_and_its_log(start: Start, output: Path) -> None:
+def test_a_job_that_failed_leaves_its_message_and_its_log(start: Spawn, output: Path) -> None:
     _, errors = start("journal.open(); journal.close('failed', 'no memory')").communicate()
     assert errors == ""
     ((found, entry),) = journals(output.parent)

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from elasticity.runtime.results_lock import FILE, RUN
 from tests.conftest import ROOT
+from tests.unit.runtime.conftest import Spawn
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -30,27 +31,9 @@ with errors_for_people():
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
+def start(spawn: Spawn) -> Start:
     """Return a function that starts a process that holds a folder until it gets a line."""
-    started = []
-
-    def start(path: Path, cwd: Path = ROOT) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HOLD.format(path=str(path))],
-            env=os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")},
-            cwd=cwd,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    return lambda path, cwd=ROOT: spawn(HOLD.format(path=str(path)), cwd)
 
 
 def held(process: subprocess.Popen[str]) -> bool:
