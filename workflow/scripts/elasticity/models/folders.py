@@ -1,4 +1,4 @@
-"""What a model folder must hold before its weights are read. Everything is told from its files, without torch."""
+"""Checks of a model folder before its weights are read, from the names of its files and its configuration."""
 
 import json
 from collections.abc import Mapping

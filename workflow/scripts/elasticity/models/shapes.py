@@ -51,7 +51,7 @@ def shape_of(model: Model) -> Shape:
 
     Of a model on the hub, ``config.json`` is downloaded once and then kept in the hub's cache.
 
-    Raises ``UserError`` if the configuration cannot be had or does not give the shape, and ``TypeError`` for a
+    Raises ``UserError`` if the configuration cannot be read or does not give the shape, and ``TypeError`` for a
     fine-tuned model, whose shape is that of its base model.
     """
     if isinstance(model, ModelFolder):

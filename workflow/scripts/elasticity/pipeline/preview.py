@@ -53,7 +53,7 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
 def source_tokenizer(model: ImportedModel) -> PreTrainedTokenizerFast:
     """The tokenizer of a model as its source has it; of a model on the hub it is downloaded, without the weights.
 
-    Raises ``UserError`` if it cannot be had or loaded.
+    Raises ``UserError`` if the tokenizer cannot be downloaded or loaded.
     """
     if isinstance(model, HubModel):
         return load_imported_tokenizer(model, snapshot(model.repo, model.revision, TOKENIZER_FILES, "model"))

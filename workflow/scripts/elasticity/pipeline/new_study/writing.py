@@ -68,7 +68,7 @@ def write_study(name: str, models: Sequence[str], data: str, here: Path, fields:
     ``models`` and ``data`` are names as in ``named_model`` and ``named_data``, relative to the folder ``here``.
     ``fields`` is the section `fields` of a source as YAML, if the user says what the fields mean.
 
-    Raises ``UserError`` if the study exists, if a model or the data cannot be had or used, or if the data hold too few
+    Raises ``UserError`` if the study exists, if a model or the data cannot be read, or if the data hold too few
     examples or one side only.
     """
     file = Path("studies", f"{name}.yaml")
