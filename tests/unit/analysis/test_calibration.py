@@ -21,8 +21,8 @@ from elasticity.plots.calibration import calibration
 from elasticity.plots.figure import FigureJob
 from elasticity.plots.style import save
 
-DESIGN = Design(alignment_sizes=(40, 160, 640), inverse_sizes=(0, 24, 48, 96, 192, 384), prompts=120)
-SHORT = Design(alignment_sizes=(40, 640), inverse_sizes=(0, 24, 96, 384), prompts=120)
+DESIGN = Design(alignment_sizes=(40, 160, 640), inverse_sizes=(0, 24, 48, 96, 192, 384), seeds=20, prompts=120)
+SHORT = Design(alignment_sizes=(40, 640), inverse_sizes=(0, 24, 96, 384), seeds=6, prompts=120)
 SETTINGS = Calibration(draws=1000, run_offset=0.03, run_nats=0.05)
 QUIET = Calibration(draws=50, run_offset=0, run_rate=0, prompt_spread=0)
 SIZES = np.array(DESIGN.inverse_sizes, dtype=float)
@@ -67,7 +67,7 @@ def test_nothing_is_nothing() -> None:
 
 
 def test_scores_are_shares_of_prompts_around_the_curves() -> None:
-    found = simulated(["relaxation", "rebound"], DESIGN.model_copy(update={"base_draws": 2}), 20, QUIET, generator())
+    found = simulated(["relaxation", "rebound"], DESIGN.model_copy(update={"base_draws": 2}), QUIET, generator())
     assert found.outcomes.shape == (2, 50, 20, 3, 6)
     assert found.base.shape == (50, 20)
     np.testing.assert_allclose(found.outcomes * 120, np.round(found.outcomes * 120), atol=1e-9)
@@ -87,7 +87,7 @@ def test_prompts_are_as_easy_for_every_cell() -> None:
 
 def test_seeds_differ_by_as_much_as_is_said() -> None:
     settings = Calibration(draws=50, run_offset=0.05, run_rate=0, prompt_spread=0)
-    scores = simulated(["nothing"], DESIGN.model_copy(update={"prompts": 2000}), 20, settings, generator()).outcomes[0]
+    scores = simulated(["nothing"], DESIGN.model_copy(update={"prompts": 2000}), settings, generator()).outcomes[0]
     assert scores.mean(axis=-1).std() == pytest.approx(0.05, rel=0.1)
 
 
@@ -150,7 +150,7 @@ def test_intervals_over_seeds_hold_the_noise_of_the_base_models_responses(table:
 
 def test_a_plain_relaxation_has_no_second_phase() -> None:
     job = CalibrationJob(settings=SETTINGS.model_copy(update={"draws": 50}), seeds=5, designs={}, resistance=())
-    better = measured(("relaxation",), DESIGN, job, 0)[0]["two-phase"][0].mean(axis=2)
+    better = measured(("relaxation",), DESIGN.model_copy(update={"seeds": 5}), job, 0)[0]["two-phase"][0].mean(axis=2)
     assert (row_effects(better)["p_greater"] <= LEVEL).mean() <= LEVEL + 0.09
 
 
@@ -165,14 +165,16 @@ def test_t_intervals_cover_and_the_percentile_bootstrap_does_not(table: pd.DataF
 
 
 def test_few_seeds_never_let_the_sign_flip_test_reject() -> None:
-    job = CalibrationJob(settings=QUIET, seeds=3, designs={"existence": SHORT}, resistance=())
+    job = CalibrationJob(
+        settings=QUIET, seeds=3, designs={"existence": SHORT.model_copy(update={"seeds": 3})}, resistance=()
+    )
     rows = calibration_table(job)
     assert (rows[rows["test"] == "sign-flip"]["rate"] == 0).all()
 
 
 @pytest.mark.parametrize(("firsts", "seconds"), [((40,), (0, 8, 24)), ((40, 80), (8, 24)), ((40,), (24,))])
 def test_measures_that_a_design_cannot_have_are_left_out(firsts: tuple[int, ...], seconds: tuple[int, ...]) -> None:
-    design = Design(alignment_sizes=firsts, inverse_sizes=seconds, prompts=20)
+    design = Design(alignment_sizes=firsts, inverse_sizes=seconds, seeds=1, prompts=20)
     rows = calibration_table(CalibrationJob(settings=QUIET, seeds=1, designs={"a": design}, resistance=()))
     measures = set(rows["measure"])
     assert "end" in measures
@@ -209,12 +211,17 @@ def test_tests_are_calibrated_only_if_the_study_says_so(values: dict[str, Any]) 
     assert files <= set(plan.targets)
     job = CalibrationJob.model_validate_json(plan.tables["calibration"].job(SimpleNamespace()))
     assert (job.settings.draws, job.seeds, job.resistance) == (60, 2, ("slices",))
-    assert job.designs["existence"] == Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), prompts=6, base_draws=4)
+    assert job.designs["existence"] == Design(
+        alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), seeds=2, prompts=6, base_draws=4
+    )
 
 
 def test_experiments_of_one_design_are_simulated_once(values: dict[str, Any]) -> None:
     values["rebound"]["again"] = values["rebound"]["existence"] | {"direction": "reversed"}
     assert list(Pipeline(read_study(values)).tables.calibration.designs()) == ["existence, again", "pretraining"]
+    values["rebound"]["again"]["max_seeds"] = 1
+    designs = Pipeline(read_study(values)).tables.calibration.designs()
+    assert {name: design.seeds for name, design in designs.items()} == {"existence": 2, "again": 1, "pretraining": 2}
 
 
 def test_scores_must_stay_shares() -> None:
@@ -230,13 +237,13 @@ def test_there_must_be_something_to_calibrate(values: dict[str, Any]) -> None:
 # Leans
 
 
-LEANS = SHORT.model_copy(update={"outcome": "lean", "prompts": 1})
+LEANS = SHORT.model_copy(update={"outcome": "lean", "prompts": 1, "seeds": 20})
 IN_BITS = SETTINGS.model_copy(update={"lean_run_offset": 0.003, "lean_seed_offset": 0.009})
 
 
 def test_simulated_leans_are_the_curves_of_scores_in_bits() -> None:
     quiet = QUIET.model_copy(update={"lean_gain": 0.012})
-    found = simulated_leans(["relaxation", "rebound"], LEANS, 20, quiet, generator())
+    found = simulated_leans(["relaxation", "rebound"], LEANS, quiet, generator())
     assert found.outcomes.shape == (2, 50, 20, 2, 4)
     assert (found.base == 0).all()
     for place, scenario in enumerate(("relaxation", "rebound")):
@@ -247,14 +254,16 @@ def test_simulated_leans_are_the_curves_of_scores_in_bits() -> None:
 
 def test_what_seeds_share_cancels_between_sizes_and_what_runs_have_of_their_own_does_not() -> None:
     many = IN_BITS.model_copy(update={"draws": 2000, "run_rate": 0.0})
-    found = simulated_leans(["nothing"], LEANS, 5, many, generator()).outcomes[0][..., 0]
+    found = simulated_leans(["nothing"], LEANS, many, generator()).outcomes[0][..., 0]
     assert found.std() == pytest.approx(np.hypot(0.003, 0.009), rel=0.05)
     assert (found[..., 1] - found[..., 0]).std() == pytest.approx(0.003 * 2**0.5, rel=0.05)
 
 
 def test_tests_of_leans_hold_their_level() -> None:
     settings = IN_BITS.model_copy(update={"draws": 1000})
-    job = CalibrationJob(settings=settings, seeds=10, designs={"existence, lean": LEANS}, resistance=())
+    job = CalibrationJob(
+        settings=settings, seeds=10, designs={"existence, lean": LEANS.model_copy(update={"seeds": 10})}, resistance=()
+    )
     table = calibration_table(job)
     assert set(table["test"]) == {"t"}
     for measure in ("lean-start", "lean-end", "lean-crossing", "lean-crossing-start", "lean-crossing-end"):

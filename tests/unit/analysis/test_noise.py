@@ -119,6 +119,21 @@ def test_no_confirmatory_family_errs_more_often_than_its_level(looks: tuple[int,
     assert (table["seeds"] < 15).all() if looks else (table["seeds"] == 12).all()
 
 
+def test_a_claim_of_an_experiment_with_few_seeds_is_tried_on_those() -> None:
+    job = CalibrationJob(
+        settings=Calibration(draws=1000),
+        seeds=12,
+        designs={},
+        resistance=(),
+        claims=claims(2, margin=0.1),
+        looks=(6, 12),
+    )
+    table = family_table(job.model_copy(update={"max_seeds": {"c1": 4}}), {("end", "value"): Noise(0.09)})
+    confirmed = table[table["truth"] == "margin"].set_index("claim")["confirmed"]
+    assert confirmed["c0"] - confirmed["c1"] > 0.2
+    assert table.loc[table["claim"] == ANY, "wrong"].max() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
+
+
 def test_a_measure_of_unknown_noise_counts_in_its_family() -> None:
     several = claims(2, margin=0.1) | {"odd": claims(1, measure="area")["c0"]}
     job = CalibrationJob(settings=Calibration(draws=400), seeds=12, designs={}, resistance=(), claims=several)

@@ -80,6 +80,18 @@ def one(numbers: Sequence[Bounds], measure: str = "area", **changes: Any) -> "pd
 # One number a seed
 
 
+def test_an_experiment_with_few_seeds_is_tested_on_the_first_ones_and_asks_for_no_more() -> None:
+    measures = tables(rows("area", [*UP, -9.0, NAN]))
+    planned = alone(claim("area")).model_copy(update={"max_seeds": len(UP)})
+    seeds = tuple(range(1, len(UP) + 3))
+    for limit, expected in ((len(UP), ("confirmed", False)), (2, ("undecided", False)), (None, ("undecided", True))):
+        few = (planned.model_copy(update={"max_seeds": limit}),)
+        job = VerdictsJob(claims=few, seeds=seeds, experiments=("x",), tasks=(), rebound={})
+        row = verdict_table(job, verdict_seeds(job, measures), {}).iloc[0]
+        assert (row["verdict"], row["more_seeds"]) == expected, limit
+        assert row["seeds"] == (limit or len(UP) + 1)
+
+
 def test_what_is_not_compared_is_averaged() -> None:
     measures = tables(
         rows("end", [1.0, 2.0], "a", 8),
@@ -256,7 +268,7 @@ CALIBRATION = pd.DataFrame(
     columns=["design", "measure", "direction", "test", "role", "rate", "against", "sized"],
 )
 CALIBRATION = CALIBRATION.assign(
-    over="value", draws=500, scenario=CALIBRATION["role"].map({"size": "nothing", "power": "rebound"})
+    over="value", seeds=5, draws=500, scenario=CALIBRATION["role"].map({"size": "nothing", "power": "rebound"})
 )
 """A calibration of area and overshoot, with another test, other experiments, and a claim in the other direction."""
 
@@ -284,7 +296,7 @@ def test_a_real_calibration_covers_the_claims_of_its_designs() -> None:
     job = CalibrationJob(
         settings=Calibration(draws=50),
         seeds=3,
-        designs={"x": Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), prompts=8)},
+        designs={"x": Design(alignment_sizes=(8, 16), inverse_sizes=(0, 4, 8), seeds=3, prompts=8)},
         resistance=("z",),
     )
     table = calibration_table(job)
@@ -294,6 +306,16 @@ def test_a_real_calibration_covers_the_claims_of_its_designs() -> None:
         assert found is not None, one_claim
         assert 0 <= found.confirms <= 1
     assert error_rates(alone(claim("crossing", experiment="other")), table) is None
+
+
+def test_a_claim_is_sized_as_the_one_of_its_experiments_with_fewer_seeds() -> None:
+    rates = pd.DataFrame({"design": ["x, y", "control"], "seeds": [12, 6], "rate": [0.01, 0.2], "against": [0.3, 0.02]})
+    keys = {"measure": "end", "over": "control", "direction": "less", "test": "t", "role": "size", "draws": 500}
+    rates = rates.assign(scenario="relaxation", sized=[True, False], **keys)
+    compared = claim("end", over="control", control="control", direction="less")
+    found = error_rates(alone(compared, control=("a",)), rates)
+    assert found is not None
+    assert (found.confirms, found.refutes, found.confirms_too_often) == (0.2, 0.02, True)
 
 
 def alone(claim: Claim, **bases: tuple[str, ...]) -> PlannedClaim:
@@ -323,7 +345,9 @@ def test_a_refutation_is_wrong_where_nothing_differs_but_right_in_a_plain_relaxa
         columns=["scenario", "over"],
     )
     rates["role"] = rates["scenario"].map({"rebound": "power"}).fillna("size")
-    rates = rates.assign(design="x", measure="end", direction="less", test="t", draws=500, rate=0.0, sized=True)
+    rates = rates.assign(
+        design="x", seeds=5, measure="end", direction="less", test="t", draws=500, rate=0.0, sized=True
+    )
     wrong = {}
     for scenario in ("relaxation", "nothing", "rebound"):
         table = rates.assign(against=np.where(rates["scenario"] == scenario, 0.2, 0.0))

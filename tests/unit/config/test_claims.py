@@ -33,6 +33,7 @@ def two(values: Values) -> Values:
         "fewer": existence | {"bases": ["nano"]},
         "others": existence | {"bases": ["nano", "given"], "alignment_sizes": [4, 8]},
         "single": existence | {"bases": ["nano"], "alignment_sizes": [8], "inverse_sizes": [4, 8]},
+        "rare": existence | {"max_seeds": 2},
     }
     values["resistance"]["slices"] |= {"bases": ["nano"]}
     return values
@@ -70,7 +71,7 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
         {"experiment": "existance"},
         [
             "claims.falls.experiment: 'existance' is no rebound experiment",
-            "declared: control, existence, fewer, others, single",
+            "declared: control, existence, fewer, others, rare, single",
         ],
     ),
     "unknown measure": ({"measure": "slope"}, ["claims.falls.measure", "crossing", "slope"]),
@@ -122,6 +123,10 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
     "control with fewer cells": (
         {"measure": "end", "over": "control", "control": "fewer"},
         ["existence.bases is [nano-step3, nano], but rebound.fewer.bases is [nano]: they must be equally long"],
+    ),
+    "control with few seeds": (
+        {"over": "control", "control": "rare"},
+        ["claims.falls.seeds is 3, but rebound.rare.max_seeds is 2", "raise the one or lower the other"],
     ),
     "excluded seed": ({"exclusions": {7: "odd"}}, ["claims.falls.exclusions: 7 is not a seed", "its seeds: 1, 2"]),
     "exclusion without a reason": ({"exclusions": {1: ""}}, ["claims.falls.exclusions.1"]),

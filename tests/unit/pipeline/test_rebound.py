@@ -53,6 +53,17 @@ def test_cells_of_all_experiments_are_merged(pipeline: Pipeline) -> None:
     }
 
 
+def test_an_experiment_with_few_seeds_trains_only_those(values: Values) -> None:
+    values["recipes"] = {"slow": values["inverse"] | {"learning_rate": 0.001}}
+    values["rebound"]["few"] = values["rebound"]["existence"] | {"inverse_recipe": "slow", "max_seeds": 1}
+    pipeline = Pipeline(read_study(values))
+    slow = {inverse.alignment.seed for inverse in pipeline.rebound.cells if inverse.recipe == "slow"}
+    others = {inverse.alignment.seed for inverse in pipeline.rebound.cells if inverse.recipe == "inverse"}
+    assert (slow, others) == ({1}, {1, 2})
+    runs = pipeline.rebound.experiment_runs(pipeline.study.rebound["few"])
+    assert {inverse.alignment.seed for inverse, _ in runs} == {1}
+
+
 def test_shared_cells_are_counted_once(pipeline: Pipeline) -> None:
     assert cost.cells(pipeline.study) == 2 * (3 + 4 + 3)
 

@@ -69,7 +69,7 @@ def cells_of(rows: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     names = ["alignment_size", "inverse_size", "seed"]
     trained = {name: f"trained_{name}" for name in names}
     wanted = []
-    for alignment_size, seed in itertools.product(experiment.alignment_sizes, job.seeds):
+    for alignment_size, seed in itertools.product(experiment.alignment_sizes, experiment.seeds_of(job.seeds)):
         done = experiment.treatment(alignment_size, seed)
         wanted += [
             (done.alignment_size, done.inverse_factor * size, done.seed, alignment_size, size, seed)

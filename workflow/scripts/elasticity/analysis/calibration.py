@@ -116,9 +116,9 @@ def calibration_table(job: CalibrationJob) -> pd.DataFrame:
     rate is how often they hold the true value. ``against`` is how often the test for the opposite rejects. ``error`` is
     the Monte Carlo error of the rate. ``sized`` is missing where the role is ``power``.
     """
-    tables = [_table(name, job, trials(design, job)) for name, design in job.designs.items()]
+    tables = [_table(name, design.seeds, job, trials(design, job)) for name, design in job.designs.items()]
     if job.resistance:
-        tables.append(_table(", ".join(job.resistance), job, gap_trials(job)))
+        tables.append(_table(", ".join(job.resistance), job.seeds, job, gap_trials(job)))
     scored = {name: design for name, design in job.designs.items() if design.outcome == "score"}
     crossed = [name for name, design in scored.items() if len(design.alignment_sizes) > 1]
     if crossed:
@@ -148,10 +148,10 @@ def with_noise(settings: Calibration, noise: Mapping[tuple[str, str], Noise]) ->
     return settings.model_copy(update={key: it for key, it in estimated.items() if getattr(settings, key) is None})
 
 
-def _table(name: str, job: CalibrationJob, found: Iterator[Trial]) -> pd.DataFrame:
+def _table(name: str, seeds: int, job: CalibrationJob, found: Iterator[Trial]) -> pd.DataFrame:
     table = pd.DataFrame([trial.__dict__ for trial in found])
     table.insert(0, "design", name)
-    table.insert(1, "seeds", job.seeds)
+    table.insert(1, "seeds", seeds)
     return table.assign(draws=job.settings.draws)
 
 
@@ -197,7 +197,7 @@ def measured(
 ) -> list[dict[str, Bounds]]:
     """The measures of each kind of experiment, shape (draws, seeds, P), or (draws, seeds) for those between sizes P."""
     simulate = simulated if design.outcome == "score" else simulated_leans
-    experiments = simulate(scenarios, design, job.seeds, job.settings, np.random.default_rng([SEED, stream]))
+    experiments = simulate(scenarios, design, job.settings, np.random.default_rng([SEED, stream]))
     firsts, seconds = (np.array(sizes, dtype=float) for sizes in (design.alignment_sizes, design.inverse_sizes))
     with np.errstate(invalid="ignore"):
         bases = experiments.base[:, :, None]
@@ -291,11 +291,11 @@ def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
     The bootstrap over seeds is included for comparison: no verdict uses it.
     """
     rows = []
-    for seeds in sorted({job.seeds, *COVERED_SEEDS} - {1}):
-        many = job.model_copy(update={"seeds": seeds})
-        found = [("crossing-end", "relaxation", _crossing_intervals(job.designs[name], many))]
-        if job.designs[name].inverse_sizes[0] == 0:
-            found.append(("start", "nothing", _start_intervals(job.designs[name], many)))
+    for seeds in sorted({job.designs[name].seeds, *COVERED_SEEDS} - {1}):
+        design = job.designs[name].model_copy(update={"seeds": seeds})
+        found = [("crossing-end", "relaxation", _crossing_intervals(design, job))]
+        if design.inverse_sizes[0] == 0:
+            found.append(("start", "nothing", _start_intervals(design, job)))
         for measure, scenario, (truth, intervals) in found:
             for test, (low, high) in intervals.items():
                 row = {"measure": measure, "over": "value", "scenario": scenario, "test": test, "seeds": seeds}
@@ -306,7 +306,7 @@ def coverage(name: str, job: CalibrationJob) -> pd.DataFrame:
 
 def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
     """The true value, which is the mean over all simulated experiments, and intervals by t and by bootstrap."""
-    (found,) = measured(("relaxation",), design, job, 200 + job.seeds)
+    (found,) = measured(("relaxation",), design, job, 200 + design.seeds)
     values, _ = found["crossing-end"]
     resampled = stats.bootstrap(
         (values,),
@@ -327,14 +327,14 @@ def _crossing_intervals(design: Design, job: CalibrationJob) -> tuple[float, dic
 
 def _start_intervals(design: Design, job: CalibrationJob) -> tuple[float, dict[str, Bounds]]:
     """Intervals by t and with clustered errors, for models that training changes only by a random offset."""
-    settings, generator = job.settings, np.random.default_rng([SEED, 300 + job.seeds])
+    settings, generator = job.settings, np.random.default_rng([SEED, 300 + design.seeds])
     draws, runs = min(settings.draws, CLUSTERED), len(design.alignment_sizes)
-    offsets = (settings.run_offset or 0.0) * generator.standard_normal((draws, job.seeds * runs))
-    own = job.seeds * design.base_draws
+    offsets = (settings.run_offset or 0.0) * generator.standard_normal((draws, design.seeds * runs))
+    own = design.seeds * design.base_draws
     chances = np.concatenate([np.full((draws, own), settings.base), settings.base + offsets], axis=1)
     drawn = responses(np.clip(chances, 0, 1), design.prompts, settings.prompt_spread, generator)
-    scores = drawn[:, own:].reshape(draws, job.seeds, runs, design.prompts).mean(axis=2)
-    differences = scores - drawn[:, :own].reshape(draws, job.seeds, design.base_draws, design.prompts).mean(axis=2)
+    scores = drawn[:, own:].reshape(draws, design.seeds, runs, design.prompts).mean(axis=2)
+    differences = scores - drawn[:, :own].reshape(draws, design.seeds, design.base_draws, design.prompts).mean(axis=2)
     places = np.indices(differences.shape[1:]).reshape(2, -1)
     frame = pd.DataFrame({"seed": places[0], "prompt_id": places[1]})
     clustered = np.array([clustered_difference(frame.assign(difference=draw.ravel())) for draw in differences])

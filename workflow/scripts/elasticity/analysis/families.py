@@ -79,7 +79,10 @@ def _decided(job: CalibrationJob, noise: Mapping[tuple[str, str], Noise], truth:
     """Whether each claim is confirmed, and refuted, when looks end, shape (draws, claims), and the seeds by then."""
     looks, draws = job.looks or (job.seeds,), job.settings.draws
     generator = np.random.default_rng([1, get_args(Truth).index(truth)])
-    sides = [_claim_p_values(claim, noise, truth, draws, looks, generator) for claim in job.claims.values()]
+    sides = [
+        _claim_p_values(claim, noise, truth, draws, looks, job.max_seeds.get(name, looks[-1]), generator)
+        for name, claim in job.claims.items()
+    ]
     confirmed, refuted = (
         np.stack([_significant(side[:, :, look], job.claims.values()) for look in range(len(looks))])
         for side in np.stack(sides, axis=2)
@@ -98,14 +101,19 @@ def _claim_p_values(
     truth: Truth,
     draws: int,
     looks: tuple[int, ...],
+    most: int,
     generator: np.random.Generator,
 ) -> Array:
-    """p-values for and against a claim after each look, shape (2, draws, looks); 1 if no noise is known."""
+    """p-values for and against a claim after each look, shape (2, draws, looks); 1 if no noise is known.
+
+    The claim is tested on the first ``most`` seeds at most, also after later looks.
+    """
+    own = [min(look, most) for look in looks]
     effect, parts = (claim.margin if truth == "margin" else 0.0), _sds(claim, noise)
     greater, less = np.zeros((draws, len(looks))), np.ones((draws, len(looks)))
     for sd in parts:
-        values = effect + sd * generator.standard_normal((draws, looks[-1]))
-        above, below = (np.stack(p, axis=-1) for p in look_p_values(values, looks, claim.margin))
+        values = effect + sd * generator.standard_normal((draws, own[-1]))
+        above, below = (np.stack(p, axis=-1) for p in look_p_values(values, own, claim.margin))
         greater, less = np.maximum(greater, above), np.minimum(less, len(parts) * below)
     if not parts:
         greater = np.ones_like(less)

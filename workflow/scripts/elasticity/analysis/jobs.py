@@ -108,12 +108,14 @@ class SpringsJob(ReboundTableJob):
 class PlannedClaim(Section):
     """A claim, the base models of each of its experiments, and the figure and table that show it.
 
-    ``figure`` and ``table`` are paths relative to the folder of results.
+    It is tested on at most ``max_seeds`` seeds, the first of the study; None: on all. ``figure`` and ``table`` are
+    paths relative to the folder of results.
     """
 
     name: Name
     claim: Claim
     bases: dict[Name, tuple[Name, ...]]
+    max_seeds: PositiveInt | None = None
     figure: str
     table: str
 
@@ -166,13 +168,14 @@ class NoiseJob(Section):
 
 
 class Design(Section):
-    """The design of a rebound experiment: its sizes P and N, its number of prompts, and base draws for each seed.
+    """The design of a rebound experiment: its sizes P and N, its numbers of seeds and prompts, and base draws a seed.
 
     Leans need neither prompts nor draws: the error over texts is part of the noise between seeds.
     """
 
     alignment_sizes: Sizes
     inverse_sizes: SizesFromZero
+    seeds: PositiveInt
     outcome: Outcome = "score"
     prompts: PositiveInt = 1
     base_draws: PositiveInt = 1
@@ -181,8 +184,9 @@ class Design(Section):
 class CalibrationJob(Section):
     """Try the tests on simulated rebound experiments of ``designs``, by name, and on resistance experiments.
 
-    ``claims`` are the claims of the study, whose tests are also tried together, and ``looks`` the numbers of seeds
-    after which they are planned to be tested; none for a single test of all seeds.
+    ``claims`` are the claims of the study, whose tests are also tried together, each on at most ``max_seeds`` seeds if
+    it is named there. ``looks`` are the numbers of seeds after which they are planned to be tested; none for a single
+    test of all seeds.
     """
 
     settings: Calibration
@@ -190,6 +194,7 @@ class CalibrationJob(Section):
     designs: dict[str, Design]
     resistance: tuple[Name, ...] = Field(description="The resistance experiments, which have the same simulation")
     claims: dict[Name, Claim] = Field(default_factory=dict)
+    max_seeds: dict[Name, PositiveInt] = Field(default_factory=dict)
     looks: tuple[PositiveInt, ...] = ()
 
 

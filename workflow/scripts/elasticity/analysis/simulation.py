@@ -47,7 +47,7 @@ class Simulated:
 
 
 def simulated(
-    scenarios: Sequence[Scenario], design: Design, seeds: int, settings: Calibration, generator: np.random.Generator
+    scenarios: Sequence[Scenario], design: Design, settings: Calibration, generator: np.random.Generator
 ) -> Simulated:
     """Simulate experiments of these scenarios; those of one draw share the responses of the base model and the prompts.
 
@@ -57,10 +57,10 @@ def simulated(
     draws = settings.draws
     means = []
     for scenario in scenarios:
-        rates, offsets = _runs(design, seeds, settings, settings.run_offset, settings.seed_offset, generator)
+        rates, offsets = _runs(design, settings, settings.run_offset, settings.seed_offset, generator)
         means.append(np.clip(curves(scenario, design, settings, rates) + offsets, 0, 1))
     cells = np.stack(means, axis=1)
-    own = seeds * design.base_draws
+    own = design.seeds * design.base_draws
     chances = np.concatenate([np.full((draws, own), settings.base), cells.reshape(draws, -1)], axis=1)
     each = max(1, CHUNK // (chances.shape[1] * design.prompts))
     parts = [
@@ -68,12 +68,12 @@ def simulated(
         for i in range(0, draws, each)
     ]
     found = np.concatenate(parts)
-    base = found[:, :own].reshape(draws, seeds, design.base_draws).mean(axis=2)
+    base = found[:, :own].reshape(draws, design.seeds, design.base_draws).mean(axis=2)
     return Simulated(found[:, own:].reshape(cells.shape).swapaxes(0, 1), base)
 
 
 def simulated_leans(
-    scenarios: Sequence[Scenario], design: Design, seeds: int, settings: Calibration, generator: np.random.Generator
+    scenarios: Sequence[Scenario], design: Design, settings: Calibration, generator: np.random.Generator
 ) -> Simulated:
     """Simulate leans in bits per byte, as distances from the base model's on the same texts.
 
@@ -81,14 +81,13 @@ def simulated_leans(
     """
     scale, found = settings.lean_gain / settings.gain, []
     for scenario in scenarios:
-        rates, offsets = _runs(design, seeds, settings, settings.lean_run_offset, settings.lean_seed_offset, generator)
+        rates, offsets = _runs(design, settings, settings.lean_run_offset, settings.lean_seed_offset, generator)
         found.append(scale * (curves(scenario, design, settings, rates) - settings.base) + offsets)
-    return Simulated(np.stack(found), np.zeros((settings.draws, seeds)))
+    return Simulated(np.stack(found), np.zeros((settings.draws, design.seeds)))
 
 
 def _runs(
     design: Design,
-    seeds: int,
     settings: Calibration,
     own: float | None,
     of_seed: float | None,
@@ -98,7 +97,7 @@ def _runs(
 
     ``own`` is the standard deviation of a run's own part of its level, ``of_seed`` that of its seed's.
     """
-    shape = (settings.draws, seeds, len(design.alignment_sizes), 1)
+    shape = (settings.draws, design.seeds, len(design.alignment_sizes), 1)
     rates = np.exp(settings.run_rate * generator.standard_normal(shape))
     offsets = (own or 0.0) * generator.standard_normal(shape)
     return rates, offsets + (of_seed or 0.0) * generator.standard_normal((*shape[:2], 1, 1))

@@ -48,13 +48,15 @@ def allowance(draws: "pd.Series[int]") -> "pd.Series[float]":
 def error_rates(planned: PlannedClaim, calibration: pd.DataFrame) -> ErrorRates | None:
     """The worst error rates of the t test of a claim; None if the calibration does not cover it.
 
-    ``calibration`` is the result of ``calibration_table``, which tries claims in the direction of the paper only.
+    ``calibration`` is the result of ``calibration_table``, which tries claims in the direction of the paper only. Of
+    an experiment and its control the one with fewer seeds counts.
     """
     claim = planned.claim
     keys = {"measure": claim.measure, "over": planned.compares, "direction": claim.direction}
     own = np.logical_and.reduce([calibration[key] == value for key, value in keys.items()])
-    designs = calibration["design"].str.split(", ").map(lambda names: claim.experiment in names)
+    designs = calibration["design"].str.split(", ").map(lambda names: not {*names}.isdisjoint(claim.experiments))
     rows = calibration[own & designs & (calibration["test"] == "t")]
+    rows = rows[rows["seeds"] == rows["seeds"].min()]
     null = rows[rows["role"] == "size"]
     if null.empty:
         return None

@@ -144,7 +144,7 @@ def verdict_seeds(job: VerdictsJob, measures: Mapping[str, pd.DataFrame]) -> pd.
     """The numbers that the claims are about: one row for each claim, part and seed that is not excluded."""
     tables = []
     for planned in job.claims:
-        seeds = [seed for seed in job.seeds if seed not in planned.claim.exclusions]
+        seeds = [seed for seed in job.seeds[: planned.max_seeds] if seed not in planned.claim.exclusions]
         for part, values in claim_values(planned.claim, measures, planned.bases).items():
             rows = values.reindex(pd.Index(seeds, name="seed")).reset_index()
             tables.append(rows.assign(claim=planned.name, part=part))
@@ -194,11 +194,12 @@ def verdict_table(
                 error_rates=all_error_rates[planned.name],
             )
         )
-        more_seeds = decided == "undecided"
+        helps = decided == "undecided"
         if not testable[planned.name]:
             decided, reason = not_testable(checked[planned.name])
-            more_seeds = bool(checked[planned.name].query("not holds")["more_seeds"].all())
+            helps = bool(checked[planned.name].query("not holds")["more_seeds"].all())
             found = without_numbers(found)
+        more_seeds = helps and not (planned.max_seeds and planned.max_seeds <= len(job.seeds))
         row = _declared(planned) | _numbers(claim, found)
         row |= _second_view(planned, per_prompt if testable[planned.name] else {})
         row |= {"checks": shown_checks(checked[planned.name])}

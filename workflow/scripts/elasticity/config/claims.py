@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveInt, StringConstraints
 
 from elasticity.config.base import Name, OneOf, Section
+from elasticity.config.experiments import Rebound
 from elasticity.config.measures import MEASURES, Kind, Measure
 from elasticity.core.digests import digest
 
@@ -90,6 +91,14 @@ class Claim(Section):
     def experiments(self) -> tuple[str, ...]:
         """The experiments that the claim needs: its own and, if given, its control."""
         return (self.experiment, self.control) if self.control else (self.experiment,)
+
+    def max_seeds(self, rebound: Mapping[Name, Rebound]) -> int | None:
+        """The number of seeds that its experiments have at most; None without a limit.
+
+        ``rebound`` holds the rebound experiments of the study.
+        """
+        limits = [rebound[name].max_seeds for name in self.experiments] if self.kind == "rebound" else []
+        return min((limit for limit in limits if limit), default=None)
 
 
 def claims_digest(claims: Mapping[Name, Claim]) -> str:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
-from elasticity.config.base import Name, Opposed, OptionalSizes, Section, Side, Sizes, SizesFromZero, opposite
+from elasticity.config.base import Name, Opposed, OptionalSizes, Section, Seeds, Side, Sizes, SizesFromZero, opposite
 from elasticity.config.sampling import Sampling
 from elasticity.config.training import Data, FineTuning
 
@@ -44,6 +44,10 @@ class Rebound(Section):
         "standard",
         description="standard: the alignment stage is on positive examples and the inverse stage on negative ones; "
         "reversed: the other way round",
+    )
+    max_seeds: PositiveInt | None = Field(
+        None,
+        description="Use at most this many seeds, the first ones of the study. null: all. Controls can do with few",
     )
     alignment_sizes: Sizes = Field(description="Sizes P of the alignment stage in examples, ascending")
     inverse_sizes: SizesFromZero = Field(
@@ -101,6 +105,10 @@ class Rebound(Section):
     def alignment_side(self) -> Opposed:
         """The side that the alignment stage is trained on."""
         return "positive" if self.direction == "standard" else "negative"
+
+    def seeds_of(self, seeds: Seeds) -> Seeds:
+        """The seeds of this experiment among those of its study."""
+        return seeds[: self.max_seeds]
 
     def treatment(self, alignment_size: int, seed: int = 0) -> Treatment:
         """How the models of this size P and seed are trained."""

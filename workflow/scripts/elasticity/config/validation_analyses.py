@@ -43,6 +43,12 @@ def claim_mistakes(
         if kind == "rebound":
             for experiment in claim.experiments:
                 yield from _unmeasured(where, claim.measure, experiment, rebound[experiment], scored)
+                limit = rebound[experiment].max_seeds
+                if limit and limit < claim.seeds:
+                    yield (
+                        f"{where}.seeds is {claim.seeds}, but rebound.{experiment}.max_seeds is {limit}, so that the "
+                        "claim would never be decided: raise the one or lower the other"
+                    )
         if claim.over == "sizes":
             if claim.entry.between_sizes or kind == "resistance":
                 yield f"{where}.over: {claim.measure} is not measured for a single P; use value, bases or control"

@@ -26,6 +26,9 @@ class CalibrationJobs(Part):
             designs=self.designs(),
             resistance=tuple(self.study.resistance),
             claims=self.study.claims,
+            max_seeds={
+                name: limit for name, it in self.study.claims.items() if (limit := it.max_seeds(self.study.rebound))
+            },
             looks=self.study.looks,
         )
         return to_json(job)
@@ -39,7 +42,11 @@ class CalibrationJobs(Part):
         for name, rebound in self.study.rebound.items():
             if rebound.inverse_sizes[-1] == 0:
                 continue
-            sizes = Design(alignment_sizes=rebound.alignment_sizes, inverse_sizes=rebound.inverse_sizes)
+            sizes = Design(
+                alignment_sizes=rebound.alignment_sizes,
+                inverse_sizes=rebound.inverse_sizes,
+                seeds=len(rebound.seeds_of(self.study.seeds)),
+            )
             if self.rebound.is_scored(rebound):
                 prompts = self.study.tasks[rebound.task].splits.prompts
                 draws = self.study.base_draws // len(self.study.seeds)

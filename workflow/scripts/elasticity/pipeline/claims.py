@@ -83,6 +83,7 @@ class ClaimJobs(Part):
             name=name,
             claim=claim,
             bases=bases,
+            max_seeds=claim.max_seeds(self.study.rebound),
             figure=f"figures/{'lean' if claim.entry.outcome == 'lean' else claim.kind}-{claim.experiment}{own}.svg",
             table=f"tables/measures-{claim.experiment}.csv",
         )

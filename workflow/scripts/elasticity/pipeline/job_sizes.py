@@ -263,7 +263,7 @@ class JobSizes:
     def scored_responses(self, wildcards: Wildcards) -> int:
         """An upper bound of the number of scored responses of a task; cells that experiments share are scored once."""
         rebounds = [rebound for rebound in self.study.rebound.values() if rebound.task == wildcards.task]
-        alignments = sum(len(self.study.seeds) * len(rebound.bases) for rebound in rebounds)
+        alignments = sum(len(rebound.seeds_of(self.study.seeds)) * len(rebound.bases) for rebound in rebounds)
         checkpoints = [len(rebound.inverse_sizes) + len(rebound.realignment_sizes) for rebound in rebounds]
         sizes = max(
             (len(rebound.alignment_sizes) * count for rebound, count in zip(rebounds, checkpoints, strict=True)),

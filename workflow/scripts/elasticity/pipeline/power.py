@@ -25,12 +25,12 @@ def rows(study: Study) -> Iterator[tuple[str, ...]]:
         parts = [noise_of(noise, part, claim.over) for part in claim.parts]
         found = _numbers(study, claim, [it for it in parts if it], level) if all(parts) else ("noise unknown", "", "")
         compares = f"{claim.measure}, {claim.over}"
-        yield name, compares, f"{claim.margin:g} {claim.unit}", str(len(study.seeds)), *found
+        yield name, compares, f"{claim.margin:g} {claim.unit}", str(_seeds(study, claim)), *found
 
 
 def _numbers(study: Study, claim: Claim, parts: list[Noise], level: float) -> tuple[str, str, str]:
     """The effect that all parts detect together, and the seeds, and the prompts with as many seeds, for the margin."""
-    wanted, prompts, seeds = POWER ** (1 / len(parts)), _prompts(study, claim), len(study.seeds) - len(claim.exclusions)
+    wanted, prompts, seeds = POWER ** (1 / len(parts)), _prompts(study, claim), _seeds(study, claim)
     worst = max(parts, key=lambda it: it.with_prompts(prompts))
     sd = worst.with_prompts(prompts)
     effect = f"{sd * detectable(seeds, level, wanted):.2g}"
@@ -39,6 +39,11 @@ def _numbers(study: Study, claim: Claim, parts: list[Noise], level: float) -> tu
     needed = max(seeds_needed(claim.margin / sd, level, wanted) or math.inf, claim.seeds) if sd else claim.seeds
     more = prompts_needed(claim.margin, worst, seeds, level, wanted) if prompts else None
     return effect, "more than 1000" if needed == math.inf else str(needed), _prompts_in_words(more, prompts)
+
+
+def _seeds(study: Study, claim: Claim) -> int:
+    """The number of seeds that a claim is tested on."""
+    return len(set(study.seeds[: claim.max_seeds(study.rebound)]) - claim.exclusions.keys())
 
 
 def _prompts_in_words(needed: int | None, now: int | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from elasticity.config.base import Opposed
+from elasticity.config.base import Opposed, Seeds
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import FineTuning
 from elasticity.core.run_names import run_name, runs_in
@@ -45,9 +45,12 @@ RunSizes = tuple[int, ...]
 """The sizes of one training job in examples, ascending; the model has a checkpoint at each size."""
 
 
-def inverse_stages(rebound: Rebound, seeds: Iterable[int]) -> Iterator[tuple[InverseStage, RunSizes]]:
-    """Yield the inverse stages of an experiment, each with the sizes at which the experiment measures it."""
-    for base, seed, size in itertools.product(rebound.bases, seeds, rebound.alignment_sizes):
+def inverse_stages(rebound: Rebound, seeds: Seeds) -> Iterator[tuple[InverseStage, RunSizes]]:
+    """Yield the inverse stages of an experiment, each with the sizes at which the experiment measures it.
+
+    ``seeds`` are those of the study.
+    """
+    for base, seed, size in itertools.product(rebound.bases, rebound.seeds_of(seeds), rebound.alignment_sizes):
         done = rebound.treatment(size, seed)
         alignment = AlignmentStage(rebound.task, base, rebound.alignment_side, rebound.alignment_recipe, done.seed)
         inverse = InverseStage(alignment, done.alignment_size, rebound.inverse_recipe)
