@@ -99,7 +99,7 @@ def tiny_study() -> dict[str, Any]:
             "crosses": expected("existence", "crossing", "greater"),
             "grows": expected("pretraining", "reversal-ratio", "less") | {"over": "bases"},
             "resists": expected("slices", "kl-gap", "greater"),
-            "two-phases": expected("existence", "two-phase", "greater") | {"role": "exploratory"},
+            "sinks": expected("existence", "area", "greater") | {"role": "exploratory"},
         },
     }
 

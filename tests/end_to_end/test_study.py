@@ -57,10 +57,10 @@ def test_every_claim_has_a_verdict_and_was_declared_before_training(finished: Pr
     tables = finished.folder / "results/tiny/tables"
     with (tables / "verdicts.csv").open() as file:
         verdicts = {row["claim"]: row for row in csv.DictReader(file)}
-    assert list(verdicts) == ["crosses", "grows", "resists", "two-phases"]
+    assert list(verdicts) == ["crosses", "grows", "resists", "sinks"]
     # The claim "grows" counts only seeds whose alignment stage raised the score.
     seeds = {name: row["seeds"] for name, row in verdicts.items() if name != "grows"}
-    assert seeds == {"crosses": "2", "resists": "2", "two-phases": "0"}  # three N are too few for two phases
+    assert seeds == {"crosses": "2", "resists": "2", "sinks": "2"}
     assert {row["verdict"] for row in verdicts.values()} <= {"confirmed", "refuted", "undecided", "not testable"}
     assert all(row["reason"] for row in verdicts.values())
     for row in verdicts.values():

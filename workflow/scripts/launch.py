@@ -1,7 +1,7 @@
 """Start a job's processes: ``launch.py --device cpu --nodes 1 --processes 2 ... SCRIPT ARGUMENT ...``.
 
-Options are those of ``elasticity.runtime.launch.Launch``. This process becomes the command that it makes of them; a single
-process runs the script itself, which saves the start of another interpreter.
+Options are those of ``elasticity.runtime.launch.Launch``. This process becomes the command that it makes of them; a
+single process runs the script itself, which saves the start of another interpreter.
 """
 
 import argparse

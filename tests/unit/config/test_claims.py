@@ -109,6 +109,10 @@ MISTAKES: dict[str, tuple[Values, list[str]]] = {
         ["kl-gap is not measured for a single P"],
     ),
     "no N of 0": ({"experiment": "single", "measure": "start"}, ["start needs 0", "rebound.single.inverse_sizes"]),
+    "few N": (
+        {"measure": "two-phase"},
+        ["claims.falls.measure: two-phase needs at least 6 sizes N", "rebound.existence.inverse_sizes holds 3"],
+    ),
     "no control": ({"over": "control"}, ["claims.falls.control is missing"]),
     "a control for nothing": ({"control": "control"}, ["claims.falls.control is given", "set over: control"]),
     "unknown control": ({"over": "control", "control": "neutral"}, ["claims.falls.control: 'neutral' is no rebound"]),

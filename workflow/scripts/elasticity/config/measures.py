@@ -39,6 +39,7 @@ class Measure:
     compute: Callable[[Any], Any] | None
     needs: tuple[str, ...] = ()
     outcome: Outcome = "score"
+    least_sizes: int = 1
 
     @property
     def place(self) -> tuple[str, int, str, int]:
@@ -64,6 +65,7 @@ def measure(
     per_prompt: bool = False,
     needs: tuple[str, ...] = (),
     outcome: Outcome = "score",
+    least_sizes: int = 1,
 ) -> Callable[[Callable[[Any], Any]], Callable[[Any], Any]]:
     """Decorator that registers a measure under ``name``.
 
@@ -71,13 +73,25 @@ def measure(
     of measures, and ``axis`` the label of the vertical axis there (default: ``unit``). A rebound measure is
     ``between_sizes`` if it compares the largest with the smallest P, so that it has one value for all P; ``from_zero``
     if it needs the model before the inverse stage, N = 0; and ``per_prompt`` if each prompt has a value of its own,
-    which ``analysis.verdicts.prompt_measures`` must then compute. ``needs`` names the checks that must hold, and
-    ``outcome`` says what its ``Curves`` hold.
+    which ``analysis.verdicts.prompt_measures`` must then compute. ``least_sizes`` is the number of sizes N that it
+    needs. ``needs`` names the checks that must hold, and ``outcome`` says what its ``Curves`` hold.
     """
 
     def add(compute: Callable[[Any], Any]) -> Callable[[Any], Any]:
         entry = Measure(
-            name, kind, unit, title, axis or unit, between_sizes, from_zero, per_prompt, (), compute, needs, outcome
+            name,
+            kind,
+            unit,
+            title,
+            axis or unit,
+            between_sizes,
+            from_zero,
+            per_prompt,
+            (),
+            compute,
+            needs,
+            outcome,
+            least_sizes,
         )
         MEASURES.register(name, compute.__module__)(entry)
         return compute

@@ -89,6 +89,12 @@ def _unmeasured(where: str, measure: str, name: Name, experiment: Rebound, score
         yield f"{where}: rebound.{name} has no scores to measure: its `scores` are false"
     if MEASURES[measure].from_zero and experiment.inverse_sizes[0] != 0:
         yield f"{where}.measure: {measure} needs 0 among rebound.{name}.inverse_sizes"
+    least = MEASURES[measure].least_sizes
+    if len(experiment.inverse_sizes) < least:
+        yield (
+            f"{where}.measure: {measure} needs at least {least} sizes N, but rebound.{name}.inverse_sizes holds "
+            f"{len(experiment.inverse_sizes)}"
+        )
     if MEASURES[measure].between_sizes and len(experiment.alignment_sizes) < 2:
         yield f"{where}.measure: {measure} compares sizes P, but rebound.{name}.alignment_sizes holds one"
 

@@ -149,6 +149,7 @@ def reversal_ratio(curves: Curves) -> tuple[Floats, Floats]:
     title="initial rate",
     axis="share per example",
     from_zero=True,
+    least_sizes=3,
     needs=EVERY,
 )
 def initial_rate(curves: Curves) -> Floats:
@@ -165,7 +166,14 @@ def initial_rate(curves: Curves) -> Floats:
     return rate
 
 
-@measure("two-phase", kind="rebound", unit="ΔBIC", title="two phases against one", needs=MOVED)
+@measure(
+    "two-phase",
+    kind="rebound",
+    unit="ΔBIC",
+    title="two phases against one",
+    least_sizes=PARAMETERS[2] + 1,
+    needs=MOVED,
+)
 def two_phase(curves: Curves) -> Floats:
     """ΔBIC = n ln(R₁ / R₂) − 2 ln n: above 0, two exponential phases fit better than one. Shape (...).
 
@@ -184,7 +192,7 @@ def two_phase(curves: Curves) -> Floats:
     return better
 
 
-@measure("area", kind="rebound", unit="score", title="area: mean depth", from_zero=True, needs=MOVED)
+@measure("area", kind="rebound", unit="score", title="area: mean depth", from_zero=True, least_sizes=2, needs=MOVED)
 def area(curves: Curves) -> Floats:
     """∫ max(0, b − s(P, N)) dN / N_max over N from 0 to N_max: the mean depth below the base, in units of the score.
 
@@ -210,7 +218,15 @@ def overshoot(curves: Curves) -> Floats:
     return deepest
 
 
-@measure("matched-fall", kind="rebound", unit="score", title="fall from matched start", from_zero=True, needs=EVERY)
+@measure(
+    "matched-fall",
+    kind="rebound",
+    unit="score",
+    title="fall from matched start",
+    from_zero=True,
+    least_sizes=2,
+    needs=EVERY,
+)
 def matched_fall(curves: Curves) -> Floats:
     """How far the curve of each P falls over the next ΔN examples from a score that all curves start from or above.
 
