@@ -137,6 +137,7 @@ def _panel(axis: "Axes", rows: "pd.DataFrame", values: "pd.DataFrame", colours: 
     axis.set_yticks(range(len(rows)), [_label(row) for row in rows.itertuples()], fontsize=6.5)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", labelsize=7)
+    axis.locator_params(axis="x", nbins=6)  # labels such as −0.006 would touch
     for _, claim in rows.groupby("claim", sort=False):
         axis.text(
             *(1.02, claim.index.to_numpy().mean(), _decided(claim.iloc[0])),
