@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.core.errors import UserError
-from elasticity.pipeline import cost
+from elasticity.pipeline.planning import cost
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.figure import FigureJob
 from elasticity.training.datasets import responses_once

@@ -12,9 +12,9 @@ from elasticity.config.models import HubModel
 from elasticity.config.score_models import CostModel, TextClassifier
 from elasticity.config.study import Study
 from elasticity.models.shapes import shape_of
-from elasticity.pipeline import cost
-from elasticity.pipeline.published import PublishedJobs
-from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.planning import cost
+from elasticity.pipeline.reporting.published import PublishedJobs
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from tests.conftest import ROOT
 
 PAPER = ("paper-v1", "paper-acl")

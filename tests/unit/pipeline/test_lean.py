@@ -9,8 +9,8 @@ import pytest
 from elasticity.config.experiments import OTHER_ORDER
 from elasticity.config.loading import read_study
 from elasticity.evaluation.jobs import LeanReading, Measurements
-from elasticity.pipeline import cost
-from elasticity.pipeline.status import status
+from elasticity.pipeline.planning import cost
+from elasticity.pipeline.running.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob
 from tests.conftest import ROOT

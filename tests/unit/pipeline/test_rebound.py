@@ -12,7 +12,7 @@ import pytest
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.loading import read_study
 from elasticity.evaluation.jobs import MeasureJob, Measurements
-from elasticity.pipeline import cost
+from elasticity.pipeline.planning import cost
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob

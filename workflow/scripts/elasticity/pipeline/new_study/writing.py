@@ -30,10 +30,10 @@ from elasticity.data.sources import examples
 from elasticity.data.splits import Rows
 from elasticity.data.tally import Tally
 from elasticity.models.shapes import Shape, shape_of
-from elasticity.pipeline import cost, power
 from elasticity.pipeline.new_study.named import Data, named_data, named_model, short_name
 from elasticity.pipeline.new_study.sizes import BATCH, possible
 from elasticity.pipeline.new_study.study_file import Design, study_text
+from elasticity.pipeline.planning import cost, power
 from elasticity.resources.estimates import training_memory_mb
 from elasticity.runtime.launch import Geometry
 from elasticity.runtime.progress import duration
@@ -158,7 +158,7 @@ def _design(
     name: str, models: dict[str, ImportedModel], parameters: int, source: Data, rows: Rows, remarks: tuple[str, ...]
 ) -> tuple[Design, list[str]]:
     """The design of the study, and an example of each side with what of it has a loss."""
-    from elasticity.pipeline import preview  # imports torch, which nothing else in this package needs
+    from elasticity.pipeline.planning import preview  # imports torch, which nothing else in this package needs
 
     tokenizers = [preview.source_tokenizer(model) for model in models.values()]
     chat = source.has_prompts and all(tokenizer.chat_template for tokenizer in tokenizers)

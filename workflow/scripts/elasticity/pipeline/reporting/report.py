@@ -3,12 +3,12 @@
 from elasticity.config.experiments import Rebound, Resistance
 from elasticity.config.hardware import Hardware
 from elasticity.pipeline.common import Part, Wildcards, to_json
-from elasticity.pipeline.figures import FigureJobs
 from elasticity.pipeline.realignment import RealignmentJobs
 from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.reporting.figures import FigureJobs
+from elasticity.pipeline.reporting.tables import TableJobs
 from elasticity.pipeline.resistance import ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
-from elasticity.pipeline.tables import TableJobs
 from elasticity.report.card_schema import CardJob
 from elasticity.report.contents import ItemSpec, ReportJob, figure_item, record_item, table_items, words_digest
 from elasticity.report.provenance import ProvenanceJob

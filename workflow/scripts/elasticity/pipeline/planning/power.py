@@ -8,7 +8,7 @@ from elasticity.analysis.noise import Noise, noise_of, read_noise
 from elasticity.analysis.power import POWER, detectable, prompts_needed, seeds_needed
 from elasticity.config.claims import Claim
 from elasticity.config.study import Study
-from elasticity.pipeline.noise import check_noise, noise_file
+from elasticity.pipeline.reporting.noise import check_noise, noise_file
 
 HEAD = ("claim", "compares", "margin", "seeds", "detects", "seeds needed", "prompts needed")
 
@@ -61,7 +61,7 @@ def _prompts(study: Study, claim: Claim) -> int | None:
 
 def lines(study: Study) -> Iterator[str]:
     """Yield the lines that ``plan`` prints; nothing without claims."""
-    from elasticity.pipeline.cost import table
+    from elasticity.pipeline.planning.cost import table
 
     if not study.claims:
         return

@@ -16,7 +16,7 @@ from elasticity.config.score_models import GivenScoreModel
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.common import Wildcards
-from elasticity.pipeline.job_sizes import Generation, JobSizes, Training
+from elasticity.pipeline.requests.job_sizes import Generation, JobSizes, Training
 from elasticity.resources.estimates import (
     generation_bytes,
     generation_memory_mb,

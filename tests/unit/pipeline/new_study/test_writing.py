@@ -18,10 +18,10 @@ from elasticity.config.models import HubModel, ModelFolder
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, clean
-from elasticity.pipeline import cost
 from elasticity.pipeline.new_study import writing
 from elasticity.pipeline.new_study.sizes import candidates, possible
 from elasticity.pipeline.new_study.writing import write_study
+from elasticity.pipeline.planning import cost
 from elasticity.pipeline.study_pipeline import Pipeline
 from tests.conftest import reviews
 from tests.unit.families import FAMILIES

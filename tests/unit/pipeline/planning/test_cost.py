@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import shape_of
-from elasticity.pipeline import cost
-from elasticity.pipeline.cost import Budget, Stage, Training, needed_models, workload
+from elasticity.pipeline.planning import cost
+from elasticity.pipeline.planning.cost import Budget, Stage, Training, needed_models, workload
 from elasticity.pipeline.resistance import PATHS
 from elasticity.resources.flops import training_flops_per_token
 

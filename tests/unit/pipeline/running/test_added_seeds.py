@@ -8,9 +8,9 @@ import pytest
 
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline import power
-from elasticity.pipeline.added_seeds import add_seeds, seeds_file, undecided, with_added_seeds
-from tests.unit.pipeline.test_claims import expected
+from elasticity.pipeline.planning import power
+from elasticity.pipeline.running.added_seeds import add_seeds, seeds_file, undecided, with_added_seeds
+from tests.conftest import expected
 
 DECIDE = {"decide": {"start": 2, "step": 2, "at_most": 5}}
 

@@ -15,9 +15,10 @@ from elasticity.config.study import Study
 from elasticity.config.training import FineTuning
 from elasticity.core.run_names import run_name
 from elasticity.models.shapes import Shape, shape_of
-from elasticity.pipeline import job_sizes, runs
+from elasticity.pipeline import runs
+from elasticity.pipeline.requests import job_sizes
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from elasticity.pipeline.resistance import PATHS
-from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import RunSizes
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.resources.estimates import CPU_FLOPS_PER_S, GPU_SHARE, generation_s, passes, rewarding_s, training_s
