@@ -10,7 +10,8 @@ from elasticity.analysis.jobs import RealignmentTableJob
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import MeasureJob
-from elasticity.pipeline.planning.cost import Budget, Training, workload
+from elasticity.pipeline.planning.budget import Budget
+from elasticity.pipeline.planning.workload import Training, workload
 from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from elasticity.pipeline.running.status import status

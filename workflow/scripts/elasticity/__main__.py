@@ -34,10 +34,9 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def plan(arguments: argparse.Namespace) -> str:
     """Report what a study resolves to and what it will cost, before anything runs."""
-    from elasticity.pipeline.planning import cost, power
+    from elasticity.pipeline.planning.plan import plan
 
-    study = _given(arguments.json) if arguments.json else _study(arguments)[0]
-    return "\n".join([cost.report(study), *power.lines(study)])
+    return plan(_given(arguments.json) if arguments.json else _study(arguments)[0])
 
 
 def new(arguments: argparse.Namespace) -> str:
