@@ -67,6 +67,16 @@ class ModelJobs(Part):
         """The folder of the tokenizer of a model that is pre-trained in the workflow."""
         return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
 
+    def tokenizer_folder(self, name: str) -> str:
+        """The folder with the tokenizer of a model: its own, or that of the model itself if it is imported."""
+        model = self.study.models[name]
+        return self.tokenizer_of(model) if isinstance(model, Pretrained) else self.folder(name)
+
+    def complete_tokenizer(self, name: str) -> str:
+        """The file that shows that this folder is complete."""
+        model = self.study.models[name]
+        return f"{self.tokenizer_of(model)}/tokenizer.json" if isinstance(model, Pretrained) else self.metrics_of(name)
+
     def tokenizer(self, wildcards: Wildcards) -> str:
         """The folder of the tokenizer of the model that the wildcards name."""
         return self.tokenizer_of(self.pretrained[wildcards.model])
