@@ -52,7 +52,7 @@ class DataJobs(Part):
         return [self.models.tokenizer_folder(name) for name in self._prompt_models(wildcards)]
 
     def prompt_tokenizer_file(self, wildcards: Wildcards) -> list[str]:
-        """The file that shows that this tokenizer is complete."""
+        """The file that shows that the tokenizer that counts the tokens of prompts is complete; none if none does."""
         return [self.models.complete_tokenizer(name) for name in self._prompt_models(wildcards)]
 
     def _prompt_models(self, wildcards: Wildcards) -> list[str]:

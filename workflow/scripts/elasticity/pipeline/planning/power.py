@@ -1,4 +1,4 @@
-"""Where the next minute should go: what each claim can detect, and the seeds and prompts that its margin needs."""
+"""What each claim can detect, and the seeds and prompts that its margin needs."""
 
 import math
 from collections.abc import Iterator

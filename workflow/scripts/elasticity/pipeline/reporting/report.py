@@ -62,7 +62,7 @@ class ReportJobs(Part):
         return to_json(job)
 
     def card_tables(self, wildcards: Wildcards) -> list[str]:
-        """Those tables of a base model's experiments and tasks that the study makes."""
+        """The tables that the study makes of a base model's experiments and tasks."""
         own = [(name, it.task) for name, it in self._experiments() if wildcards.base in it.bases]
         names = [f"{kind}-{name}" for name, _ in own for kind in EXPERIMENT_TABLES]
         names += [f"bits-per-byte-{task}" for _, task in own]

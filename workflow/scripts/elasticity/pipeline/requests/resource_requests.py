@@ -84,7 +84,7 @@ class ResourceRequests:
 
     @property
     def stored(self) -> list[str]:
-        """The other base models: the weights of their stages are saved, and other jobs measure them.
+        """The base models whose stages are saved, and measured by other jobs than those that train them.
 
         That is necessary for another engine than transformers, and for models that a GPU has no room for beside the
         state of their training, or of which ZeRO stage 3 leaves each process a part only.
