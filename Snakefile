@@ -13,10 +13,10 @@ from elasticity.config.loading import read_study
 from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 from elasticity.core.run_names import PATTERN
-from elasticity.pipeline import failures
-from elasticity.pipeline.added_seeds import with_added_seeds
+from elasticity.pipeline.running import failures
+from elasticity.pipeline.running.added_seeds import with_added_seeds
 from elasticity.pipeline.common import either, options, spec, template
-from elasticity.pipeline.resource_requests import with_local_gpus
+from elasticity.pipeline.requests.local_gpus import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime import results_lock
 from elasticity.runtime.environment import online, set_environment

@@ -15,7 +15,7 @@ import yaml
 from elasticity.config.loading import read_study_file
 from elasticity.config.reference import reference
 from elasticity.config.schema import schema
-from elasticity.pipeline.cost import report
+from elasticity.pipeline.planning.plan import plan
 from elasticity.report import card_schema
 from tests.conftest import ROOT, Project, tiny_study
 from tests.end_to_end.test_variants import variants
@@ -82,7 +82,7 @@ def test_every_imported_package_is_a_direct_dependency() -> None:
 def test_every_study_is_valid_and_can_be_planned(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     study = read_study_file(path)
-    words = report(study)
+    words = plan(study)
     assert words.startswith(f"study {study.name}: {len(study.seeds)} seeds")
     assert re.search("checkpoints of one run|each size is a run of its own", words)
 
@@ -104,7 +104,7 @@ def test_torch_is_not_imported_where_nothing_needs_it(package: str) -> None:
 
 def test_layers_are_those_of_the_packages() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["id"] == "layers"]
     named = {name for layer in layers for name in layer.split(" | ")}
     packages = {path.name for path in LIBRARY.iterdir() if (path / "__init__.py").exists()}
     assert named == packages | {"__main__"}

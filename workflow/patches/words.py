@@ -19,7 +19,7 @@ from typing import Any
 from snakemake.logging import logger
 from snakemake_interface_executor_plugins.executors.base import AbstractExecutor
 
-from elasticity.pipeline.failures import Attempts
+from elasticity.pipeline.running.failures import Attempts
 from patches import is_tested
 
 LOST = "the report on failed jobs lacks the words of the scheduler"

@@ -2,7 +2,7 @@
 
 for table in pipeline.tables:
 
-    # What the table is, its inputs and outputs stand in its module and in elasticity/pipeline/tables.py.
+    # What the table is, its inputs and outputs stand in its module and in elasticity/pipeline/reporting/tables.py.
     rule:
         name:
             f"{table.name}_table"

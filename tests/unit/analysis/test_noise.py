@@ -144,7 +144,7 @@ def test_a_measure_of_unknown_noise_counts_in_its_family() -> None:
 
 
 def test_the_shipped_noise_is_read(tmp_path: Path) -> None:
-    from elasticity.pipeline.noise import SHIPPED
+    from elasticity.pipeline.reporting.noise import SHIPPED
 
     found = read_noise(SHIPPED)
     assert found["kl-gap", "value"].sd > 0

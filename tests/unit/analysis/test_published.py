@@ -12,7 +12,7 @@ from elasticity.analysis.published import published_resistance, published_revers
 from elasticity.analysis.tables.resistance import resistance_table
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.published import PAPER
+from elasticity.pipeline.reporting.published import PAPER
 from elasticity.pipeline.study_pipeline import Pipeline
 
 RESISTANCE = pd.read_csv(PAPER / "resistance.csv")

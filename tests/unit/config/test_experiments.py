@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.core.errors import UserError
-from elasticity.pipeline import cost
+from elasticity.pipeline.planning.budget import Budget
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.figure import FigureJob
 from elasticity.training.datasets import responses_once
@@ -161,10 +161,10 @@ def test_figures_name_the_examples_of_both_stages(values: Values) -> None:
 
 def test_the_cost_of_controls_is_counted(values: Values) -> None:
     values["resistance"]["slices"]["bases"] = ["nano"]
-    stages = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
+    stages = {stage.name: stage for stage in Budget(read_study(values)).stages()}
     for name in DATA:
         del values["rebound"][name]
-    without = {stage.name: stage for stage in cost.Budget(read_study(values)).stages()}
+    without = {stage.name: stage for stage in Budget(read_study(values)).stages()}
     assert stages["alignment"] == without["alignment"]
     runs = len(DATA) * 2 * 2  # recipes, seeds, sizes P
     assert stages["inverse"].jobs == without["inverse"].jobs + runs

@@ -12,9 +12,9 @@ from elasticity.config.models import HubModel
 from elasticity.config.score_models import CostModel, TextClassifier
 from elasticity.config.study import Study
 from elasticity.models.shapes import shape_of
-from elasticity.pipeline import cost
-from elasticity.pipeline.published import PublishedJobs
-from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.planning.plan import plan
+from elasticity.pipeline.reporting.published import PublishedJobs
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from tests.conftest import ROOT
 
 PAPER = ("paper-v1", "paper-acl")
@@ -68,7 +68,7 @@ def test_jobs_fit_and_the_plan_takes_seconds_without_a_model(study: Study) -> No
     ResourceRequests(study).check()
     PublishedJobs(study).check()
     begun = time.perf_counter()
-    report = cost.report(study)
+    report = plan(study)
     assert time.perf_counter() - begun < 10
     assert "GPU hours are an estimate for A" in report
 

@@ -1,11 +1,9 @@
 """Downloads through the client of the hub, with a cache in its layout and a local server in place of the hub."""
 
-import hashlib
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,9 @@ from huggingface_hub import constants
 from elasticity.core.errors import UserError
 from elasticity.core.hub import commit_of, hub_file, matching, snapshot
 from tests.unit.hub_cache import COMMIT, add_to_cache
+from tests.unit.web_server import Answer, repository, serving
 
 TOKEN = "hf_secretsecretsecret"
-
-Answer = Callable[[str], tuple[int, dict[str, str], bytes]]
 
 
 @pytest.fixture(autouse=True)
@@ -37,63 +34,22 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Answer], list[str | None]]]:
     """Start a server in place of the hub; returns the list of the authorizations that it receives."""
-    servers = []
+    with ExitStack() as servers:
 
-    def serve(answer: Answer) -> list[str | None]:
-        sent: list[str | None] = []
+        def serve(answer: Answer) -> list[str | None]:
+            server = servers.enter_context(serving(answer))
+            point_to(monkeypatch, server.address)
+            return server.authorizations
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                sent.append(self.headers["Authorization"])
-                status, headers, body = answer(self.path)
-                self.send_response(status)
-                for name, value in ({"Content-Length": str(len(body))} | headers).items():
-                    self.send_header(name, value)
-                self.end_headers()
-                if self.command == "GET":
-                    self.wfile.write(body)
-
-            do_HEAD = do_GET  # noqa: N815
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        servers.append(server)
-        point_to(monkeypatch, server.server_port)
-        return sent
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield serve
 
 
-def point_to(monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+def point_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """Let the client use a local server in place of the hub."""
-    endpoint = f"http://127.0.0.1:{port}"
     template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, endpoint)
     monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "ENDPOINT", endpoint)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-
-
-def repository(files: dict[str, bytes]) -> Answer:
-    """A hub with one data set, whose files these are."""
-
-    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
-        path, _, _ = path.partition("?")
-        if path.startswith(f"/api/datasets/org/data/tree/{COMMIT}"):
-            rows = [
-                {"type": "file", "path": name, "size": len(body), "oid": hashlib.sha1(body).hexdigest()}
-                for name, body in files.items()
-            ]
-            return 200, {"Content-Type": "application/json"}, json.dumps(rows).encode()
-        body = files[path.removeprefix(f"/datasets/org/data/resolve/{COMMIT}/")]
-        return 200, {"ETag": f'"{hashlib.sha1(body).hexdigest()}"', "X-Repo-Commit": COMMIT}, body
-
-    return answer
 
 
 def refusal(status: int, **headers: str) -> Answer:
@@ -125,7 +81,7 @@ def test_an_absent_file_is_an_error_offline() -> None:
 
 
 def test_an_unreachable_hub_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    point_to(monkeypatch, 9)
+    point_to(monkeypatch, "http://127.0.0.1:9")
     assert "cannot be reached" in complaint()
 
 

@@ -5,11 +5,8 @@ import hashlib
 import io
 import re
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -21,6 +18,7 @@ from elasticity.core.errors import UserError
 from elasticity.data import archives
 from elasticity.data.archives import archived, cache
 from elasticity.data.sources import examples
+from tests.unit.web_server import serving
 
 TEXT = b"One.\n\nTwo.\n"
 MEMBER = "data-1.0/texts/book.txt"
@@ -54,14 +52,12 @@ def zipped(path: Path) -> Path:
 def address(place: Path) -> Iterator[str]:
     """The address of a server of the folder; it answers 404 for files that do not exist."""
 
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        file = place / path.removeprefix("/")
+        return (200, {}, file.read_bytes()) if file.is_file() else (404, {}, b"")
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving(answer) as server:
+        yield server.address
 
 
 def test_a_file_is_unpacked_once_and_then_found_without_the_archive(place: Path, address: str) -> None:

@@ -1,13 +1,10 @@
 """Data sources: files, packages, the hub, and two sources for two sides."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +23,7 @@ from elasticity.data.sources import examples
 from elasticity.pipeline.common import to_json
 from tests.conftest import ROOT
 from tests.unit.hub_cache import COMMIT, add_to_cache
+from tests.unit.web_server import repository, serving
 
 FILE = ROOT / "tests/data/pku-saferlhf-pairs.jsonl"
 
@@ -231,41 +229,11 @@ REPOSITORY = {
 }
 
 
-class Hub(BaseHTTPRequestHandler):
-    """A hub with the data set org/data at ``COMMIT``."""
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        name = path.removeprefix(f"/datasets/org/data/resolve/{COMMIT}/")
-        sha = {name: hashlib.sha1(body).hexdigest() for name, body in REPOSITORY.items()}
-        status, headers, body = 404, {"Content-Type": "application/json"}, b""
-        if path == f"/api/datasets/org/data/tree/{COMMIT}":
-            rows = [{"type": "file", "path": it, "size": len(REPOSITORY[it]), "oid": sha[it]} for it in REPOSITORY]
-            status, body = 200, json.dumps(rows).encode()
-        elif name in REPOSITORY:
-            status, body = 200, REPOSITORY[name]
-            headers = {"ETag": f'"{sha[name]}"', "X-Repo-Commit": COMMIT}
-        self.send_response(status)
-        for key, value in (headers | {"Content-Length": str(len(body))}).items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def server() -> Iterator[str]:
     """The address of a local server in place of the hub."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(repository(REPOSITORY)) as server:
+        yield server.address
 
 
 def fetched(tmp_path: Path, endpoint: str, offline: bool, **options: Any) -> "subprocess.CompletedProcess[str]":

@@ -14,7 +14,7 @@ from elasticity.analysis.tables.entropies import entropy_seeds, entropy_table
 from elasticity.config.loading import read_study
 from elasticity.evaluation.equal_entropy import choices, nearest_half
 from elasticity.evaluation.schemas import chosen_prompts
-from elasticity.pipeline.cost import Budget
+from elasticity.pipeline.planning.budget import Budget
 from elasticity.pipeline.resistance import PAIRS, PATHS, ResistanceJobs
 from elasticity.pipeline.study_pipeline import Pipeline
 from tests.conftest import expected

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from elasticity.pipeline.failures import UNKNOWN
+from elasticity.pipeline.running.failures import UNKNOWN
 from tests.conftest import ROOT
 
 SNAKEFILE = """
 import sys
 sys.path[:0] = [{scripts!r}, {patches!r}]
-from elasticity.pipeline import failures
+from elasticity.pipeline.running import failures
 from patches import slurm, words
 slurm.apply()
 attempts = words.apply()

@@ -9,8 +9,8 @@ import pytest
 from elasticity.config.experiments import OTHER_ORDER
 from elasticity.config.loading import read_study
 from elasticity.evaluation.jobs import LeanReading, Measurements
-from elasticity.pipeline import cost
-from elasticity.pipeline.status import status
+from elasticity.pipeline.planning.workload import Drawing, workload
+from elasticity.pipeline.running.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob
 from tests.conftest import ROOT
@@ -64,7 +64,7 @@ def test_nothing_is_sampled_without_scores(leaning: Values) -> None:
     assert made >= {"lean", "measures"}
     assert not made & {"rebound", "lean_difference"}
     assert pipeline.rebound.responses(wildcards()) == []
-    assert not [work for work in cost.workload(pipeline.study) if isinstance(work, cost.Drawing)]
+    assert not [work for work in workload(pipeline.study) if isinstance(work, Drawing)]
 
 
 def test_a_run_that_a_scored_experiment_shares_is_sampled(leaning: Values) -> None:

@@ -10,11 +10,12 @@ from elasticity.analysis.jobs import RealignmentTableJob
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import MeasureJob
-from elasticity.pipeline.cost import Budget, Training, workload
+from elasticity.pipeline.planning.budget import Budget
+from elasticity.pipeline.planning.workload import Training, workload
 from elasticity.pipeline.realignment import RealignmentStage
-from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
+from elasticity.pipeline.running.status import status
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
-from elasticity.pipeline.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob
 

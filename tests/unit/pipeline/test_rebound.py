@@ -12,7 +12,7 @@ import pytest
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.loading import read_study
 from elasticity.evaluation.jobs import MeasureJob, Measurements
-from elasticity.pipeline import cost
+from elasticity.pipeline.planning.workload import cells
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob
@@ -65,7 +65,7 @@ def test_an_experiment_with_few_seeds_trains_only_those(values: Values) -> None:
 
 
 def test_shared_cells_are_counted_once(pipeline: Pipeline) -> None:
-    assert cost.cells(pipeline.study) == 2 * (3 + 4 + 3)
+    assert cells(pipeline.study) == 2 * (3 + 4 + 3)
 
 
 def test_every_cell_belongs_to_one_job(pipeline: Pipeline) -> None:

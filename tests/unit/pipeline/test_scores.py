@@ -12,9 +12,9 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.core.path_patterns import unfold
 from elasticity.pipeline.common import options
-from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from elasticity.pipeline.study_pipeline import Pipeline
-from tests.unit.pipeline.test_resource_requests import H100, asked
+from tests.unit.pipeline.requests.test_resource_requests import H100, asked
 
 Values = dict[str, Any]
 WILDCARDS = SimpleNamespace(task="reviews")

@@ -14,7 +14,7 @@ from elasticity.config.claims import claims_digest
 from elasticity.config.loading import read_study
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
-from elasticity.pipeline.resource_requests import with_local_gpus
+from elasticity.pipeline.requests.local_gpus import with_local_gpus
 from elasticity.runtime.environment import CLAIMS, WISH, cache_home, check_caches, online, set_environment
 
 H100 = "81559, NVIDIA H100 80GB HBM3"

@@ -18,8 +18,8 @@ from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch, batched, training_examples
 from elasticity.models.loading import load_for_measuring, load_model, prepare_for_training
 from elasticity.models.shapes import shape_of
-from elasticity.pipeline.cost import Training, workload
-from elasticity.pipeline.resource_requests import ResourceRequests
+from elasticity.pipeline.planning.workload import Training, workload
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from elasticity.pipeline.runs import AlignmentStage
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Journal

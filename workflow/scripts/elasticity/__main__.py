@@ -17,7 +17,7 @@ from pathlib import Path
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError, errors_for_people
-from elasticity.pipeline.added_seeds import with_added_seeds
+from elasticity.pipeline.running.added_seeds import with_added_seeds
 from elasticity.runtime.environment import check_caches
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -34,10 +34,9 @@ def main(words: Sequence[str] | None = None) -> None:
 
 def plan(arguments: argparse.Namespace) -> str:
     """Report what a study resolves to and what it will cost, before anything runs."""
-    from elasticity.pipeline import cost, power
+    from elasticity.pipeline.planning.plan import plan
 
-    study = _given(arguments.json) if arguments.json else _study(arguments)[0]
-    return "\n".join([cost.report(study), *power.lines(study)])
+    return plan(_given(arguments.json) if arguments.json else _study(arguments)[0])
 
 
 def new(arguments: argparse.Namespace) -> str:
@@ -56,7 +55,7 @@ def new(arguments: argparse.Namespace) -> str:
 
 def decide(arguments: argparse.Namespace) -> str:
     """Run a study, and add seeds in rounds until every confirmatory claim is decided or no more may be added."""
-    from elasticity.pipeline.added_seeds import add_seeds, undecided
+    from elasticity.pipeline.running.added_seeds import add_seeds, undecided
 
     study, file = _study(arguments)
     if study.decide is None:
@@ -83,14 +82,14 @@ def _snakemake(file: Path, cores: str, *targets: str) -> None:
 
 def status(arguments: argparse.Namespace) -> str:
     """Report what is done, what is running and how far it is, and what failed."""
-    from elasticity.pipeline import status
+    from elasticity.pipeline.running import status
 
     return status.status(*_study(arguments))
 
 
 def show_example(arguments: argparse.Namespace) -> str:
     """Show one training example of a task in the tokens of a model, with its loss mask."""
-    from elasticity.pipeline import preview
+    from elasticity.pipeline.planning import preview
 
     return preview.shown_example(*_study(arguments), arguments.task, arguments.model)
 
@@ -123,7 +122,7 @@ def track(arguments: argparse.Namespace) -> str:
 
 def states(arguments: argparse.Namespace) -> str:
     """List the saved states of unfinished training jobs, and remove those that no run will take up."""
-    from elasticity.pipeline import states
+    from elasticity.pipeline.running import states
 
     return states.tidy(Path("results", _study(arguments)[0].name), arguments.remove, arguments.older)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from elasticity.config import splits
 from elasticity.config.data import Beginnings, format_modules, local_files
-from elasticity.config.models import Pretrained
 from elasticity.core.errors import UserError
 from elasticity.data.files import all_files
 from elasticity.data.jobs import FetchJob, PromptJob, SplitJob
@@ -50,25 +49,15 @@ class DataJobs(Part):
 
     def prompt_tokenizer(self, wildcards: Wildcards) -> list[str]:
         """The folder of the tokenizer that counts the tokens of prompts; none if prompts are whole questions."""
-        name = self._prompt_model(wildcards)
-        if name is None:
-            return []
-        model = self.study.models[name]
-        return [self.models.tokenizer_of(model) if isinstance(model, Pretrained) else self.models.folder(name)]
+        return [self.models.tokenizer_folder(name) for name in self._prompt_models(wildcards)]
 
     def prompt_tokenizer_file(self, wildcards: Wildcards) -> list[str]:
-        """The file that shows that this tokenizer is complete."""
-        name = self._prompt_model(wildcards)
-        if name is None:
-            return []
-        model = self.study.models[name]
-        if isinstance(model, Pretrained):
-            return [f"{self.models.tokenizer_of(model)}/tokenizer.json"]
-        return [self.models.metrics_of(name)]
+        """The file that shows that the tokenizer that counts the tokens of prompts is complete; none if none does."""
+        return [self.models.complete_tokenizer(name) for name in self._prompt_models(wildcards)]
 
-    def _prompt_model(self, wildcards: Wildcards) -> str | None:
+    def _prompt_models(self, wildcards: Wildcards) -> list[str]:
         prompts = self.study.tasks[wildcards.task].prompts
-        return prompts.tokenizer if isinstance(prompts, Beginnings) else None
+        return [prompts.tokenizer] if isinstance(prompts, Beginnings) else []
 
     def check(self) -> None:
         """Raise ``UserError`` if a data file that the study names does not exist.

@@ -178,7 +178,7 @@ class MeasurementJobs(Part):
         return [f"{self.results}/{wildcards.task}/splits/lean-{side}.parquet" for side in ("positive", "negative")]
 
     def inverse_lean_texts(self, wildcards: Wildcards) -> list[str]:
-        """Those that the lean of an inverse stage is measured on; none if it is not asked for."""
+        """The texts that the lean of an inverse stage is measured on; none if it is not asked for."""
         return self.lean_texts(wildcards) if self._of_inverse(wildcards).lean else []
 
     def complete(self, wildcards: Wildcards) -> list[str]:

@@ -58,7 +58,7 @@ class ModelJobs(Part):
         return self.checkpoints_of(wildcards.base)
 
     def base_metrics(self, wildcards: Wildcards) -> str:
-        """The file that shows that these checkpoints are complete."""
+        """The file that shows that the checkpoints that hold a base model are complete."""
         return self.metrics_of(wildcards.base)
 
     # Pre-training
@@ -67,12 +67,22 @@ class ModelJobs(Part):
         """The folder of the tokenizer of a model that is pre-trained in the workflow."""
         return f"{self.results}/{model.task}/tokenizers/{model.vocabulary}"
 
+    def tokenizer_folder(self, name: str) -> str:
+        """The folder with the tokenizer of a model: its own, or that of the model itself if it is imported."""
+        model = self.study.models[name]
+        return self.tokenizer_of(model) if isinstance(model, Pretrained) else self.folder(name)
+
+    def complete_tokenizer(self, name: str) -> str:
+        """The file that shows that the folder with the tokenizer of a model is complete."""
+        model = self.study.models[name]
+        return f"{self.tokenizer_of(model)}/tokenizer.json" if isinstance(model, Pretrained) else self.metrics_of(name)
+
     def tokenizer(self, wildcards: Wildcards) -> str:
         """The folder of the tokenizer of the model that the wildcards name."""
         return self.tokenizer_of(self.pretrained[wildcards.model])
 
     def tokenizer_file(self, wildcards: Wildcards) -> str:
-        """The file that shows that this tokenizer is complete."""
+        """The file that shows that the tokenizer of the model that the wildcards name is complete."""
         return f"{self.tokenizer(wildcards)}/tokenizer.json"
 
     def tokenizer_job(self, wildcards: Wildcards) -> str:
@@ -128,7 +138,7 @@ class ModelJobs(Part):
         return self.checkpoints_of(self.tuned[wildcards.model].base)
 
     def tuned_start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that shows that these checkpoints are complete."""
+        """The file that shows that the checkpoints to start a tuned model from are complete."""
         return self.metrics_of(self.tuned[wildcards.model].base)
 
     def tuned_split(self, wildcards: Wildcards) -> str:
@@ -180,7 +190,7 @@ class ModelJobs(Part):
         return sorted({self.checkpoints_of(base) for base in self.bases_of_task(wildcards.task)})
 
     def task_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The files that show that these checkpoints are complete."""
+        """The files that show that the checkpoints that hold the base models of a task are complete."""
         return sorted({self.metrics_of(base) for base in self.bases_of_task(wildcards.task)})
 
     def bits_per_byte_job(self, wildcards: Wildcards) -> str:

@@ -72,7 +72,7 @@ class RealignmentJobs(Part):
         return f"{self._inverse_run(wildcards)}/checkpoints"
 
     def start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that shows that these checkpoints are complete."""
+        """The file that shows that the checkpoints of the inverse stage to start from are complete."""
         return f"{self._inverse_run(wildcards)}/metrics.json"
 
     def training(self, wildcards: Wildcards) -> FineTuneJob:

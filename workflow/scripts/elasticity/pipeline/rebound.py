@@ -149,7 +149,7 @@ class ReboundJobs(Part):
         return [self.inverse_start(wildcards)] if self.is_contrasted(wildcards.alignment_recipe) else []
 
     def weak_metrics(self, wildcards: Wildcards) -> list[str]:
-        """The file that shows that these checkpoints are complete."""
+        """The file that shows that the checkpoints that hold the weak model are complete; none without one."""
         return [self.inverse_start_metrics(wildcards)] if self.is_contrasted(wildcards.alignment_recipe) else []
 
     def keeps_optimizer(self, alignment: AlignmentStage) -> bool:
@@ -183,7 +183,7 @@ class ReboundJobs(Part):
         return f"{self.started_from(self.inverse_of(wildcards))}/checkpoints"
 
     def inverse_start_metrics(self, wildcards: Wildcards) -> str:
-        """The file that shows that these checkpoints are complete."""
+        """The file that shows that the checkpoints of the alignment stage to start from are complete."""
         return f"{self.started_from(self.inverse_of(wildcards))}/metrics.json"
 
     def inverse_training(self, wildcards: Wildcards) -> FineTuneJob:

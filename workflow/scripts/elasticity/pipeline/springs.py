@@ -51,7 +51,7 @@ class SpringsJobs(Part):
         return self.models.tokenizer(self._pretraining(wildcards))
 
     def tokenizer_file(self, wildcards: Wildcards) -> str:
-        """The file that shows that this tokenizer is complete."""
+        """The file that shows that the base model's tokenizer is complete."""
         return self.models.tokenizer_file(self._pretraining(wildcards))
 
     def _pretraining(self, wildcards: Wildcards) -> Wildcards:
@@ -80,7 +80,7 @@ class SpringsJobs(Part):
         )
 
     def joint_stored_job(self, wildcards: Wildcards) -> str:
-        """Train the same model and save its checkpoint."""
+        """Train the joint model of a cell and save its checkpoint, for other jobs to measure."""
         job = self.joint_training(wildcards)
         return to_json(job.model_copy(update={"saved": (job.checkpoint,)}))
 

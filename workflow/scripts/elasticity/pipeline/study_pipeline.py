@@ -8,23 +8,23 @@ from functools import cached_property
 from typing import Any
 
 from elasticity.config.study import Study
-from elasticity.pipeline.claims import ClaimJobs
 from elasticity.pipeline.common import Part
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.data import DataJobs
-from elasticity.pipeline.figures import FigureJobs
 from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
-from elasticity.pipeline.noise import check_noise
-from elasticity.pipeline.published import PublishedJobs
 from elasticity.pipeline.realignment import RealignmentJobs
 from elasticity.pipeline.rebound import ReboundJobs
-from elasticity.pipeline.report import ReportJobs
+from elasticity.pipeline.reporting.claims import ClaimJobs
+from elasticity.pipeline.reporting.figures import FigureJobs
+from elasticity.pipeline.reporting.noise import check_noise
+from elasticity.pipeline.reporting.published import PublishedJobs
+from elasticity.pipeline.reporting.report import ReportJobs
+from elasticity.pipeline.reporting.tables import TableJobs
+from elasticity.pipeline.requests.resource_requests import ResourceRequests
 from elasticity.pipeline.resistance import ResistanceJobs
-from elasticity.pipeline.resource_requests import ResourceRequests
 from elasticity.pipeline.scores import ScoreModelJobs
 from elasticity.pipeline.springs import SpringsJobs
-from elasticity.pipeline.tables import TableJobs
 
 Flag = Callable[[Any], Any]
 """A function that flags an output path of a rule."""

@@ -2,7 +2,6 @@
 
 from elasticity.analysis.jobs import CodeLengthsJob, ModelRates, TokenTreeJob
 from elasticity.config.experiments import Rebound
-from elasticity.config.models import Pretrained
 from elasticity.config.splits import layout
 from elasticity.config.token_tree import Texts, TokenTrees, held_out, task_and_split
 from elasticity.pipeline.common import Part, to_json
@@ -47,29 +46,17 @@ class TokenTreeJobs(Part):
     def tokenizer_file(self) -> list[str]:
         """The file that shows that the tokenizer is complete; none for bytes."""
         name = self.settings.tokenizer
-        if name is None:
-            return []
-        model = self.study.models[name]
-        if isinstance(model, Pretrained):
-            return [f"{self.models.tokenizer_of(model)}/tokenizer.json"]
-        return [self.models.metrics_of(name)]
-
-    def _tokenizer(self) -> str | None:
-        name = self.settings.tokenizer
-        if name is None:
-            return None
-        model = self.study.models[name]
-        return self.models.tokenizer_of(model) if isinstance(model, Pretrained) else self.models.folder(name)
+        return [self.models.complete_tokenizer(name)] if name else []
 
     def job(self) -> str:
         """Make the trees."""
-        compression = self.study.compression
+        compression, tokenizer = self.study.compression, self.settings.tokenizer
         job = TokenTreeJob(
             settings=self.settings,
             corpora=self.settings.corpora,
             held_out=self._held_out(),
             held_out_characters=compression.characters if compression else self.settings.characters,
-            tokenizer=self._tokenizer(),
+            tokenizer=self.models.tokenizer_folder(tokenizer) if tokenizer else None,
         )
         return to_json(job)
 

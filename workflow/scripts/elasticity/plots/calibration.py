@@ -123,7 +123,7 @@ def _coverage(axis: "Axes", rows: "pd.DataFrame") -> None:
 
 
 def _keys() -> "list[Line2D]":
-    """The legend."""
+    """The entries of the legend."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 from elasticity.plots.figure import FigureJob, figure
 from elasticity.plots.style import (
     COLUMN_IN,
-    LINE_SHIFT,
-    MARKERS,
     PAGE_IN,
     base_line,
-    errors,
     legend_above,
     lines,
     ticks_with_room,
@@ -71,35 +68,18 @@ spaced, not to scale, and the lines are set apart sideways.
 )
 def lean_difference(table: "pd.DataFrame", job: FigureJob) -> "Figure":
     """Difference of two leans at the stages before and after alignment and at each N: a line for each P."""
-    import seaborn as sns
     from matplotlib import pyplot as plt
 
     use_style()
     figure, axis = plt.subplots(figsize=(COLUMN_IN, 2.6), layout="constrained")
-    sizes = sorted(table["alignment_size"].unique())
-    stages = ["before", *sorted(table["inverse_size"].dropna().astype(int).unique())]
-    for place, (size, colour) in enumerate(zip(sizes, sns.color_palette("crest", len(sizes)), strict=True)):
-        line = table[table["alignment_size"] == size]
-        number = line["inverse_size"]
-        at = [0 if before else stages.index(int(n)) for n, before in zip(number, number.isna(), strict=True)]
-        shift = LINE_SHIFT * (place - (len(sizes) - 1) / 2)
-        axis.errorbar(
-            [x + shift for x in at],
-            line["difference"],
-            yerr=errors(line, "difference"),
-            color=colour,
-            marker=MARKERS[place % len(MARKERS)],
-            markersize=4,
-            linewidth=1.2,
-            elinewidth=0.8,
-            capsize=2,
-            label=f"P = {size} {job.named_sides[0]}",
-        )
+    before = -1  # where no N is given
+    table = table.assign(inverse_size=table["inverse_size"].fillna(before).astype(int))
+    lines(axis, table, "difference", job.named_sides[0])
     axis.axhline(0, color="black", linewidth=0.6)
-    ticks_with_room(axis, range(len(stages)), [str(stage) for stage in stages])
+    stages = sorted(table["inverse_size"].unique())
+    ticks_with_room(axis, range(len(stages)), ["before" if stage == before else str(stage) for stage in stages])
     first, last = job.bases
     axis.set(xlabel=f"N, {job.named_sides[1]} examples", ylabel=f"lean, bits per byte:\n{last} − {first}")
-    sns.despine(ax=axis)
     legend_above(figure, axis, 2)
     if job.planted:
         figure.supxlabel(job.planted, fontsize=7)

@@ -143,7 +143,7 @@ def _ratios(axis: "Axes", limit: "pd.DataFrame") -> None:
 
 
 def _keys(table: "pd.DataFrame") -> "list[Line2D]":
-    """The legend."""
+    """The entries of the legend."""
     import seaborn as sns
     from matplotlib.lines import Line2D
 

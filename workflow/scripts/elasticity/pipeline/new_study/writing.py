@@ -30,10 +30,11 @@ from elasticity.data.sources import examples
 from elasticity.data.splits import Rows
 from elasticity.data.tally import Tally
 from elasticity.models.shapes import Shape, shape_of
-from elasticity.pipeline import cost, power
 from elasticity.pipeline.new_study.named import Data, named_data, named_model, short_name
 from elasticity.pipeline.new_study.sizes import BATCH, possible
 from elasticity.pipeline.new_study.study_file import Design, study_text
+from elasticity.pipeline.planning.budget import core_hours
+from elasticity.pipeline.planning.plan import plan
 from elasticity.resources.estimates import training_memory_mb
 from elasticity.runtime.launch import Geometry
 from elasticity.runtime.progress import duration
@@ -86,7 +87,7 @@ def write_study(name: str, models: Sequence[str], data: str, here: Path, fields:
     lines = ["Models", *described, "", f"Data {data}", *(f"  {it}" for it in design.remarks)]
     lines += [f"  {line}" for line in shown]
     lines += ["", f"Wrote {file}: correct there what is wrong, and look at it again with: {_command('plan', file)}", ""]
-    return "\n".join([*lines, cost.report(study), *power.lines(study), "", *_next(design, study, shapes, file)])
+    return "\n".join([*lines, plan(study), "", *_next(design, study, shapes, file)])
 
 
 def _check_name(name: str, file: Path) -> None:
@@ -158,7 +159,7 @@ def _design(
     name: str, models: dict[str, ImportedModel], parameters: int, source: Data, rows: Rows, remarks: tuple[str, ...]
 ) -> tuple[Design, list[str]]:
     """The design of the study, and an example of each side with what of it has a loss."""
-    from elasticity.pipeline import preview  # imports torch, which nothing else in this package needs
+    from elasticity.pipeline.planning import preview  # imports torch, which nothing else in this package needs
 
     tokenizers = [preview.source_tokenizer(model) for model in models.values()]
     chat = source.has_prompts and all(tokenizer.chat_template for tokenizer in tokenizers)
@@ -204,7 +205,7 @@ def _fitting(design: Design, rows: Rows, file: Path) -> tuple[str, Study]:
 
 
 def _hours(study: Study) -> float:
-    return cost.core_hours(study) / (os.cpu_count() or 1)
+    return core_hours(study) / (os.cpu_count() or 1)
 
 
 def _size(shape: Shape) -> str:

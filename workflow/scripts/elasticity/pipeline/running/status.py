@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from elasticity.config.study import Study
-from elasticity.pipeline.failures import as_typed, reason, rerun
 from elasticity.pipeline.realignment import RealignmentStage
 from elasticity.pipeline.resistance import PATHS
+from elasticity.pipeline.running.failures import as_typed, reason, rerun
 from elasticity.pipeline.runs import InverseStage, inverse_stages
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime.journal import Entry, journals

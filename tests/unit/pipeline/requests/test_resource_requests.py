@@ -12,7 +12,7 @@ import pytest
 
 from elasticity.config.loading import read_study, read_study_file
 from elasticity.core.errors import UserError
-from elasticity.pipeline.resource_requests import ResourceRequest, ResourceRequests
+from elasticity.pipeline.requests.resource_requests import ResourceRequest, ResourceRequests
 from tests.conftest import ROOT
 
 H100 = {"device": "cuda", "gpus_per_node": 8, "gpu": "H100", "gpu_memory_gb": 80, "cores_per_gpu": 4}

@@ -1,32 +1,19 @@
-"""The estimated costs of a study."""
+"""The workload and the budget of a study."""
 
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, LlamaConfig
 
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import shape_of
-from elasticity.pipeline import cost
-from elasticity.pipeline.cost import Budget, Stage, Training, needed_models, workload
+from elasticity.pipeline.planning.budget import CPU_CAUTION, JOB_START_S, Budget, Stage, core_hours
+from elasticity.pipeline.planning.workload import Training, cells, needed_models, workload
 from elasticity.pipeline.resistance import PATHS
+from elasticity.resources.estimates import CPU_FLOPS_PER_S
 from elasticity.resources.flops import training_flops_per_token
-
-
-@pytest.fixture
-def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Create the model folder of the study and return the number of its parameters."""
-    monkeypatch.chdir(tmp_path)
-    config = LlamaConfig(
-        vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
-    )
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.save_pretrained("models/given")
-    return sum(p.numel() for p in model.parameters())
 
 
 def stages_of(values: dict[str, Any]) -> dict[str, Stage]:
@@ -79,7 +66,7 @@ def test_no_responses_are_generated_without_a_score_model(unscored: dict[str, An
 
 
 def test_shared_cells_are_counted_once(values: dict[str, Any]) -> None:
-    assert cost.cells(read_study(values)) == 2 * (3 + 4 + 3)
+    assert cells(read_study(values)) == 2 * (3 + 4 + 3)
 
 
 def test_gpu_hours_are_flops_divided_by_the_rate_of_the_gpu(values: dict[str, Any], given: int) -> None:
@@ -87,10 +74,6 @@ def test_gpu_hours_are_flops_divided_by_the_rate_of_the_gpu(values: dict[str, An
     study = read_study(values)
     flops = training_flops_per_token(shape_of(study.models["nano"]), 16) * 64 * 16
     assert stages_of(values)["alignment"].gpu_hours == pytest.approx(flops / (0.3 * 989.4e12) / 3600)
-
-
-def test_a_study_without_gpus_is_estimated_for_the_default_gpu(values: dict[str, Any], given: int) -> None:
-    assert "GPU hours are an estimate for A100: 30% of its 312.0 TFLOP/s" in cost.report(read_study(values))
 
 
 def test_gradient_checkpointing_costs_a_third_more(values: dict[str, Any], given: int) -> None:
@@ -169,15 +152,14 @@ def test_core_hours_count_training_starts_and_leans(values: dict[str, Any]) -> N
     values["resistance"], values["claims"] = {}, {}
     study = read_study(values)
     jobs = [work for work in workload(study) if isinstance(work, Training)]
-    shape, rate = shape_of(study.models["nano"]), cost.CPU_CAUTION * cost.CPU_FLOPS_PER_S
+    shape, rate = shape_of(study.models["nano"]), CPU_CAUTION * CPU_FLOPS_PER_S
     flops = sum(training_flops_per_token(shape, it.length) * it.examples * it.length for it in jobs)
-    trained = cost.JOB_START_S * len(jobs) + flops / rate
-    assert cost.core_hours(study) == pytest.approx(trained / 3600)
+    trained = JOB_START_S * len(jobs) + flops / rate
+    assert core_hours(study) == pytest.approx(trained / 3600)
     values["tasks"]["reviews"]["splits"]["lean"] = 40
     values["tasks"]["reviews"] |= {"lean_texts": 20, "held_out_tokens": 16}
     values["rebound"]["existence"]["lean"] = True
     study = read_study(values)
-    tokens = cost.cells(study) * 2 * 20 * (16 + study.tasks["reviews"].prompt_tokens)
+    tokens = cells(study) * 2 * 20 * (16 + study.tasks["reviews"].prompt_tokens)
     measured = tokens * training_flops_per_token(shape, 16) / 3 / rate
-    assert cost.core_hours(study) == pytest.approx((trained + measured) / 3600)
-    assert "core hours" in cost.report(study)
+    assert core_hours(study) == pytest.approx((trained + measured) / 3600)

@@ -8,7 +8,7 @@ import pytest
 
 from elasticity.analysis.table import find_table
 from elasticity.config.loading import read_study
-from elasticity.pipeline.figures import WITH_MEASURES, FigureRule
+from elasticity.pipeline.reporting.figures import WITH_MEASURES, FigureRule
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.plots.figure import FIGURES, FORMATS, FigureJob
 from tests.conftest import expected

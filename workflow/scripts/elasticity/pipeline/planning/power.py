@@ -1,4 +1,4 @@
-"""Where the next minute should go: what each claim can detect, and the seeds and prompts that its margin needs."""
+"""What each claim can detect, and the seeds and prompts that its margin needs."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from elasticity.analysis.noise import Noise, noise_of, read_noise
 from elasticity.analysis.power import POWER, detectable, prompts_needed, seeds_needed
 from elasticity.config.claims import Claim
 from elasticity.config.study import Study
-from elasticity.pipeline.noise import check_noise, noise_file
+from elasticity.pipeline.reporting.noise import noise_file
 
 HEAD = ("claim", "compares", "margin", "seeds", "detects", "seeds needed", "prompts needed")
 
@@ -57,20 +57,3 @@ def _prompts_in_words(needed: int | None, now: int | None) -> str:
 def _prompts(study: Study, claim: Claim) -> int | None:
     """The number of prompts that the effect is a mean over; None if prompts have no effect of their own."""
     return study.tasks[study.rebound[claim.experiment].task].splits.prompts if claim.is_per_prompt else None
-
-
-def lines(study: Study) -> Iterator[str]:
-    """Yield the lines that ``plan`` prints; nothing without claims."""
-    from elasticity.pipeline.cost import table
-
-    if not study.claims:
-        return
-    check_noise(study)
-    named = f"study {study.noise}" if study.noise else "the default study (workflow/noise.csv)"
-    yield f"What the claims can detect with {POWER:.0%} power, with the noise between seeds of {named}:"
-    yield from (f"  {line.rstrip()}" for line in table([HEAD, *rows(study)]))
-    if study.decide:
-        yield (
-            f"  These are numbers for a single test. Claims are tested after {', '.join(map(str, study.looks))} seeds, "
-            "which costs power; the calibration has the rates with all looks."
-        )

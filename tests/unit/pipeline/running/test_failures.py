@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from elasticity.pipeline.failures import LOG_LINES, UNKNOWN, Attempts, memory_kills, report
+from elasticity.pipeline.running.failures import LOG_LINES, UNKNOWN, Attempts, memory_kills, report
 from elasticity.runtime.journal import Journal, journal_path
 
 

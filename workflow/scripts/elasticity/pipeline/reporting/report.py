@@ -3,12 +3,12 @@
 from elasticity.config.experiments import Rebound, Resistance
 from elasticity.config.hardware import Hardware
 from elasticity.pipeline.common import Part, Wildcards, to_json
-from elasticity.pipeline.figures import FigureJobs
 from elasticity.pipeline.realignment import RealignmentJobs
 from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.reporting.figures import FigureJobs
+from elasticity.pipeline.reporting.tables import TableJobs
 from elasticity.pipeline.resistance import ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
-from elasticity.pipeline.tables import TableJobs
 from elasticity.report.card_schema import CardJob
 from elasticity.report.contents import ItemSpec, ReportJob, figure_item, record_item, table_items, words_digest
 from elasticity.report.provenance import ProvenanceJob
@@ -62,7 +62,7 @@ class ReportJobs(Part):
         return to_json(job)
 
     def card_tables(self, wildcards: Wildcards) -> list[str]:
-        """Those tables of a base model's experiments and tasks that the study makes."""
+        """The tables that the study makes of a base model's experiments and tasks."""
         own = [(name, it.task) for name, it in self._experiments() if wildcards.base in it.bases]
         names = [f"{kind}-{name}" for name, _ in own for kind in EXPERIMENT_TABLES]
         names += [f"bits-per-byte-{task}" for _, task in own]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from elasticity.core.digests import STATE_NOTE
-from elasticity.pipeline.states import find_states, tidy
+from elasticity.pipeline.running.states import find_states, tidy
 from elasticity.training.checkpoint import StateFolder
 
 DAY_S = 86_400

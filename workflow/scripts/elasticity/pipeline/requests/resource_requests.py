@@ -4,19 +4,18 @@ Snakemake reruns nothing when they change, and they change no result beyond roun
 """
 
 import math
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from elasticity.config.hardware import Device, Hardware, peak_tflops
+from elasticity.config.hardware import Device
 from elasticity.config.sampling import EngineName
 from elasticity.config.score_models import GivenScoreModel
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.common import Wildcards
-from elasticity.pipeline.job_sizes import Generation, JobSizes, Training
+from elasticity.pipeline.requests.job_sizes import Generation, JobSizes, Training
 from elasticity.resources.estimates import (
     generation_bytes,
     generation_memory_mb,
@@ -85,7 +84,7 @@ class ResourceRequests:
 
     @property
     def stored(self) -> list[str]:
-        """The other base models: the weights of their stages are saved, and other jobs measure them.
+        """The base models whose stages are saved, and measured by other jobs than those that train them.
 
         That is necessary for another engine than transformers, and for models that a GPU has no room for beside the
         state of their training, or of which ZeRO stage 3 leaves each process a part only.
@@ -371,31 +370,3 @@ def _nodes(nodes: Callable[[Wildcards], int]) -> dict[str, Any]:
         "tasks_per_gpu": lambda wildcards: 0 if nodes(wildcards) > 1 else None,
         "slurm_extra": lambda wildcards: "--ntasks-per-node=1" if nodes(wildcards) > 1 else None,
     }
-
-
-def with_local_gpus(study: Study, offered: Any) -> Study:
-    """The study with the GPUs of this machine, if ``snakemake --resources gpu=N`` offers some and it describes none.
-
-    ``offered`` is Snakemake's resource, an object with a ``value``, or None. Raises ``UserError`` if there are fewer
-    GPUs than offered.
-    """
-    if offered is None or not offered.value or study.hardware.gpus_per_node:
-        return study
-    query = ["nvidia-smi", "--query-gpu=memory.total,name", "--format=csv,noheader,nounits"]
-    try:
-        lines = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        lines = []
-    if len(lines) < offered.value:
-        raise UserError(
-            f"--resources gpu={offered.value} offers more GPUs than nvidia-smi finds here ({len(lines)}). To rehearse "
-            "without GPUs, add to the study: hardware: {device: cpu, gpus_per_node: " + f"{offered.value}" + "}"
-        )
-    mebibytes, name = min(lines[: offered.value], key=lambda line: int(line.split(", ")[0])).split(", ", 1)
-    hardware = Hardware(
-        device="cuda",
-        gpus_per_node=offered.value,
-        gpu_memory_gb=int(mebibytes) * 2**20 / 1e9,
-        gpu=name if peak_tflops(name) else None,
-    )
-    return study.model_copy(update={"hardware": hardware})

@@ -10,8 +10,8 @@ from elasticity.analysis.jobs import VerdictsJob
 from elasticity.config.loading import read_study
 from elasticity.core.path_patterns import unfold
 from elasticity.pipeline.common import options
+from elasticity.pipeline.reporting.table_rule import TableRule
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.pipeline.table_rule import TableRule
 from tests.conftest import expected
 
 NONE = SimpleNamespace()

@@ -1,4 +1,4 @@
-"""Seeds that are added in rounds, and what the plan prints of the claims."""
+"""Seeds that are added in rounds."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,7 @@ import pytest
 
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
-from elasticity.pipeline import power
-from elasticity.pipeline.added_seeds import add_seeds, seeds_file, undecided, with_added_seeds
-from tests.unit.pipeline.test_claims import expected
+from elasticity.pipeline.running.added_seeds import add_seeds, seeds_file, undecided, with_added_seeds
 
 DECIDE = {"decide": {"start": 2, "step": 2, "at_most": 5}}
 
@@ -56,17 +54,3 @@ def test_only_confirmatory_claims_have_to_be_decided(values: dict[str, Any]) -> 
         "c,exploratory,undecided,True\nd,confirmatory,not testable,True\n"
     )
     assert undecided(study) == ["a", "d"]
-
-
-def test_the_plan_says_what_each_claim_can_detect(values: dict[str, Any]) -> None:
-    claims = {
-        "ends": expected("existence", "end", "greater") | {"margin": 0.05},
-        "crosses": expected("existence", "crossing", "greater"),
-    }
-    text = "\n".join(power.lines(read_study(values | {"claims": claims} | DECIDE)))
-    assert "with 80% power, with the noise between seeds of the default study (workflow/noise.csv)" in text
-    assert "no margin" in text
-    assert "Claims are tested after 2, 4, 5 seeds" in text
-    assert list(power.lines(read_study(values | {"claims": {}}))) == []
-    with pytest.raises(UserError, match=r"results/other/tables/noise\.csv does not exist: run the study other first"):
-        list(power.lines(read_study(values | {"claims": claims, "noise": "other"})))

@@ -7,7 +7,7 @@ from typing import Any
 
 from elasticity.config.measures import measure_modules
 from elasticity.pipeline.common import Part, Wildcards, either, to_json
-from elasticity.pipeline.tables import TableJobs
+from elasticity.pipeline.reporting.tables import TableJobs
 from elasticity.plots.figure import FIGURES, FigureEntry, FigureJob
 
 WITH_MEASURES = ("measures", "verdicts")

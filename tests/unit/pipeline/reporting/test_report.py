@@ -8,7 +8,7 @@ import pytest
 
 from elasticity.config.hardware import Hardware
 from elasticity.config.loading import read_study
-from elasticity.pipeline.report import ReportJobs
+from elasticity.pipeline.reporting.report import ReportJobs
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.report.card_schema import CardJob
 from elasticity.report.contents import RECORDS, ReportJob

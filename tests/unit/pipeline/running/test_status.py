@@ -11,7 +11,7 @@ import yaml
 
 from elasticity.config.loading import read_study_file
 from elasticity.pipeline.resistance import PATHS
-from elasticity.pipeline.status import status
+from elasticity.pipeline.running.status import status
 from elasticity.runtime.journal import Journal
 
 RESULTS = Path("results/tiny")

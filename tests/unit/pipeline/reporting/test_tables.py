@@ -11,8 +11,8 @@ from elasticity.analysis.jobs import CodeLengthsJob, TokenTreeJob
 from elasticity.analysis.table import find_table, table_names
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
+from elasticity.pipeline.reporting.table_rule import WITH_CHECKS, WITH_MEASURES, TableRule
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.pipeline.table_rule import WITH_CHECKS, WITH_MEASURES, TableRule
 from tests.conftest import expected
 
 Values = dict[str, Any]

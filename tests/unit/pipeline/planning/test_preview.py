@@ -9,7 +9,7 @@ from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.core.tables import write_table
 from elasticity.data.schemas import EXAMPLES
-from elasticity.pipeline.preview import shown_example
+from elasticity.pipeline.planning.preview import shown_example
 from tests.unit.families import FAMILIES
 
 STUDY = Path("study.yaml")

@@ -16,18 +16,18 @@ from elasticity.analysis.table import find_table, table_names
 from elasticity.config.compression import Theory
 from elasticity.config.experiments import Rebound
 from elasticity.config.training import chooses
-from elasticity.pipeline.calibration import CalibrationJobs
-from elasticity.pipeline.claims import ClaimJobs
 from elasticity.pipeline.common import Part, Wildcards, as_input, to_json
 from elasticity.pipeline.compression import CompressionJobs
 from elasticity.pipeline.measurements import MeasurementJobs
 from elasticity.pipeline.models import ModelJobs
-from elasticity.pipeline.noise import NoiseJobs, noise_file
-from elasticity.pipeline.published import PAPER, PublishedJobs
 from elasticity.pipeline.rebound import ReboundJobs
+from elasticity.pipeline.reporting.calibration import CalibrationJobs
+from elasticity.pipeline.reporting.claims import ClaimJobs
+from elasticity.pipeline.reporting.noise import NoiseJobs, noise_file
+from elasticity.pipeline.reporting.published import PAPER, PublishedJobs
+from elasticity.pipeline.reporting.table_rule import Files, TableRule
 from elasticity.pipeline.resistance import PATHS, ResistanceJobs
 from elasticity.pipeline.springs import SpringsJobs
-from elasticity.pipeline.table_rule import Files, TableRule
 from elasticity.pipeline.token_tree import TokenTreeJobs
 
 

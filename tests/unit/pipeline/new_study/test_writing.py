@@ -18,10 +18,11 @@ from elasticity.config.models import HubModel, ModelFolder
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, clean
-from elasticity.pipeline import cost
 from elasticity.pipeline.new_study import writing
 from elasticity.pipeline.new_study.sizes import candidates, possible
 from elasticity.pipeline.new_study.writing import write_study
+from elasticity.pipeline.planning.budget import core_hours
+from elasticity.pipeline.planning.plan import plan
 from elasticity.pipeline.study_pipeline import Pipeline
 from tests.conftest import reviews
 from tests.unit.families import FAMILIES
@@ -73,7 +74,7 @@ def test_a_study_of_reviews_is_written_as_it_is_described() -> None:
     assert [it.planted for it in study.rebound.values()] == [None, 6, "nothing"]
     assert set(study.claims) == {"rebound-crosses", "planted-crossing", "planted-nothing"}
     assert all(claim.margin and claim.seeds == len(study.seeds) for claim in study.claims.values())
-    assert cost.report(study) in said
+    assert plan(study) in said
     for words in (
         "positive: 240, negative: 240",
         "with a loss:",
@@ -174,11 +175,11 @@ def test_sizes_get_smaller_until_an_hour_suffices(monkeypatch: pytest.MonkeyPatc
     write(Path("reviews.jsonl"), rows)
     new()
     monkeypatch.setattr(
-        writing, "HOURS", 0.6 * cost.core_hours(read_study_file(Path("studies/mine.yaml"))) / (os.cpu_count() or 1)
+        writing, "HOURS", 0.6 * core_hours(read_study_file(Path("studies/mine.yaml"))) / (os.cpu_count() or 1)
     )
     new("less")
     more, less = (read_study_file(Path(f"studies/{name}.yaml")) for name in ("mine", "less"))
-    assert cost.core_hours(less) <= 0.6 * cost.core_hours(more)
+    assert core_hours(less) <= 0.6 * core_hours(more)
 
 
 def test_a_model_that_is_too_large_for_an_hour_is_said_so(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Tables, figures and report: the jobs that make them from measurements."""
