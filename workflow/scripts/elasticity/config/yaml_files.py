@@ -80,9 +80,9 @@ class _Plain(yaml.SafeLoader):
                 )
         return super().construct_mapping(node, deep)
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
         """Return the text of a node, unless it has control characters."""
-        if found := CONTROL.search(node.value):
+        if isinstance(node, yaml.ScalarNode) and (found := CONTROL.search(node.value)):
             line = node.start_mark.line + 1
             raise UserError(f"line {line}: the text holds the control character {found[0]!r}: take it out")
         return super().construct_scalar(node)
