@@ -19,7 +19,7 @@ from elasticity.pipeline.common import either, options, spec, template
 from elasticity.pipeline.requests.local_gpus import with_local_gpus
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime import results_lock
-from elasticity.runtime.environment import online, set_environment
+from elasticity.runtime.environment import check_slurm, online, set_environment
 from elasticity.runtime.launch import launched, launched_training
 from elasticity.runtime.preloading import is_wanted, start_servers
 from patches import benchmark, scheduler, slurm, terminal, words
@@ -111,6 +111,8 @@ localrules:
 onstart:
     if workflow.is_main_process:
         try:
+            if workflow.executor_plugin.name == "slurm":
+                check_slurm()
             results_lock.hold(Path(pipeline.results))
         except UserError as error:
             raise WorkflowError(str(error))

@@ -1,9 +1,10 @@
 """Break things on purpose, many times, and print a table: what held and what did not.
 
-    python benchmarks/drills.py [--kills 20] [--flips 1000] [--seed 1]
+    python benchmarks/drills.py [--kills 20] [--study-kills 10] [--flips 1000] [--seed 1]
 
 - A training job is killed with SIGKILL at random moments until it has finished; its outputs must have the bytes of an
   undisturbed run.
+- So is a small study: Snakemake alone, whose jobs go on, or with all of its processes, or one of these processes.
 - Random bits of tables, checkpoints and saved states are flipped; a reader must refuse the file or read the same.
 - A training job runs on file systems of a few sizes, mounted for the purpose (root only), and must say so.
 
@@ -11,6 +12,7 @@ Exits with status 1 if a drill fails. docs/reliability.md holds the last table.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -22,7 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from elasticity.core.digests import SCRIPTS, digest, folder_digest, is_whole, seal
+import psutil  # type: ignore[import-untyped]
+
+from elasticity.core.digests import SCRIPTS, digest, file_digest, folder_digest, is_whole, seal
 from elasticity.core.errors import UserError
 from elasticity.core.tables import read_rows, write_table
 from elasticity.data.schemas import EXAMPLES
@@ -39,6 +43,39 @@ MODEL = {
     "checkpoints": [50],
     "optimization": {"learning_rate": 3e-3, "batch_size": 2},
 }
+
+TUNING = {"learning_rate": 1e-3, "batch_size": 4, "max_length": 24}
+
+STUDY = {
+    "name": "drill",
+    "seeds": [1],
+    "tasks": {
+        "made-up": {
+            "source": {"kind": "file", "path": "texts.jsonl"},
+            "splits": {
+                "prompts": 8,
+                "held_out": 4,
+                "score_model": 80,
+                "positive": 40,
+                "negative": 40,
+                "pretraining": 160,
+            },
+            "prompts": {"kind": "beginnings", "tokenizer": "nano"},
+            "score_model": {"kind": "snippet-classifier", "snippet_words": 8},
+        }
+    },
+    "models": {"nano": MODEL | {"updates": 75}},
+    "alignment": TUNING,
+    "inverse": TUNING,
+    "sampling": {"new_tokens": 6, "top_k": 20},
+    "rebound": {
+        "existence": {"task": "made-up", "bases": ["nano"], "alignment_sizes": [8, 16], "inverse_sizes": [0, 4, 8]}
+    },
+}
+"""A study with all kinds of jobs that a rebound has, of about half a minute."""
+
+REPRODUCIBLE = (".csv", ".parquet", ".safetensors", ".svg", ".pdf", ".png")
+"""Suffixes of results that are the same whenever they are made; other files hold times."""
 
 WORDS = [
     "the",
@@ -106,31 +143,80 @@ class Drills:
         output.mkdir(exist_ok=True)
         return subprocess.run(self._training(output), capture_output=True, text=True, check=False, env=_environment())
 
-    def kills(self, times: int) -> Result:
-        """Kill the job at random moments, a run that has ended counting as the last attempt of its series."""
-        whole = self.folder / "whole"
-        started = time.monotonic()
-        self.train(whole).check_returncode()
-        longest = time.monotonic() - started
+    def start_training(self, output: Path) -> "subprocess.Popen[bytes]":
+        """Start the training job, or go on with it."""
+        output.mkdir(exist_ok=True)
+        return _started(self._training(output), output)
+
+    def start_study(self, folder: Path) -> "subprocess.Popen[bytes]":
+        """Start the study as a user does who goes on after a kill."""
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--snakefile",
+            str(SCRIPTS.parents[1] / "Snakefile"),
+            "--cores",
+            "2",
+        ]
+        if folder.exists():
+            subprocess.run([*command, "--unlock"], cwd=folder, check=True, capture_output=True, env=_environment())
+        else:
+            folder.mkdir()
+            (folder / "config.yaml").write_text(json.dumps(STUDY))
+            rows = [json.dumps({"text": text, "label": label}) for label in (0, 1) for text in self._reviews(label)]
+            (folder / "texts.jsonl").write_text("\n".join(rows))
+        return _started(command, folder)
+
+    def _reviews(self, label: int) -> list[str]:
+        """Return texts that a score model can tell from those with the other label."""
+        others = (("wonderful", "moving", "always"), ("dull", "never", "but"))[label]
+        words = [word for word in WORDS if word not in others]
+        chosen = random.Random(label)
+        return [" ".join(chosen.choices(words, k=30)) for _ in range(240)]
+
+    def kill_some(self, process: "subprocess.Popen[bytes]") -> None:
+        """Kill the process, or with all that it started, or one of those only, after which the process itself ends."""
+        snakemake = psutil.Process(process.pid)
+        begun = snakemake.children(recursive=True)
+        chosen = [[snakemake], [snakemake, *begun], [self.random.choice(begun or [snakemake])]]
+        for each in self.random.choice(chosen):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+
+    def kills(
+        self,
+        name: str,
+        start: "Callable[[Path], subprocess.Popen[bytes]]",
+        kill: "Callable[[subprocess.Popen[bytes]], None]",
+        times: int,
+    ) -> Result:
+        """Kill what is started, at random moments, and start it again until it has ended; then begin another series.
+
+        ``start`` begins, or goes on with, what belongs to a folder. The folder must end with the bytes of one that was
+        not disturbed.
+        """
+        whole = self.folder / f"{name} whole"
+        began = time.monotonic()
+        if start(whole).wait():
+            raise UserError(f"the undisturbed {name} failed:\n{(whole / 'log.txt').read_text()}")
+        longest = time.monotonic() - began
         killed = series = right = 0
         while killed < times:
-            output = self.folder / f"killed-{series}"
-            output.mkdir()
-            ended = False
-            while not ended and killed < times:
-                process = subprocess.Popen(
-                    self._training(output), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_environment()
-                )
+            output = self.folder / f"{name} {series}"
+            process = start(output)
+            while killed < times:
                 try:
-                    ended = process.wait(self.random.uniform(0, longest)) == 0
+                    process.wait(self.random.uniform(0, longest))
+                    break
                 except subprocess.TimeoutExpired:
-                    process.kill()
+                    kill(process)
                     process.wait()
                     killed += 1
-            ended = ended or self.train(output).returncode == 0
+                    process = start(output)
             series += 1
-            right += ended and _content(output) == _content(whole)
-        return Result("SIGKILL of a training job, then on to its end", series, right, f"{killed} kills, bytes compared")
+            right += process.wait() == 0 and _content(output) == _content(whole)
+        return Result(f"SIGKILL of a {name}, then on to its end", series, right, f"{killed} kills, bytes compared")
 
     def flips(self, name: str, files: list[Path], read: Callable[[], object], times: int) -> Result:
         """Flip single bits of files; ``read`` must raise ``UserError`` or return what it returned before."""
@@ -169,8 +255,16 @@ class Drills:
         return results
 
 
-def _content(output: Path) -> tuple[str, bytes]:
-    return folder_digest(output / "checkpoints"), (output / "losses.parquet").read_bytes()
+def _started(command: list[str], folder: Path) -> "subprocess.Popen[bytes]":
+    """Start a command in a folder, whose file log.txt holds what it says."""
+    with (folder / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, env=_environment())
+
+
+def _content(output: Path) -> dict[str, str]:
+    """Return the digests of the results in a folder whose bytes do not depend on when they were made."""
+    files = [path for path in output.rglob("*") if path.suffix in REPRODUCIBLE and "state" not in path.parts]
+    return {str(path.relative_to(output)): file_digest(path) for path in files}
 
 
 def _environment() -> dict[str, str]:
@@ -187,13 +281,17 @@ def main() -> None:
     """Run all drills and print their table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--study-kills", type=int, default=10)
     parser.add_argument("--flips", type=int, default=1000, help="bits flipped in each kind of file")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="drills-") as name:
         drills = Drills(Path(name), options.seed)
-        results = [drills.kills(options.kills)]
-        checkpoint = drills.folder / "whole/checkpoints/150"
+        results = [
+            drills.kills("training job", drills.start_training, subprocess.Popen.kill, options.kills),
+            drills.kills("study", drills.start_study, drills.kill_some, options.study_kills),
+        ]
+        checkpoint = drills.folder / "training job whole/checkpoints/150"
         weights = [path for path in checkpoint.iterdir() if not path.name.startswith(".")]
         texts = drills.texts
         results.append(drills.flips("bit of a table", [texts], lambda: read_rows(texts, EXAMPLES), options.flips))

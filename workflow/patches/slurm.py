@@ -15,12 +15,15 @@ Seen in snakemake-executor-plugin-slurm 2.8.0 and snakemake-executor-plugin-slur
 - ``Executor.run_job`` catches what goes wrong in a submission, such as a controller that cannot be reached, and names
   the rule of the job in a message. A group of jobs has no rule: that raises again, in a thread that nobody looks at,
   and the run waits for ever. This part can go when a group that cannot be submitted is reported as failed.
+- Where no account is given, the plugin asks ``sacct`` for one, and every submission fails on a cluster without that
+  program. This part can go when the plugin goes on without an account.
 
-``tests/slurm`` fails without either of the first two parts, ``tests/unit/patches/test_words.py`` without the third.
+``tests/slurm`` fails without either of the first two parts, ``tests/unit/patches`` without the others.
 """
 
 import functools
 from collections.abc import Callable
+from logging import Logger
 
 import snakemake_executor_plugin_slurm as slurm
 import snakemake_executor_plugin_slurm_jobstep as jobstep
@@ -55,10 +58,19 @@ def apply() -> None:
     if is_tested("slurm", "snakemake-executor-plugin-slurm", "2.8", LOST_SUBMITTING):
         slurm.get_min_job_age = functools.cache(slurm.get_min_job_age)
         slurm.validation.get_min_job_age = slurm.get_min_job_age
+        slurm.get_account = functools.partial(_account, slurm.get_account)
         slurm.Executor.get_job_exec_prefix = _batch_prefix
         slurm.Executor.run_job = functools.partialmethod(_submit, slurm.Executor.run_job)
     if is_tested("slurm", "snakemake-executor-plugin-slurm-jobstep", "0.6", LOST):
         jobstep.Executor.format_job_exec = _step_command
+
+
+def _account(guess: Callable[[Logger], str | None], logger: Logger) -> str | None:
+    """Guess the account of a job; there is none to guess without the program that the plugin asks for it."""
+    try:
+        return guess(logger)
+    except FileNotFoundError:
+        return None
 
 
 def _batch_prefix(_: RealExecutor, __: JobExecutorInterface) -> str:

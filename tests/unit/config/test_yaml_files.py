@@ -1,5 +1,6 @@
 """YAML files that mean something else than they look like, or stand for more than they hold."""
 
+import re
 import time
 from pathlib import Path
 
@@ -86,3 +87,47 @@ def test_levels_and_aliases_of_an_ordinary_study_are_read(tmp_path: Path) -> Non
     values = read_mapping(path)
     assert values["c"] == [{"b": [1, 2]}] * 2
     assert values["d"] == {"b": [1, 2], "e": 1}
+
+
+@pytest.mark.parametrize(
+    ("key", "read"),
+    [
+        ("yes", "True"),
+        ("Off", "False"),
+        ("~", "None"),
+        ("null", "None"),
+        ("1_0", "10"),
+        ("0x1F", "31"),
+        ("1.50", "1.5"),
+        ("2026-01-02", "datetime.date(2026, 1, 2)"),
+    ],
+)
+def test_a_key_that_is_not_read_as_text_is_refused_with_its_line(tmp_path: Path, key: str, read: str) -> None:
+    message = refused(tmp_path, f"models:\n  {key}: 1\n  '{read}': 2\n")
+    assert message == f"line 2: YAML reads the key {key} as {read}, not as text: put it in quotes"
+
+
+def test_numbers_and_quoted_texts_may_be_keys(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text("a: {3: x, 'yes': 1, \"1_0\": 2, on-line: 3, 1.5: 4}\n")
+    assert read_mapping(path) == {"a": {3: "x", "yes": 1, "1_0": 2, "on-line": 3, 1.5: 4}}
+
+
+@pytest.mark.parametrize("text", ["\\x1b[2J", "a\\0b", "\\ud800", "\\x9b", "\\r"])
+@pytest.mark.parametrize("place", ['a: 1\nb: "{}"', 'a: 1\n"{}": 1', 'a: 1\nb: [x, "{}"]'])
+def test_control_characters_are_refused_with_their_line(tmp_path: Path, text: str, place: str) -> None:
+    message = refused(tmp_path, place.format(text))
+    assert re.fullmatch(r"line 2: the text holds the control character '\\[xur][0-9a-f]*': take it out", message)
+
+
+def test_tabs_line_breaks_and_symbols_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        'a: "x\\ty\\nz"\nb: |\n  two\n  lines\nc: "\U0001f600 \u0939\u093f"\r\n', newline="", encoding="utf-8"
+    )
+    assert read_mapping(path) == {"a": "x\ty\nz", "b": "two\nlines\n", "c": "\U0001f600 \u0939\u093f"}
+
+
+def test_a_name_that_is_too_long_for_a_file_is_one_that_does_not_exist() -> None:
+    with pytest.raises(UserError, match="does not exist"):
+        read_mapping(Path("a" * 5000))

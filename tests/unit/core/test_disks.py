@@ -83,8 +83,18 @@ def test_a_file_of_another_user_is_named_with_its_owner(tmp_path: Path) -> None:
     words = reason(PermissionError(13, "Permission denied", str(tmp_path / "theirs")), {})
     assert words is not None
     assert words.startswith(f"{tmp_path}/theirs cannot be used (Permission denied): {tmp_path}/theirs belongs to ")
-    missing = OSError(30, "Read-only file system", str(tmp_path / "no/file"))
+    missing = PermissionError(1, "Operation not permitted", str(tmp_path / "no/file"))
     assert f"{tmp_path} belongs to " in str(reason(missing, {}))
+
+
+def test_a_file_system_that_is_read_only_is_named_and_nobody_is_blamed(small: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        (small / "no").mkdir()
+    assert reason(caught.value, {MAKE_ROOM: small}) == (
+        f"{small}/no cannot be written: the file system at {small} is read-only. Have it mounted for writing, or work "
+        "in a folder elsewhere"
+    )
 
 
 def test_other_errors_are_not_explained(tmp_path: Path) -> None:

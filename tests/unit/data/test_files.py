@@ -2,6 +2,7 @@
 
 import bz2
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,30 @@ def test_further_compressions_are_read(tmp_path: Path, suffix: str) -> None:
     assert list(rows_of(path)) == TEXTS
 
 
+@pytest.mark.parametrize(
+    ("local", "central", "bits", "found"),
+    [
+        (60, None, 0xFF, "while decompressing"),
+        (6, 8, 1, "is encrypted"),
+        (8, 10, 1, "compression method is not supported"),
+    ],
+)
+def test_a_zip_that_cannot_be_unpacked_is_named(
+    tmp_path: Path, local: int, central: int | None, bits: int, found: str
+) -> None:
+    """Bits are flipped of the compressed text, or of its flags or method, which are in two headers."""
+    path = tmp_path / "a.jsonl.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", lines(*({"text": f"A film of {number}."} for number in range(99))))
+    content = bytearray(path.read_bytes())
+    content[local] ^= bits
+    if central is not None:
+        content[content.index(b"PK\x01\x02") + central] ^= bits
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"^data file .*a\.jsonl\.zip cannot be read after row 0: .*{found}"):
+        list(rows_of(path))
+
+
 def test_a_zip_of_several_files_is_refused_with_a_remedy(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "r.csv.zip", "w") as archive:
         archive.writestr("a.csv", "text\n")
@@ -164,3 +189,23 @@ def test_nesting_without_end_is_named(tmp_path: Path, form: str) -> None:
     path.write_text(form.format(deep="[" * 100_000 + "]" * 100_000))
     with pytest.raises(UserError, match=r"deep\.json cannot be read after row 0: maximum recursion depth"):
         list(rows(DataFile(kind="file", path=str(path))))
+
+
+def test_a_number_of_thousands_of_digits_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x", "n": 1}\n{"text": "y", "n": ' + "9" * 5000 + "}\n")
+    with pytest.raises(UserError, match=r"a\.jsonl cannot be read after row 1: .*limit"):
+        list(rows_of(tmp_path / "a.jsonl"))
+
+
+def test_a_row_with_very_many_fields_is_read_in_no_time(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({f"field {number}": 0 for number in range(100_000)}))
+    started = time.process_time()
+    (row,) = rows_of(tmp_path / "a.jsonl")
+    assert len(row) == 100_000
+    assert time.process_time() - started < 5
+
+
+def test_an_empty_path_is_not_the_current_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert all_files(".")
+    assert all_files("") == []

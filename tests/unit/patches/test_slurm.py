@@ -1,5 +1,6 @@
 """The shells above a job live as long as the job, and a signal to one of them reaches the job."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from snakemake_executor_plugin_slurm.accounts import get_account
 
-from patches.slurm import FORWARDING, OUTLIVE
+from patches.slurm import FORWARDING, OUTLIVE, _account
 
 SAVING = """
 import pathlib, signal, sys, time
@@ -57,3 +59,12 @@ def test_a_job_can_save_its_state(
 def test_the_exit_status_of_a_command_is_passed_on(status: int) -> None:
     script = FORWARDING.format(command=f"sh -c 'exit {status}'")
     assert subprocess.run(["sh", "-s"], input=script.encode(), check=False, timeout=20).returncode == status
+
+
+def test_a_cluster_without_accounting_programs_needs_no_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError):
+        get_account(logging.getLogger())
+    assert _account(get_account, logging.getLogger()) is None

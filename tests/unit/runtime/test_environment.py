@@ -15,7 +15,7 @@ from elasticity.config.loading import read_study
 from elasticity.config.study import Study
 from elasticity.core.errors import UserError
 from elasticity.pipeline.requests.local_gpus import with_local_gpus
-from elasticity.runtime.environment import CLAIMS, WISH, cache_home, check_caches, online, set_environment
+from elasticity.runtime.environment import CLAIMS, SCHEDULER, WISH, cache_home, check_slurm, online, set_environment
 
 H100 = "81559, NVIDIA H100 80GB HBM3"
 
@@ -147,24 +147,6 @@ def test_the_caches_are_below_the_chosen_folder_or_home(monkeypatch: pytest.Monk
     assert cache_home() == tmp_path / "other"
 
 
-def test_a_writable_cache_passes_and_nothing_is_left_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new/caches"))
-    check_caches()
-    assert list((tmp_path / "new/caches/snakemake").iterdir()) == []
-
-
-@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
-@pytest.mark.parametrize("place", ["file", "/proc/none"])
-def test_a_cache_that_snakemake_cannot_write_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, place: str
-) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setenv(variable, str(tmp_path / place))
-    with pytest.raises(UserError, match=r"cannot be written \(.*\): set XDG_CACHE_HOME to a writable folder"):
-        check_caches()
-
-
 def test_a_user_without_a_home_folder_is_told_to_set_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -172,4 +154,47 @@ def test_a_user_without_a_home_folder_is_told_to_set_the_variable(monkeypatch: p
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", no_home)
     with pytest.raises(UserError, match="no home folder: set XDG_CACHE_HOME"):
-        check_caches()
+        cache_home()
+
+
+# SLURM
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with programs of SLURM, the only ones in PATH; caches are in a folder beside it."""
+    folder = tmp_path / "slurm"
+    folder.mkdir()
+    for program in SCHEDULER:
+        (folder / program).touch(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "new/caches"))
+    return folder
+
+
+def test_a_machine_that_can_submit_jobs_passes_and_nothing_is_left_in_the_cache(slurm: Path) -> None:
+    check_slurm()
+    assert list((slurm.parent / "new/caches/snakemake").iterdir()) == []
+
+
+@pytest.mark.parametrize("program", SCHEDULER)
+def test_a_missing_program_of_slurm_is_named(slurm: Path, program: str) -> None:
+    (slurm / program).unlink()
+    with pytest.raises(
+        UserError, match=f"^{program} cannot be found, .* leave out --profile slurm to run on this machine"
+    ):
+        check_slurm()
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME"])
+@pytest.mark.parametrize("place", ["file", "/proc/none"])
+def test_a_cache_that_jobs_on_nodes_cannot_write_is_an_error(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch, variable: str, place: str
+) -> None:
+    (slurm / "file").touch()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv(variable, str(slurm / place))
+    with pytest.raises(
+        UserError, match=r"cannot be written \(.*\): set XDG_CACHE_HOME to a writable folder that all nodes"
+    ):
+        check_slurm()

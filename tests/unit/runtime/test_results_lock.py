@@ -1,5 +1,6 @@
 """The lock of a results folder, between real processes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from elasticity.runtime.results_lock import FILE, RUN
+from elasticity.core.errors import UserError
+from elasticity.runtime.results_lock import FILE, RUN, hold
 from tests.conftest import ROOT
 from tests.unit.runtime.conftest import Spawn
 
@@ -134,3 +136,30 @@ def test_a_job_knows_whether_the_run_that_started_it_still_holds_the_folder(star
     assert is_orphan(ELASTICITY_RUN=run)
     second.communicate("\n")
     assert is_orphan(ELASTICITY_RUN=run), "the file is gone"
+
+
+@pytest.mark.parametrize("place", ["file", "file/x", "link", "folder"])
+def test_something_in_the_place_of_results_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere/else")
+    (tmp_path / "folder" / FILE).mkdir(parents=True)
+    with pytest.raises(UserError, match=rf"^{tmp_path}/{place}.*, where results go, cannot be used \(.*\): move away"):
+        hold(tmp_path / place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize(
+    ("how", "found"), [("size=16k", "the disk is full: "), ("ro", "the file system at .* is read-only")]
+)
+def test_a_disk_that_cannot_be_written_is_named_before_anything_runs(tmp_path: Path, how: str, found: str) -> None:
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", how, "tmpfs", folder], check=False).returncode:
+        pytest.skip("this machine lets root mount nothing")
+    try:
+        with contextlib.suppress(OSError):
+            (folder / "ballast").write_bytes(bytes(20_000))
+        with pytest.raises(UserError, match=found):
+            hold(folder / "x")
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)

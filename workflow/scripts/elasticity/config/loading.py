@@ -20,6 +20,9 @@ from elasticity.config.validation import mistakes
 from elasticity.config.yaml_files import read_mapping
 from elasticity.core.errors import UserError
 
+LONGEST = 200
+"""Characters of a value that a message shows."""
+
 
 def read_study(values: dict[str, Any], where: str = "the study") -> Study:
     """Resolve ``extends`` and return the validated study.
@@ -91,11 +94,17 @@ def _line(details: ErrorDetails) -> str:
             return f"{place}: is missing"
         case "value_error":
             text = details["msg"].removeprefix("Value error, ")
-            return text if not loc else f"{place}: {text} (here: {json.dumps(details['input'])})"
+            return text if not loc else f"{place}: {text} (here: {_shown(details['input'])})"
         case "string_pattern_mismatch" if details["ctx"]["pattern"] == get_args(Name)[1].pattern:
             return f"{place}: {details['input']!r} is not a name: use letters, digits, dots and hyphens only"
         case _:
-            return f"{place}: {details['msg']} (here: {json.dumps(details['input'])}){_number_hint(details['input'])}"
+            return f"{place}: {details['msg']} (here: {_shown(details['input'])}){_number_hint(details['input'])}"
+
+
+def _shown(value: object) -> str:
+    """Return a value as JSON, cut off where it is long."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def _number_hint(value: object) -> str:

@@ -1,10 +1,11 @@
 """YAML files whose keys are unique, and whose numbers, depth and size are as they look.
 
-YAML itself takes the last of two equal keys, so that a section vanishes silently. YAML 1.1, which Snakemake and PyYAML
-read, has octal numbers (``010`` is 8) and numbers to the base 60 (``1:30`` is 90). A file of a few lines can stand for
-billions of values, by aliases of aliases.
+YAML itself takes the last of two equal keys, so that a section vanishes silently; ``yes`` and ``true`` are equal, and
+so are ``1_0`` and ``10``. YAML 1.1, which Snakemake and PyYAML read, has octal numbers (``010`` is 8) and numbers to
+the base 60 (``1:30`` is 90). A file of a few lines can stand for billions of values, by aliases of aliases.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ LARGEST = 1_000_000
 
 OTHER_BASE = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)")
 """Numbers that YAML 1.1 reads with another base than ten without a letter that says so."""
+
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Characters that no text of a study needs: they command terminals, end file names, or are half of a character."""
 
 
 class _Plain(yaml.SafeLoader):
@@ -57,7 +62,7 @@ class _Plain(yaml.SafeLoader):
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Make a mapping, unless it has a key twice."""
+        """Make a mapping, unless it has a key twice or one that is not the text that it looks like."""
         lines: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
@@ -68,7 +73,19 @@ class _Plain(yaml.SafeLoader):
                     f"key {key.value!r} is given twice, in lines {lines[key.value]} and {line}: leave one of them out"
                 )
             lines[key.value] = line
+            read = self.construct_object(key)
+            if isinstance(read, bool) or not isinstance(read, str | int | float) or str(read) != key.value:
+                raise UserError(
+                    f"line {line}: YAML reads the key {key.value} as {read!r}, not as text: put it in quotes"
+                )
         return super().construct_mapping(node, deep)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Return the text of a node, unless it has control characters."""
+        if isinstance(node, yaml.ScalarNode) and (found := CONTROL.search(node.value)):
+            line = node.start_mark.line + 1
+            raise UserError(f"line {line}: the text holds the control character {found[0]!r}: take it out")
+        return super().construct_scalar(node)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int | float:
         """Make a number, unless YAML would read it with another base than ten and nothing in it says so."""
@@ -100,7 +117,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     numbers that do not mean what they look like; and for files that are too large, too deep, or would be when their
     aliases are written out.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises an error for a path that is too long
         raise UserError(f"study file {path} does not exist (paths are relative to {Path.cwd()})")
     try:
         with path.open(encoding="utf-8-sig") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Codes of the errors of a file system without room, and of a user without."""
 
-FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+FORBIDDEN = (errno.EACCES, errno.EPERM)
 """Codes of the errors of files that the user may not read or write."""
 
 FULL_WORDS = ("No space left on device", "Disk quota exceeded")
@@ -34,6 +34,12 @@ def reason(error: BaseException, places: Mapping[str, Path]) -> str | None:
             return full(places) or f"no room for a file ({cause}): {sizes}. Make room, or ask for a larger quota"
         if any(words in str(cause) for words in CUT_OFF):
             return full(places) or None
+        if isinstance(cause, OSError) and cause.errno == errno.EROFS and cause.filename:
+            file = Path(os.fsdecode(cause.filename))
+            return (
+                f"{file} cannot be written: the file system at {_mounted_at(file)} is read-only. Have it mounted for "
+                "writing, or work in a folder elsewhere"
+            )
         if isinstance(cause, OSError) and cause.errno in FORBIDDEN and cause.filename:
             return forbidden(Path(os.fsdecode(cause.filename)), str(cause.strerror))
     return None
@@ -60,10 +66,8 @@ def has_room(folder: Path, least: int = LEAST_ROOM) -> bool:
 
 def size_of(folder: Path) -> str:
     """Return the place where the file system of a folder is mounted, its free room and its size, in words."""
-    place = _existing(folder).resolve()
+    place = _mounted_at(folder)
     found = os.statvfs(place)
-    while not place.is_mount():
-        place = place.parent
     free, size = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     names = "" if found.f_favail or not found.f_files else f" and none of {found.f_files:,} names for files"
     return f"{place}, which has {_amount(free)} of {_amount(size)} left{names}"
@@ -88,6 +92,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _mounted_at(path: Path) -> Path:
+    """Return the folder at which the file system of a path, which need not exist, is mounted."""
+    place = _existing(path).resolve()
+    while not place.is_mount():
+        place = place.parent
+    return place
 
 
 def _existing(path: Path) -> Path:

@@ -67,7 +67,7 @@ def _split(folder: Path, split: str | None) -> str:
 
 def _matching(path: str) -> list[Path]:
     """The files and folders that a path or pattern names, sorted."""
-    if Path(path).exists():
+    if path and Path(path).exists():  # no path would be the current folder
         return [Path(path)]
     return sorted(map(Path, glob.glob(path, recursive=True)))
 

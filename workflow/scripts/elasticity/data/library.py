@@ -6,6 +6,7 @@ cache by then. What it writes goes to a folder that is deleted.
 
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,7 +84,7 @@ def _short(error: Exception, folder: Path) -> str:
 
 def unique(names: Sequence[str], what: str) -> None:
     """Raise ``UserError`` if a name is given twice: only one of the two would be read."""
-    if twice := [name for name in names if names.count(name) > 1]:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UserError(f"{what} {twice[0]!r} is there twice: give one of them another name, or leave it out")
 
 

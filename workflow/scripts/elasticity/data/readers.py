@@ -13,6 +13,7 @@ import re
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -76,12 +77,13 @@ LARGEST_FIELD = 2**31 - 1
 
 
 BROKEN = (
-    json.JSONDecodeError,
+    ValueError,  # of JSON, and of numbers of many thousand digits
     csv.Error,
     pa.ArrowException,
     lzma.LZMAError,
     zipfile.BadZipFile,
-    RecursionError,
+    zlib.error,
+    RuntimeError,  # JSON that is too deep, and archives that are encrypted or compressed by another method
     EOFError,
     OSError,
 )

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,10 @@ WISH = "ELASTICITY_HUB_OFFLINE"
 
 CLAIMS = "ELASTICITY_CLAIMS"
 """The variable with the digest of the study's claims. It is not a parameter of jobs, which do not depend on claims."""
+
+
+SCHEDULER = ("sbatch", "squeue", "scancel")
+"""The programs of SLURM without which no job can be submitted, followed and cancelled."""
 
 
 def set_environment(claims: str) -> None:
@@ -63,17 +68,23 @@ def writable_places(results: Path) -> dict[str, Path]:
     return places
 
 
-def check_caches() -> None:
-    """Raise ``UserError`` if Snakemake cannot write its cache in ``cache_home()``.
+def check_slurm() -> None:
+    """Raise ``UserError`` if this machine cannot submit jobs to SLURM, or if the jobs could not start on their nodes.
 
-    Snakemake creates this cache before it reads the Snakefile, and fails with a traceback, so call this before
-    Snakemake starts.
+    The Snakemake that SLURM's plugin starts on a node has a cache in ``cache_home()``, and fails with a traceback if it
+    cannot write there.
     """
+    if missing := [program for program in SCHEDULER if shutil.which(program) is None]:
+        raise UserError(
+            f"{', '.join(missing)} cannot be found, so no job can be submitted to SLURM: run this on a login node of "
+            "the cluster, load its module of SLURM, or leave out --profile slurm to run on this machine"
+        )
     folder = cache_home() / "snakemake"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise UserError(
-            f"Snakemake's cache {folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a writable folder"
+            f"Snakemake's cache {folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME to a writable folder "
+            "that all nodes share"
         ) from None

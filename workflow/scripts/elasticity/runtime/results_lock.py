@@ -17,7 +17,9 @@ import uuid
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from elasticity.core import disks
 from elasticity.core.errors import UserError
+from elasticity.runtime.environment import writable_places
 from elasticity.runtime.journal import is_at, is_held, try_lock
 
 FILE = ".run"
@@ -48,9 +50,20 @@ class Holder:
 def hold(results: Path, beat_s: float = BEAT_S) -> None:
     """Hold a results folder until this process ends, and tell the jobs that it starts.
 
-    Raises ``UserError`` if another run holds the folder. After a run on another machine was killed, takes three times
-    ``beat_s`` seconds to find out that it is dead.
+    Raises ``UserError`` if another run holds the folder, or if the folder cannot be written: its disk is full or
+    read-only, or something else has its name. After a run on another machine was killed, takes three times ``beat_s``
+    seconds to find out that it is dead.
     """
+    try:
+        _hold(results, beat_s)
+    except OSError as error:
+        raise UserError(
+            disks.reason(error, writable_places(results))
+            or f"{error.filename}, where results go, cannot be used ({error.strerror}): move away what is in its place"
+        ) from None
+
+
+def _hold(results: Path, beat_s: float) -> None:
     path = results / FILE
     results.mkdir(parents=True, exist_ok=True)
     while True:
