@@ -71,13 +71,14 @@ def named_data(name: str, here: Path, split: str | None = None) -> tuple[Data, t
         raise UserError(f"--data {name} has no split {split}; its splits: {', '.join(there) or 'none'}")
     if not there or (len(there) == 1 and isinstance(source, DataFile) and split is None):
         return source, ()
-    chosen = source.model_copy(update={"split": split or preferred(there)})
+    taken = split or preferred(there)
+    chosen = source.model_copy(update={"split": taken})
     if len(there) == 1:
         return chosen, ()
     names = [path.name for path in paths(chosen)] if isinstance(source, DataFile) else []
     files = f" ({', '.join(names[:LISTED])}{', ...' * (len(names) > LISTED)})" if names else ""
     why = "as given" if split else "--split NAME takes another one"
-    return chosen, (f"split {chosen.split}{files} of {', '.join(there)}: {why}",)
+    return chosen, (f"split {taken}{files} of {', '.join(there)}: {why}",)
 
 
 def preferred(splits: Sequence[str]) -> str:
@@ -87,9 +88,9 @@ def preferred(splits: Sequence[str]) -> str:
 
 def _named_source(name: str, here: Path) -> Data:
     """The source that a name stands for, with any split."""
-    place, _, subset = name.rpartition(":")
+    place, _, part = name.rpartition(":")
     if place and (folder := here / Path(place).expanduser()).is_dir():
-        return DataFile(kind="file", path=_from_here(folder), subset=subset)
+        return DataFile(kind="file", path=_from_here(folder), subset=part)
     if inside := _in_package(name, here):
         sha256 = file_digest(package_file(*inside))
         return PackageFile(kind="package", package=inside[0], path=inside[1], sha256=sha256)
