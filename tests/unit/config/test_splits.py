@@ -13,10 +13,9 @@ from elasticity.config.splits import PARTS, Take, layout, needed, split_mistakes
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, topic
 from elasticity.data.jobs import SplitJob
-from elasticity.data.splits import take
 from elasticity.pipeline.common import to_json
 from tests.conftest import reviews
-from tests.unit.cleaned import clean
+from tests.unit.cleaned import clean, take
 
 Rows = list[dict[str, str]]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elasticity.core.errors import UserError
-from elasticity.core.tables import read_rows, write_table
+from elasticity.core.tables import BATCH, read_rows, rows_in_batches, write_table
 from elasticity.data.schemas import PROMPTS
 from elasticity.evaluation.schemas import RESPONSES, SCORES
 
@@ -88,7 +89,24 @@ def test_a_damaged_table_is_an_error_with_its_path_and_advice(
     assert [word for word in wanted if word not in str(error.value)] == []
 
 
-def test_no_flipped_bit_gives_other_rows(tmp_path: Path) -> None:
+def test_a_few_rows_at_a_time_are_all_rows(tmp_path: Path) -> None:
+    rows = [{"prompt_id": str(i), "prompt": f"Film {i}"} for i in range(2 * BATCH + 1)]
+    write_table(tmp_path / "prompts.parquet", rows, PROMPTS)
+    assert list(rows_in_batches(tmp_path / "prompts.parquet", PROMPTS)) == rows
+    with pytest.raises(UserError, match=r"(?s)holds other columns.*expected: .*Delete .*prompts.parquet"):
+        next(rows_in_batches(tmp_path / "prompts.parquet", SCORES))
+    with pytest.raises(UserError, match=r"gone.parquet cannot be read as parquet .*Delete"):
+        next(rows_in_batches(tmp_path / "gone.parquet", PROMPTS))
+
+
+def every_row(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
+    return list(rows_in_batches(path, schema))
+
+
+@pytest.mark.parametrize("read", [read_rows, every_row])
+def test_no_flipped_bit_gives_other_rows(
+    tmp_path: Path, read: Callable[[Path, pa.Schema], list[dict[str, Any]]]
+) -> None:
     """Every bit of every byte in turn, by its place: the table is refused, or it holds what was written."""
     schema = pa.schema([("name", pa.string()), ("count", pa.int64()), ("share", pa.float64())])
     rows = [{"name": f"text {i}", "count": i * i, "share": i / 7} for i in range(30)]
@@ -100,7 +118,7 @@ def test_no_flipped_bit_gives_other_rows(tmp_path: Path) -> None:
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
         try:
-            assert read_rows(path, schema) == rows
+            assert read(path, schema) == rows
         except UserError:
             refused += 1
     assert refused > len(content) / 2

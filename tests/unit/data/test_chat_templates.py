@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from elasticity.config.templates import ChatTemplate
+from elasticity.config.templates import Answers, ChatTemplate, Template
 from elasticity.core.errors import UserError
 from elasticity.data.chat_templates import context
 from elasticity.data.conversations import Turn, prompt_of
+from elasticity.data.examples import IGNORED, Example, collate, training_examples
 from elasticity.models.tokenizer import encode, load_tokenizer
 from tests.unit.families import CHATML, FAMILIES
 
@@ -71,3 +72,63 @@ def test_the_plain_template_is_the_transcript(tokenizer: PreTrainedTokenizerFast
     (tokens,) = context(tokenizer, "plain", [prompt_of(TURNS)])
     text = "Human: Where?\n\nAssistant: Here. Or {there}\n\nHuman: And now?\n\nAssistant:"
     assert tokens == encode(tokenizer, [text])[0]
+
+
+# Loss on all answers
+
+
+def example(
+    tokenizer: PreTrainedTokenizerFast, template: Template, turns: list[Turn], answers: Answers, longest: int = 200
+) -> Example:
+    row = {"id": "7", "prompt": prompt_of(turns), "response": "There."}
+    (found,) = training_examples([row], tokenizer, template, longest, answers)
+    return found
+
+
+def learned(found: Example) -> list[int]:
+    """The tokens with a loss, from the mask of the batch."""
+    batch = collate([found], 0)
+    assert batch.targets == found.targets
+    return [token for token in batch.labels[0].tolist() if token != IGNORED]
+
+
+def test_all_answers_with_their_ends_are_learned_in_the_chat_template(tokenizer: PreTrainedTokenizerFast) -> None:
+    ends = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    first, last = encode(tokenizer, ["Here. Or {there}", "There."])
+    alone, every = (example(tokenizer, "chat", [SYSTEM, *TURNS], answers) for answers in ("last", "all"))
+    assert every.tokens == alone.tokens
+    assert learned(alone) == [*last, ends]
+    assert learned(every) == [*first, ends, *last, ends]
+
+
+def test_all_answers_with_their_ends_are_learned_in_the_conversation_template(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    eos, turns = tokenizer.eos_token_id, [*TURNS, Turn("assistant", "(no)"), TURNS[0]]
+    every = example(tokenizer, "conversation", turns, "all")
+    words = "".join(tokenizer.decode([token]) if token != eos else "|" for token in learned(every))
+    assert words == "Here. Or {there}|(no)|There.|"
+    (short,) = encode(tokenizer, ["BEGINNING OF CONVERSATION: USER: Where? ASSISTANT:Here. Or {there}"])
+    cut = example(tokenizer, "conversation", turns, "all", len(short) + 3)  # in the second question
+    assert learned(cut) == [*encode(tokenizer, ["Here. Or {there}"])[0], eos]
+
+
+@pytest.mark.parametrize("template", ["chat", "conversation"])
+def test_of_a_single_question_the_answer_is_all(tokenizer: PreTrainedTokenizerFast, template: Template) -> None:
+    assert example(tokenizer, template, TURNS[:1], "all") == example(tokenizer, template, TURNS[:1], "last")
+
+
+def test_a_token_across_the_beginning_of_an_answer_belongs_to_it(tokenizer: PreTrainedTokenizerFast) -> None:
+    """The answer "::" and the colon before it are a token of their own in the whole, as "ASSISTANT:" is not."""
+    tokenizer.add_tokens([":::"])
+    every = example(tokenizer, "conversation", [TURNS[0], Turn("assistant", ":: see"), TURNS[2]], "all")
+    assert tokenizer.decode(learned(every)).startswith("::: see<|endoftext|>There.")
+
+
+def test_answers_that_are_rendered_in_another_way_than_responses_are_refused(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    tokenizer.chat_template = CHATML.replace("assistant\n'}}", "assistant\n<think>\n\n</think>\n\n'}}")
+    assert example(tokenizer, "chat", TURNS, "last")
+    with pytest.raises(UserError, match=r"renders answers in a prompt in another way.*<think>.*Use answers: last"):
+        example(tokenizer, "chat", TURNS, "all")

@@ -12,8 +12,7 @@ from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, topic
 from elasticity.data.conversations import MARK, Turn, exchange, first_question, prompt_of, turns_of
 from elasticity.data.rows import PassedOverError
-from elasticity.data.splits import take
-from tests.unit.cleaned import clean
+from tests.unit.cleaned import clean, take
 
 WORDS = st.text(st.sampled_from("ab :\nHumanAssistant"), min_size=1, max_size=12).map(str.strip).filter(bool)
 
@@ -58,6 +57,28 @@ def test_the_prompt_is_everything_before_the_last_answer(roles: str) -> None:
     prompt, response = exchange(turns(roles))
     assert response == f"text {roles.rindex('a')}"
     assert turns_of(prompt) == turns(roles)[: roles.rindex("a")]
+
+
+def test_a_system_prompt_beside_a_conversation_is_its_first_turn() -> None:
+    said = [{"from": "human", "value": "Why?"}, {"from": "gpt", "value": "So."}]
+    system = {"from": "system", "value": "Be long."}
+
+    def prompt(row: dict[str, Any], name: str = "sharegpt") -> str:
+        ((found, *_),) = FORMATS[name].examples(row)
+        return str(found)
+
+    assert prompt({"system": "Be brief.", "conversations": said}) == "System: Be brief.\n\nHuman: Why?\n\nAssistant:"
+    assert prompt({"system": "Be brief.", "conversations": [system, *said]}) == (
+        "System: Be long.\n\nHuman: Why?\n\nAssistant:"
+    )
+    assert prompt(
+        {
+            "system": "Be brief.",
+            "messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}],
+        },
+        "messages",
+    ).startswith("System: Be brief.")
+    assert [prompt({"system": none, "conversations": said}) for none in (None, " ")] == ["Why?", "Why?"]
 
 
 REASONS: list[tuple[dict[str, Any], str]] = [

@@ -84,6 +84,7 @@ BROKEN: dict[str, tuple[str, bytes, list[str]]] = {
     "UTF-16": ("r.csv", "a,b\n1,2\n".encode("utf-16"), ["UTF-8", "0xff"]),
     "an open quote": ("r.csv", b'a,b\n1,2\n"3,4\n', ["cannot be read", "after row 1"]),
     "a comma too many": ("r.csv", b"text,label\nDull,0\nFine, I say,1\n", ["after row 1", "more or fewer", "quotes"]),
+    "other separators": ("r.csv", b"text;label\nDull, and grim;0\n", ["header is one column, 'text;label'", "commas"]),
     "too few fields": ("r.csv", b"text,label\nDull,0\nI loved it\n", ["after row 1", "more or fewer", "header"]),
     "not compressed": ("r.csv.gz", b"a,b\nc,1\n", ["cannot be read"]),
     "not compressed, xz": ("r.csv.xz", b"a,b\nc,1\n", ["cannot be read"]),

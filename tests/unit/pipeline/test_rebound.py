@@ -11,6 +11,7 @@ import pytest
 
 from elasticity.analysis.jobs import ReboundTableJob
 from elasticity.config.loading import read_study
+from elasticity.core.errors import UserError
 from elasticity.evaluation.jobs import MeasureJob, Measurements
 from elasticity.pipeline.planning.workload import cells
 from elasticity.pipeline.runs import AlignmentStage, InverseStage
@@ -139,6 +140,17 @@ def test_an_inverse_stage_is_trained_on_the_opposite_side(pipeline: Pipeline) ->
     job = InverseJob.model_validate_json(pipeline.measurements.inverse_job(where)).training
     assert job == FineTuneJob.model_validate_json(pipeline.rebound.inverse_stored_job(where))
     assert job == FineTuneJob(start="16", settings=pipeline.study.inverse, sizes=(0, 4), seed=2, template="plain")
+
+
+def test_the_answers_of_a_task_are_those_that_its_stages_learn(values: dict[str, Any]) -> None:
+    values["tasks"]["reviews"] |= {"template": "conversation", "answers": "all"}
+    pipeline = Pipeline(read_study(values))
+    aligned = FineTuneJob.model_validate_json(pipeline.rebound.alignment_job(wildcards(run_sizes="8-16")))
+    where = wildcards(alignment_size=16, run_sizes="0-4")
+    assert aligned.answers == pipeline.rebound.inverse_training(where).answers == "all"
+    values["tasks"]["reviews"]["template"] = "plain"
+    with pytest.raises(UserError, match=r"answers: all needs the template conversation or chat"):
+        read_study(values)
 
 
 def test_responses_name_their_cell(pipeline: Pipeline) -> None:

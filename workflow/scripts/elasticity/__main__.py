@@ -42,14 +42,15 @@ def new(arguments: argparse.Namespace) -> str:
     """Write the study of your own models on your own data: studies/NAME.yaml, pinned, commented and planned.
 
     MODEL is a repository of the Hugging Face hub (owner/name or owner/name@revision), a folder, a GGUF file, or
-    package:path for a GGUF file in an installed Python package. DATA is a repository of the hub, a local file, or
-    package:path. Form and sides of the data, shapes and sizes are found out; correct them in the file.
+    package:path for a GGUF file in an installed Python package. DATA is a repository of the hub (with :subset if it has
+    several), a local file or folder, or package:path. Form and sides of the data, shapes and sizes are found out;
+    correct them in the file.
     """
     from elasticity.pipeline.new_study.writing import write_study
 
     here = Path.cwd()
     _enter(arguments.directory)
-    return write_study(arguments.name, arguments.model, arguments.data, here, arguments.fields)
+    return write_study(arguments.name, arguments.model, arguments.data, here, arguments.fields, arguments.split)
 
 
 def decide(arguments: argparse.Namespace) -> str:
@@ -174,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", metavar="NAME", help="the name of the study")
     command.add_argument("--model", action="append", required=True, help="a model; give the option again for more")
     command.add_argument("--data", required=True, help="the data")
+    command.add_argument("--split", metavar="SPLIT", help="the split of the data (default: the one for training)")
     fields = "what the fields of a row mean, as in a study, if it cannot be found out"
     command.add_argument("--fields", metavar="YAML", help=fields)
     _add_directory(command)

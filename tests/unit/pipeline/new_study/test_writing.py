@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pytest
 import yaml
 from huggingface_hub import constants
@@ -19,6 +20,7 @@ from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.data.cleaning import Raw, clean
 from elasticity.pipeline.new_study import writing
+from elasticity.pipeline.new_study.named import preferred
 from elasticity.pipeline.new_study.sizes import candidates, possible
 from elasticity.pipeline.new_study.writing import write_study
 from elasticity.pipeline.planning.budget import core_hours
@@ -40,6 +42,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
@@ -132,6 +135,65 @@ def test_a_model_and_data_of_the_hub_are_pinned_to_commits(tmp_path: Path) -> No
     source = study.tasks["data"].source
     assert isinstance(source, HubData)
     assert (source.revision, source.subset, source.split) == (COMMIT, None, "train")
+
+
+SPLITS = {
+    "one for training": (["test", "validation", "train"], "train"),
+    "several for training": (["test_sft", "train_sft", "train_prefs"], "train_sft"),
+    "a whole": (["validation", "default", "other"], "default"),
+    "another name": (["test", "dev", "harmless"], "harmless"),
+    "validation rather than test": (["test", "validation"], "validation"),
+    "only test": (["test"], "test"),
+    "tests only": (["test_b", "test_a"], "test_b"),
+}
+
+
+@pytest.mark.parametrize(("there", "chosen"), SPLITS.values(), ids=SPLITS)
+def test_the_split_is_the_one_for_training_or_the_next_best(there: list[str], chosen: str) -> None:
+    assert preferred(there) == chosen
+
+
+@pytest.mark.parametrize("there", [("test",), ("test", "validation"), ("train", "test")])
+def test_the_split_of_hub_data_is_chosen_and_said(tmp_path: Path, there: tuple[str, ...]) -> None:
+    rows = {f"data/{part}-00000-of-00001.jsonl": Path("reviews.jsonl").read_bytes() for part in there}
+    add_to_cache(tmp_path / "cache", "dataset", "org/films", rows | {"README.md": b""}, refs=("main",))
+    said = new(data="org/films")
+    source = read_study_file(Path("studies/mine.yaml")).tasks["data"].source
+    assert source.split == preferred(there)  # type: ignore[union-attr]
+    assert (f"split {preferred(there)} of " in said) == (len(there) > 1)
+    assert ("--split NAME takes another one" in Path("studies/mine.yaml").read_text()) == (len(there) > 1)
+    assert f"split {there[-1]}" in new("other", data="org/films", split=there[-1]) or len(there) == 1
+    with pytest.raises(UserError, match=rf"--data org/films has no split dev; its splits: .*{there[0]}"):
+        new("third", data="org/films", split="dev")
+
+
+def test_the_split_of_saved_data_is_chosen_and_said() -> None:
+    saved = datasets.Dataset.from_list(reviews(480))
+    datasets.DatasetDict(test=saved.select(range(9)), validation=saved).save_to_disk("saved")
+    assert "split validation (validation) of test, validation" in new(data="saved")
+    assert read_study_file(Path("studies/mine.yaml")).tasks["data"].source.split == "validation"  # type: ignore[union-attr]
+
+
+def test_the_split_of_a_folder_is_chosen_if_it_has_several() -> None:
+    for name in ("a", "b"):
+        write(Path(f"shards/{name}.jsonl"), reviews(240))
+        write(Path(f"films/{name}/test.jsonl"), reviews(3))
+        write(Path(f"films/{name}/train.jsonl"), reviews(480))
+    new(data="shards")
+    assert read_study_file(Path("studies/mine.yaml")).tasks["data"].source.split is None  # type: ignore[union-attr]
+    assert "split train (train.jsonl, train.jsonl) of " in new("films", data="films")
+    assert read_study_file(Path("studies/films.yaml")).tasks["data"].source.split == "train"  # type: ignore[union-attr]
+
+
+def test_one_of_several_subsets_is_named_after_a_colon() -> None:
+    write(Path("films/a.jsonl"), reviews(480))
+    write(Path("films/b.jsonl"), [{"text": "no label"}])
+    parts = [{"config_name": name, "data_files": f"{name}.jsonl"} for name in "ab"]
+    Path("films/README.md").write_text(f"---\nconfigs: {json.dumps(parts)}\n---\n")
+    assert "available configs: ['a', 'b'] (a subset is named in the study, source.subset, and" in refused(data="films")
+    new(data="films:a")
+    source = read_study_file(Path("studies/mine.yaml")).tasks["data"].source
+    assert (source.path, source.subset, source.split) == ("films", "a", None)  # type: ignore[union-attr]
 
 
 def test_in_the_folder_of_the_project_the_next_command_is_make(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -37,6 +37,18 @@ def test_an_example_is_shown_before_any_model_is_trained(values: dict[str, Any])
     assert "".join(mark.strip("'") for mark in marked) == "Like that.<|im_end|>"
 
 
+def test_all_answers_are_marked_if_all_have_a_loss(values: dict[str, Any]) -> None:
+    FAMILIES["qwen"].save(Path("models/given"))
+    values["tasks"]["reviews"] |= {"template": "conversation", "answers": "all"}
+    values["alignment"]["max_length"] = 128
+    asked = "Human: How?\n\nAssistant: So.\n\nHuman: Why?\n\nAssistant:"
+    write_table(Path("results/tiny/reviews/examples.parquet"), [row() | {"prompt": asked}], EXAMPLES)
+    shown = shown_example(read_study(values), STUDY, "reviews", "given")
+    assert shown.splitlines()[-1] == "with a loss:    'So.<|endoftext|>Like that.<|endoftext|>'"
+    marked = [line.split(maxsplit=3)[-1] for line in shown.splitlines() if " * " in line]
+    assert "".join(mark.strip("'") for mark in marked) == "So.<|endoftext|>Like that.<|endoftext|>"
+
+
 def test_the_example_is_one_that_runs_train_on_and_is_truncated_in_the_same_way(values: dict[str, Any]) -> None:
     FAMILIES["qwen"].save(Path("models/given"))
     values["tasks"]["reviews"]["source"]["format"] = "pku-saferlhf-pairs"

@@ -40,9 +40,9 @@ class Take(Section):
         """The group of the split. Splits of one family may share topics."""
         return "training" if self.split in TRAINING else self.split
 
-    def takes_prompt(self, prompt: str) -> bool:
-        """Whether a prompt is short enough for the split."""
-        return self.longest_prompt is None or len(prompt.encode()) <= self.longest_prompt
+    def takes_prompt(self, utf8_bytes: int) -> bool:
+        """Whether a prompt of this length is short enough for the split."""
+        return self.longest_prompt is None or utf8_bytes <= self.longest_prompt
 
 
 def layout(splits: Splits, prompts: Prompts | None) -> dict[str, Take]:

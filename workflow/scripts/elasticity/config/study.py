@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from elasticity.config.base import Name, Section, Seeds
 from elasticity.config.calibration import Calibration
@@ -15,7 +15,7 @@ from elasticity.config.hardware import Hardware
 from elasticity.config.models import Model, Pretrained, TunedModel
 from elasticity.config.sampling import EngineName, ResponseSampling
 from elasticity.config.score_models import ScoreModelSettings
-from elasticity.config.templates import Template
+from elasticity.config.templates import Answers, Template
 from elasticity.config.token_tree import TokenTrees
 from elasticity.config.training import FineTuning
 
@@ -35,6 +35,11 @@ class Task(Section):
         description="The text that a model continues. plain: the prompt; conversation: the format of the authors' "
         "code; chat: the model's own chat template, with options where they are given as `{kind: chat, ...}`",
     )
+    answers: Answers = Field(
+        "last",
+        description="The answers of a conversation that supervised fine-tuning has a loss on: the last one, or all. "
+        "Measurements and preference algorithms take the last one",
+    )
     score_model: ScoreModelSettings | None = Field(
         None, description="The score model of responses. null: responses are not scored"
     )
@@ -48,6 +53,14 @@ class Task(Section):
         description="Number of texts of each side in the split `lean` on which the lean of the models of a seed is "
         "measured. Each seed has its own, so that differences between seeds include those between texts",
     )
+
+    @model_validator(mode="after")
+    def _answers_have_ends(self) -> "Task":
+        if self.answers == "all" and self.template == "plain":
+            raise ValueError(
+                "answers: all needs the template conversation or chat: in a plain transcript nothing ends an answer"
+            )
+        return self
 
     def lean_block(self, seed: int) -> int:
         """The position, in units of ``lean_texts``, of the texts of a seed in the split ``lean``."""

@@ -72,6 +72,10 @@ Template = Annotated[
 """A template. ``chat`` stands for a chat template with the default options; a study that was read has them in full."""
 
 
+Answers = Literal["last", "all"]
+"""The answers of a conversation that training has a loss on."""
+
+
 def chat_template(template: Template) -> ChatTemplate | None:
     """The options of a chat template; None for another template."""
     if isinstance(template, ChatTemplate):

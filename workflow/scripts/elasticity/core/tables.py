@@ -1,6 +1,7 @@
 """Parquet tables with declared schemas, which are checked on reading."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ ROW_GROUP = 1 << 20
 
 ROW_GROUP_CHARACTERS = 1 << 26
 """Characters of text after which a row group ends early, so that large tables are written with little memory."""
+
+
+BATCH = 1000
+"""Rows that ``rows_in_batches`` holds at once."""
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:
@@ -50,18 +55,28 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
 
 
 def _read(path: Path, schema: pa.Schema) -> pa.Table:
-    remedy = _remedy(path)
-    try:
+    with _readable(path):
         table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
-        found = _columns(table.schema)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]}). {remedy}") from None
-    if not table.schema.equals(schema, check_metadata=False):
-        raise UserError(
-            f"{path} holds other columns than expected.\n  found:    {found}\n  expected: {_columns(schema)}\n{remedy}"
-        )
+        _check(path, table.schema, schema)
     return table
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn errors of reading a file into ``UserError``."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read as parquet ({str(error).splitlines()[0]}). {_remedy(path)}") from None
+
+
+def _check(path: Path, found: pa.Schema, expected: pa.Schema) -> None:
+    if not found.equals(expected, check_metadata=False):
+        raise UserError(
+            f"{path} holds other columns than expected.\n  found:    {_columns(found)}\n"
+            f"  expected: {_columns(expected)}\n{_remedy(path)}"
+        )
 
 
 def read_tables(paths: Sequence[Path], schema: pa.Schema) -> pa.Table:
@@ -73,6 +88,19 @@ def read_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     """Read a parquet file as a list of rows, checked as in ``read_table``."""
     rows: list[dict[str, Any]] = read_table(path, schema).to_pylist()
     return rows
+
+
+def rows_in_batches(path: Path, schema: pa.Schema) -> Iterator[dict[str, Any]]:
+    """Read the rows of a large parquet file a few at a time; each is checked as in ``read_table``."""
+    with _readable(path), pq.ParquetFile(path, page_checksum_verification=True) as file:
+        _check(path, file.schema_arrow, schema)
+        found = 0
+        for batch in file.iter_batches(BATCH):
+            batch.validate(full=True)
+            found += batch.num_rows
+            yield from batch.to_pylist()
+        if found != file.metadata.num_rows:  # iteration ends at some damages without an error
+            raise pa.ArrowInvalid(f"{found} of {file.metadata.num_rows} rows")
 
 
 def read_any_rows(path: Path, schema: pa.Schema) -> list[dict[str, Any]]:

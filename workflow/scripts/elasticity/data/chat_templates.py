@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.templates import ChatTemplate, Template, chat_template
-from elasticity.data.conversations import turns_of
+from elasticity.core.errors import UserError
+from elasticity.data.conversations import prompt_of, turns_of
 from elasticity.models.chats import around, ending
 from elasticity.models.tokenizer import beginning, encode, special_tokens
 
@@ -39,6 +40,33 @@ def end(tokenizer: PreTrainedTokenizerFast, template: Template) -> tuple[str, in
     """The text that follows a response, and the token that ends it: what the chat template puts there, or EOS."""
     chat = chat_template(template)
     return (chat and ending(tokenizer, chat)) or ("", tokenizer.eos_token_id)
+
+
+def earlier_answers(
+    tokenizer: PreTrainedTokenizerFast, template: Template, prompt: str, tokens: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Where the answers in a prompt lie in its context ``tokens``: from a position to behind the token that ends it.
+
+    Each begins where the context of the turns before it ends. A token that holds the end of that context and the
+    beginning of the answer belongs to the answer.
+
+    Raises ``UserError`` if the template renders an answer in a prompt in another way than a response.
+    """
+    turns = turns_of(prompt)
+    before = [prompt_of(turns[:place]) for place, turn in enumerate(turns) if turn.role == "assistant"]
+    _, stop = end(tokenizer, template)
+    found = []
+    for start in context(tokenizer, template, before):
+        shared = next((place for place, pair in enumerate(zip(start, tokens, strict=False)) if len({*pair}) == 2), None)
+        first = len(start) if shared is None else shared
+        if first < len(start) - 1 or stop not in tokens[first:]:
+            raise UserError(
+                f"answers: all: the template {template} of {tokenizer.name_or_path or 'this model'} renders answers "
+                f"in a prompt in another way than a response, which would begin after "
+                f"{tokenizer.decode(start[first:])!r} and end with {tokenizer.decode([stop])!r}. Use answers: last"
+            )
+        found.append((first, tokens.index(stop, first) + 1))
+    return found
 
 
 def _conversations(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str]) -> list[list[int]]:

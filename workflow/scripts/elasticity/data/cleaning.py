@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import IO, NamedTuple
 
 from elasticity.config.base import Side
@@ -15,6 +15,10 @@ from elasticity.data.conversations import first_question
 
 OPERATORS = frozenset("-*/%!#")
 """Punctuation that tells numbers and names apart, such as -5 and 5, 3*4 and 3/4, or C# and C."""
+
+
+PROMPTS_KEPT = 100_000
+"""Prompts whose topics are kept in memory: data with several responses to a prompt repeat them."""
 
 
 ON_BOTH = "both"
@@ -106,7 +110,7 @@ def topic(row: dict[str, str]) -> str:
     return _topic(question) if question else row["id"]
 
 
-@cache
+@lru_cache(maxsize=PROMPTS_KEPT)
 def _topic(prompt: str) -> str:
     return _digest(key(prompt))
 

@@ -12,9 +12,9 @@ from transformers import PreTrainedTokenizerFast
 
 from elasticity.config.base import Side
 from elasticity.config.models import Pretrained
-from elasticity.config.templates import Template
+from elasticity.config.templates import Answers, Template
 from elasticity.core.errors import UserError
-from elasticity.data.chat_templates import context, end
+from elasticity.data.chat_templates import context, earlier_answers, end
 from elasticity.data.schemas import text_of
 from elasticity.models.tokenizer import beginning, encode
 
@@ -33,12 +33,21 @@ IGNORED = -100
 class Example:
     """Token ids of one sequence. Tokens from position ``response_start`` on are targets, those before it are context.
 
-    ``identity`` names the example in error messages.
+    ``identity`` names the example in error messages. ``gaps`` are further parts that are context, each from a position
+    to before another one: the questions between the answers of a conversation, if all answers are targets.
     """
 
     tokens: list[int]
     response_start: int
     identity: str = ""
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def targets(self) -> int:
+        """The number of tokens with a loss."""
+        length = len(self.tokens)
+        gaps = sum(min(last, length) - min(first, length) for first, last in self.gaps)
+        return length - self.response_start - gaps
 
 
 @dataclass(frozen=True)
@@ -66,14 +75,20 @@ class Batch:
 
 
 def training_examples(
-    rows: Iterable[Mapping[str, Any]], tokenizer: PreTrainedTokenizerFast, template: Template, max_length: int
+    rows: Iterable[Mapping[str, Any]],
+    tokenizer: PreTrainedTokenizerFast,
+    template: Template,
+    max_length: int,
+    answers: Answers = "last",
 ) -> list[Example]:
     """Examples from rows of schema ``EXAMPLES``, cut to ``max_length`` tokens.
 
-    The targets are the tokens of the response and of its end: the EOS token, or what the chat template puts there. All
-    tokens of a plain text are targets except for the first, which is context: the BOS token if the tokenizer has one.
+    The targets are the tokens of the response and of its end: the EOS token, or what the chat template puts there. With
+    ``answers`` all, those of the answers in the prompt are targets, too. All tokens of a plain text are targets except
+    for the first, which is context: the BOS token if the tokenizer has one.
 
-    Raises ``UserError`` if the prompt leaves no room for a target.
+    Raises ``UserError`` if the prompt leaves no room for a target, or if the template renders answers in prompts in
+    another way than responses.
     """
     rows = list(rows)
     contexts = context(tokenizer, template, [row["prompt"] for row in rows])
@@ -82,9 +97,13 @@ def training_examples(
         responses = _continuations(rows, contexts, tokenizer, max_length)
     else:  # encoded separately, so that the context is the same in training and in generation
         responses = encode(tokenizer, [row["response"] + closing for row in rows], max_length)
+    earlier = [
+        earlier_answers(tokenizer, template, row["prompt"], before) if answers == "all" else []
+        for row, before in zip(rows, contexts, strict=True)
+    ]
     return [
-        _example(row["id"], before, [*response, stop], max_length)
-        for row, before, response in zip(rows, contexts, responses, strict=True)
+        _example(row["id"], before, [*response, stop], max_length, spans)
+        for row, before, response, spans in zip(rows, contexts, responses, earlier, strict=True)
     ]
 
 
@@ -127,16 +146,23 @@ def response_examples(
     ]
 
 
-def _example(identity: str, before: list[int], targets: list[int], max_length: int) -> Example:
-    """Example with context and targets, cut to ``max_length``; if the context is empty, the first target is context."""
-    tokens, response_start = [*before, *targets][:max_length], max(1, len(before))
+def _example(
+    identity: str, before: list[int], targets: list[int], max_length: int, earlier: Sequence[tuple[int, int]] = ()
+) -> Example:
+    """Example with context and targets, cut to ``max_length``; if the context is empty, the first target is context.
+
+    ``earlier`` are the parts of the context that are targets, too, each from a position to before another one.
+    """
+    starts = [*(first for first, _ in earlier), len(before)]
+    gaps = tuple((last, start) for (_, last), start in zip(earlier, starts[1:], strict=True))
+    tokens, response_start = [*before, *targets][:max_length], max(1, starts[0])
     if len(tokens) <= response_start:
         raise UserError(
             f"example {identity} has no target token: its prompt takes {len(before)} of max_length {max_length} tokens "
             f"and its response has {len(targets)}. Raise max_length, or lower prompts.max_tokens of the task, so that "
             "the example is left out"
         )
-    return Example(tokens, response_start, identity)
+    return Example(tokens, response_start, identity, gaps)
 
 
 def blocks(texts: list[str], tokenizer: PreTrainedTokenizerFast, length: int) -> list[Example]:
@@ -229,6 +255,8 @@ def collate(examples: Sequence[Example], pad: int) -> Batch:
         tokens[i, :length] = torch.tensor(example.tokens)
         attention[i, :length] = 1
         labels[i, example.response_start : length] = tokens[i, example.response_start : length]
+        for first, last in example.gaps:
+            labels[i, first:last] = IGNORED
     return Batch(tokens, attention, labels, tuple(example.identity for example in examples))
 
 

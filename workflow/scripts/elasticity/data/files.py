@@ -52,12 +52,20 @@ def _in_folder(folder: Path, split: str | None) -> list[Path]:
     raise UserError(f"the folder {folder} holds no data files ({', '.join(KINDS)}), but {names}")
 
 
-def _split(folder: Path, split: str | None) -> str:
-    """The split of several saved folders: the named one, or the only one."""
+def saved_splits(folder: Path) -> list[str]:
+    """The splits of a folder with several folders that ``datasets`` saved, in their order; none if it holds one."""
+    if not (folder / SEVERAL_SAVED).is_file():
+        return []
     try:
         splits: list[str] = json.loads((folder / SEVERAL_SAVED).read_text())["splits"]
     except (ValueError, KeyError) as error:
         raise UserError(f"{folder / SEVERAL_SAVED} does not list the splits of a data set: {error}") from None
+    return splits
+
+
+def _split(folder: Path, split: str | None) -> str:
+    """The split of several saved folders: the named one, or the only one."""
+    splits = saved_splits(folder)
     chosen = splits[0] if split is None and len(splits) == 1 else split
     if chosen not in splits:
         asked = f"no split {split}" if split else "several splits"

@@ -58,27 +58,39 @@ def saved_rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def files_of_split(folder: Path, subset: str | None, split: str | None, what: str) -> list[Path]:
-    """The files of a split of a data set in a folder, of which only README.md is opened; ``what`` names it in messages.
-
-    The library decides as it does when it loads a data set: by the head of README.md, or by the names of the files.
+    """The files of a split of a data set in a folder; the only split if none is named. See ``files_of_splits``.
 
     Raises ``UserError`` with the subsets or splits that there are.
     """
-    with _library() as (datasets, cache):
-        try:
-            files = datasets.load_dataset_builder(str(folder), subset, cache_dir=cache).config.data_files
-        except (ValueError, OSError) as error:  # an unknown subset, or README.md names files that are not there
-            raise UserError(f"{what} cannot be read by subset and split: {_short(error, folder)}") from None
-        found = {str(name): [Path(file) for file in several] for name, several in files.items()}
+    found = files_of_splits(folder, subset, what)
     chosen = next(iter(found)) if split is None and len(found) == 1 else split
     if chosen not in found:
         raise UserError(f"{what} has the splits {', '.join(found)}: name one of them in the study (source.split)")
     return found[chosen]
 
 
+def files_of_splits(folder: Path, subset: str | None, what: str) -> dict[str, list[Path]]:
+    """The files of each split of a data set in a folder, of which only README.md is opened; ``what`` is its name.
+
+    The library decides as it does when it loads a data set: by the head of README.md, or by the names of the files.
+
+    Raises ``UserError`` with the subsets that there are.
+    """
+    with _library() as (datasets, cache):
+        try:
+            files = datasets.load_dataset_builder(str(folder), subset, cache_dir=cache).config.data_files
+        except (ValueError, OSError) as error:  # an unknown subset, or README.md names files that are not there
+            raise UserError(
+                f"{what} cannot be read by subset and split: {_short(error, folder)} (a subset is named in the study, "
+                "source.subset, and to the command `new` as DATA:SUBSET)"
+            ) from None
+        return {str(name): [Path(file) for file in several] for name, several in files.items()}
+
+
 def _short(error: Exception, folder: Path) -> str:
     """The first words of an error of the library."""
-    text = " ".join(str(error).replace(f"{folder}/", "").split())
+    said, *_ = str(error).partition("\nExample of usage")  # of a function that is not called here
+    text = " ".join(said.replace(f"{folder}/", "").split())
     return text if len(text) <= QUOTED else f"{text[:QUOTED]}…"
 
 

@@ -277,7 +277,13 @@ def _csv(stream: IO[bytes], names: Sequence[str] | None = None, **dialect: Any) 
     wanted = f"these: {', '.join(names)}" if names else "the header: put texts that contain commas in quotes"
     csv.field_size_limit(LARGEST_FIELD)
     reader = csv.DictReader(_lines(stream), names, strict=True, **dialect)
-    unique(reader.fieldnames or (), "column")
+    header = reader.fieldnames or ()
+    unique(header, "column")
+    if names is None and len(header) == 1 and (other := re.search("[;\t|]", header[0])):
+        raise csv.Error(
+            f"the header is one column, {header[0]!r}: if {other[0]!r} divides columns, write the file with commas, or "
+            "with tabs and the suffix .tsv"
+        )
     for row in reader:
         if None in row or None in row.values():
             raise csv.Error(f"the next row has more or fewer fields than {wanted}")

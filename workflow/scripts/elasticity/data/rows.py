@@ -17,10 +17,14 @@ class PassedOverError(Exception):
     """No example is made of a row. The text is the reason, under which the row is counted."""
 
 
+class NoFieldError(UserError):
+    """A row has no field of a name."""
+
+
 def read_field(row: Row, name: str) -> Any:
     """The value of a field; ``a.b`` is the field ``b`` in the field ``a``, ``a.0`` the first element of a list.
 
-    Raises ``UserError`` with the names of the fields that the row has.
+    Raises ``NoFieldError`` with the names of the fields that the row has.
     """
     if name in row:
         return row[name]
@@ -33,7 +37,7 @@ def read_field(row: Row, name: str) -> Any:
         elif value is None:
             return None
         else:
-            raise UserError(
+            raise NoFieldError(
                 f"no field {name!r}; its fields: {', '.join(map(str, row))}. Choose the format of the file in the "
                 "study (source.format), or name its fields (source.fields)"
             )

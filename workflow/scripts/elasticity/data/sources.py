@@ -3,6 +3,7 @@
 import glob
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from elasticity.core.hub import matching, outline, package_file, snapshot
 from elasticity.data.archives import archived
 from elasticity.data.cleaning import Raw
 from elasticity.data.described import Described
-from elasticity.data.files import data_files, is_saved
-from elasticity.data.library import files_of_split
+from elasticity.data.files import data_files, is_saved, saved_splits
+from elasticity.data.library import files_of_split, files_of_splits
 from elasticity.data.readers import lines_of, passages_of, rows_of
 from elasticity.data.rows import PassedOverError
 from elasticity.data.tally import Tally
@@ -61,6 +62,25 @@ def examples(source: Source, tally: Tally | None = None) -> Iterator[Raw]:
 def paths(source: Files) -> list[Path]:
     """The files of a source, in order."""
     return [path for path, _ in _files(source)]
+
+
+def splits(source: DataFile | HubData) -> list[str]:
+    """The splits of a data set of the hub or of a local folder, in its order; none of local data without splits.
+
+    Raises ``UserError`` if the source has several subsets and none is named, with their names.
+    """
+    if isinstance(source, HubData):
+        with _outlined(source) as folder:
+            return list(files_of_splits(folder, source.subset, f"the data set {source.repo}"))
+    folder = Path(source.paths[0])
+    if not folder.is_dir() or is_saved(folder):
+        return saved_splits(folder)
+    try:
+        return list(files_of_splits(folder, source.subset, f"the folder {folder}"))
+    except UserError:
+        if (folder / "README.md").is_file():
+            raise
+        return []  # files that the library does not know
 
 
 def rows(source: Files) -> Iterator[Row]:
@@ -146,8 +166,15 @@ def _hub_files(source: HubData) -> list[tuple[Path, str]]:
 
 def _files_of_split(source: HubData) -> tuple[str, ...]:
     """The files of a split of a repository, as patterns."""
+    with _outlined(source) as folder:
+        found = files_of_split(folder, source.subset, source.split, f"the data set {source.repo}")
+        return tuple(glob.escape(file.relative_to(folder).as_posix()) for file in found)
+
+
+@contextmanager
+def _outlined(source: HubData) -> Iterator[Path]:
+    """A folder with README.md of a repository and empty files in place of its others."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         outline(source.repo, source.revision, folder)
-        found = files_of_split(folder, source.subset, source.split, f"the data set {source.repo}")
-        return tuple(glob.escape(file.relative_to(folder).as_posix()) for file in found)
+        yield folder

@@ -155,6 +155,7 @@ class ModelJobs(Part):
             sizes=(model.examples,),
             seed=model.seed,
             template=self.study.tasks[model.task].template,
+            answers=self.study.tasks[model.task].answers,
         )
         return to_json(job)
 

@@ -86,6 +86,7 @@ class RealignmentJobs(Part):
             skip=aligned + perturbed if continues else aligned,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
+            answers=self.study.tasks[wildcards.task].answers,
         )
 
     def stored_job(self, wildcards: Wildcards) -> str:

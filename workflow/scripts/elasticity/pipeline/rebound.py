@@ -130,6 +130,7 @@ class ReboundJobs(Part):
             keep_optimizer=self.keeps_optimizer(self.alignment_of(wildcards)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
+            answers=self.study.tasks[wildcards.task].answers,
             contrast=self.study.sampling.contrast if self.is_contrasted(wildcards.alignment_recipe) else None,
         )
         return to_json(job)
@@ -200,6 +201,7 @@ class ReboundJobs(Part):
             skip=self.inverse_data(wildcards).skip(int(wildcards.alignment_size)),
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
+            answers=self.study.tasks[wildcards.task].answers,
             reward=reward,
         )
 

@@ -84,6 +84,7 @@ class ResistanceJobs(Part):
             sizes=self._slices(wildcards),
             seed=int(wildcards.seed),
             template=self.study.tasks[experiment.task].template,
+            answers=self.study.tasks[experiment.task].answers,
         )
 
     def _responses(self, wildcards: Wildcards) -> SliceResponses:

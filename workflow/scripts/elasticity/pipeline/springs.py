@@ -93,6 +93,7 @@ class SpringsJobs(Part):
             skip=skip,
             seed=int(wildcards.seed),
             template=self.study.tasks[wildcards.task].template,
+            answers=self.study.tasks[wildcards.task].answers,
         )
 
     def joint_runs(self) -> list[tuple[InverseStage, int]]:

@@ -69,7 +69,7 @@ def responses_once(
     rows = [part[i] for part in parts for i in shuffled([row[identity] for row in part], job.seed)]
     rows = first_of(rows[job.skip :], job, f"examples{f' behind the first {job.skip}' if job.skip else ''}")
     if job.responses_of_slice is None:
-        examples = training_examples(rows, tokenizer, job.template, job.settings.max_length)
+        examples = training_examples(rows, tokenizer, job.template, job.settings.max_length, job.answers)
     else:
         examples = response_examples((dict(row) for row in rows), tokenizer, job.settings.max_length)
     return [replace(example, identity=row[identity]) for example, row in zip(examples, rows, strict=True)]
@@ -102,7 +102,4 @@ def mixed(corpora: Sequence[Sequence[Example]], seed: int) -> list[Example]:
 def amounts(corpora: Sequence[Sequence[Example]]) -> dict[str, int]:
     """Return the number of target tokens of D1, D2 and D3, under the names of schema ``AMOUNTS``."""
     names = AMOUNTS.names[-len(corpora) :]
-    return {
-        name: sum(len(example.tokens) - example.response_start for example in corpus)
-        for name, corpus in zip(names, corpora, strict=True)
-    }
+    return {name: sum(example.targets for example in corpus) for name, corpus in zip(names, corpora, strict=True)}

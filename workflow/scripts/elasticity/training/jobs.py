@@ -8,7 +8,7 @@ from elasticity.config.cells import Cell, TuningPath
 from elasticity.config.models import Pretrained
 from elasticity.config.sampling import Contrast
 from elasticity.config.score_models import ScoreModelSettings
-from elasticity.config.templates import Template
+from elasticity.config.templates import Answers, Template
 from elasticity.config.training import FineTuning
 from elasticity.evaluation.jobs import CrossEntropies, Measurements, SliceResponses
 
@@ -43,6 +43,7 @@ class FineTuneJob(Section):
     keep_optimizer: bool = False
     seed: int
     template: Template
+    answers: Answers = "last"
     responses_of_slice: int | None = None
     chosen_for: TuningPath | None = None
     reward: Reward | None = None

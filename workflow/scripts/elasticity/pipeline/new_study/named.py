@@ -2,6 +2,7 @@
 
 import glob
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import get_args
 
@@ -10,6 +11,7 @@ from elasticity.config.models import GgufModel, HubModel, ImportedModel, ModelFo
 from elasticity.core.digests import file_digest
 from elasticity.core.errors import UserError
 from elasticity.core.hub import commit_of, package_file
+from elasticity.data.sources import paths, splits
 
 Data = DataFile | PackageFile | HubData
 """A source of data that a name can stand for."""
@@ -49,11 +51,46 @@ def named_model(name: str, here: Path) -> ImportedModel:
     return HubModel(kind="hub", repo=repo, revision=commit_of(repo, revision, "model"))
 
 
-def named_data(name: str, here: Path) -> Data:
-    """The source that a name stands for, pinned as models are. Of a repository it is the split ``train``.
+LISTED = 4
+"""Files that are named."""
 
-    ``here`` is as in ``named_model``. Raises ``UserError`` if there are no such data.
+
+SPLITS = ("train(ing)?", "train.*", ".*train", "default|all|full|whole", "(?!val|dev|test|eval).*", "val.*|dev.*")
+"""Names of splits to measure on, in order of preference; of names that fit equally well the first is taken."""
+
+
+def named_data(name: str, here: Path, split: str | None = None) -> tuple[Data, tuple[str, ...]]:
+    """The source that a name stands for, pinned as models are, and how its split was chosen if it has several.
+
+    ``here`` is as in ``named_model``; ``split`` is that which the user names. Raises ``UserError`` if there are no such
+    data, or if they have no such split.
     """
+    source = _named_source(name, here)
+    there = splits(source) if not isinstance(source, PackageFile) else []
+    if split is not None and split not in there:
+        raise UserError(f"--data {name} has no split {split}; its splits: {', '.join(there) or 'none'}")
+    if not there or (len(there) == 1 and isinstance(source, DataFile) and split is None):
+        return source, ()
+    taken = split or preferred(there)
+    chosen = source.model_copy(update={"split": taken})
+    if len(there) == 1:
+        return chosen, ()
+    names = [path.name for path in paths(chosen)] if isinstance(source, DataFile) else []
+    files = f" ({', '.join(names[:LISTED])}{', ...' * (len(names) > LISTED)})" if names else ""
+    why = "as given" if split else "--split NAME takes another one"
+    return chosen, (f"split {taken}{files} of {', '.join(there)}: {why}",)
+
+
+def preferred(splits: Sequence[str]) -> str:
+    """The split to measure on: the one for training if there is one, and one for tests only if there is no other."""
+    return next((split for name in SPLITS for split in splits if re.fullmatch(name, split, re.IGNORECASE)), splits[0])
+
+
+def _named_source(name: str, here: Path) -> Data:
+    """The source that a name stands for, with any split."""
+    place, _, part = name.rpartition(":")
+    if place and (folder := here / Path(place).expanduser()).is_dir():
+        return DataFile(kind="file", path=_from_here(folder), subset=part)
     if inside := _in_package(name, here):
         sha256 = file_digest(package_file(*inside))
         return PackageFile(kind="package", package=inside[0], path=inside[1], sha256=sha256)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from elasticity.config.data import Prompts, Splits
 from elasticity.config.splits import layout
 from elasticity.core.errors import UserError
-from elasticity.data.splits import Rows, take
+from elasticity.data.splits import Rows, outlined, take
 
 BATCH = 8
 """Examples of an update; all sizes are multiples of it, so that they are checkpoints of one run."""
@@ -59,10 +59,10 @@ def possible(rows: Rows, prompts: Prompts | None) -> list[Sizes]:
 
     ``rows`` have schema ``EXAMPLES``. Raises ``UserError`` if there are too few for any.
     """
-    found = []
+    found, outlines = [], outlined(rows)
     for sizes in candidates():
         try:
-            take(rows, list(layout(sizes.splits, prompts).values()))
+            take(outlines, list(layout(sizes.splits, prompts).values()))
         except UserError as error:
             reason = error
         else:

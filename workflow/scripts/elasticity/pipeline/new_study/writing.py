@@ -63,11 +63,14 @@ RATES = ((20e6, 5e-4), (1e9, 1e-4), (float("inf"), 2e-5))
 """Learning rates of models with up to so many parameters: those of the studies that come with the project."""
 
 
-def write_study(name: str, models: Sequence[str], data: str, here: Path, fields: str | None = None) -> str:
+def write_study(
+    name: str, models: Sequence[str], data: str, here: Path, fields: str | None = None, split: str | None = None
+) -> str:
     """Write ``studies/NAME.yaml``; returns what was understood, the plan, and the next command.
 
     ``models`` and ``data`` are names as in ``named_model`` and ``named_data``, relative to the folder ``here``.
-    ``fields`` is the section `fields` of a source as YAML, if the user says what the fields mean.
+    ``fields`` is the section `fields` of a source as YAML, if the user says what the fields mean, and ``split`` the
+    split of the data, if the user chooses it.
 
     Raises ``UserError`` if the study exists, if a model or the data cannot be read, or if the data hold too few
     examples or one side only.
@@ -76,7 +79,9 @@ def write_study(name: str, models: Sequence[str], data: str, here: Path, fields:
     _check_name(name, file)
     found = _models(models, here)
     shapes = {key: shape_of(model) for key, model in found.items()}
-    source, reasons = _described(named_data(data, here), fields)
+    named, chosen = named_data(data, here, split)
+    source, understood = _described(named, fields)
+    reasons = (*chosen, *understood)
     rows, counts = _rows(source, data, reasons)
     design, shown = _design(name, found, min(it.parameters for it in shapes.values()), source, rows, (*reasons, counts))
     text, study = _fitting(design, rows, file)

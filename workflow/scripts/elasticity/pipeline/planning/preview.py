@@ -12,9 +12,9 @@ from elasticity.config.study import Study
 from elasticity.config.templates import Template
 from elasticity.core.errors import UserError
 from elasticity.core.hub import snapshot
-from elasticity.core.tables import read_rows
+from elasticity.core.tables import rows_in_batches
 from elasticity.data.chat_templates import context
-from elasticity.data.examples import Example, training_examples
+from elasticity.data.examples import IGNORED, Example, collate, training_examples
 from elasticity.data.schemas import EXAMPLES
 from elasticity.models.importing import load_imported_tokenizer
 from elasticity.models.sources import source_of
@@ -39,13 +39,16 @@ def shown_example(study: Study, file: Path, task: str, base: str) -> str:
     examples = Path(_needed(file, f"{results}/{task}/examples.parquet"))
     settings, longest = study.tasks[task], _max_length(study, task)
     template, (take, *_) = settings.template, layout(settings.splits, settings.prompts).values()
-    row = next(row for row in read_rows(examples, EXAMPLES) if row["response"] and take.takes_prompt(row["prompt"]))
+    row = next(
+        row
+        for row in rows_in_batches(examples, EXAMPLES)
+        if row["response"] and take.takes_prompt(len(row["prompt"].encode()))
+    )
     tokenizer = _tokenizer(study, file, study.origin(base))
-    (example,) = training_examples([row], tokenizer, template, longest)
-    targets = len(example.tokens) - example.response_start
+    (example,) = training_examples([row], tokenizer, template, longest, settings.answers)
     return (
         f"task {task}, template {template}, model {base}: {row['side']} example {row['id']} takes "
-        f"{len(example.tokens)} tokens of at most {longest}; {targets} of them have a loss (marked *)\n\n"
+        f"{len(example.tokens)} tokens of at most {longest}; {example.targets} of them have a loss (marked *)\n\n"
         f"{_table(example, tokenizer)}\n\n{_halves(example, tokenizer)}"
     )
 
@@ -74,10 +77,17 @@ def loss_mask(row: Row, tokenizer: PreTrainedTokenizerFast, template: Template, 
 
 
 def _halves(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
-    return (
-        f"without a loss: {tokenizer.decode(example.tokens[: example.response_start])!r}\n"
-        f"with a loss:    {tokenizer.decode(example.tokens[example.response_start :])!r}"
+    context, targets = (
+        [token for token, learned in zip(example.tokens, _learned(example), strict=True) if learned == wanted]
+        for wanted in (False, True)
     )
+    return f"without a loss: {tokenizer.decode(context)!r}\nwith a loss:    {tokenizer.decode(targets)!r}"
+
+
+def _learned(example: Example) -> list[bool]:
+    """Whether each token has a loss."""
+    marks: list[bool] = (collate([example], 0).labels[0] != IGNORED).tolist()
+    return marks
 
 
 def _max_length(study: Study, task: str) -> int:
@@ -92,9 +102,8 @@ def _max_length(study: Study, task: str) -> int:
 
 def _table(example: Example, tokenizer: PreTrainedTokenizerFast) -> str:
     lines = []
-    for place, token in enumerate(example.tokens):
-        mark = "*" if place >= example.response_start else " "
-        lines.append(f"{place:5} {mark} {token:7}  {tokenizer.decode([token])!r}")
+    for place, (token, learned) in enumerate(zip(example.tokens, _learned(example), strict=True)):
+        lines.append(f"{place:5} {'*' if learned else ' '} {token:7}  {tokenizer.decode([token])!r}")
     return "\n".join(lines)
 
 
