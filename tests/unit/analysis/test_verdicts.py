@@ -174,7 +174,7 @@ def test_numbers_by_hand() -> None:
         (UP[:1], {"seeds": 1}, "undecided", r"^1: p = 0\.5\."),
         (UP[:3], {}, "confirmed", "With 3 seeds a sign-flip test cannot go below 0.125: a decision rests on the t"),
         ([NAN] * 5, {}, "undecided", "^area cannot be computed of these cells: too few sizes, or nothing rose or fell"),
-        ([*UP, NAN], {}, "undecided", "Nothing is known of seeds 6: there the measure cannot be computed"),
+        ([*UP, NAN], {}, "undecided", "Nothing is known of seed 6: there the measure cannot be computed"),
         ([*UP, -9.0], {"exclusions": {6: "its disk was full"}}, "confirmed", "declared: seed 6: its disk was full"),
         ([5.0, 0.9, 0.8, 1.1, 0.7, -0.01], {}, "undecided", "the interval contains 0"),
     ],

@@ -203,7 +203,8 @@ def _notes(planned: Evidence, found: Verdict) -> Iterator[str]:
     if effect.seeds and planned.censored:
         yield f"Only a bound is known of {planned.censored} of {seeds}: tests take the one that is least favourable."
     if effect.seeds and planned.missing:
-        yield f"Nothing is known of seeds {', '.join(map(str, planned.missing))}: there the measure cannot be computed."
+        listed = f"seed{'s' * (len(planned.missing) > 1)} {', '.join(map(str, planned.missing))}"
+        yield f"Nothing is known of {listed}: there the measure cannot be computed."
     if claim.exclusions:
         left_out = "; ".join(f"seed {seed}: {reason}" for seed, reason in sorted(claim.exclusions.items()))
         yield f"Left out as declared: {left_out}."

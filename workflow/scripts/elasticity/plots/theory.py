@@ -139,6 +139,8 @@ def _ratios(axis: "Axes", limit: "pd.DataFrame") -> None:
     names = ("ACL, independent", "ACL, contained", "first, independent", "first, contained", "ACL, D3 as D1")
     for place, name in enumerate(names):
         axis.plot([], [], MARKERS[place], color=str(0.6 * place / (len(PANELS) - 1)), markersize=4, label=name)
+    bottom, top = axis.get_ylim()
+    axis.set_ylim(bottom * (bottom / top) ** 0.4, top)  # room for the legend below the lines
     axis.legend(loc="lower left", fontsize=6, frameon=False)
 
 
