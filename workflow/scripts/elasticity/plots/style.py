@@ -28,6 +28,10 @@ LABEL_GAP = 3.0
 """Least distance of two labels of one axis, in points: closer labels look like one number."""
 
 
+PLACES = 6
+"""Decimals of the places of axes, in parts of the figure: less than anybody sees."""
+
+
 def use_style() -> None:
     """Set the style of a paper, and remove everything random or dated from the files."""
     import matplotlib as mpl
@@ -43,10 +47,24 @@ def save(figure: "Figure", paths: Sequence[Path]) -> None:
     """Write the figure in the format of each path's suffix, without dates, and close it."""
     from matplotlib import pyplot as plt
 
+    _settle(figure)
     undated: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     for path in paths:
         figure.savefig(path, bbox_inches="tight", metadata=undated.get(path.suffix))
     plt.close(figure)
+
+
+def _settle(figure: "Figure") -> None:
+    """Lay the figure out, and round the places of its axes to what is visible.
+
+    The solver of constrained layout takes its constraints in an order that differs between processes, and with it the
+    last digits of places. The names of clip paths in an SVG file are digests of these digits.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axis in figure.axes:
+        left, bottom, width, height = (round(place, PLACES) for place in axis.get_position().bounds)
+        axis.set_position((left, bottom, width, height))
 
 
 def lines(axis: "Axes", panel: "pd.DataFrame", value: str, alignment_side: str, against: str = "inverse_size") -> None:
