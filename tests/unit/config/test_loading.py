@@ -124,6 +124,7 @@ MISTAKES: dict[str, tuple[str, Any, list[str]]] = {
         3,
         ["resistance.slices.slices", "batch_size (3)", "splits.resistance (8)"],
     ),
+    "mistyped width": ("models.nano.hidden_size", 10**12, ["models.nano: about", "more than any model has", "lower"]),
     "late checkpoint": ("models.nano.checkpoints", [6], ["models.nano", "before the last update (6)"]),
     "two models of one name": (
         "models.nano-step3",

@@ -35,6 +35,10 @@ class Mixture(Section):
         return self
 
 
+MOST_WEIGHTS = 10**13
+"""More weights than any model has: a study that asks for them was mistyped, and would fail only where it is trained."""
+
+
 class Pretrained(Section):
     """A Llama model and its byte-level BPE tokenizer, both trained in the workflow on a task's split `pretraining`."""
 
@@ -70,6 +74,11 @@ class Pretrained(Section):
             raise ValueError(f"checkpoints must lie before the last update ({self.updates})")
         if self.hidden_size % (2 * self.heads):
             raise ValueError(f"hidden_size must be a multiple of twice the number of heads ({2 * self.heads})")
+        if (weights := self.hidden_size * (self.vocabulary + 12 * self.layers * self.hidden_size)) > MOST_WEIGHTS:
+            raise ValueError(
+                f"about {weights:.0e} weights, more than any model has ({MOST_WEIGHTS:.0e}): lower hidden_size "
+                f"({self.hidden_size}), layers ({self.layers}) or vocabulary ({self.vocabulary})"
+            )
         return self
 
 
