@@ -1,4 +1,7 @@
-"""From a source to disjoint splits of examples, and prompts."""
+"""From a source to disjoint splits of examples, and prompts.
+
+These jobs come first, because every model waits for them: otherwise a core is idle while the first model is trained.
+"""
 
 
 localrules:
@@ -14,6 +17,7 @@ use rule download as fetch with:
         counts="<results>/{task}/examples.json",
     log:
         "<logs>/{task}/fetch.log",
+    priority: 150
     params:
         **spec("fetch_data.py", pipeline.data.fetch_job, pipeline.data.format_modules),
         files=options("examples", "counts"),
@@ -27,6 +31,7 @@ use rule job as split with:
         split="<results>/{task}/splits/{split}.parquet",
     log:
         "<logs>/{task}/splits/{split}.log",
+    priority: 150
     params:
         **spec("split_data.py", pipeline.data.split_job),
 

@@ -14,6 +14,7 @@ use rule job as tokenizer with:
         config="<results>/{task}/tokenizers/{vocabulary}/tokenizer_config.json",
     log:
         "<logs>/{task}/tokenizers/{vocabulary}.log",
+    priority: 150
     params:
         **spec("train_tokenizer.py", pipeline.models.tokenizer_job),
         files=options("texts", "tokenizer"),
