@@ -32,6 +32,8 @@ def test_the_plan_says_what_each_claim_can_detect(
     assert "with 80% power, with the noise between seeds of the default study (workflow/noise.csv)" in text
     assert "no margin" in text
     assert "Claims are tested after 2, 4, 5 seeds" in text
+    one = "\n".join(power_lines(read_study(values | {"claims": claims, "seeds": [1]})))
+    assert one.count(" nothing ") == len(claims)
     assert list(power_lines(read_study(values | {"claims": {}}))) == []
     with pytest.raises(UserError, match=r"results/other/tables/noise\.csv does not exist: run the study other first"):
         list(power_lines(read_study(values | {"claims": claims, "noise": "other"})))

@@ -33,7 +33,8 @@ def _numbers(study: Study, claim: Claim, parts: list[Noise], level: float) -> tu
     wanted, prompts, seeds = POWER ** (1 / len(parts)), _prompts(study, claim), _seeds(study, claim)
     worst = max(parts, key=lambda it: it.with_prompts(prompts))
     sd = worst.with_prompts(prompts)
-    effect = f"{sd * detectable(seeds, level, wanted):.2g}"
+    smallest = sd * detectable(seeds, level, wanted)
+    effect = f"{smallest:.2g}" if math.isfinite(smallest) else "nothing"
     if not claim.margin:
         return effect, "no margin", ""
     needed = max(seeds_needed(claim.margin / sd, level, wanted) or math.inf, claim.seeds) if sd else claim.seeds
