@@ -1,5 +1,5 @@
 # make run            set up, run the default study, write the report   (STUDY=studies/laptop.yaml for another one)
-# make decide         run, and add seeds until every confirmatory claim is decided
+# make decide         run, and add seeds until every confirmatory claim is decided   (STUDY=... with a section `decide`)
 # make test           set up, check and test everything
 # make test-vllm      test engine: vllm with vLLM itself, on a CPU, in an environment of its own (.venv-vllm, 3.5 GB)
 # make status         what is done, running and failed; also while the study runs

@@ -180,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--fields", metavar="YAML", help=fields)
     _add_directory(command)
 
-    command = _add(commands, decide, "elasticity decide studies/laptop.yaml --cores 2")
+    command = _add(commands, decide, "elasticity decide studies/mine.yaml --cores 2")
     _add_study(command)
     command.add_argument("--cores", default="all", help="the number of processor cores for Snakemake (default: all)")
 
