@@ -50,3 +50,15 @@ def test_a_single_look_changes_nothing_and_a_missing_test_is_no_evidence() -> No
     assert after_looks(np.array([0.03]), (8,)).tolist() == [0.03]
     assert np.isnan(after_looks(np.array([np.nan]), (8,))).all()
     assert after_looks(np.array([np.nan, 1e-9]), LOOKS)[0] == 1
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_look_at_a_single_seed_is_no_evidence() -> None:
+    """It has no t test, neither in the study nor in the simulated studies without an effect."""
+    looks = (1, 2, 3)
+    assert after_looks(np.array([np.nan, 0.9, 0.8]), looks)[-1] > 0.5
+    values = np.random.default_rng(4).standard_normal((DRAWS, 3))
+    p = after_looks(np.stack(look_p_values(values, looks)[0], axis=-1), looks)
+    assert (p <= 0.05).any(axis=1).mean() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / DRAWS)
+    with pytest.raises(ValueError, match="greater than or equal to 2"):
+        Decide(start=1, step=1, at_most=6)

@@ -134,6 +134,36 @@ def test_a_claim_of_an_experiment_with_few_seeds_is_tried_on_those() -> None:
     assert table.loc[table["claim"] == ANY, "wrong"].max() <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1000)
 
 
+def test_a_claim_is_not_simulated_on_fewer_seeds_than_it_asks_for() -> None:
+    job = CalibrationJob(
+        settings=Calibration(draws=400),
+        seeds=12,
+        designs={},
+        resistance=(),
+        claims=claims(1, margin=1.0),
+        looks=(6, 12),
+    )
+    loud = {("end", "value"): Noise(0.01)}
+    assert (family_table(job, loud)["seeds"] == 6).all()
+    assert (family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=9)}), loud)["seeds"] == 12).all()
+    never = family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=13)}), loud)
+    assert (never[["confirmed", "refuted"]] == 0).all(axis=None)
+
+
+def test_looks_do_not_wait_for_a_claim_that_has_all_its_seeds() -> None:
+    job = CalibrationJob(
+        settings=Calibration(draws=400),
+        seeds=12,
+        designs={},
+        resistance=(),
+        claims=claims(1, margin=0.1),
+        looks=(6, 12),
+    )
+    quiet = {("end", "value"): Noise(5.0)}
+    assert family_table(job, quiet)["seeds"].min() > 11
+    assert (family_table(job.model_copy(update={"max_seeds": {"c0": 6}}), quiet)["seeds"] == 6).all()
+
+
 def test_a_measure_of_unknown_noise_counts_in_its_family() -> None:
     several = claims(2, margin=0.1) | {"odd": claims(1, measure="area")["c0"]}
     job = CalibrationJob(settings=Calibration(draws=400), seeds=12, designs={}, resistance=(), claims=several)

@@ -12,16 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from elasticity.analysis.jobs import SpringBase, SpringRun, SpringsJob
 from elasticity.analysis.springs import (
+    AMOUNTS,
     DIFFERENCE,
     exponent,
     ratio_interval,
+    sequential_amounts,
     spring_exponents,
     spring_ratios,
     spring_seeds,
     spring_table,
     trained_tokens,
 )
+from elasticity.config.experiments import Rebound
+from elasticity.config.training import FineTuning
 
 SIZES = {"pretraining": 8000, "perturbation": 20}
 CORPORA = ("pretraining", "alignment", "perturbation", "control")
@@ -180,3 +185,20 @@ def test_tokens_are_counted_up_to_a_checkpoint() -> None:
     assert [trained_tokens(losses, size) for size in (0, 4, 8, 11)] == [0, 40, 90, 99]
     with pytest.raises(ValueError, match="no update ends after 5"):
         trained_tokens(losses, 5)
+
+
+def test_tokens_of_a_run_that_drops_its_last_batch_are_those_that_it_trained() -> None:
+    """P = 10 and N = 7 in batches of 4 are 8 and 4 examples; in two epochs each counts once."""
+    settings = FineTuning(learning_rate=1e-3, batch_size=4, max_length=8, last_batch="drop")
+    job = SpringsJob(
+        experiment=Rebound(task="t", bases=["b"], alignment_sizes=[10], inverse_sizes=[0, 7]),
+        seeds=[1],
+        alignment=settings.model_copy(update={"epochs": 2}),
+        inverse=settings,
+        bases=[SpringBase(base="b", model="b", examples=8)],
+        runs=[SpringRun(base="b", seed=1, alignment_size=10, inverse_sizes=(0, 7))],
+    )
+    whole = pd.DataFrame({"examples": [4, 4], "tokens": [40, 50]})
+    twice = pd.DataFrame({"examples": [4] * 4, "tokens": [40, 50, 50, 40]})
+    found = sequential_amounts(job, [whole], [twice], [whole])
+    assert found[list(AMOUNTS)].to_numpy().tolist() == [[90, 90, 0], [90, 90, 40]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from elasticity.analysis.jobs import NoiseJob
 from elasticity.config.experiments import OTHER_ORDER
 from elasticity.config.loading import read_study
 from elasticity.evaluation.jobs import LeanReading, Measurements
@@ -13,7 +14,7 @@ from elasticity.pipeline.planning.workload import Drawing, workload
 from elasticity.pipeline.running.status import status
 from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.training.jobs import FineTuneJob, InverseJob
-from tests.conftest import ROOT
+from tests.conftest import ROOT, expected
 from tests.unit.pipeline.graph import wildcards
 
 Values = dict[str, Any]
@@ -139,3 +140,26 @@ def test_claims_about_leans_show_the_figure_of_leans(leaning: Values) -> None:
     (claim,) = json.loads(pipeline.claims.job())["claims"]
     assert claim["figure"] == "figures/lean-planted-crossing.svg"
     assert pipeline.claims.tasks == []
+
+
+def test_both_orders_of_a_seed_have_the_same_random_numbers(leaning: Values) -> None:
+    del leaning["rebound"]["planted-nothing"]["scores"]
+    pipeline = Pipeline(read_study(leaning))
+    found = [measured(pipeline, alignment_size=16, seed=seed).responses for seed in (1, 1 + OTHER_ORDER)]
+    assert found[0] == found[1] is not None
+
+
+def test_the_noise_of_leans_is_estimated_also_that_of_controls(leaning: Values) -> None:
+    """A study that scores nothing once had no table of noise, and a control without scores stopped its planning."""
+    leaning["claims"]["less-than-planted"] = expected("existence", "lean-end", "less") | {
+        "over": "control",
+        "control": "planted-crossing",
+    }
+    rule = next(rule for rule in Pipeline(read_study(leaning)).tables if rule.name == "noise")
+    job = NoiseJob.model_validate_json(rule.job(SimpleNamespace()))
+    parts = {part.experiment: part for part in job.parts}
+    assert set(parts) >= set(leaning["rebound"])
+    assert parts["existence"].controls == {"planted-crossing": parts["planted-crossing"].bases}
+    assert (job.rebound, job.tasks) == ({}, ())
+    tables = [f"results/tiny/tables/measures-{name}.csv" for name in job.experiments]
+    assert rule.inputs["measures"](SimpleNamespace()) == tables

@@ -177,7 +177,21 @@ def test_a_base_model_is_sampled_for_each_seed_and_a_cell_once(values: Values, a
     assert base.responses is not None
     assert cell.responses is not None
     assert (base.responses.draws, cell.responses.draws) == (drawn, 1)
-    assert base.responses.sampling == cell.responses.sampling
+    assert base.responses.sampling.model_copy(update={"seed": cell.responses.sampling.seed}) == cell.responses.sampling
+
+
+def test_training_seeds_have_random_numbers_of_their_own_and_their_cells_share_them(pipeline: Pipeline) -> None:
+    """Or the means of all seeds share an error that a test over seeds does not see."""
+
+    def seed(training_seed: int, size: int) -> int:
+        run_sizes = "0-4-8-12" if size == 16 else "0-4-8"
+        found = measured(pipeline, wildcards(seed=training_seed, alignment_size=size, run_sizes=run_sizes)).responses
+        assert found is not None
+        return found.sampling.seed
+
+    assert seed(1, 8) == seed(1, 16) != seed(2, 16)
+    drawn = {pipeline.study.sampling.of_draw(draw).seed for draw in range(100)}
+    assert not drawn & {seed(1, 16), seed(2, 16)}
 
 
 def test_divergences_are_measured_from_the_base_model(pipeline: Pipeline) -> None:

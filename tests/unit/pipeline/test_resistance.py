@@ -73,3 +73,6 @@ def test_slices_generate_with_both_sampling_settings(pipeline: Pipeline) -> None
     assert (stored.responses, stored.engine) == (job, "transformers")
     assert (job.twin_sampling.temperature, job.question_sampling.temperature) == (0.1, 1.0)
     assert job.checkpoints == (8, 16, 24)
+    other = SlicesJob.model_validate_json(pipeline.resistance.slices_job(wildcards(seed=2))).responses
+    assert job.twin_sampling.seed != other.twin_sampling.seed
+    assert job.question_sampling.seed != other.question_sampling.seed

@@ -53,6 +53,15 @@ def test_an_attempt_after_a_kill_during_removal_finds_nothing(
     assert list((tmp_path / "state").iterdir()) == []
 
 
+def test_a_state_is_published_once(fresh_model: Any, tmp_path: Path) -> None:
+    """A run that was abandoned twice at its end has nothing to add to what it saved the first time."""
+    backend = OneProcess(prepare_for_training(fresh_model(), Launch()), SETTINGS)
+    state = StateFolder(tmp_path / "run")
+    state.publish(backend, Progress(update=2, tokens=7))
+    state.publish(backend, Progress(update=2, tokens=7))
+    assert StateFolder(tmp_path / "run").resume(backend) == Progress(update=2, tokens=7)
+
+
 def flip(path: Path) -> None:
     """Flip one bit in the middle of a file."""
     content = bytearray(path.read_bytes())

@@ -135,6 +135,15 @@ def test_stages_that_are_measured_from_checkpoints_take_more_jobs_and_disk(value
     assert kept > disk.kept
 
 
+def test_a_study_that_keeps_checkpoints_keeps_those_of_slices_and_tunings(values: dict[str, Any], given: int) -> None:
+    def kept(values: dict[str, Any]) -> list[int]:
+        jobs = (work for work in workload(read_study(values)) if isinstance(work, Training))
+        return [work.kept for work in jobs if work.stage == "resistance slices"]
+
+    assert kept(values) == 4 * [0, 0, 0, 0, 0, 0, 0]
+    assert kept(values | {"keep_checkpoints": True}) == 4 * [3, 1, 1, 1, 1, 1, 1]
+
+
 def test_an_extrapolated_model_is_on_disk_beside_the_two_that_it_is_made_of(values: dict[str, Any], given: int) -> None:
     values["inverse"] |= {"epochs": 2, "extrapolation": 0.5}
     found = [work for work in workload(read_study(values)) if isinstance(work, Training)]

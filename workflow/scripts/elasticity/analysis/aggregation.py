@@ -138,7 +138,7 @@ def rebound_table(per_seed: "pd.DataFrame", job: "ReboundTableJob", value: str) 
 def in_order(table: "pd.DataFrame", job: "ReboundTableJob") -> "pd.DataFrame":
     """The table sorted by cell in the order of the experiment, with the examples and updates of each stage.
 
-    ``alignment_examples`` and ``inverse_examples`` are the numbers of different examples that a run trains on, which
+    ``alignment_examples`` and ``inverse_examples`` are the numbers of examples of each epoch of a run, which
     are fewer than P and N if its recipe drops an incomplete last batch, and others than P and N where an effect is
     planted. The sort is stable.
     """

@@ -274,7 +274,7 @@ def _tests(
 
 
 def _p_values(low: Array, high: Array, flips: int) -> dict[str, Array]:
-    """p-values of each row, shape (draws, seeds), as in ``hypothesis_tests.bounded_effect``."""
+    """p-values of each row, shape (draws, seeds), as in ``verdicts.part_effect``."""
     missing = np.isnan(low) | np.isnan(high)
     below = row_effects(np.where(missing, -np.inf, low), flips=flips)
     above = below if np.array_equal(low, high) else row_effects(np.where(missing, np.inf, high), flips=flips)

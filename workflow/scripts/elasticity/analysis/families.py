@@ -2,7 +2,8 @@
 
 Each claim has one number per seed, normal around its true effect with the standard deviation of the noise table; claims
 are independent of each other. They are tested as in ``analysis.verdicts``: t tests after each look, Holm over the
-confirmatory claims and Benjamini-Hochberg over the exploratory ones, until every confirmatory claim is decided.
+confirmatory claims and Benjamini-Hochberg over the exploratory ones, until every confirmatory claim is decided or has
+all the seeds that it may have. Excluded seeds are not simulated.
 """
 
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ def _decided(job: CalibrationJob, noise: Mapping[tuple[str, str], Noise], truth:
         for side in np.stack(sides, axis=2)
     )
     family = np.array([it.role == "confirmatory" for it in job.claims.values()])
-    over = np.asarray((confirmed | refuted)[:, :, family].all(axis=2))
+    exhausted = np.array([[job.max_seeds.get(name, np.inf) <= look for name in job.claims] for look in looks])
+    over = np.asarray((confirmed | refuted | exhausted[:, None])[:, :, family].all(axis=2))
     over[-1] = True
     ends = over.argmax(axis=0)
     each = np.arange(draws)
@@ -106,7 +108,7 @@ def _claim_p_values(
 ) -> Array:
     """p-values for and against a claim after each look, shape (2, draws, looks); 1 if no noise is known.
 
-    The claim is tested on the first ``most`` seeds at most, also after later looks.
+    The claim is tested on the first ``most`` seeds at most, also after later looks, and not on fewer than it asks for.
     """
     own = [min(look, most) for look in looks]
     effect, parts = (claim.margin if truth == "margin" else 0.0), _sds(claim, noise)
@@ -117,6 +119,8 @@ def _claim_p_values(
         greater, less = np.maximum(greater, above), np.minimum(less, len(parts) * below)
     if not parts:
         greater = np.ones_like(less)
+    few = np.array(own) < claim.seeds
+    greater[:, few], less[:, few] = 1.0, 1.0
     return np.stack([after_looks(side, looks) for side in (greater, np.minimum(less, 1.0))])
 
 

@@ -100,7 +100,6 @@ class SpringRun(Section):
 class SpringsJob(ReboundTableJob):
     """Make the tables of the springs; the loss files are those of ``bases`` and of ``runs``, in their order."""
 
-    alignment: FineTuning
     bases: tuple[SpringBase, ...]
     runs: tuple[SpringRun, ...]
 

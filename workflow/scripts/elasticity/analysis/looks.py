@@ -44,15 +44,15 @@ def after_looks(p: Array, looks: Sequence[int]) -> Array:
     """
     if len(looks) < 2:
         return p
-    smallest = _smallest(np.nan_to_num(p, nan=1.0), looks)
+    smallest = _smallest(p, looks)
     null = _without_effect(tuple(looks))
     simulated = (1 + np.searchsorted(null, smallest, side="right")) / (1 + len(null))
     return np.minimum(smallest, simulated)
 
 
 def _smallest(p: Array, looks: Sequence[int]) -> Array:
-    """T after each look, shape (..., looks made), at most 1."""
-    weighted: Array = np.minimum.accumulate(p / shares(looks)[: p.shape[-1]], axis=-1)
+    """T after each look, shape (..., looks made), at most 1; a look without a p-value counts as 1."""
+    weighted: Array = np.minimum.accumulate(np.nan_to_num(p, nan=1.0) / shares(looks)[: p.shape[-1]], axis=-1)
     return np.minimum(weighted, 1.0)
 
 

@@ -64,9 +64,9 @@ def sequential_amounts(
     pretraining = {each.base: trained_tokens(losses, each.examples) for each, losses in bases}
     rows = []
     for run, before, after in zip(job.runs, first, second, strict=True):
-        alignment = trained_tokens(before, run.alignment_size * epochs[0]) // epochs[0]
+        alignment = trained_tokens(before, job.alignment.trained(run.alignment_size) * epochs[0]) // epochs[0]
         for size in run.inverse_sizes:
-            perturbation = trained_tokens(after, size * epochs[1]) // epochs[1]
+            perturbation = trained_tokens(after, job.inverse.trained(size) * epochs[1]) // epochs[1]
             cell = {"base": run.base, "alignment_size": run.alignment_size, "seed": run.seed, "inverse_size": size}
             tokens = zip(AMOUNTS, (pretraining[run.base], alignment, perturbation), strict=True)
             rows.append(cell | dict(tokens))

@@ -86,9 +86,14 @@ def checks_of(planned: PlannedClaim, checks: Mapping[str, pd.DataFrame]) -> pd.D
     )
 
 
+def failing(checked: pd.DataFrame) -> pd.DataFrame:
+    """The checks that do not hold."""
+    return checked[~checked["holds"].astype(bool)]
+
+
 def not_testable(checked: pd.DataFrame) -> tuple[Verdict, str]:
     """The verdict on a claim of whose checks one fails, and which one."""
-    failed = checked[~checked["holds"].astype(bool)].drop_duplicates("check")
+    failed = failing(checked).drop_duplicates("check")
     reasons = [
         f"{check.failed} ({check.title}: {row['value']:.3g}, needed {check.needed}; "
         f"{row['base']} in {row['experiment']})"
@@ -164,7 +169,10 @@ def _decision(planned: Evidence) -> tuple[Verdict, str]:
         return "undecided", f"{shown}, but the calibration finds that its t test {wrong} of all studies."
     least = min((effect.p_greater, planned.p_adjusted), (effect.p_less, planned.p_against_adjusted))
     if least[0] <= LEVEL:
-        return "undecided", f"{shown}: p = {least[0]:.2g} alone, but {least[1]:.2g} beside all {claim.role} claims."
+        return (
+            "undecided",
+            f"{shown}: p = {least[0]:.2g} alone, but {least[1]:.2g} beside all {claim.role} claims and planned looks.",
+        )
     if effect.low <= 0 <= claim.margin <= effect.high:
         both = f"0 and {_margin(claim)}" if claim.margin else "0"
         return "undecided", f"{shown}: the interval contains {both}."

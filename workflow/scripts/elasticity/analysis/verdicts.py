@@ -35,6 +35,7 @@ from elasticity.analysis.verdict_reasons import (
     Evidence,
     checks_of,
     error_rates,
+    failing,
     not_testable,
     shown_checks,
     verdict,
@@ -197,7 +198,7 @@ def verdict_table(
         helps = decided == "undecided"
         if not testable[planned.name]:
             decided, reason = not_testable(checked[planned.name])
-            helps = bool(checked[planned.name].query("not holds")["more_seeds"].all())
+            helps = bool(failing(checked[planned.name])["more_seeds"].all())
             found = without_numbers(found)
         more_seeds = helps and not (planned.max_seeds and planned.max_seeds <= len(job.seeds))
         row = _declared(planned) | _numbers(claim, found)

@@ -12,8 +12,7 @@ class Decide(Section):
     claims are tested after each round, with p-values that hold for all rounds together.
     """
 
-    start: PositiveInt = Field(description="The number of seeds of the first round, which is that of `seeds`")
-
+    start: int = Field(ge=2, description="The number of seeds of the first round, which is that of `seeds`")
     step: PositiveInt = Field(description="The number of seeds that a round adds")
     at_most: PositiveInt = Field(description="The number of seeds after which no more are added")
 

@@ -43,7 +43,7 @@ CHOICE = "choice.json"
 class Sampling(Section):
     """How responses are sampled.
 
-    With the same seed, a prompt has the same random numbers in every cell of an experiment.
+    A prompt has the same random numbers in every cell of a training seed, and others in those of another one.
     """
 
     new_tokens: PositiveInt = Field(description="Maximum length of a response in tokens")
@@ -58,6 +58,14 @@ class Sampling(Section):
         """Return the 128-bit key of the random number generator of a prompt, which depends on the seed, too."""
         return int.from_bytes(hashlib.sha256(f"{self.seed}:{prompt_id}".encode()).digest()[:16], "big")
 
+    def of_training_seed(self, seed: int) -> "Sampling":
+        """Return the settings for the models of a training seed, whose random numbers are their own.
+
+        With common numbers for all seeds their means would share an error that no test over seeds sees.
+        """
+        digest = hashlib.sha256(f"{self.seed}:{seed}".encode()).digest()
+        return self.model_copy(update={"seed": int.from_bytes(digest[:7], "big")})
+
     def of_draw(self, draw: int) -> "Sampling":
         """Return the settings of a further draw of all responses: its seed is larger by ``draw``."""
         return self.model_copy(update={"seed": self.seed + draw})
@@ -66,7 +74,7 @@ class Sampling(Section):
 class ResponseSampling(Sampling):
     """How the responses that are scored are sampled.
 
-    With the same seed, a prompt has the same random numbers in every cell of an experiment.
+    A prompt has the same random numbers in every cell of a training seed, and others in those of another one.
     """
 
     base_draws: PositiveInt = Field(

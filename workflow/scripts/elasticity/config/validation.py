@@ -92,8 +92,12 @@ def _experiment_mistakes(study: Study) -> Iterator[str]:
     if study.noise == study.name:
         yield f"noise: {study.noise} is this study; name one that is finished"
     yield from _lean_mistakes(study)
-    if study.calibration and not (study.rebound or study.resistance):
-        yield "calibration: is for the tests of rebound and resistance experiments, but there are none: leave it out"
+    tested = (it for it in study.rebound.values() if it.inverse_sizes[-1] > 0 and (it.lean or it.scores))
+    if study.calibration and not (any(tested) or study.resistance):
+        yield (
+            "calibration: is for the tests of resistance experiments, and of rebound experiments with scores or leans "
+            "and an N above 0, but there are none: leave it out"
+        )
     splits = {
         name: [split for split, take in layout(task.splits, task.prompts).items() if take.shares]
         for name, task in study.tasks.items()

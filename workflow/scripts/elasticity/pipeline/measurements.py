@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from elasticity.config.cells import Cell, RealignmentCell
-from elasticity.config.experiments import Rebound
+from elasticity.config.experiments import OTHER_ORDER, Rebound
 from elasticity.core.run_names import sizes_in
 from elasticity.evaluation.jobs import LeanReading, MeasureJob, Measurements, Responding
 from elasticity.pipeline.common import Part, Wildcards, to_json
@@ -39,6 +39,8 @@ class MeasurementJobs(Part):
             return None
         contrasted = cell is not None and self.rebound.is_contrasted(wildcards.alignment_recipe)
         sampling = self.study.sampling.of_cells()
+        if cell is not None:
+            sampling = sampling.of_training_seed(cell.seed % OTHER_ORDER)
         return Responding(
             draws=draws,
             sampling=sampling if contrasted else sampling.model_copy(update={"contrast": None}),

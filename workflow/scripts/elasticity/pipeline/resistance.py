@@ -88,11 +88,11 @@ class ResistanceJobs(Part):
         )
 
     def _responses(self, wildcards: Wildcards) -> SliceResponses:
-        experiment = self._experiment(wildcards)
+        experiment, seed = self._experiment(wildcards), int(wildcards.seed)
         return SliceResponses(
             checkpoints=self._slices(wildcards),
-            twin_sampling=experiment.twin_sampling,
-            question_sampling=experiment.question_sampling,
+            twin_sampling=experiment.twin_sampling.of_training_seed(seed),
+            question_sampling=experiment.question_sampling.of_training_seed(seed),
             twin_template=self.study.tasks[experiment.task].template,
             question_template=self.study.tasks[self._questions(wildcards)].template,
         )

@@ -170,19 +170,6 @@ def rewarding_s(
     return drawn + scoring_s(score_model, examples, length, hardware) / geometry.processes
 
 
-def generation_runtime_min(
-    shape: Shape,
-    prompts: int,
-    checkpoints: int,
-    sampling: Sampling,
-    hardware: Hardware,
-    processes: int,
-    attempt: int = 1,
-) -> int:
-    """Time limit, in minutes, of a job that generates responses to all prompts with each of the checkpoints."""
-    return limit_min(generation_s(shape, prompts, checkpoints, sampling, hardware, processes), attempt)
-
-
 def generation_s(
     shape: Shape, prompts: int, checkpoints: int, sampling: Sampling, hardware: Hardware, processes: int
 ) -> float:

@@ -76,7 +76,10 @@ class Backend(ABC):
 
     @abstractmethod
     def gradient_norm(self) -> float:
-        """Return the norm of the gradient of the whole update before clipping; not finite if any gradient is not."""
+        """Return the norm of the gradient of the whole update before clipping; not finite if any gradient is not.
+
+        It comes before ``step``, and may clip the gradient already.
+        """
 
     @abstractmethod
     def step(self, rate: float) -> None:

@@ -57,8 +57,10 @@ class StateFolder:
         os.replace(draft, self.folder / STATE_NOTE)
 
     def publish(self, backend: Backend, progress: Progress) -> None:
-        """Save a state, then remove the older ones."""
+        """Save a state, then remove the older ones. A state after as many updates is the same one, and stays."""
         name = f"update-{progress.update:08d}"
+        if (self.folder / name).is_dir():
+            return
         draft = self._draft(name, backend)
         backend.save_state(draft)
         backend.wait()

@@ -130,7 +130,9 @@ def _realignment_stages(pipeline: Pipeline) -> Iterator[Work]:
         model, settings = study.origin(start.base), study.recipe(stage.recipe)
         stored = _is_stored(pipeline, start.base)
         waiting = len(pipeline.realignment.inverse_run_sizes(stage)) if stored else 1
-        yield _fine_tuning("realignment", model, settings, run_sizes, passing=waiting + stored * len(run_sizes))
+        kept = len(run_sizes) if study.keep_checkpoints else 0
+        passing = waiting + (stored and not kept) * len(run_sizes)
+        yield _fine_tuning("realignment", model, settings, run_sizes, kept, passing)
         prompts = study.tasks[start.task].splits.prompts
         yield Drawing("realignment", model, prompts, len(run_sizes), study.sampling, jobs=int(stored))
 
@@ -175,12 +177,13 @@ def _resistance(pipeline: Pipeline, stage: str, base: str, experiment: Resistanc
     part = study.tasks[experiment.task].splits.resistance
     questions = study.tasks[experiment.questions or experiment.task].splits.prompts
     if makes:
-        yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), passing=3)
+        yield _fine_tuning(stage, model, experiment.slices, (part, 2 * part, 3 * part), *_weights(study, 3))
         yield Drawing(stage, model, part, 3, experiment.twin_sampling, jobs=int(stored))
         yield Drawing(stage, model, questions, 3, experiment.question_sampling, jobs=0)
+    kept, waiting = _weights(study, len(PATHS) if stored or study.keep_checkpoints else 0)
     for path in PATHS:
-        passing = 3 + (len(PATHS) if stored else 0) if path == PATHS[0] else 0
-        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), passing=passing)
+        passing = 3 + waiting if path == PATHS[0] else 0
+        yield _fine_tuning(stage, model, experiment.tuning, (experiment.tuned_on(part),), kept // len(PATHS), passing)
 
 
 def _fine_tuning(

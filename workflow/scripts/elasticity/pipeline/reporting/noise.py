@@ -42,9 +42,14 @@ class NoiseJobs(Part):
         return [name for name, rebound in self.study.rebound.items() if self.rebound.is_scored(rebound)]
 
     @property
+    def _measured(self) -> dict[str, Rebound]:
+        """The rebound experiments that have measures, of scores or of leans."""
+        return {name: it for name, it in self.study.rebound.items() if self.rebound.is_scored(it) or it.lean}
+
+    @property
     def experiments(self) -> list[str]:
         """The experiments whose tables of measures the job reads."""
-        return sorted({*self.scored, *self.study.resistance})
+        return sorted({*self._measured, *self.study.resistance})
 
     @property
     def tasks(self) -> list[str]:
@@ -55,7 +60,7 @@ class NoiseJobs(Part):
     def parts(self) -> tuple[NoisePart, ...]:
         """The experiments whose noise between seeds can be estimated; none with a single seed."""
         kinds: dict[Kind, Mapping[str, Rebound | Resistance]] = {
-            "rebound": {name: self.study.rebound[name] for name in self.scored},
+            "rebound": self._measured,
             "resistance": self.study.resistance,
         }
         several = len(self.study.seeds) > 1

@@ -188,7 +188,9 @@ class JobSizes:
         questions = self.study.tasks[experiment.questions or experiment.task]
         prompts = questions.splits.prompts + task.splits.resistance
         longest = max(task.prompt_tokens, questions.prompt_tokens)
-        return Generation(self._origin(wildcards.base), prompts, longest, 3, experiment.twin_sampling)
+        twins, asked = experiment.twin_sampling, experiment.question_sampling
+        largest = {name: max(getattr(twins, name), getattr(asked, name)) for name in ("new_tokens", "batch_size")}
+        return Generation(self._origin(wildcards.base), prompts, longest, 3, twins.model_copy(update=largest))
 
     def bits_per_byte(self, wildcards: Wildcards) -> Generation:
         """Size of the job that measures all base models on held-out text; the largest model counts."""
