@@ -8,6 +8,7 @@ import yaml
 
 from elasticity import __main__ as command_line
 from elasticity.config.loading import read_study
+from elasticity.config.measures import MEASURES
 from tests.conftest import ROOT
 
 DOCUMENTS = [
@@ -111,3 +112,8 @@ def test_the_readme_is_short() -> None:
 def test_the_readme_names_the_model_of_eight_lines() -> None:
     (block,) = [block for language, block in FENCE.findall((ROOT / "README.md").read_text()) if "path: /" in block]
     assert len(block.splitlines()) == 8
+
+
+def test_every_measure_is_in_the_table_of_measures() -> None:
+    rows = set(re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/statistics.md").read_text(), re.MULTILINE))
+    assert [name for name in MEASURES.names() if not rows & {name, name.removeprefix("lean-")}] == []

@@ -191,12 +191,12 @@ def test_tokens_of_a_run_that_drops_its_last_batch_are_those_that_it_trained() -
     """P = 10 and N = 7 in batches of 4 are 8 and 4 examples; in two epochs each counts once."""
     settings = FineTuning(learning_rate=1e-3, batch_size=4, max_length=8, last_batch="drop")
     job = SpringsJob(
-        experiment=Rebound(task="t", bases=["b"], alignment_sizes=[10], inverse_sizes=[0, 7]),
-        seeds=[1],
+        experiment=Rebound(task="t", bases=("b",), alignment_sizes=(10,), inverse_sizes=(0, 7)),
+        seeds=(1,),
         alignment=settings.model_copy(update={"epochs": 2}),
         inverse=settings,
-        bases=[SpringBase(base="b", model="b", examples=8)],
-        runs=[SpringRun(base="b", seed=1, alignment_size=10, inverse_sizes=(0, 7))],
+        bases=(SpringBase(base="b", model="b", examples=8),),
+        runs=(SpringRun(base="b", seed=1, alignment_size=10, inverse_sizes=(0, 7)),),
     )
     whole = pd.DataFrame({"examples": [4, 4], "tokens": [40, 50]})
     twice = pd.DataFrame({"examples": [4] * 4, "tokens": [40, 50, 50, 40]})
