@@ -158,8 +158,9 @@ def test_the_noise_of_leans_is_estimated_also_that_of_controls(leaning: Values) 
     rule = next(rule for rule in Pipeline(read_study(leaning)).tables if rule.name == "noise")
     job = NoiseJob.model_validate_json(rule.job(SimpleNamespace()))
     parts = {part.experiment: part for part in job.parts}
-    assert set(parts) >= set(leaning["rebound"])
-    assert parts["existence"].controls == {"planted-crossing": parts["planted-crossing"].bases}
+    assert set(parts) == {"existence", "planted-nothing"}
+    assert parts["existence"].controls == {"planted-crossing": ("nano",)}
+    assert set(job.experiments) == set(leaning["rebound"])
     assert (job.rebound, job.tasks) == ({}, ())
     tables = [f"results/tiny/tables/measures-{name}.csv" for name in job.experiments]
     assert rule.inputs["measures"](SimpleNamespace()) == tables

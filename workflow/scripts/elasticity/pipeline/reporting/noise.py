@@ -58,13 +58,24 @@ class NoiseJobs(Part):
 
     @property
     def parts(self) -> tuple[NoisePart, ...]:
-        """The experiments whose noise between seeds can be estimated; none with a single seed."""
+        """The experiments whose noise between seeds can be estimated; none with a single seed.
+
+        Experiments that are controls only are compared with, but have no part of their own: in some of them nothing
+        moves, and shares of a fall that is none are noise of no other experiment.
+        """
         kinds: dict[Kind, Mapping[str, Rebound | Resistance]] = {
             "rebound": self._measured,
             "resistance": self.study.resistance,
         }
+        claims = self.study.claims.values()
+        controls = {claim.control for claim in claims} - {claim.experiment for claim in claims}
         several = len(self.study.seeds) > 1
-        return tuple(self._part(kind, name, found) for kind, found in kinds.items() for name in found if several)
+        return tuple(
+            self._part(kind, name, found)
+            for kind, found in kinds.items()
+            for name in found
+            if several and name not in controls
+        )
 
     def _part(self, kind: Kind, name: str, experiments: Mapping[str, Rebound | Resistance]) -> NoisePart:
         own = experiments[name]
