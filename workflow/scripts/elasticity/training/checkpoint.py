@@ -59,7 +59,7 @@ class StateFolder:
     def publish(self, backend: Backend, progress: Progress) -> None:
         """Save a state, then remove the older ones. A state after as many updates is the same one, and stays."""
         name = f"update-{progress.update:08d}"
-        if (self.folder / name).is_dir():
+        if backend.any((self.folder / name).is_dir()):
             return
         draft = self._draft(name, backend)
         backend.save_state(draft)
