@@ -119,15 +119,14 @@ def test_no_confirmatory_family_errs_more_often_than_its_level(looks: tuple[int,
     assert (table["seeds"] < 15).all() if looks else (table["seeds"] == 12).all()
 
 
+def looked_at_twice(those: dict[str, Claim], draws: int) -> CalibrationJob:
+    """The calibration of a study with a look after 6 of 12 seeds."""
+    settings = Calibration(draws=draws)
+    return CalibrationJob(settings=settings, seeds=12, designs={}, resistance=(), claims=those, looks=(6, 12))
+
+
 def test_a_claim_of_an_experiment_with_few_seeds_is_tried_on_those() -> None:
-    job = CalibrationJob(
-        settings=Calibration(draws=1000),
-        seeds=12,
-        designs={},
-        resistance=(),
-        claims=claims(2, margin=0.1),
-        looks=(6, 12),
-    )
+    job = looked_at_twice(claims(2, margin=0.1), draws=1000)
     table = family_table(job.model_copy(update={"max_seeds": {"c1": 4}}), {("end", "value"): Noise(0.09)})
     confirmed = table[table["truth"] == "margin"].set_index("claim")["confirmed"]
     assert confirmed["c0"] - confirmed["c1"] > 0.2
@@ -135,33 +134,19 @@ def test_a_claim_of_an_experiment_with_few_seeds_is_tried_on_those() -> None:
 
 
 def test_a_claim_is_not_simulated_on_fewer_seeds_than_it_asks_for() -> None:
-    job = CalibrationJob(
-        settings=Calibration(draws=400),
-        seeds=12,
-        designs={},
-        resistance=(),
-        claims=claims(1, margin=1.0),
-        looks=(6, 12),
-    )
-    loud = {("end", "value"): Noise(0.01)}
-    assert (family_table(job, loud)["seeds"] == 6).all()
-    assert (family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=9)}), loud)["seeds"] == 12).all()
-    never = family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=13)}), loud)
+    job = looked_at_twice(claims(1, margin=1.0), draws=400)
+    quiet = {("end", "value"): Noise(0.01)}
+    assert (family_table(job, quiet)["seeds"] == 6).all()
+    assert (family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=9)}), quiet)["seeds"] == 12).all()
+    never = family_table(job.model_copy(update={"claims": claims(1, margin=1.0, seeds=13)}), quiet)
     assert (never[["confirmed", "refuted"]] == 0).all(axis=None)
 
 
 def test_looks_do_not_wait_for_a_claim_that_has_all_its_seeds() -> None:
-    job = CalibrationJob(
-        settings=Calibration(draws=400),
-        seeds=12,
-        designs={},
-        resistance=(),
-        claims=claims(1, margin=0.1),
-        looks=(6, 12),
-    )
-    quiet = {("end", "value"): Noise(5.0)}
-    assert family_table(job, quiet)["seeds"].min() > 11
-    assert (family_table(job.model_copy(update={"max_seeds": {"c0": 6}}), quiet)["seeds"] == 6).all()
+    job = looked_at_twice(claims(1, margin=0.1), draws=400)
+    loud = {("end", "value"): Noise(5.0)}
+    assert family_table(job, loud)["seeds"].min() > 11
+    assert (family_table(job.model_copy(update={"max_seeds": {"c0": 6}}), loud)["seeds"] == 6).all()
 
 
 def test_a_measure_of_unknown_noise_counts_in_its_family() -> None:
