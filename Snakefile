@@ -21,7 +21,7 @@ from elasticity.pipeline.study_pipeline import Pipeline
 from elasticity.runtime import results_lock
 from elasticity.runtime.environment import check_slurm, online, set_environment
 from elasticity.runtime.launch import launched, launched_training
-from elasticity.runtime.preloading import is_wanted, start_servers
+from elasticity.runtime.preloading import is_wanted, use_servers
 from patches import benchmark, scheduler, slurm, terminal, words
 
 scheduler.apply()
@@ -117,7 +117,7 @@ onstart:
         except UserError as error:
             raise WorkflowError(str(error))
     if workflow.is_main_process and workflow.local_exec and is_wanted():
-        benchmark.apply(start_servers().usage_of)
+        benchmark.apply(use_servers())
 
 
 onerror:

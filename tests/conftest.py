@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.starting import run_snakemake
+
 ROOT = Path(__file__).parent.parent
 
 GOOD = ["wonderful", "great", "lovely", "superb", "charming", "moving", "brilliant", "delightful"]
@@ -140,8 +142,7 @@ class Project:
 
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
         """Run Snakemake and return what it printed."""
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        done = run_snakemake(self.folder, "--cores", "2", *arguments)
         assert (done.returncode == 0) == ok, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -1,9 +1,9 @@
 """A real fine-tuning job on a tiny model, launched in the same way as by a rule."""
 
 import json
-import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from elasticity.data.schemas import EXAMPLES, PROMPTS
 from elasticity.evaluation.schemas import FEATURES
 from elasticity.models.loading import new_model
 from elasticity.models.tokenizer import train_tokenizer
+from elasticity.runtime.preloading import MODELS, ForkServers
 from tests.conftest import ROOT, reviews
 from tests.unit import conftest as unit
 
@@ -73,6 +74,26 @@ class Run:
         return sorted(self.folder.glob("state/*/update-*"))
 
 
+class WorkerServers(ForkServers):
+    """Servers that hold what jobs import, and fork the jobs and the processes that torchrun starts."""
+
+    program = Path(__file__).with_name("worker_server.py")
+
+    def __init__(self) -> None:
+        super().__init__({"other": MODELS})
+        # torchrun starts a worker as ``$PYTHON_EXEC -u SCRIPT ...``.
+        worker = self.folder / "worker"
+        worker.write_text(f'#!/bin/sh\nshift\nexec {self.folder}/python "$@"\n')
+        worker.chmod(0o700)
+        self.environment |= {"PYTHON_EXEC": str(worker)}
+
+
+@cache
+def servers() -> WorkerServers:
+    """The servers of this session, which end with it."""
+    return WorkerServers()
+
+
 class Trainer:
     """Starts fine-tuning jobs with the same data and the same start."""
 
@@ -115,9 +136,11 @@ class Trainer:
         return [sys.executable, str(scripts / "launch.py"), *launch, str(scripts / script), job, *options]
 
     def start(self, run: Run, *launch: str, environment: dict[str, str] | None = None, **settings: Any) -> psutil.Popen:
-        variables = os.environ | {"OMP_NUM_THREADS": "1"} | (environment or {})
+        """Start the job, or its launcher, whose processes are forked from servers."""
+        _, *words = self.command(run, *launch, **settings)
+        command = [sys.executable if launch else str(servers().folder / "python"), *words]
         log = (run.folder.parent / f"{run.folder.name}.log").open("a")
-        return psutil.Popen(self.command(run, *launch, **settings), env=variables, stdout=log, stderr=log)
+        return psutil.Popen(command, env=servers().environment | (environment or {}), stdout=log, stderr=log)
 
     def once(self, *launch: str, **settings: Any) -> Run:
         """Return the run with these arguments, which is trained when a test first asks for it."""

@@ -97,7 +97,7 @@ def test_a_state_that_cannot_be_loaded_is_refused(
 def test_a_signal_to_the_launcher_saves_the_state_of_all(
     trainer: Trainer, tmp_path: Path, number: signal.Signals
 ) -> None:
-    """States are saved once a minute, so the state that is found was saved because of the signal."""
+    """States are saved once a minute at most, so the state that is found was saved because of the signal."""
     run = Run(tmp_path / "run")
     process = trainer.start(run, *two(2), sizes=SIZES)
     while not list(run.folder.glob("state/*/checkpoints/16")):

@@ -20,7 +20,7 @@ from patches import is_tested
 LOST = "memory and processor time in benchmark files are those of waiting processes"
 
 UsageOf = Callable[[int, float], Usage | None]
-"""A function of a shell and the time at which it was started: see ``ForkServers.usage_of``."""
+"""A function of a shell and the time at which it was started: see ``preloading.usage_of``."""
 
 
 def apply(usage_of: UsageOf) -> None:

@@ -119,6 +119,9 @@ def test_jobs_use_this_python_and_are_offline(monkeypatch: pytest.MonkeyPatch, v
     assert found == [sys.prefix, "0", "True"]
     assert (os.environ["OMP_NUM_THREADS"], os.environ["TOKENIZERS_PARALLELISM"]) == ("1", "false")
     assert os.environ[CLAIMS] == claims_digest(study.claims)
+    path = os.environ["PATH"]
+    set_environment(claims_digest(study.claims))  # by a program that runs Snakemake, then by Snakemake
+    assert os.environ["PATH"] == path
 
 
 @pytest.mark.parametrize(("wish", "offline"), [("", "False"), ("1", "True")])

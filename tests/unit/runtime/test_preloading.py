@@ -12,7 +12,17 @@ from typing import Any
 
 import pytest
 
-from elasticity.runtime.preloading import FIGURES, MODELS, SWITCH, ForkServers, is_wanted
+from elasticity.runtime.preloading import (
+    FIGURES,
+    MODELS,
+    SHARED,
+    SWITCH,
+    THREADS,
+    ForkServers,
+    is_wanted,
+    shared_servers,
+    usage_of,
+)
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers fork on Linux only")
@@ -299,6 +309,31 @@ def test_scripts_have_the_server_of_their_packages(tmp_path: Path, monkeypatch: 
     assert found == {"one.py": [first, "colorsys"], "two.py": [second, "sndhdr"], "three.py": [first, "colorsys"]}
 
 
+def test_runs_share_servers_until_the_program_that_started_them_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each run is a process that calls ``use_servers``, and its jobs have the same parent."""
+    run = (
+        "import os, subprocess; from elasticity.runtime.preloading import use_servers; use_servers();"
+        "subprocess.run(['python', 'script.py'], check=True)"
+    )
+    Script(tmp_path, "import os, sys; print(os.getppid(), 'pandas' in sys.modules)")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "workflow/scripts"))
+    for name in (*THREADS, "VECLIB"):
+        monkeypatch.setenv(f"{name}_NUM_THREADS" if name in THREADS else "VECLIB_MAXIMUM_THREADS", "1")
+    found = []
+    with shared_servers():
+        folder = Path(os.environ[SHARED])
+        for _ in range(2):
+            # Not the environment of this process: pytest's readline has added to it what os.environ does not know.
+            command, environment = [sys.executable, "-c", run], dict(os.environ)
+            found.append(subprocess.check_output(command, cwd=tmp_path, env=environment, text=True).split())
+    assert found[0] == found[1] == [found[0][0], "True"]
+    assert SHARED not in os.environ
+    eventually(lambda: not folder.exists())
+
+
 def test_nothing_is_forked_beside_other_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forked process has the locks of all threads but only one of the threads."""
     (tmp_path / "threaded.py").write_text(
@@ -330,12 +365,12 @@ def test_the_packages_start_no_threads_and_no_gpu(packages: tuple[str, ...], tmp
 def test_what_a_job_has_used_is_recorded(servers: ForkServers, tmp_path: Path) -> None:
     began = time.time()
     Script(tmp_path, "text = bytearray(150_000_000); sum(range(5_000_000))").run(servers.environment)
-    usage = servers.usage_of(os.getpid(), began - 1)
+    usage = usage_of(servers.folder, os.getpid(), began - 1)
     assert usage
     assert 143 < usage.memory_mb < 300
     assert usage.cpu_s > 0.02
-    assert servers.usage_of(os.getpid(), time.time() + 1) is None  # an earlier process with the same number
-    assert servers.usage_of(1, 0) is None
+    assert usage_of(servers.folder, os.getpid(), time.time() + 1) is None  # an earlier process with the same number
+    assert usage_of(servers.folder, 1, 0) is None
 
 
 @pytest.mark.parametrize(("environment", "wanted"), [({}, True), ({SWITCH: "1"}, True), ({SWITCH: "0"}, False)])

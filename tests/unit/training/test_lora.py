@@ -213,7 +213,7 @@ def killed(finetune: Job, monkeypatch: pytest.MonkeyPatch, *job: Any, after: int
 
     with monkeypatch.context() as patch:
         patch.setattr(OneProcess, "step", dying)
-        patch.setattr(run, "SAVE_EVERY_S", 0.0)
+        patch.setattr(run, "SAVE_EVERY_S", "0")
         with pytest.raises(KilledError):
             finetune(*job, **settings)
 

@@ -159,10 +159,10 @@ def test_only_the_weights_that_are_asked_for_are_saved(finetune: Finetune, tmp_p
     assert not list((tmp_path / "state").iterdir())
 
 
-@pytest.mark.parametrize("save_every_s", [0.0, 60.0], ids=["a state each update", "no state"])
+@pytest.mark.parametrize("save_every_s", ["0", "60"], ids=["a state each update", "no state"])
 @pytest.mark.parametrize("death", ["measuring 0", "measuring 4", "measuring 8", "update 1", "update 3"])
 def test_a_killed_run_measures_no_checkpoint_twice_and_ends_at_the_same_bytes(
-    finetune: Finetune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str, save_every_s: float
+    finetune: Finetune, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, death: str, save_every_s: str
 ) -> None:
     finetune("undisturbed", ASKED)
     measured: list[int] = []

@@ -55,19 +55,24 @@ def new(arguments: argparse.Namespace) -> str:
 
 def decide(arguments: argparse.Namespace) -> str:
     """Run a study, and add seeds in rounds until every confirmatory claim is decided or no more may be added."""
+    from elasticity.config.claims import claims_digest
     from elasticity.pipeline.running.added_seeds import add_seeds, undecided
+    from elasticity.runtime.environment import set_environment
+    from elasticity.runtime.preloading import shared_servers
 
     study, file = _study(arguments)
     if study.decide is None:
         raise UserError(f"{file} does not say how seeds are added: add a section `decide` to it, or use make run")
-    while True:
-        _snakemake(file, arguments.cores, f"results/{study.name}/tables/verdicts.csv")
-        left, more = undecided(study), None
-        if not left or (more := add_seeds(study)) is None:
-            break
-        print(f"After {len(study.seeds)} seeds undecided: {', '.join(left)}. Going on to {len(more.seeds)} seeds.")
-        study = more
-    _snakemake(file, arguments.cores)
+    set_environment(claims_digest(study.claims))
+    with shared_servers():
+        while True:
+            _snakemake(file, arguments.cores, f"results/{study.name}/tables/verdicts.csv")
+            left, more = undecided(study), None
+            if not left or (more := add_seeds(study)) is None:
+                break
+            print(f"After {len(study.seeds)} seeds undecided: {', '.join(left)}. Going on to {len(more.seeds)} seeds.")
+            study = more
+        _snakemake(file, arguments.cores)
     state = f"undecided: {', '.join(left)}" if left else "every confirmatory claim is decided"
     return f"After {len(study.seeds)} seeds {state}. Read results/{study.name}/report.html."
 

@@ -9,6 +9,7 @@ import pytest
 from elasticity.config.loading import read_study
 from elasticity.core.errors import UserError
 from elasticity.models.shapes import shape_of
+from elasticity.pipeline.planning import budget
 from elasticity.pipeline.planning.budget import CPU_CAUTION, JOB_START_S, Budget, Stage, core_hours
 from elasticity.pipeline.planning.workload import Training, cells, needed_models, workload
 from elasticity.pipeline.resistance import PATHS
@@ -98,7 +99,7 @@ def test_peak_disk_is_what_stays_and_what_running_jobs_hold(values: dict[str, An
     nano = shape_of(read_study(values).models["nano"]).parameters
     disk = Budget(read_study(values)).disk()
     # two runs of the larger model: three slices from which their first tunings start, and the jobs' states
-    assert disk.passing == 2 * max(nano, given) * (4 * 3 + 24)
+    assert disk.passing == 2 * max(nano, given) * (4 * 3 + 12)
     assert disk.kept == 4 * (given + 2 * nano) + 4 * 2 * (2 * nano + nano)  # models, and alignment stages of two seeds
     assert (disk.sources, disk.gpus) == (0, 2)
     assert disk.peak == disk.kept + disk.passing
@@ -110,9 +111,19 @@ def test_temporary_files_are_those_of_the_jobs_that_hold_most(values: dict[str, 
         values["hardware"] = {"device": "cuda", "gpus_per_node": gpus, "gpu": "H100"}
         study = read_study(values)
         jobs = [work for work in workload(study) if isinstance(work, Training)]
-        held = [shape_of(study.models[work.model]).parameters * (4 * work.passing + 24) for work in jobs]
+        held = [shape_of(study.models[work.model]).parameters * (4 * work.passing + 12) for work in jobs]
         best = max(sum(chosen) for chosen in combinations(sorted(held, reverse=True)[:8], gpus))
         assert Budget(study).disk().passing == best
+
+
+def test_jobs_that_save_a_state_before_they_end_hold_two(
+    values: dict[str, Any], given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values["hardware"] = {"device": "cuda", "gpus_per_node": 2, "gpu": "H100"}
+    short = Budget(read_study(values)).disk().passing
+    monkeypatch.setattr(budget, "pause_s", lambda *_: 0.0)
+    largest = max(given, shape_of(read_study(values).models["nano"]).parameters)
+    assert Budget(read_study(values)).disk().passing == short + 2 * largest * 12
 
 
 def test_jobs_that_share_slices_count_them_once(values: dict[str, Any], given: int) -> None:

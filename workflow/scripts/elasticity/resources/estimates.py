@@ -11,7 +11,7 @@ from elasticity.config.sampling import Sampling
 from elasticity.config.training import FineTuning, Optimization
 from elasticity.models.shapes import Shape
 from elasticity.resources.flops import training_flops_per_token
-from elasticity.resources.memory import offloaded_parts, states, training_bytes
+from elasticity.resources.memory import offloaded_parts, states, trained_parameters, training_bytes
 from elasticity.runtime.launch import Geometry
 
 PROCESS_MB = {"cpu": 1_500, "cuda": 4_000}
@@ -36,6 +36,27 @@ START_MIN = 15
 
 MARGIN = 3
 """Factor between the expected time and the time limit, without the start."""
+
+
+STATE_BYTES = 12
+"""Bytes of a training state for each trained parameter: its fp32 value and the two moments of Adam."""
+
+
+SAVING_SHARE = 0.05
+"""Largest share of its time that a run spends on saving its state."""
+
+
+SHORTEST_PAUSE_S = 60
+"""Seconds from one saved state of a run to the next if saving takes no time."""
+
+
+def pause_s(shape: Shape, adapter_rank: int, processes: int) -> float:
+    """Seconds from one saved state of a run to the next if each process writes its part of the state at 5e8 bytes/s.
+
+    A run that ends before that saves none, unless a signal stops it.
+    """
+    saving_s = STATE_BYTES * trained_parameters(shape, adapter_rank) / processes / 5e8
+    return max(SHORTEST_PAUSE_S, saving_s / SAVING_SHARE)
 
 
 def training_memory_mb(

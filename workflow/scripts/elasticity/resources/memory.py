@@ -47,7 +47,7 @@ def training_bytes(
     kept = sum(size for part, size in parts.items() if part not in offloaded)
     total = kept + max(_turn(shape, length, geometry, precision, adapter_rank), _end(shape, geometry, adapter_rank))
     if geometry.zero_stage is not None:
-        total += 2 * 4 * min(_trained(shape, adapter_rank), BUCKET)
+        total += 2 * 4 * min(trained_parameters(shape, adapter_rank), BUCKET)
     if geometry.zero_stage == 3:
         total += 4 * (shape.layer + _largest(shape))
     return round(total)
@@ -62,7 +62,7 @@ def beside_bytes(shape: Shape, draws: int, score_model: int) -> int:
     return 4 * (shape.parameters + score_model) if draws else 0
 
 
-def _trained(shape: Shape, adapter_rank: int) -> int:
+def trained_parameters(shape: Shape, adapter_rank: int) -> int:
     """Number of trained parameters T: all of the model, or those of its low-rank adapters."""
     return shape.layers * shape.adapter(adapter_rank) if adapter_rank else shape.parameters
 
@@ -79,7 +79,7 @@ def states(shape: Shape, geometry: Geometry, adapter_rank: int = 0) -> dict[str,
     master weights: without DeepSpeed 4 P + 16 T; stage 1 4 P + 8 T + 12 T/n; stage 2 4 P + 4 T + 16 T/n.
     """
     stage, processes = geometry.zero_stage or 0, geometry.processes
-    trained = _trained(shape, adapter_rank)
+    trained = trained_parameters(shape, adapter_rank)
     weights = shape.parameters + (trained if adapter_rank else 0)
     return {
         "weights": 4 * weights / (processes if stage == 3 else 1),
@@ -153,7 +153,7 @@ def _end(shape: Shape, geometry: Geometry, adapter_rank: int) -> float:
     partition of the last micro-batch in addition to the sum, and flatten it for the update: 4 P/n, unless gradients are
     offloaded.
     """
-    trained = _trained(shape, adapter_rank)
+    trained = trained_parameters(shape, adapter_rank)
     last = max(6 * _largest(shape), 12 * shape.embedding if shape.tied else 0)
     if adapter_rank:
         last = 6 * shape.adapter(adapter_rank)

@@ -31,7 +31,8 @@ def set_environment(claims: str) -> None:
     environment first. The conda environment of a rule is activated later and takes precedence.
     """
     os.environ["SCRIPTS"] = str(SCRIPTS)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    programs, path = f"{Path(sys.executable).parent}{os.pathsep}", os.environ["PATH"]
+    os.environ["PATH"] = path if path.startswith(programs) else programs + path
     os.environ["OMP_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ.setdefault(WISH, os.environ.get("HF_HUB_OFFLINE") or "0")

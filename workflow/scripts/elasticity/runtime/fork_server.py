@@ -38,7 +38,11 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.
 """Signals that this process ignores. They reach jobs through their clients."""
 
 NOT_READ = frozenset(
-    (b"_", b"SHLVL", b"PWD", b"OLDPWD", b"TMPDIR", b"TMP", b"TEMP", b"TEMPDIR")  # of shells, and those of Snakemake
+    (
+        *(b"_", b"SHLVL", b"PWD", b"OLDPWD"),  # of shells
+        *(b"TMPDIR", b"TMP", b"TEMP", b"TEMPDIR"),  # of Snakemake
+        *(b"SCRIPTS", b"ELASTICITY_CLAIMS", b"ELASTICITY_FORK_SERVERS", b"ELASTICITY_RUN"),
+    )
 )
 """Environment variables that no package reads when it is imported. They may differ between this process and a job."""
 

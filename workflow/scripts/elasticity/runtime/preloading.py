@@ -7,18 +7,23 @@ without servers, and the environments of conda, whose PATH precedes it, are not 
 """
 
 import atexit
+import functools
 import os
 import shlex
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 SWITCH = "ELASTICITY_PRELOAD"
 """The environment variable that is 0 if jobs should start as plain commands."""
+
+SHARED = "ELASTICITY_FORK_SERVERS"
+"""The environment variable with the folder of servers that several runs share: see ``shared_servers``."""
 
 TABLES = ("numpy", "pandas", "pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "pydantic")
 
@@ -71,6 +76,9 @@ class ForkServers:
     process ends, however it ends.
     """
 
+    program = Path(__file__).with_name("fork_server.py")
+    """The script of a server."""
+
     def __init__(self, packages: Mapping[str, tuple[str, ...]] = PACKAGES) -> None:
         """``packages`` are the modules that each script needs; ``other`` stands for all scripts without an entry."""
         self.folder = Path(tempfile.mkdtemp(prefix="elasticity-"))
@@ -81,21 +89,6 @@ class ForkServers:
             names.setdefault(modules, []).append(name)
         self.servers = [self._start(found, modules) for modules, found in names.items()]
 
-    def usage_of(self, shell: int, since: float) -> Usage | None:
-        """Return what the job of a shell has used, after it ended; None if it was not forked by a server.
-
-        ``shell`` is a process that was started at the time ``since``, in seconds since 1970: an earlier process may
-        have had the same number.
-        """
-        record = self.folder / str(shell)
-        try:
-            if record.stat().st_mtime < since:
-                return None
-            memory_kb, cpu_s, read_blocks, written_blocks = map(float, record.read_text().split())
-        except (OSError, ValueError):
-            return None
-        return Usage(memory_kb / 1024, cpu_s, read_blocks / 2048, written_blocks / 2048)
-
     def stop(self) -> None:
         """Let the servers end as soon as the jobs that they have forked have ended."""
         for server in self.servers:
@@ -105,7 +98,7 @@ class ForkServers:
     def _environment(self) -> dict[str, str]:
         """Return the environment of the servers: that of jobs with one thread, as Snakemake makes it."""
         threads = {f"{name}_NUM_THREADS": "1" for name in THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-        return os.environ | threads | {"PATH": f"{self.folder}{os.pathsep}{os.environ['PATH']}"}
+        return os.environ | threads | {"PATH": first_in_path(self.folder)}
 
     def _write_command(self) -> None:
         client = [sys.executable, "-I", "-S", str(Path(__file__).with_name("fork_client.py")), str(self.folder)]
@@ -128,7 +121,7 @@ class ForkServers:
                 (self.folder / other).symlink_to(first)
             return subprocess.Popen(
                 [
-                    *(sys.executable, str(Path(__file__).with_name("fork_server.py"))),
+                    *(sys.executable, str(self.program)),
                     *(str(listener.fileno()), str(self.folder), *modules),
                 ],
                 env=self.environment,
@@ -139,9 +132,56 @@ class ForkServers:
             )
 
 
-def start_servers() -> ForkServers:
-    """Start fork servers for this run, and let the jobs use them."""
+def first_in_path(folder: Path) -> str:
+    """Return PATH with a folder before all others."""
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+@contextmanager
+def shared_servers() -> Iterator[None]:
+    """Let the runs of Snakemake that this process starts share fork servers, so that packages are imported once.
+
+    The environment of this process must be that of the runs (``environment.set_environment``).
+    """
+    if not is_wanted():
+        yield
+        return
     servers = ForkServers()
-    os.environ["PATH"] = servers.environment["PATH"]
-    atexit.register(servers.stop)
-    return servers
+    os.environ[SHARED] = str(servers.folder)
+    try:
+        yield
+    finally:
+        del os.environ[SHARED]
+        servers.stop()
+
+
+def use_servers() -> Callable[[int, float], Usage | None]:
+    """Let the jobs of this run start from fork servers, and return the function that tells what a job has used.
+
+    They are servers that this run shares, or its own. The function (see ``usage_of``) takes a shell and the time at
+    which it was started.
+    """
+    if shared := os.environ.get(SHARED):
+        folder = Path(shared)
+    else:
+        servers = ForkServers()
+        atexit.register(servers.stop)
+        folder = servers.folder
+    os.environ["PATH"] = first_in_path(folder)
+    return functools.partial(usage_of, folder)
+
+
+def usage_of(folder: Path, shell: int, since: float) -> Usage | None:
+    """Return what the job of a shell has used, after it ended; None if none of the servers of ``folder`` forked it.
+
+    ``shell`` is a process that was started at the time ``since``, in seconds since 1970: an earlier process may have
+    had the same number.
+    """
+    record = folder / str(shell)
+    try:
+        if record.stat().st_mtime < since:
+            return None
+        memory_kb, cpu_s, read_blocks, written_blocks = map(float, record.read_text().split())
+    except (OSError, ValueError):
+        return None
+    return Usage(memory_kb / 1024, cpu_s, read_blocks / 2048, written_blocks / 2048)

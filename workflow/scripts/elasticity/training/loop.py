@@ -11,6 +11,7 @@ import torch
 from elasticity.config.training import Optimization
 from elasticity.core.errors import StoppedError, UserError
 from elasticity.data.examples import Batch
+from elasticity.resources.estimates import SAVING_SHARE
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.progress import progress
 from elasticity.training.backends import Backend
@@ -46,10 +47,6 @@ class StopSignal:
 
 FINAL_SHARE = 0.1
 """Share of the peak learning rate that a linear schedule ends at. A cosine schedule ends at 0, as in transformers."""
-
-
-SAVING_SHARE = 0.05
-"""Largest share of its time that a run spends on saving its state."""
 
 
 def learning_rate(settings: Optimization, update: int, updates: int) -> float:

@@ -18,6 +18,7 @@ from elasticity.data.examples import Batch
 from elasticity.evaluation.measurement import Measurement, write_tables
 from elasticity.models.loading import prepare_for_training
 from elasticity.models.shapes import Shape
+from elasticity.resources.estimates import pause_s
 from elasticity.runtime.command import Command, Job
 from elasticity.runtime.journal import Journal
 from elasticity.runtime.launch import Launch
@@ -34,8 +35,11 @@ from elasticity.training.schemas import LOSSES
 if TYPE_CHECKING:
     from elasticity.training.validation import Validation
 
-SAVE_EVERY_S = float(os.environ.get("ELASTICITY_SAVE_EVERY_S", "60"))
-"""Seconds between the states that a killed run resumes from; it does not affect the result."""
+SAVE_EVERY_S = os.environ.get("ELASTICITY_SAVE_EVERY_S")
+"""Seconds between the states that a killed run resumes from (0: a state after every update), instead of ``pause_s``.
+
+They do not affect the result.
+"""
 
 
 KEPT = "an inverse stage goes on with its optimizer (optimizer: carried), which one process must save whole"
@@ -116,7 +120,7 @@ def run(
             settings,
             micro_batch,
             state,
-            SAVE_EVERY_S,
+            float(SAVE_EVERY_S or pause_s(shape, settings.adapter_rank, backend.processes)),
             files.journal,
         )
     except RuntimeError as error:

@@ -11,8 +11,17 @@ from elasticity.config.study import Study
 from elasticity.models.shapes import Shape, shape_of
 from elasticity.pipeline.planning.workload import Drawing, Training, needed_models, workload
 from elasticity.pipeline.study_pipeline import Pipeline
-from elasticity.resources.estimates import CPU_FLOPS_PER_S, generation_s, passes, rewarding_s, training_s
+from elasticity.resources.estimates import (
+    CPU_FLOPS_PER_S,
+    STATE_BYTES,
+    generation_s,
+    passes,
+    pause_s,
+    rewarding_s,
+    training_s,
+)
 from elasticity.resources.flops import training_flops_per_token
+from elasticity.resources.memory import trained_parameters
 from elasticity.resources.parallelism import training_geometry
 from elasticity.runtime.launch import Geometry
 
@@ -25,10 +34,6 @@ BYTES_PER_WEIGHT = 4
 
 BYTES_PER_SOURCE_WEIGHT = 2
 """Bytes of a weight of a downloaded model: most models on the hub have 16-bit weights."""
-
-
-BYTES_PER_STATE_WEIGHT = 24
-"""Bytes per parameter of training states: weights and two moments, twice, since an old state is deleted last."""
 
 
 DEFAULT_MACHINE = Hardware(device="cuda", gpus_per_node=8, gpu="A100", gpu_memory_gb=80)
@@ -128,13 +133,22 @@ class Budget:
         return training_geometry(work.model, shape, work.settings, work.length, self.machine, work.score_model)
 
     def _held(self, work: Training) -> int:
-        """Bytes of temporary files of a job; checkpoints that stay are the same files as in its state."""
-        return self._shape(work.model).parameters * (BYTES_PER_WEIGHT * work.passing + BYTES_PER_STATE_WEIGHT)
+        """Bytes of temporary files of a job; checkpoints that stay are the same files as in its state.
+
+        A short job saves a state only if a signal stops it. In a long one there may be two, since the old one is
+        deleted last.
+        """
+        shape, rank = self._shape(work.model), work.settings.adapter_rank
+        states = 2 if self._seconds(work) > pause_s(shape, rank, self._geometry(work).processes) else 1
+        weights = BYTES_PER_WEIGHT * work.passing * shape.parameters
+        return weights + STATE_BYTES * states * trained_parameters(shape, rank)
+
+    def _seconds(self, work: Training) -> float:
+        given = (self._shape(work.model), work.settings, work.examples, work.length, self._geometry(work), self.machine)
+        return training_s(*given) + rewarding_s(*given, work.score_model)
 
     def _trained(self, work: Training) -> Stage:
-        shape, geometry = self._shape(work.model), self._geometry(work)
-        given = (shape, work.settings, work.examples, work.length, geometry, self.machine)
-        seconds = training_s(*given) + rewarding_s(*given, work.score_model)
+        shape = self._shape(work.model)
         return Stage(
             work.stage,
             jobs=1,
@@ -142,7 +156,7 @@ class Budget:
             updates=work.updates,
             trained_tokens=work.examples * passes(work.settings)[0] * work.length,
             drawn_tokens=work.examples * work.settings.draws,
-            gpu_hours=seconds * geometry.processes / 3600,
+            gpu_hours=self._seconds(work) * self._geometry(work).processes / 3600,
             disk_bytes=work.kept * shape.parameters * BYTES_PER_WEIGHT,
         )
 
