@@ -21,8 +21,8 @@ MODULES = ("snakemake.cli", "snakemake.workflow", "snakemake.dag", "snakemake.re
 ENVIRONMENT = dict(os.environ)
 """The environment of the test session."""
 
-CHANGING = {"PYTEST_CURRENT_TEST", "PYTEST_VERSION"}
-"""Variables that pytest sets for each test."""
+CHANGING = {"PYTEST_CURRENT_TEST", "PYTEST_VERSION", "TORCHINDUCTOR_CACHE_DIR"}
+"""Variables that pytest and torch set in this process."""
 
 
 class Starter:
