@@ -77,9 +77,9 @@ bench-study: setup
 drills: .venv/tests-installed
 	PYTHONPATH=workflow/scripts .venv/bin/python benchmarks/drills.py $(DRILLS)
 
-# Two processes side by side, because much of the time is waiting; each prints its output when it is done.
+# Three processes side by side, because much of the time is waiting; each prints its output when it is done.
 test: .venv/tests-installed check
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target test-graph test-slurm test-distributed test-unit
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-slurm test-graph test-distributed test-unit
 
 test-graph:
 	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow

@@ -17,10 +17,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from elasticity.config.sampling import Sampling
 from elasticity.core.errors import UserError
-from elasticity.evaluation.generation import InverseCdf, TransformersEngine, _processors, generate, load_engine
+from elasticity.evaluation.generation import TransformersEngine, generate, load_engine
 from elasticity.evaluation.vllm_engine import VllmEngine
 from elasticity.models.loading import load_for_measuring
-from elasticity.models.tokenizer import never_drawn
 from tests.unit.conftest import SENTENCES
 from tests.unit.evaluation.test_vllm_engine import StandInSamplingParams
 
@@ -78,13 +77,17 @@ def test_log_probabilities_of_drawn_tokens_are_those_of_our_model(
 def exact_probabilities(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: list[int], sampling: Sampling
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return the distribution from which the engine of transformers draws the first token."""
+    """Return the distribution of the first token: of the likeliest ``top_k``, those that ``top_p`` needs."""
     with torch.inference_mode():
-        scores = model(torch.tensor([context])).logits[:, -1]
-        for processor in _processors(["p"], len(context), sampling, never_drawn(tokenizer, scores.shape[1])):
-            if not isinstance(processor, InverseCdf):
-                scores = processor(torch.tensor([context]), scores)
-    return scores.double().softmax(-1)[0].numpy()
+        scores = model(torch.tensor([context])).logits[0, -1].double()
+    scores[TransformersEngine(model, tokenizer).banned] = -torch.inf
+    exact = (scores / sampling.temperature).softmax(0).numpy()
+    if sampling.top_k:
+        exact = np.where(exact >= np.sort(exact)[-sampling.top_k], exact, 0)
+    exact = exact / exact.sum()
+    order = np.argsort(-exact)
+    exact[order[np.cumsum(exact[order]) - exact[order] >= sampling.top_p]] = 0
+    return np.asarray(exact / exact.sum())
 
 
 @pytest.mark.parametrize("options", SAMPLINGS.values(), ids=SAMPLINGS)

@@ -41,7 +41,7 @@ NOT_READ = frozenset(
     (
         *(b"_", b"SHLVL", b"PWD", b"OLDPWD"),  # of shells
         *(b"TMPDIR", b"TMP", b"TEMP", b"TEMPDIR"),  # of Snakemake
-        *(b"SCRIPTS", b"ELASTICITY_CLAIMS", b"ELASTICITY_FORK_SERVERS", b"ELASTICITY_RUN"),
+        *(b"SCRIPTS", b"ELASTICITY_CACHE", b"ELASTICITY_CLAIMS", b"ELASTICITY_FORK_SERVERS", b"ELASTICITY_RUN"),
     )
 )
 """Environment variables that no package reads when it is imported. They may differ between this process and a job."""
@@ -269,6 +269,10 @@ def load(modules: list[str]) -> None:
         os.environ[ACCELERATOR] = given
     if "pydantic" in sys.modules:
         sys.modules["pydantic"].create_model("Empty")  # the first model looks for plug-ins of pydantic
+    with contextlib.suppress(ImportError, AttributeError):
+        if "transformers" in sys.modules:  # the first model that is loaded makes a table of all architectures, in 0.3 s
+            table = importlib.import_module("transformers.conversion_mapping")
+            table.get_checkpoint_conversion_mapping("llama")
     gc.collect()
     gc.freeze()  # a collection in a forked process would otherwise copy the memory that it shares
 
