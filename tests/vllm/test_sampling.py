@@ -78,7 +78,7 @@ def exact_probabilities(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, context: list[int], sampling: Sampling
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the distribution of the first token: of the likeliest ``top_k``, those that ``top_p`` needs."""
-    with torch.inference_mode():
+    with torch.no_grad():
         scores = model(torch.tensor([context])).logits[0, -1].double()
     scores[TransformersEngine(model, tokenizer).banned] = -torch.inf
     exact = (scores / sampling.temperature).softmax(0).numpy()
