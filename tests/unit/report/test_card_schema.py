@@ -186,6 +186,7 @@ def test_a_study_that_measures_leans_alone_has_a_card_that_can_be_compared(tmp_p
     page = card_page(found, ROOT / "workflow/report/card.html.jinja")
     assert "lean at N = 0, P = 16" in page
     assert "crossing of the lean" in page
+    assert ") bits per byte above the base, 2 seeds<" in page
 
 
 def test_a_card_of_before_can_be_read(tmp_path: Path) -> None:

@@ -40,8 +40,8 @@ def card_page(card: Card, template: Path) -> str:
     return html.page(template, card=card, number=number, words=words)
 
 
-def words(estimate: Estimate | None) -> str:
-    """An estimate in words, with its interval, and with the number of seeds of which only a bound is known."""
+def words(estimate: Estimate | None, unit: str = "") -> str:
+    """An estimate in words, with its interval, its unit, and the number of seeds of which only a bound is known."""
     if estimate is None:
         return "not measured"
     sign = "≥ " if estimate.censored_above else "≤ " if estimate.censored_below else ""
@@ -49,7 +49,7 @@ def words(estimate: Estimate | None) -> str:
     bounds = f" ({number(estimate.low)} to {number(estimate.high)})" if estimate.low is not None else ""
     censored = estimate.censored_above + estimate.censored_below
     known = f", of {censored} only a bound" if censored else ""
-    return f"{value}{bounds}, {estimate.seeds} {'seed' if estimate.seeds == 1 else 'seeds'}{known}"
+    return f"{value}{bounds}{unit and f' {unit}'}, {estimate.seeds} {'seed' if estimate.seeds == 1 else 'seeds'}{known}"
 
 
 def read_card(path: Path) -> Card:
