@@ -1,17 +1,21 @@
 """A tiny study that runs the real graph in about a minute, and texts to run it on."""
 
+import compileall
 import json
 import os
 import random
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from elasticity.core.digests import SCRIPTS
+from elasticity.core.statements import statements_of
 from tests.starting import run_snakemake
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +116,14 @@ def expected(experiment: str, measure: str, direction: str) -> dict[str, Any]:
     return claim | {"direction": direction, "role": "confirmatory", "seeds": 2}
 
 
+@cache
+def compile_library() -> None:
+    """Make what Python and code digests keep of the sources, so that not every copy of the project makes it again."""
+    compileall.compile_dir(ROOT / "workflow", quiet=1)
+    for file in SCRIPTS.rglob("*.py"):
+        statements_of(file)
+
+
 class Project:
     """A copy of the project with the tiny study in a folder of its own."""
 
@@ -121,8 +133,10 @@ class Project:
     @classmethod
     def new(cls, folder: Path) -> "Project":
         """Copy the sources, and write the study and its data."""
+        compile_library()
+        drafts = shutil.ignore_patterns("*.pyc.*", "*.statements.[0-9]*")  # of other processes, which rename them
         for name in ("workflow", "profiles", "envs"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name, ignore=drafts)
         shutil.copy(ROOT / "Snakefile", folder)
         shutil.copy(ROOT / "slurm", folder, follow_symlinks=False)
         project = cls(folder)

@@ -1,15 +1,14 @@
 """Digest of the code that a job depends on: a script, and the parts of the library that it imports."""
 
-import ast
-import hashlib
 import importlib.metadata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import Distribution
 from pathlib import Path
-from typing import Any
 
 from elasticity.core.digests import SCRIPTS, digest
+from elasticity.core.statements import Import, Statement, statements_of
 
 REPORTING = (
     "elasticity/config/hardware.py",
@@ -47,30 +46,6 @@ def used_code(script: str, *modules: str) -> dict[Path, Names]:
 
 
 @dataclass(frozen=True)
-class Import:
-    """An import of a module, or of names from it; ``names`` is None for ``import module``."""
-
-    module: str
-    names: frozenset[str] | None = None
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A statement at the top level of a module.
-
-    ``code`` is the digest of its syntax tree. ``defines`` are the names that a definition or an assignment binds,
-    ``uses`` all names that occur in it, and ``imports`` the imports in it. ``imported`` is what is bound if the
-    statement is an import of one name, otherwise empty.
-    """
-
-    code: str
-    defines: frozenset[str]
-    uses: frozenset[str]
-    imports: tuple[Import, ...]
-    imported: str = ""
-
-
-@dataclass(frozen=True)
 class Part:
     """A part of a file: statements, and the parts of the library that they import."""
 
@@ -79,7 +54,7 @@ class Part:
 
 
 class Code:
-    """The scripts and the library in a folder. Each file is parsed once."""
+    """The scripts and the library in a folder. Each file is read once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -140,7 +115,7 @@ class Code:
 
     def _statements_of(self, path: Path) -> tuple[Statement, ...]:
         if path not in self._statements:
-            self._statements[path] = tuple(_read(ast.parse(path.read_bytes())))
+            self._statements[path] = statements_of(path)
         return self._statements[path]
 
     def _imported(self, imports: Iterable[Import]) -> Iterator[tuple[Path, Names]]:
@@ -172,129 +147,32 @@ def _library() -> Code:
     return Code(SCRIPTS)
 
 
-def _read(module: ast.Module) -> Iterator[Statement]:
-    """Yield the statements at the top level of a module; an import of several names is several statements."""
-    for statement in _without_words(module.body):
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                yield _Reader(ast.Import([alias])).statement(imported=alias.asname or alias.name.split(".")[0])
-        elif isinstance(statement, ast.ImportFrom):
-            for alias in statement.names:
-                one = ast.ImportFrom(statement.module, [alias], statement.level)
-                yield _Reader(one).statement(imported=alias.asname or alias.name)
-        else:
-            yield _Reader(statement).statement(_defined(statement))
-
-
-class _Reader:
-    """Reads a syntax tree once: its text without positions, and the names and imports in it.
-
-    Docstrings, those of constants included, captions, descriptions of fields, and imports for type checkers are left
-    out, because no job computes anything from them. (``ast.dump`` and ``ast.walk`` take several times as long.)
-    """
-
-    def __init__(self, tree: ast.AST) -> None:
-        self._text: list[str] = []
-        self._uses: set[str] = set()
-        self._imports: list[Import] = []
-        self._visit(tree)
-
-    def statement(self, defines: Iterable[str] = (), imported: str = "") -> Statement:
-        """Return what was read of a statement."""
-        code = hashlib.sha256("\n".join(self._text).encode()).hexdigest()
-        return Statement(code, frozenset(defines), frozenset(self._uses), tuple(self._imports), imported)
-
-    def _visit(self, node: ast.AST) -> None:
-        if isinstance(node, ast.Name):
-            self._uses.add(node.id)
-        elif isinstance(node, ast.Import):
-            self._imports += [Import(alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            self._imports.append(Import(node.module, frozenset(alias.name for alias in node.names)))
-        elif isinstance(node, ast.AnnAssign | ast.arg) and node.annotation:
-            self._uses.update(_quoted_names(node.annotation))
-        elif isinstance(node, ast.FunctionDef) and node.returns:
-            self._uses.update(_quoted_names(node.returns))
-        self._text.append(type(node).__name__)
-        for field in node._fields:
-            value = getattr(node, field, None)
-            if isinstance(value, ast.AST):
-                self._visit(value)
-            elif isinstance(value, list):
-                self._visit_all(node, field, value)
-            else:
-                self._text.append(repr(value))
-
-    def _visit_all(self, node: ast.AST, field: str, values: list[Any]) -> None:
-        if field == "body" and isinstance(node, ast.ClassDef | ast.FunctionDef):
-            values = _without_words(values)
-        elif field == "keywords" and isinstance(node, ast.Call):
-            values = [it for it in values if not _is_words(node.func, it)]
-        self._text.append("[")
-        for value in values:
-            if isinstance(value, ast.AST):
-                self._visit(value)
-            else:
-                self._text.append(repr(value))
-        self._text.append("]")
-
-
-def _without_words(statements: Iterable[ast.stmt]) -> list[ast.stmt]:
-    """Return statements without docstrings and imports for type checkers."""
-    return [it for it in statements if not _is_docstring(it) and not _is_for_type_checkers(it)]
-
-
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def _is_for_type_checkers(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.If)
-        and isinstance(statement.test, ast.Name)
-        and statement.test.id == "TYPE_CHECKING"
-        and not statement.orelse
-    )
-
-
-def _is_words(function: ast.expr, argument: ast.keyword) -> bool:
-    """Return whether an argument is a caption, or the description of a field."""
-    if not isinstance(argument.value, ast.Constant):
-        return False
-    is_field = isinstance(function, ast.Name) and function.id == "Field"
-    return argument.arg == "caption" or (is_field and argument.arg == "description")
-
-
-def _quoted_names(annotation: ast.expr) -> Iterator[str]:
-    """Yield the names in the parts of an annotation that are written as text, such as ``list["Part"]``."""
-    for node in ast.walk(annotation):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                tree = ast.parse(node.value, mode="eval")
-            except SyntaxError:  # text that is no annotation, such as an option of Field
-                continue
-            yield from (child.id for child in ast.walk(tree) if isinstance(child, ast.Name))
-
-
-def _defined(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that a definition or an assignment at the top level of a module binds."""
-    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        yield statement.name
-    elif isinstance(statement, ast.Assign | ast.AnnAssign):
-        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-        yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
-
-
 def _versions(modules: Iterable[str]) -> dict[str, str]:
     """Return the versions of the installed packages that provide top-level modules."""
-    packages = {package for module in modules for package in _installed().get(module, ())}
-    return {package: _version(package) for package in packages}
-
-
-_version = cache(importlib.metadata.version)
+    return dict(_name_and_version(package) for module in modules for package in _installed().get(module, ()))
 
 
 @cache
-def _installed() -> Mapping[str, list[str]]:
-    """Return the distributions that provide each top-level module."""
-    return importlib.metadata.packages_distributions()
+def _name_and_version(package: Distribution) -> tuple[str, str]:
+    return package.name, package.version
+
+
+@cache
+def _installed() -> Mapping[str, list[Distribution]]:
+    """Return the packages that provide each top-level module.
+
+    Like ``importlib.metadata.packages_distributions``, which takes five times as long because it reads all about them.
+    """
+    found: dict[str, list[Distribution]] = {}
+    for package in importlib.metadata.distributions():
+        for module in _top_level(package):
+            found.setdefault(module, []).append(package)
+    return found
+
+
+def _top_level(package: Distribution) -> set[str]:
+    """Return the top-level modules of a package: those that it declares, or else those of its list of files."""
+    if declared := package.read_text("top_level.txt"):
+        return set(declared.split())
+    files = (line.split(",", 1)[0] for line in (package.read_text("RECORD") or "").splitlines())
+    return {file.split("/", 1)[0].removesuffix(".py") for file in files if file.endswith(".py")}
