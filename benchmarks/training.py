@@ -20,7 +20,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel
 
 from elasticity.config.training import Optimization
 from elasticity.data.examples import Example, batched
-from elasticity.models.loading import autocast, one_thread, prepare_for_training, resolved
+from elasticity.models.loading import one_thread, prepare_for_training
+from elasticity.models.precision import autocast, resolved
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
 from elasticity.training.objectives import CodeLength

@@ -14,7 +14,7 @@ from elasticity.data.examples import Batch, Example, collate
 from elasticity.models.loading import prepare_for_training
 from elasticity.runtime.launch import Launch
 from elasticity.training.backends import OneProcess
-from elasticity.training.objectives import PART_TOKENS, CodeLength, by_length
+from elasticity.training.objectives import PART_TOKENS, WIDTH_STEP, CodeLength, by_length
 
 LENGTHS = [60, 4, 9, 58, 3, 20, 4, 61]
 
@@ -26,10 +26,15 @@ def batch_of(lengths: list[int]) -> Batch:
     return collate(examples, 2)
 
 
-def cost(lengths: list[int], cuts: tuple[int, ...]) -> int:
+def width(longest: int, batch: Batch) -> int:
+    """Return the width of a part whose longest row has so many tokens."""
+    return min(batch.tokens.shape[1], next(it for it in range(0, 200, WIDTH_STEP) if it >= longest))
+
+
+def cost(lengths: list[int], cuts: tuple[int, ...], batch: Batch) -> int:
     """Return the cost of parts of sorted rows between these places."""
     bounds = list(zip((0, *cuts), (*cuts, len(lengths)), strict=True))
-    return sum((end - start) * max(lengths[start:end]) + PART_TOKENS for start, end in bounds)
+    return sum((end - start) * width(max(lengths[start:end]), batch) + PART_TOKENS for start, end in bounds)
 
 
 @given(st.lists(st.integers(2, 90), min_size=1, max_size=7), st.integers(1, 8))
@@ -43,17 +48,17 @@ def test_the_cheapest_division_is_taken(lengths: list[int], micro_batch: int) ->
         for cuts in combinations(range(1, len(rows)), count)
         if max(b - a for a, b in zip((0, *cuts), (*cuts, len(rows)), strict=True)) <= micro_batch
     ]
-    assert sum(part.tokens.numel() + PART_TOKENS for part in parts) == min(cost(rows, cuts) for cuts in possible)
+    assert sum(part.tokens.numel() + PART_TOKENS for part in parts) == min(cost(rows, cuts, batch) for cuts in possible)
     assert max(len(part.tokens) for part in parts) <= micro_batch
 
 
-def test_every_row_is_in_one_part_without_its_padding() -> None:
+def test_every_row_is_in_one_part_with_little_padding() -> None:
     batch = batch_of(LENGTHS)
     parts = by_length(batch, 8)
     assert len(parts) > 1
     found = {}
     for part in parts:
-        assert part.tokens.shape[1] == part.attention.sum(1).max()
+        assert part.tokens.shape[1] == width(int(part.attention.sum(1).max()), batch)
         for i, name in enumerate(part.identities):
             found[name] = [part.tokens[i], part.attention[i], part.labels[i]]
     assert sorted(found) == sorted(batch.identities)

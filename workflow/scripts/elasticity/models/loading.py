@@ -13,7 +13,7 @@ import platform
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch.nn import functional
@@ -21,9 +21,9 @@ from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Pre
 from transformers.utils import logging
 
 from elasticity.config.models import Pretrained
-from elasticity.config.training import Precision
 from elasticity.core.errors import UserError
 from elasticity.models.folders import check_present
+from elasticity.models.precision import use_fp32_attention_on_cpus
 from elasticity.runtime.launch import Launch
 
 LENGTH = 16
@@ -289,6 +289,7 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
     no random numbers. Training mode is needed because transformers recomputes activations only in it. Attention stays
     that of torch, which is fused: the package flash-attn has no fp32, in which probes are computed and PPO samples.
     """
+    use_fp32_attention_on_cpus()
     for part in (model.config, *model.modules()):
         for name, value in vars(part).items():
             if isinstance(value, float) and RANDOM.search(name):
@@ -298,19 +299,6 @@ def prepare_for_training(model: PreTrainedModel, launch: Launch) -> PreTrainedMo
         torch.set_autocast_cache_enabled(False)  # otherwise bf16 copies of all weights are kept until the backward pass
     model.train()
     return model
-
-
-def autocast(precision: Precision, place: torch.device) -> torch.autocast:
-    """Autocast context for forward passes. Weights stay fp32: small updates would be rounded away in bf16."""
-    return torch.autocast(place.type, dtype=torch.bfloat16, enabled=resolved(precision, place) == "bf16")
-
-
-def resolved(precision: Precision, place: torch.device) -> Literal["bf16", "fp32"]:
-    """The precision of passes: ``auto`` is bf16 on devices with native support; on others bf16 is slower than fp32."""
-    if precision != "auto":
-        return precision
-    native = torch.cuda.is_bf16_supported() if place.type == "cuda" else torch.cpu._is_avx512_bf16_supported()
-    return "bf16" if native else "fp32"
 
 
 def hardware(place: torch.device) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from typing_extensions import override
 from elasticity.config.training import Optimization, Precision
 from elasticity.data.examples import IGNORED, Batch
 from elasticity.evaluation.passes import over_targets
-from elasticity.models.loading import autocast, device, probe_nats, save
+from elasticity.models.loading import device, probe_nats, save
+from elasticity.models.precision import autocast
 from elasticity.training.lora import merged_weights, without_adapters
 
 OPTIMIZER = "optimizer.safetensors"

@@ -18,7 +18,8 @@ from typing_extensions import override
 from elasticity.config.training import Optimization
 from elasticity.core.errors import UserError
 from elasticity.data.examples import Batch
-from elasticity.models.loading import probe_nats, resolved, save
+from elasticity.models.loading import probe_nats, save
+from elasticity.models.precision import resolved
 from elasticity.runtime.launch import BUCKET, Launch
 from elasticity.training.backends import Backend, adamw, nats, peak_memory_bytes
 from elasticity.training.lora import merged_weights

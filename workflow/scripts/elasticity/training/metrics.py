@@ -6,7 +6,8 @@ from typing import Any
 
 from elasticity.config.hardware import peak_tflops
 from elasticity.config.training import FineTuning, Optimization
-from elasticity.models.loading import hardware, resolved
+from elasticity.models.loading import hardware
+from elasticity.models.precision import resolved
 from elasticity.models.shapes import Shape
 from elasticity.resources.flops import training_flops_per_token, utilisation
 from elasticity.runtime.environment import CLAIMS

@@ -61,8 +61,12 @@ def divided(backend: Backend, batch: Batch, micro_batch: int, group: int = 1) ->
     return [part.to(backend.device) for part in parts]
 
 
-PART_TOKENS = 48
+PART_TOKENS = 96
 """What a further part costs, as a number of tokens that take as long: reading weights, adding to their gradients."""
+
+WIDTH_STEP = 16
+"""Parts are as wide as a multiple of so many tokens, or as their batch, so that few shapes occur: torch compiles matrix
+products in bf16 for each shape, in about a millisecond, which is as long as a product of a small model takes."""
 
 
 def by_length(batch: Batch, micro_batch: int) -> list[Batch]:
@@ -72,7 +76,8 @@ def by_length(batch: Batch, micro_batch: int) -> list[Batch]:
     length, the one is taken with the fewest tokens, padding included, plus ``PART_TOKENS`` for each part.
     """
     lengths, order = batch.attention.sum(1).sort(stable=True)
-    widths, rows = lengths.tolist(), len(order)
+    steps = (-(-length // WIDTH_STEP) * WIDTH_STEP for length in lengths.tolist())
+    widths, rows = [min(width, batch.tokens.shape[1]) for width in steps], len(order)
     if widths[0] == widths[-1] and rows <= micro_batch:
         return [batch]
     costs, starts = [0], [0]  # of the best division of the first rows, and where its last part begins
