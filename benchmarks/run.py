@@ -9,6 +9,7 @@ printed.
 """
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -19,7 +20,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -58,7 +61,7 @@ class Utilisation:
         return statistics.mean(self.samples) if self.samples else None
 
 
-def measured(script: str, *arguments: str) -> dict[str, float]:
+def measured(script: str, *arguments: str) -> dict[str, Any]:
     """Run one benchmark in a process of its own and return the numbers that it prints."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     environment["PYTHONPATH"] = str(FOLDER.parent / "workflow/scripts")
@@ -67,7 +70,7 @@ def measured(script: str, *arguments: str) -> dict[str, float]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
-    numbers: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    numbers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     if utilisation.mean is not None:
         numbers["gpu_percent"] = utilisation.mean
     return numbers
@@ -89,6 +92,14 @@ def compared(script: str, sides: Sequence[str], case: Sequence[str], rate: str, 
         if "gpu_percent" in runs[0]:
             print(f"{' '.join(case)} {side}: GPU busy for {runs[0]['gpu_percent']:.0f} % of the time, start included")
     return {side: max(run[rate] for run in runs) for side, runs in found.items()}
+
+
+def processor() -> str:
+    """Return the name of the processor, as Linux knows it."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
+    return platform.machine()
 
 
 def row(case: str, best: dict[str, float]) -> str:
@@ -114,7 +125,7 @@ def main() -> None:
     rate = "tokens_per_cpu_s" if arguments.device == "cpu" else "tokens_per_s"
     unit = rate.replace("_", " ").replace("per cpu s", "per CPU second").replace("per s", "per second")
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, {arguments.device}, {versions}")
+    print(f"{date.today()}, {processor()}, {os.cpu_count()} cores, {arguments.device}, {versions}", flush=True)
     sides = ["ours", "loop", "trainer", *(["trl"] if importlib.util.find_spec("trl") else [])]
     rows = [
         row(f"{shape}, {lengths}", compared("training.py", sides, (shape, lengths, *on), rate, arguments.rounds))
@@ -130,7 +141,8 @@ def main() -> None:
     ]
     table((f"responses, {unit}", "ours", "generate"), rows)
     starts = measured("starting.py")
-    table(("job", "CPU seconds before its work"), [f"| {job} | {seconds:.2f} |" for job, seconds in starts.items()])
+    rows = [f"| {job} | {found['plain']:.2f} | {found['forked']:.2f} |" for job, found in starts.items()]
+    table(("start of a job, CPU seconds", "as a plain command", "forked, as in a local run"), rows)
 
 
 if __name__ == "__main__":
