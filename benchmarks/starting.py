@@ -10,8 +10,10 @@ import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from elasticity.core.digests import SCRIPTS
 from elasticity.runtime.preloading import ForkServers, usage_of
@@ -52,7 +54,7 @@ def main() -> None:
     """Start each script in both ways and print the numbers."""
     os.environ["PYTHONPATH"] = str(SCRIPTS)
     servers = ForkServers()
-    plain = servers.environment | {"PATH": os.environ["PATH"]}
+    plain = servers.environment | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     found = {}
     for job, script in JOBS.items():
         forked(script, servers)  # the server imports its packages
