@@ -70,6 +70,8 @@ def scaling(study: dict[str, Any], folder: Path, cores: int, what: str, times: l
     rebound |= {"bases": rebound["bases"][:1], "alignment_sizes": [max(rebound["alignment_sizes"])]}
     dropped = ("resistance", "claims", "calibration", "theory", "joint", "tree")
     small = {key: value for key, value in study.items() if key not in dropped} | {"rebound": {name: rebound}}
+    if what == "seeds" and (texts := study["tasks"][rebound["task"]].get("lean_texts")):
+        study["tasks"][rebound["task"]]["splits"]["lean"] = texts * max(times)  # each seed has texts of its own
     found: dict[str, Any] = {}
     for count in times:
         if what == "seeds":
