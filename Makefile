@@ -78,8 +78,8 @@ drills: .venv/tests-installed
 	PYTHONPATH=workflow/scripts .venv/bin/python benchmarks/drills.py $(DRILLS)
 
 # Three processes side by side, because much of the time is waiting; each prints its output when it is done.
-test: .venv/tests-installed check
-	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target test-slurm test-graph test-distributed test-unit
+test: setup .venv/tests-installed
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync=target check test-graph test-slurm test-distributed test-unit
 
 test-graph:
 	.venv/bin/python -m pytest tests/end_to_end tests/faults tests/workflow
