@@ -19,6 +19,7 @@ MODULES = ("snakemake.cli", "snakemake.workflow", "snakemake.dag", "snakemake.re
 """What a run of Snakemake imports, apart from the project."""
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise each job compiles what it imports
+sys.dont_write_bytecode = False
 ENVIRONMENT = dict(os.environ)
 """The environment of the test session."""
 

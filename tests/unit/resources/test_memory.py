@@ -12,10 +12,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from elasticity.config.hardware import Hardware
 from elasticity.config.training import Lora, Precision
+from elasticity.models.precision import use_fp32_attention_on_cpus
 from elasticity.models.shapes import Shape
+from elasticity.resources.estimates import training_memory_mb
 from elasticity.resources.memory import offloaded_parts, states, training_bytes
 from elasticity.runtime.launch import Geometry
 from elasticity.training.lora import adapted
@@ -63,8 +67,13 @@ class LiveTensors(TorchDispatchMode):
         return output
 
 
-def measured_bytes(shape: Shape, length: int, geometry: Geometry, precision: Precision, adapter_rank: int = 0) -> int:
+def measured_bytes(
+    shape: Shape, length: int, geometry: Geometry, precision: Precision, adapter_rank: int = 0, device: str = "cuda"
+) -> int:
     """The most bytes that are alive in two updates of two passes each, as the workflow trains; nothing is computed."""
+    AttentionInterface.register("sdpa", sdpa_attention_forward)
+    if device == "cpu":
+        use_fp32_attention_on_cpus()
     sizes = {
         "vocab_size": shape.vocabulary,
         "hidden_size": shape.hidden_size,
@@ -132,6 +141,18 @@ def test_bytes_with_adapters_are_those_of_a_real_model(
     geometry = replace(PLAIN, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
     planned = training_bytes(shape, length, geometry, precision, adapter_rank=16)
     assert 0.97 < planned / measured_bytes(shape, length, geometry, precision, adapter_rank=16) < 1.10
+
+
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["kept", "checkpointed"])
+@pytest.mark.parametrize(("shape", "length", "micro_batch"), MEASURED.values(), ids=MEASURED)
+def test_a_cpu_gets_what_passes_in_bf16_with_attention_in_fp32_take(
+    shape: Shape, length: int, micro_batch: int, checkpointing: bool
+) -> None:
+    geometry = replace(PLAIN, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+    planned = max(training_bytes(shape, length, geometry, it) for it in ("bf16", "fp32"))
+    assert planned > 0.97 * measured_bytes(shape, length, geometry, "bf16", device="cpu")
+    requested = training_memory_mb(shape, length, geometry, Hardware(device="cpu"))
+    assert requested * 2**20 > planned
 
 
 # DeepSpeed, by hand

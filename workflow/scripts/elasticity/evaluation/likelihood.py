@@ -8,7 +8,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from elasticity.data.examples import Example, collate
-from elasticity.evaluation.passes import measuring, over_targets
+from elasticity.evaluation.passes import measuring, over_targets, surprisals
 
 LOGITS_AT_ONCE = {"cpu": 2**22, "cuda": 2**26}
 """Most logits that are processed at once; a GPU should have more work at a time than fits into the caches of a CPU."""
@@ -25,7 +25,7 @@ def code_lengths(model: PreTrainedModel, examples: Sequence[Example], pad: int, 
         places = order[first : first + batch_size]
         batch = collate([examples[i] for i in places], pad).to(model.device)
         with measuring(model):
-            nats = over_targets(_nats, [model], batch, LOGITS_AT_ONCE[model.device.type])
+            nats = over_targets(surprisals, [model], batch, LOGITS_AT_ONCE[model.device.type])
         for i, of_example in zip(places, nats.double().split(_targets(examples, places)), strict=True):
             lengths[i] = of_example.sum().item()
     return lengths
@@ -72,10 +72,6 @@ def divergences(
 def _targets(examples: Sequence[Example], places: Sequence[int]) -> list[int]:
     """Return the number of targets of the examples at these places."""
     return [len(examples[i].tokens) - examples[i].response_start for i in places]
-
-
-def _nats(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 def _comparisons(mine: torch.Tensor, others: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
@@ -72,6 +73,11 @@ def over_targets(
         else:
             found.append(result(number, expected))
     return torch.cat(found)
+
+
+def surprisals(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return −log p of each label in nats, in fp32: a ``function`` for ``over_targets``."""
+    return functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 class _Pass:

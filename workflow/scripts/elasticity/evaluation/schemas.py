@@ -17,7 +17,7 @@ _RESPONSE = [
 ]
 
 
-_CELL = [
+CELL = [
     ("base", pa.string()),
     ("alignment_side", pa.string()),
     ("alignment_recipe", pa.string()),
@@ -37,22 +37,22 @@ _DRAW = ("draw", pa.int64())
 """The number of a response among those of one model to one prompt, from 0. Only base models have more than one."""
 
 
-RESPONSES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, *_RESPONSE])
+RESPONSES = pa.schema([*CELL, *_REALIGNMENT, _DRAW, *_RESPONSE])
 """Generated text and the tokens that were drawn; ``stop_token`` ended the response; null: it was cut off."""
 
 
-SCORES = pa.schema([*_CELL, *_REALIGNMENT, _DRAW, ("prompt_id", pa.string()), ("score", pa.float64())])
+SCORES = pa.schema([*CELL, *_REALIGNMENT, _DRAW, ("prompt_id", pa.string()), ("score", pa.float64())])
 
 
 DIVERGENCES = pa.schema(
-    [*_CELL, ("prompt_id", pa.string()), ("tokens", pa.int64()), ("nats", pa.float64())],
+    [*CELL, ("prompt_id", pa.string()), ("tokens", pa.int64()), ("nats", pa.float64())],
 )
 """The KL divergence of a cell's model from its base model, summed over the tokens of one of its own responses."""
 
 
 TEXT_STATISTICS = pa.schema(
     [
-        *_CELL,
+        *CELL,
         ("prompt_id", pa.string()),
         ("response_tokens", pa.list_(pa.int32())),
         ("finished", pa.bool_()),
@@ -68,7 +68,7 @@ Of a base model they are the responses of draw 0."""
 
 COMPRESSION = pa.schema(
     [
-        *_CELL,
+        *CELL,
         ("corpus", pa.string()),
         ("id", pa.string()),
         ("tokens", pa.int64()),
@@ -91,7 +91,7 @@ or control."""
 
 LEAN = pa.schema(
     [
-        *_CELL,
+        *CELL,
         ("side", pa.string()),
         ("id", pa.string()),
         ("tokens", pa.int64()),

@@ -8,7 +8,7 @@ import math
 
 from elasticity.config.hardware import Hardware, peak_tflops
 from elasticity.config.sampling import Sampling
-from elasticity.config.training import FineTuning, Optimization
+from elasticity.config.training import FineTuning, Optimization, Precision
 from elasticity.models.shapes import Shape
 from elasticity.resources.flops import training_flops_per_token
 from elasticity.resources.memory import offloaded_parts, states, trained_parameters, training_bytes
@@ -78,7 +78,9 @@ def training_memory_mb(
     kept = states(shape, geometry, adapter_rank)
     each = sum(kept[part] for part in offloaded_parts(geometry))
     if hardware.device == "cpu":
-        each += training_bytes(shape, length, geometry, adapter_rank=adapter_rank) + beside
+        # Of either precision: auto depends on the processor, and attention is fp32 on a CPU even in passes in bf16.
+        passes: tuple[Precision, ...] = ("bf16", "fp32")
+        each += max(training_bytes(shape, length, geometry, it, adapter_rank) for it in passes) + beside
     else:
         loaded = 4 * shape.parameters / (geometry.processes_per_node if geometry.zero_stage == 3 else 1)
         each += max(loaded, 12 * shape.parameters / geometry.processes)

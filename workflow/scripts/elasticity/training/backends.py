@@ -13,13 +13,12 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch.nn import functional
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from typing_extensions import override
 
 from elasticity.config.training import Optimization, Precision
 from elasticity.data.examples import IGNORED, Batch
-from elasticity.evaluation.passes import over_targets
+from elasticity.evaluation.passes import over_targets, surprisals
 from elasticity.models.loading import device, probe_nats, save
 from elasticity.models.precision import autocast
 from elasticity.training.lora import merged_weights, without_adapters
@@ -131,13 +130,9 @@ def nats(
     The model is on the device of the batch. ``run`` is called in its place, for example the engine that wraps it.
     """
     with autocast(precision, batch.tokens.device):
-        of_targets = over_targets(_nats, [model], batch, LOGITS_AT_ONCE[batch.tokens.device.type], run)
+        of_targets = over_targets(surprisals, [model], batch, LOGITS_AT_ONCE[batch.tokens.device.type], run)
     wanted = batch.labels[:, 1:] != IGNORED
     return of_targets.new_zeros(wanted.shape).masked_scatter(wanted, of_targets)
-
-
-def _nats(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.cross_entropy(logits.float(), labels, reduction="none")
 
 
 def adamw(model: PreTrainedModel, settings: Optimization) -> torch.optim.AdamW:

@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
-from elasticity.evaluation.schemas import _CELL
+from elasticity.evaluation.schemas import CELL
 
 AMOUNTS = pa.schema(
     [
-        *_CELL,
+        *CELL,
         ("pretraining_tokens", pa.int64()),
         ("alignment_tokens", pa.int64()),
         ("perturbation_tokens", pa.int64()),
