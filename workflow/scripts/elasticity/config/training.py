@@ -28,8 +28,8 @@ class Optimization(Section):
     gradient_clip: PositiveFloat = Field(1.0, description="Maximum norm of the gradient")
     precision: Precision = Field(
         "auto",
-        description="Data type of forward and backward passes; master weights are fp32. auto: bf16 on devices "
-        "with native support, else fp32",
+        description="Data type of forward and backward passes; master weights are fp32, and on CPUs attention. auto: "
+        "bf16 on devices with native support, else fp32",
     )
 
     @property
