@@ -1,11 +1,12 @@
 """Digests of code: what changes them, and what does not."""
 
 import shutil
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-from elasticity.core.code_digest import REPORTING, Code, code_digest, used_code
+from elasticity.core.code_digest import REPORTING, Code, _installed, code_digest, used_code
 from elasticity.core.digests import SCRIPTS
 
 SCRIPT = '''"""What the script does."""
@@ -422,3 +423,13 @@ def test_every_script_has_a_digest_of_its_own() -> None:
 def test_scripts_do_not_depend_on_the_pipeline() -> None:
     for script in SCRIPTS.glob("*.py"):
         assert not [path for path in used_code(script.name) if "pipeline" in path.parts], script.name
+
+
+@pytest.mark.parametrize("module", ["numpy", "pandas", "sklearn", "snakemake", "torch", "transformers", "yaml"])
+def test_packages_are_those_that_the_standard_library_finds(module: str) -> None:
+    found = {package.name for package in _installed()[module]}
+    assert found == set(packages_distributions()[module])
+
+
+def test_modules_of_the_standard_library_are_of_no_package() -> None:
+    assert not {"ast", "json", "pathlib"} & _installed().keys()
